@@ -1,0 +1,52 @@
+"""Segment nuclei with U-Net and U-Net++: in napari, from Python and on the command line.
+
+Importing this package loads neither torch nor napari: public names are resolved on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_nucseg.data.opening import open_dataset
+    from napari_nucseg.data.sample import Dataset, Sample
+    from napari_nucseg.network.model_file import list_models, load_model
+    from napari_nucseg.nuclei.scoring import Scores, evaluate
+    from napari_nucseg.segmentation.segment import Segmentation, segment
+
+_HOMES = {
+    "Dataset": "data.sample",
+    "Sample": "data.sample",
+    "Scores": "nuclei.scoring",
+    "Segmentation": "segmentation.segment",
+    "evaluate": "nuclei.scoring",
+    "list_models": "network.model_file",
+    "load_model": "network.model_file",
+    "open_dataset": "data.opening",
+    "segment": "segmentation.segment",
+}
+
+__all__ = [
+    "Dataset",
+    "Sample",
+    "Scores",
+    "Segmentation",
+    "evaluate",
+    "list_models",
+    "load_model",
+    "open_dataset",
+    "segment",
+]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import the room a public name lives in, the first time it is asked for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

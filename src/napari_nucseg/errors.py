@@ -1,0 +1,37 @@
+"""Every error a user may meet, so that callers can catch one base class.
+
+A message says what was got, what is allowed and what to do next. ``InferenceError`` is on purpose no
+``RuntimeError``: napari's generator workers swallow those.
+"""
+
+
+class NucSegError(Exception):
+    """Base of all errors raised on purpose by napari-nucseg."""
+
+
+class ImageError(NucSegError, ValueError):
+    """An image or its description (axes, channel, size, file) cannot be used."""
+
+
+class SettingsError(NucSegError, ValueError):
+    """A setting, recipe or command-line value is not allowed."""
+
+
+class DatasetError(NucSegError):
+    """A dataset, or one sample of it, cannot be read."""
+
+
+class DownloadError(NucSegError):
+    """A remote file could not be fetched whole and unharmed."""
+
+
+class ModelFileError(NucSegError):
+    """A model file is missing, damaged, newer than this version or not ours."""
+
+
+class InferenceError(NucSegError):
+    """The network could not be run to its end."""
+
+
+class TrainingError(NucSegError):
+    """Training cannot start or go on."""
