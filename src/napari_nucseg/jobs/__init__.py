@@ -1,1 +1,1 @@
-
+"""Many images: batch segmentation, evaluation runs, export formats."""

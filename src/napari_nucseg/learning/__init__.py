@@ -1,1 +1,1 @@
-
+"""Examples to a model: patches, augmentation, losses, training."""

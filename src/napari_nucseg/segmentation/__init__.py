@@ -1,1 +1,1 @@
-
+"""One image, whole: normalise, size, predict, decode."""

@@ -1,0 +1,62 @@
+"""Intensity normalisation whose constants are taken once for a whole image.
+
+Tiles and crops get the constants passed in, so neighbouring tiles never disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_SAMPLED_PIXELS = 4_000_000
+
+
+@dataclass(frozen=True)
+class IntensityRange:
+    """Intensities that become 0 and 1, in the image's own units."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(
+        cls, image: NDArray[np.float32], low_percentile: float = 0.5, high_percentile: float = 99.95
+    ) -> IntensityRange:
+        """Take the range of a (C, Y, X) image; hot and dead pixels and non-finite values do not count.
+
+        A 3x3 median filter removes single hot pixels before the percentiles are taken; all channels share one
+        range, which keeps the hue of stained tissue. Large images are sampled in strips.
+        """
+        strips = _sampled_strips(image)
+        filtered = np.concatenate([ndimage.median_filter(s, size=(1, 3, 3)).ravel() for s in strips])
+        finite = filtered[np.isfinite(filtered)]
+        if finite.size == 0:
+            return cls(0.0, 0.0)
+        low, high = np.percentile(finite, (low_percentile, high_percentile))
+        if high <= low:  # nearly constant: any contrast left is in fewer pixels than the percentiles see
+            low, high = float(finite.min()), float(finite.max())
+        return cls(float(low), float(high))
+
+    def apply(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map the range to 0…1 and clip to it; non-finite pixels become 0, a constant image becomes 0."""
+        if not self.high > self.low:
+            return np.zeros(image.shape, np.float32)
+        scaled = (image - np.float32(self.low)) / np.float32(self.high - self.low)
+        return np.nan_to_num(np.clip(scaled, 0, 1), nan=0.0, posinf=1.0, neginf=0.0).astype(np.float32, copy=False)
+
+
+def _sampled_strips(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Whole image where it is small, else evenly spaced horizontal strips of it."""
+    n_pixels = image.shape[-1] * image.shape[-2]
+    if n_pixels <= MAX_SAMPLED_PIXELS:
+        return [image]
+    strip = 32
+    n_strips = max(1, MAX_SAMPLED_PIXELS // (strip * image.shape[-1]))
+    starts = np.linspace(0, image.shape[-2] - strip, n_strips).astype(int)
+    return [image[:, s : s + strip] for s in starts]

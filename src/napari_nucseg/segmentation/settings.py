@@ -1,0 +1,62 @@
+"""What a user can choose for one image, written once: the form, the command line and the record come from here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from napari_nucseg.nuclei.decoding import DecodingSettings
+
+Precision = Literal["auto", "bfloat16", "float16", "float32"]
+
+
+class SegmentationSettings(BaseModel):
+    """Everything that, with the image and the model file, determines the labels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field("auto", title="Model", description="Name of an installed model, or path of a model file.")
+    axes: str | None = Field(
+        None,
+        title="Axes",
+        description="Meaning of each image axis, e.g. YX, YXC or CYX. Needed where the shape alone does not tell.",
+    )
+    channel: int | None = Field(
+        None, ge=0, title="Channel", description="Channel that shows the nuclei, counted from 0; for multichannel."
+    )
+    diameter_px: float | None = Field(
+        None, gt=0, title="Diameter (px)", description="Median nucleus diameter in pixels. Empty: estimated."
+    )
+    pixel_size_um: float | None = Field(
+        None, gt=0, title="Pixel size (µm)", description="Size of a pixel in micrometres."
+    )
+    diameter_um: float | None = Field(
+        None, gt=0, title="Diameter (µm)", description="Median nucleus diameter in micrometres; needs a pixel size."
+    )
+    device: str = Field("auto", title="Device", description="auto, cuda, cuda:1, mps or cpu.")
+    precision: Precision = Field(
+        "auto", title="Precision", description="Number format of the network's arithmetic. auto: what is fast here."
+    )
+    tile_px: int = Field(
+        512, ge=64, le=4096, title="Tile (px)", description="Side of the squares the network works on."
+    )
+    batch_size: int | None = Field(
+        None, ge=1, le=256, title="Batch", description="Tiles worked on at once. Empty: chosen per device."
+    )
+    decoding: DecodingSettings = DecodingSettings()
+
+    @model_validator(mode="after")
+    def _diameter_has_one_unit(self) -> SegmentationSettings:
+        if self.diameter_px is not None and self.diameter_um is not None:
+            raise ValueError("got diameter_px and diameter_um: give one of the two")
+        if self.diameter_um is not None and self.pixel_size_um is None:
+            raise ValueError("got diameter_um without pixel_size_um: give the pixel size, or diameter_px")
+        return self
+
+    @property
+    def given_diameter_px(self) -> float | None:
+        """Diameter the user gave, in pixels of the image; None where it is to be estimated."""
+        if self.diameter_um is not None and self.pixel_size_um is not None:
+            return self.diameter_um / self.pixel_size_um
+        return self.diameter_px
