@@ -48,7 +48,9 @@ class IntensityRange:
         if not self.high > self.low:
             return np.zeros(image.shape, np.float32)
         scaled = (image - np.float32(self.low)) / np.float32(self.high - self.low)
-        return np.nan_to_num(np.clip(scaled, 0, 1), nan=0.0, posinf=1.0, neginf=0.0).astype(np.float32, copy=False)
+        return np.nan_to_num(np.clip(scaled, 0, 1), nan=0.0, posinf=1.0, neginf=0.0).astype(
+            np.float32, copy=False
+        )
 
 
 def _sampled_strips(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:

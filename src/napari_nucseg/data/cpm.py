@@ -1,0 +1,109 @@
+"""CPM-15 as the challenge gave it: ``imageNN.png`` with ``imageNN_mask.txt`` in one folder.
+
+A mask file is ``width height``, then one label a pixel, row by row. At the source the masks of images 04
+and 05 are swapped; their sizes give it away. Vu et al. 2019, 10.3389/fbioe.2019.00053.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_nucseg.data.label_files import Size, as_labels, check_fit
+from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
+from napari_nucseg.data.sample import Sample
+from napari_nucseg.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import IO
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.data.tree import Tree
+
+LAYOUT = "cpm"
+_IMAGE = re.compile(r"(?P<base>(?:.*/)?image\d+)\.[^./]+")
+_MASK = re.compile(r"(?P<base>(?:.*/)?image\d+)_mask\.txt")
+
+
+def find(tree: Tree) -> list[Found]:
+    """Find all images of this layout in folders that hold at least one ``imageNN_mask.txt``."""
+    masks = {match["base"]: file for file in tree.files if (match := _MASK.fullmatch(file))}
+    folders = {base.rpartition("/")[0] for base in masks}
+    images = {
+        file: match["base"]
+        for file in tree.files
+        if (match := _IMAGE.fullmatch(file))
+        and is_image(file)
+        and match["base"].rpartition("/")[0] in folders
+    }
+    names = unique_names(list(images))
+    return [
+        Found(
+            names[image],
+            image,
+            partial(_read, tree, names[image], image, masks.get(base), tuple(masks.values())),
+        )
+        for image, base in images.items()
+    ]
+
+
+def read_mask_text(stream: IO[bytes], place: str) -> NDArray[np.int32]:
+    """Read labels (Y, X) from the challenge's text format."""
+    width, height = _read_size(stream, place)
+    try:
+        values = np.array(stream.read().split(), dtype=np.int64)
+    except ValueError as error:
+        raise DatasetError(f"{place} holds something that is no whole number: {error}") from error
+    if values.size != width * height:
+        raise DatasetError(
+            f"{place} says {width} x {height} px (width x height) = {width * height} labels, "
+            f"but holds {values.size}: is the file whole?"
+        )
+    return as_labels(values.reshape(height, width), place)
+
+
+def _read(tree: Tree, name: str, image_file: str, mask_file: str | None, masks: tuple[str, ...]) -> Sample:
+    picture = read_picture(tree, image_file, LAYOUT)
+    picture.metadata["magnification"] = _magnification(image_file)
+    if mask_file is None:
+        return Sample(name, picture.pixels, None, None, picture.metadata)
+    place = tree.locate(mask_file)
+    others = partial(_sizes, tree, [mask for mask in masks if mask != mask_file])
+    with tree.open(mask_file) as stream:
+        width, height = _read_size(stream, place)
+        check_fit(picture.size, (height, width), picture.metadata["image_path"], place, others)
+        stream.seek(0)
+        labels = read_mask_text(stream, place)
+    return Sample(name, picture.pixels, labels, None, {**picture.metadata, "labels_path": place})
+
+
+def _magnification(image_file: str) -> int:
+    """Objective power by README_training.txt of the challenge: 20x for images 01 to 07, 40x after."""
+    return 20 if int(re.sub(r"\D", "", stem(image_file))) <= 7 else 40
+
+
+def _read_size(stream: IO[bytes], place: str) -> tuple[int, int]:
+    """Width and height of the first line."""
+    line = stream.readline(100).decode("ascii", errors="replace").strip()
+    match = re.fullmatch(r"(\d+)\s+(\d+)", line)
+    if match is None:
+        raise DatasetError(f"{place} starts with {line[:40]!r}; a CPM mask starts with 'width height'")
+    return int(match[1]), int(match[2])
+
+
+def _sizes(tree: Tree, files: list[str]) -> Mapping[str, Size]:
+    """Place and (height, width) of these masks, from their first lines; unreadable ones are left out."""
+    sizes = {}
+    for file in files:
+        try:
+            with tree.open(file) as stream:
+                width, height = _read_size(stream, file)
+        except DatasetError:
+            continue
+        sizes[tree.locate(file)] = (height, width)
+    return sizes

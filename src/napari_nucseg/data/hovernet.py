@@ -1,0 +1,110 @@
+"""HoVer-Net layout, as CPM-15/17 and CoNSeP come: ``Images/<name>.png`` with ``Labels/<name>.mat``.
+
+Graham et al. 2019, 10.1016/j.media.2019.101563. Labels are ``inst_map`` of a MATLAB v5 or v7.3 file.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.label_files import Size, as_labels, check_fit, mat_array, mat_size, read_mat
+from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
+from napari_nucseg.data.sample import Sample
+from napari_nucseg.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.data.tree import Tree
+
+LAYOUT = "hovernet"
+CONSEP_CLASSES = {
+    1: "other",
+    2: "inflammatory",
+    3: "healthy epithelial",
+    4: "malignant epithelial",
+    5: "fibroblast",
+    6: "muscle",
+    7: "endothelial",
+}
+_LABELS = re.compile(r"(?P<top>(?:.*/)?)labels/(?P<stem>[^/]+)\.mat", re.IGNORECASE)
+
+
+def find(tree: Tree) -> list[Found]:
+    """Find all images in an ``Images`` folder beside a ``Labels`` folder of ``.mat`` files."""
+    mats = {(match["top"], match["stem"]): file for file in tree.files if (match := _LABELS.fullmatch(file))}
+    tops = {top for top, _ in mats}
+    images = [file for file in tree.files if is_image(file) and _top(file) in tops]
+    names = unique_names(images)
+    return [
+        Found(
+            names[image],
+            image,
+            partial(
+                _read,
+                tree,
+                names[image],
+                image,
+                mats.get((_top(image) or "", stem(image))),
+                tuple(mats.values()),
+            ),
+        )
+        for image in images
+    ]
+
+
+def _top(image: str) -> str | None:
+    """Folder above ``Images/``, with its slash; None where the image is in no such folder."""
+    folder = PurePosixPath(image).parent
+    if folder.name.lower() != "images":
+        return None
+    return "" if folder.parent == PurePosixPath() else f"{folder.parent}/"
+
+
+def _read(tree: Tree, name: str, image_file: str, mat_file: str | None, mats: tuple[str, ...]) -> Sample:
+    picture = read_picture(tree, image_file, LAYOUT)
+    if mat_file is None:
+        return Sample(name, picture.pixels, None, None, picture.metadata)
+    place = tree.locate(mat_file)
+    with tree.open(mat_file) as stream:
+        arrays = read_mat(stream, place)
+    labels = as_labels(mat_array(arrays, "inst_map", place), place)
+    others = partial(mat_sizes, tree, [mat for mat in mats if mat != mat_file])
+    check_fit(picture.size, labels.shape, picture.metadata["image_path"], place, others)
+    metadata = picture.metadata | {"labels_path": place}
+    return Sample(name, picture.pixels, labels, _classes(arrays, labels, place), metadata)
+
+
+def mat_sizes(tree: Tree, files: list[str]) -> Mapping[str, Size]:
+    """Place and (height, width) of the instance maps in these MATLAB files; unreadable ones are left out."""
+    sizes = {}
+    for file in files:
+        with tree.open(file) as stream:
+            size = mat_size(stream)
+        if size is not None:
+            sizes[tree.locate(file)] = size
+    return sizes
+
+
+def _classes(
+    arrays: dict[str, NDArray[Any]], labels: NDArray[np.int32], place: str
+) -> Mapping[int, str] | None:
+    """CoNSeP's class of each nucleus: row i of ``inst_type`` belongs to the i-th smallest label value."""
+    if "inst_type" not in arrays:
+        return None
+    numbers = np.unique(labels)
+    numbers = numbers[numbers > 0]
+    types = arrays["inst_type"].ravel().astype(int)
+    if len(types) != len(numbers):
+        raise DatasetError(
+            f"{place} has {len(types)} classes in inst_type but {len(numbers)} nuclei in inst_map"
+        )
+    pairs = zip(numbers.tolist(), types.tolist(), strict=True)
+    return {number: CONSEP_CLASSES.get(kind, f"class {kind}") for number, kind in pairs}

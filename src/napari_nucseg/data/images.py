@@ -1,0 +1,280 @@
+"""Image files and the meaning of their axes; the only module that decides what an axis is.
+
+Axes are never guessed silently: a shape that does not tell is an ``ImageError`` that says what to pass.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+    from PIL import Image
+    from tifffile import TiffFile
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2"})
+KNOWN_AXES = "TZCYX"
+# A pixel size outside this is a printer's resolution (72 dpi = 353 µm), not a microscope's.
+PLAUSIBLE_PIXEL_UM = (0.005, 20.0)
+_UM_PER_UNIT = {
+    "µm": 1.0,
+    "um": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "\\u00b5m": 1.0,
+    "nm": 1e-3,
+    "mm": 1e3,
+    "cm": 1e4,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFile:
+    """Pixels of a file, one letter an axis (TZCYX, else as the file says), pixel size in µm if known."""
+
+    pixels: NDArray[Any]
+    axes: str
+    pixel_size_um: float | None = None
+
+
+def read_image(source: str | Path | IO[bytes], place: str | None = None) -> ImageFile:
+    """Read an image by its content, whatever its name says.
+
+    TIFF (ImageJ and OME axes and pixel size included) through tifffile, everything else through Pillow.
+    Palettes become RGB; colour PNGs of 16 bit are reduced to 8 bit by Pillow. ``place`` names an open file in
+    messages.
+
+    Raises
+    ------
+    ImageError
+        Naming the file, where it is missing, damaged or of no known format.
+    """
+    with _opened(source) as (file, name):
+        name = place or name
+        try:
+            if _is_tiff(file):
+                return _read_tiff(file)
+            return _read_with_pillow(file)
+        except ImageError:
+            raise
+        except Exception as error:  # decoders raise nearly anything on damaged files
+            raise ImageError(
+                f"{name} cannot be read as an image ({type(error).__name__}: {error}); "
+                "TIFF, PNG, JPEG and what else Pillow reads are allowed: check that the file is whole"
+            ) from error
+
+
+def image_size(source: str | Path | IO[bytes]) -> tuple[int, int]:
+    """Height and width in pixels, read from the header alone."""
+    with _opened(source) as (file, _):
+        if _is_tiff(file):
+            import tifffile
+
+            with tifffile.TiffFile(file) as tiff:
+                series = tiff.series[0]
+                sizes = dict(zip(series.axes, series.shape, strict=True))
+                return int(sizes["Y"]), int(sizes["X"])
+        from PIL import Image
+
+        with Image.open(file) as image:
+            return image.height, image.width
+
+
+def to_planes(image: ArrayLike, axes: str | None = None, channel: int | None = None) -> NDArray[np.float32]:
+    """Bring an image into the one form the network code takes.
+
+    Parameters
+    ----------
+    image
+        2D grey, RGB(A) or multichannel; integer, float or boolean.
+    axes
+        One letter an axis, of ``TZCYX`` (``S`` means ``C``). Without it (Y, X) is grey and, by convention,
+        (Y, X, 3 or 4) is RGB(A); every other shape needs ``axes``.
+    channel
+        Channel that shows the nuclei, counted from 0.
+
+    Returns
+    -------
+    planes
+        float32 (C, Y, X), C 1 (grey, or the channel) or 3 (RGB), contiguous, in the image's own
+        units: False and True become 0 and 1, alpha is dropped, NaN and infinities stay. May share memory with
+        ``image``.
+
+    Raises
+    ------
+    ImageError
+        Saying the shape got, what is allowed and the next step.
+    """
+    array = np.asarray(image)
+    _check_pixels(array)
+    letters = _check_axes(array, axes)
+    array, letters = _squeeze(array, letters)
+    planes = _pick_channels(array, letters, channel, rgba=axes is None)
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which is handled like any inf
+        return np.ascontiguousarray(planes, dtype=np.float32)
+
+
+def _check_pixels(array: NDArray[Any]) -> None:
+    if array.dtype.kind not in "buif":
+        raise ImageError(
+            f"got pixels of type {array.dtype}; boolean, integer and floating point are allowed: "
+            "convert first, e.g. numpy.abs(image) for complex"
+        )
+    if array.size == 0:
+        raise ImageError(f"got an empty image of shape {array.shape}; every axis needs at least one pixel")
+
+
+def _check_axes(array: NDArray[Any], axes: str | None) -> str:
+    """Return one known letter an axis, or say what is wrong."""
+    if axes is None:
+        if array.ndim == 2:
+            return "YX"
+        if array.ndim == 3 and array.shape[-1] in (3, 4):
+            return "YXC"
+        raise ImageError(
+            f"got shape {array.shape} without axes; (Y, X) and (Y, X, 3 or 4) are understood alone: "
+            "pass axes, e.g. 'CYX' with channel=0, or 'YXC'"
+        )
+    letters = axes.upper().replace("S", "C")
+    unknown = sorted(set(letters) - set(KNOWN_AXES))
+    if unknown:
+        raise ImageError(
+            f"got axes {axes!r} for shape {array.shape}; {', '.join(unknown)} is unknown, "
+            f"letters of {KNOWN_AXES} are allowed: say what each axis is, e.g. 'ZYX' or 'CYX'"
+        )
+    if len(letters) != array.ndim:
+        raise ImageError(
+            f"got {len(letters)} axes {axes!r} for shape {array.shape}: "
+            f"give one letter for each of {array.ndim} axes"
+        )
+    if len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters):
+        raise ImageError(
+            f"got axes {axes!r}; Y and X must be there and no letter twice: e.g. 'YX', 'CYX' or 'YXC'"
+        )
+    return letters
+
+
+def _squeeze(array: NDArray[Any], letters: str) -> tuple[NDArray[Any], str]:
+    """Drop Z and T of size 1; larger ones are an error, since one 2D image is asked for."""
+    for letter in "TZ":
+        if letter not in letters:
+            continue
+        axis = letters.index(letter)
+        if array.shape[axis] > 1:
+            index = ", ".join("0" if other == letter else ":" for other in letters)
+            raise ImageError(
+                f"got {array.shape[axis]} planes along {letter} (axes {letters}, shape {array.shape}); "
+                f"one 2D image is allowed: segment the planes one after the other, e.g. image[{index}]"
+            )
+        array, letters = array.squeeze(axis), letters.replace(letter, "")
+    return array, letters
+
+
+def _pick_channels(array: NDArray[Any], letters: str, channel: int | None, *, rgba: bool) -> NDArray[Any]:
+    """Bring Y and X last and keep the channels asked for: (1, Y, X) or (3, Y, X)."""
+    order = [letters.index(letter) for letter in "CYX" if letter in letters]
+    array = array.transpose(order)
+    if "C" not in letters:
+        array = array[np.newaxis]
+    n_channels = array.shape[0]
+    if channel is not None:
+        if not 0 <= channel < n_channels:
+            raise ImageError(
+                f"got channel {channel}, but the image has {n_channels}: choose 0 to {n_channels - 1}"
+            )
+        return array[channel : channel + 1]
+    if n_channels in (1, 3):
+        return array
+    if n_channels == 4 and (rgba or array.dtype == np.uint8):
+        return array[:3]
+    raise ImageError(
+        f"got {n_channels} channels (axes {letters}, shape {array.shape} as CYX) and no choice; "
+        f"grey and RGB need none: choose a channel that shows the nuclei, channel=0 to {n_channels - 1}"
+    )
+
+
+@contextmanager
+def _opened(source: str | Path | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
+    """Give an open file and its name for messages, whatever was passed."""
+    if not isinstance(source, str | Path):
+        yield source, getattr(source, "name", "the image")
+        return
+    try:
+        file = Path(source).open("rb")
+    except OSError as error:
+        raise ImageError(f"{source} cannot be opened: {error.strerror or error}") from error
+    with file:
+        yield file, str(source)
+
+
+def _is_tiff(file: IO[bytes]) -> bool:
+    magic = file.read(4)
+    file.seek(0)
+    return magic in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+
+
+def _read_tiff(file: IO[bytes]) -> ImageFile:
+    import tifffile  # late: it is only needed where a TIFF is met
+
+    with tifffile.TiffFile(file) as tiff:
+        series = tiff.series[0]
+        axes = series.axes.upper()
+        axes = axes if "C" in axes else axes.replace("S", "C")
+        return ImageFile(series.asarray(), axes, _tiff_pixel_size_um(tiff))
+
+
+def _tiff_pixel_size_um(tiff: TiffFile) -> float | None:
+    """Pixel size from OME metadata, ImageJ's unit, or the resolution tags where those are a microscope's."""
+    if tiff.is_ome and tiff.ome_metadata:
+        import tifffile
+
+        pixels = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]
+        pixels = (pixels[0] if isinstance(pixels, list) else pixels)["Pixels"]
+        size = pixels.get("PhysicalSizeX")
+        return _plausible(size and size * _UM_PER_UNIT.get(pixels.get("PhysicalSizeXUnit", "µm"), math.nan))
+    tags = tiff.pages[0].tags  # type: ignore[union-attr]
+    if "XResolution" not in tags:
+        return None
+    numerator, denominator = tags["XResolution"].value
+    if not numerator:
+        return None
+    if tiff.is_imagej and (unit := (tiff.imagej_metadata or {}).get("unit")):
+        return _plausible(denominator / numerator * _UM_PER_UNIT.get(str(unit), math.nan))
+    unit_code = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 1
+    return _plausible(denominator / numerator * {2: 25400.0, 3: 10000.0}.get(unit_code, math.nan))
+
+
+def _read_with_pillow(file: IO[bytes]) -> ImageFile:
+    from PIL import Image  # late: importing the package must stay fast
+
+    with Image.open(file) as image:
+        pixel_size_um = _pillow_pixel_size_um(image)
+        if image.mode in ("P", "PA"):
+            image = image.convert("RGB")  # type: ignore[assignment]
+        elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+            image = image.convert("RGB")  # type: ignore[assignment]
+        elif image.mode in ("LA", "La"):
+            image = image.convert("L")  # type: ignore[assignment]
+        pixels = np.array(image)
+    return ImageFile(pixels, "YX" if pixels.ndim == 2 else "YXC", pixel_size_um)
+
+
+def _pillow_pixel_size_um(image: Image.Image) -> float | None:
+    dpi = image.info.get("dpi")
+    return _plausible(25400.0 / float(dpi[0])) if dpi and float(dpi[0]) > 0 else None
+
+
+def _plausible(size_um: float | None) -> float | None:
+    """Return the size where it can be a microscope's, else None."""
+    low, high = PLAUSIBLE_PIXEL_UM
+    return float(size_um) if size_um and low <= size_um <= high else None

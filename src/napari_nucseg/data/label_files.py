@@ -1,0 +1,140 @@
+"""Label images and MATLAB files, and the check that a mask fits its image; shared by all layouts."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_nucseg.data.images import read_image
+from napari_nucseg.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+Size = tuple[int, int]
+_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+def as_labels(array: NDArray[Any], place: str) -> NDArray[np.int32]:
+    """Return labels (Y, X) as int32 with the source's numbers, or say why the array holds no labels.
+
+    Colour and alpha channels that only repeat the first are dropped.
+    """
+    array = np.squeeze(array)
+    if array.ndim == 3 and array.shape[-1] in (2, 3, 4):
+        colours = array[..., : 3 if array.shape[-1] > 2 else 1]
+        if (colours != colours[..., :1]).any():
+            raise DatasetError(
+                f"{place} is a colour picture of shape {array.shape}; labels need one number a pixel"
+            )
+        array = colours[..., 0]
+    if array.ndim != 2 or array.dtype.kind not in "buif":
+        raise DatasetError(
+            f"{place} holds {array.dtype} of shape {array.shape}; labels are whole numbers (Y, X)"
+        )
+    limits = np.iinfo(np.int32)
+    if array.size and (not np.isfinite(array).all() or array.min() < 0 or array.max() > limits.max):
+        raise DatasetError(f"{place} holds numbers outside 0…{limits.max}; labels are whole numbers from 0")
+    labels = array.astype(np.int32)
+    if array.dtype.kind == "f" and not np.array_equal(labels, array):
+        raise DatasetError(f"{place} holds fractions; labels are whole numbers: is this a probability map?")
+    return labels
+
+
+def read_label_image(file: IO[bytes], place: str) -> tuple[NDArray[np.int32], bool]:
+    """Read labels (Y, X) from an image file.
+
+    Returns
+    -------
+    labels
+        int32, numbered as in the file; a mask of one value and several pieces gets one number a piece.
+    was_mask
+        Whether the file was such a mask: touching nuclei are then one.
+    """
+    if file.read(3) == b"\xff\xd8\xff":
+        raise DatasetError(f"{place} is a JPEG, which blurs label numbers: save labels as PNG or TIFF")
+    file.seek(0)
+    labels = as_labels(_palette_indices(file, place), place)
+    values = np.unique(labels)
+    if len(values[values > 0]) != 1:
+        return labels, False
+    pieces, n_pieces = ndimage.label(labels)
+    return (pieces.astype(np.int32), True) if n_pieces > 1 else (labels, False)
+
+
+def read_mat(file: IO[bytes], place: str) -> dict[str, NDArray[Any]]:
+    """Read the numeric arrays of a MATLAB file, v5 through SciPy and v7.3 (HDF5) through h5py."""
+    head = file.read(520)
+    file.seek(0)
+    try:
+        if head.startswith(_HDF5_MAGIC) or head[512:520] == _HDF5_MAGIC:
+            return _read_mat_v73(file)
+        from scipy.io import loadmat
+
+        return {
+            k: v for k, v in loadmat(file).items() if isinstance(v, np.ndarray) and v.dtype.kind in "buif"
+        }
+    except Exception as error:  # loadmat and h5py raise many kinds on damaged files
+        raise DatasetError(f"{place} is no readable MATLAB file ({type(error).__name__}: {error})") from error
+
+
+def mat_array(arrays: Mapping[str, NDArray[Any]], key: str, place: str) -> NDArray[Any]:
+    """Return one array of a MATLAB file, or say which there are."""
+    if key not in arrays:
+        raise DatasetError(f"{place} has no {key!r}; it holds {', '.join(sorted(arrays)) or 'no arrays'}")
+    return arrays[key]
+
+
+def mat_size(file: IO[bytes], key: str = "inst_map") -> Size | None:
+    """Height and width of an array of a MATLAB file; None where it cannot be told."""
+    try:
+        shape = read_mat(file, "mat")[key].shape
+    except (DatasetError, KeyError):
+        return None
+    return (shape[0], shape[1]) if len(shape) == 2 else None
+
+
+def check_fit(
+    image_size: Size,
+    labels_size: Size,
+    image_place: str,
+    labels_place: str,
+    other_sizes: Callable[[], Mapping[str, Size]] | None = None,
+) -> None:
+    """Raise a ``DatasetError`` where labels do not fit their image (sizes are height, width in pixels).
+
+    ``other_sizes`` gives place and size of the set's other masks; it is asked only where the fit fails, and
+    those of the right size are named: two masks may have been swapped, as 04 and 05 of CPM-15 were.
+    """
+    if image_size == labels_size:
+        return
+    fitting = [place for place, size in other_sizes().items() if size == image_size] if other_sizes else []
+    hint = f"; of the set's other masks {' and '.join(fitting)} would fit" if 0 < len(fitting) <= 3 else ""
+    raise DatasetError(
+        f"mask and image differ in size (width x height): {labels_place} is {labels_size[1]} x {labels_size[0]} px, "
+        f"{image_place} is {image_size[1]} x {image_size[0]} px{hint}: check whether files were mixed up"
+    )
+
+
+def _palette_indices(file: IO[bytes], place: str) -> NDArray[Any]:
+    """Pixels of a label image; of a palette the indices, since the colours mean nothing."""
+    if file.read(8) == b"\x89PNG\r\n\x1a\n":
+        from PIL import Image
+
+        file.seek(0)
+        with Image.open(file) as image:
+            return np.array(image)
+    file.seek(0)
+    return read_image(file, place).pixels
+
+
+def _read_mat_v73(file: IO[bytes]) -> dict[str, NDArray[Any]]:
+    import h5py  # late: only v7.3 files need it
+
+    with h5py.File(file, "r") as mat:
+        # MATLAB stores column-major, HDF5 reads row-major: the axes come out reversed.
+        return {key: np.asarray(item).T for key, item in mat.items() if isinstance(item, h5py.Dataset)}

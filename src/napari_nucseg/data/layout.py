@@ -1,0 +1,96 @@
+"""What the layout modules share: names that stay unique, the pixels of a sample, what they found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.images import IMAGE_SUFFIXES, read_image
+from napari_nucseg.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.data.label_files import Size
+    from napari_nucseg.data.sample import Sample
+    from napari_nucseg.data.tree import Tree
+
+
+@dataclass(frozen=True)
+class Found:
+    """One sample a layout module recognised: its image file in the tree and how to read it."""
+
+    name: str
+    image_file: str
+    read: Callable[[], Sample]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Pixels of a sample with Y and X first, where the file has no stack."""
+
+    pixels: NDArray[Any]
+    metadata: dict[str, Any]
+
+    @property
+    def size(self) -> Size:
+        """Height and width in pixels."""
+        axes = self.metadata["axes"]
+        return self.pixels.shape[axes.index("Y")], self.pixels.shape[axes.index("X")]
+
+
+def read_picture(tree: Tree, file: str, layout: str) -> Picture:
+    """Read a sample's image; metadata gets ``layout``, ``image_path``, ``axes`` and the pixel size if known.
+
+    Singleton axes are dropped and channels come last; stacks keep their axes.
+    """
+    place = tree.locate(file)
+    with tree.open(file) as stream:
+        image = read_image(stream, place)
+    keep = [i for i, letter in enumerate(image.axes) if letter in "YX" or image.pixels.shape[i] > 1]
+    axes = "".join(image.axes[i] for i in keep)
+    pixels = image.pixels.reshape([image.pixels.shape[i] for i in keep])
+    if axes.endswith("CYX"):
+        pixels, axes = np.moveaxis(pixels, -3, -1), axes[:-3] + "YXC"
+    if not {"Y", "X"} <= set(axes):
+        raise DatasetError(
+            f"{place} has axes {image.axes} and shape {image.pixels.shape}; Y and X are needed"
+        )
+    metadata: dict[str, Any] = {"layout": layout, "image_path": place, "axes": axes}
+    if image.pixel_size_um is not None:
+        metadata["pixel_size_um"] = image.pixel_size_um
+    return Picture(pixels, metadata)
+
+
+def is_image(file: str) -> bool:
+    """Whether a file's suffix is an image's (its content decides the format later)."""
+    return PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES
+
+
+def stem(file: str) -> str:
+    """File name without folder and suffix; ``.ome.tif`` goes as a whole."""
+    name = PurePosixPath(file).stem
+    return name[:-4] if name.lower().endswith(".ome") else name
+
+
+def unique_names(files: Sequence[str]) -> dict[str, str]:
+    """Name each file by its stem; where stems meet, by its path without suffix, else by its whole path."""
+    stems = Counter(stem(file) for file in files)
+    paths = Counter(_without_suffix(file) for file in files)
+    names = {}
+    for file in files:
+        if stems[stem(file)] == 1:
+            names[file] = stem(file)
+        else:
+            names[file] = _without_suffix(file) if paths[_without_suffix(file)] == 1 else file
+    return names
+
+
+def _without_suffix(file: str) -> str:
+    return str(PurePosixPath(file).with_suffix(""))

@@ -1,0 +1,129 @@
+"""Open a dataset by what is in it: the one place that knows all layouts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from napari_nucseg.data import cpm, dsb2018, folder, hovernet, lizard
+from napari_nucseg.data.layout import is_image
+from napari_nucseg.data.sample import Dataset
+from napari_nucseg.data.tree import FolderTree, JoinedTree, open_tree
+from napari_nucseg.errors import DatasetError
+
+if TYPE_CHECKING:
+    from napari_nucseg.data.layout import Found
+    from napari_nucseg.data.tree import Tree
+
+# The layouts whose file names say what they are; a plain folder is what is left.
+_NAMED = {module.LAYOUT: module.find for module in (dsb2018, lizard, cpm, hovernet)}
+LAYOUTS = (*_NAMED, folder.LAYOUT)
+# Parts of one dataset that come as separate downloads: what to look for beside the one that was named.
+_COMPANIONS = (
+    (
+        re.compile("|".join(folder.IMAGE_FOLDERS), re.IGNORECASE),
+        re.compile("|".join(folder.LABEL_FOLDERS), re.IGNORECASE),
+    ),
+    (re.compile(r"lizard_images\d*", re.IGNORECASE), re.compile(r"lizard_labels(\.zip)?", re.IGNORECASE)),
+    (re.compile(r"stage1_train"), re.compile(r"stage1_train_labels\.csv")),
+    (re.compile(r"stage1_test"), re.compile(r"stage1_solution\.csv")),
+)
+
+
+def open_dataset(path: str | Path, layout: str | None = None) -> Dataset:
+    """Open a dataset, recognised by its contents: a folder, the original zip read in place, or one image.
+
+    Parameters
+    ----------
+    path
+        Folder, zip (also a folder of zips, or a folder around the dataset's own) or image file. An image
+        of a known layout gives the dataset of that image with its labels.
+    layout
+        One of ``LAYOUTS``, to allow only that one; needed where a folder holds several datasets.
+
+    Raises
+    ------
+    DatasetError
+        Where nothing, or more than one layout, is recognised.
+    """
+    path = Path(path).expanduser()
+    if layout is not None and layout not in LAYOUTS:
+        raise DatasetError(f"got layout {layout!r}; allowed are {', '.join(LAYOUTS)}")
+    if path.is_file() and is_image(path.name):
+        return _open_image(path, layout)
+    tree = _with_companions(path, open_tree(path))
+    name, found = _recognise(tree, layout)
+    return Dataset(name, path, {sample.name: sample.read for sample in found})
+
+
+def _recognise(tree: Tree, layout: str | None) -> tuple[str, list[Found]]:
+    """Return the layout and its samples, or say what was seen instead."""
+    named = {name: found for name, find in _NAMED.items() if layout in (None, name) and (found := find(tree))}
+    if len(named) > 1:
+        places = "; ".join(
+            f"{name} ({len(found)} images, e.g. {found[0].image_file})" for name, found in named.items()
+        )
+        raise DatasetError(
+            f"{tree.root} holds several datasets: {places}. Open the folder of one, or name its layout"
+        )
+    if named:
+        return next(iter(named.items()))
+    found = folder.find(tree) if layout in (None, folder.LAYOUT) else []
+    if not found:
+        suffixes = Counter(PurePosixPath(file).suffix.lower() or "no suffix" for file in tree.files)
+        seen = ", ".join(f"{count} x {suffix}" for suffix, count in suffixes.most_common(5)) or "no files"
+        raise DatasetError(
+            f"{tree.root} holds no dataset of layout {layout or ', '.join(LAYOUTS)}: found {seen}. "
+            "Name the folder or zip that holds the images"
+        )
+    return folder.LAYOUT, found
+
+
+def _open_image(path: Path, layout: str | None) -> Dataset:
+    """Open one image with the labels its layout has for it."""
+    path = path.absolute()
+    tree = _tree_around(path)
+    for name, find in {**_NAMED, folder.LAYOUT: folder.find}.items():
+        for found in find(tree) if layout in (None, name) else []:
+            if tree.locate(found.image_file) == str(path):
+                return Dataset(name, path, {found.name: found.read})
+    raise DatasetError(f"{path} is no image of layout {layout or ', '.join(LAYOUTS)}: is it a label file?")
+
+
+def _tree_around(image: Path) -> Tree:
+    """Files that may belong to one image: its folder, label folders in and beside it, the set's tables.
+
+    Nothing else is listed: the image may lie in a home folder of any size.
+    """
+    parent, top = image.parent, image.parents[min(2, len(image.parents) - 1)]
+    files = [file for file in parent.iterdir() if file.is_file()]
+    for around in {parent, parent.parent}:
+        for beside in around.iterdir():
+            if beside.is_dir() and _is_label_folder(beside.name):
+                files += [beside / file for file in open_tree(beside).files]
+    files += top.glob("stage1_*.csv")
+    return FolderTree(top, tuple(sorted({file.relative_to(top).as_posix() for file in files})))
+
+
+def _is_label_folder(name: str) -> bool:
+    return name.lower() in (*folder.LABEL_FOLDERS, "lizard_labels")
+
+
+def _with_companions(path: Path, tree: Tree) -> Tree:
+    """Add the labels that lie beside a dataset that is named without them."""
+    path = path.absolute()
+    name = path.name.removesuffix(".zip")
+    wanted = [companion for part, companion in _COMPANIONS if part.fullmatch(name)]
+    if not wanted:
+        return tree
+    parts: list[tuple[str, Tree]] = [(f"{name}/", tree)]
+    for beside in sorted(path.parent.iterdir()):
+        if not any(companion.fullmatch(beside.name) for companion in wanted):
+            continue
+        if beside.suffix == ".csv":
+            parts.append(("", FolderTree(beside.parent, (beside.name,))))
+        elif beside.is_dir() or beside.suffix == ".zip":
+            parts.append((f"{beside.name.removesuffix('.zip')}/", open_tree(beside)))
+    return JoinedTree(path, tuple(parts)) if len(parts) > 1 else tree

@@ -1,0 +1,92 @@
+"""Rows of an ``index.csv``: which image belongs to which group and split, so that scores stay honest."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nucseg.data.sample import Dataset
+from napari_nucseg.errors import DatasetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_nucseg.data.sample import Sample
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image of an index: sizes in pixels, ``group`` shared by images that belong together."""
+
+    dataset: str
+    name: str
+    group: str
+    split: str
+    kind: str
+    height: int
+    width: int
+    n_nuclei: int
+
+
+def read_rows(
+    index_csv: str | Path, *, dataset: str | None = None, split: str | None = None, kind: str | None = None
+) -> tuple[Row, ...]:
+    """Read the rows of an index that have this dataset, split and kind (None: any).
+
+    Raises
+    ------
+    DatasetError
+        Where the file cannot be read, a column is missing, a number is none, or no row is left (the message
+        says which values there are).
+    """
+    wanted = {k: v for k, v in {"dataset": dataset, "split": split, "kind": kind}.items() if v is not None}
+    rows = _parse(Path(index_csv))
+    chosen = tuple(row for row in rows if all(getattr(row, key) == value for key, value in wanted.items()))
+    if not chosen:
+        there = {key: sorted({getattr(row, key) for row in rows}) for key in wanted}
+        raise DatasetError(f"{index_csv} has no row with {wanted}; there are {there}")
+    return chosen
+
+
+def select_rows(dataset: Dataset, rows: Iterable[Row]) -> Dataset:
+    """Return the samples the rows name, in their order; metadata gets ``group``, ``split``, ``kind``.
+
+    Raises
+    ------
+    DatasetError
+        Where a row names no sample of the dataset.
+    """
+    by_name = {row.name: row for row in rows}
+    chosen = dataset.select(by_name)
+    readers = {name: partial(_read_with_row, chosen, row) for name, row in by_name.items()}
+    return Dataset(dataset.layout, dataset.root, readers)
+
+
+def _read_with_row(dataset: Dataset, row: Row) -> Sample:
+    sample = dataset.read(row.name)
+    known = {key: value for key, value in asdict(row).items() if key in ("group", "split", "kind")}
+    return replace(sample, metadata={**sample.metadata, **known})
+
+
+def _parse(path: Path) -> tuple[Row, ...]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return tuple(
+                Row(
+                    **{key: line[key] for key in ("dataset", "name", "group", "split", "kind")},
+                    height=int(line["height"]),
+                    width=int(line["width"]),
+                    n_nuclei=int(line["n_nuclei"]),
+                )
+                for line in csv.DictReader(file)
+            )
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be opened: {error.strerror or error}") from error
+    except KeyError as error:
+        columns = ", ".join(Row.__dataclass_fields__)
+        raise DatasetError(f"{path} has no column {error}; an index has {columns}") from error
+    except (ValueError, TypeError) as error:
+        raise DatasetError(f"{path} has a row that cannot be read: {error}") from error
