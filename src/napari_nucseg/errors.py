@@ -35,3 +35,7 @@ class InferenceError(NucSegError):
 
 class TrainingError(NucSegError):
     """Training cannot start or go on."""
+
+
+class OutputError(NucSegError):
+    """A result cannot be written: the disk is full, or the place does not allow it."""

@@ -1,0 +1,52 @@
+"""Writing files whole or not at all, with errors in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nucseg.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Give a temporary place beside ``path``, whose content replaces ``path`` once it is complete.
+
+    Missing folders are made. Whatever interrupts the writing, a full disk or Ctrl-C, an older file at
+    ``path`` stays as it was and nothing half-written is left behind.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be made or written, or the disk is full.
+    """
+    path = Path(path)
+    # Beside the target: replacing is atomic within one file system only. Random: two may write at once.
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise OutputError(_in_words(error, path)) from error
+    finally:
+        with suppress(OSError):  # what went wrong is said already
+            part.unlink(missing_ok=True)
+
+
+def _in_words(error: OSError, path: Path) -> str:
+    if error.errno in _FULL:
+        return f"cannot write {path}: the disk is full. Free some space, or choose a folder on another disk."
+    if error.errno in _FORBIDDEN:
+        return f"cannot write {path}: no permission to write in {path.parent}. Choose another folder."
+    return f"cannot write {path}: {error.strerror or error}. Choose another folder or name."

@@ -1,0 +1,49 @@
+"""Files are written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from napari_nucseg.errors import OutputError
+from napari_nucseg.files import written_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b.txt"
+    for text in ("old", "new"):
+        with written_whole(target) as part:
+            part.write_text(text)
+    assert target.read_text() == "new"
+    assert os.listdir(target.parent) == ["b.txt"]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, ValueError, OSError])
+def test_interrupted_writing_keeps_the_old_file(tmp_path: Path, interruption: type[BaseException]) -> None:
+    target = tmp_path / "b.txt"
+    target.write_text("old")
+    expected = OutputError if interruption is OSError else interruption
+    with pytest.raises(expected), written_whole(target) as part:
+        part.write_text("half")
+        raise interruption
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["b.txt"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_full_disk_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="disk is full"), written_whole(tmp_path / "b.txt"):
+        with open("/dev/full", "w") as full:
+            full.write("x" * 100_000)
+
+
+def test_forbidden_folder_is_said(tmp_path: Path) -> None:
+    # Raised by hand: root, which tests often run as, may write anywhere.
+    with pytest.raises(OutputError, match="no permission"), written_whole(tmp_path / "b.txt"):
+        raise PermissionError(errno.EACCES, "Permission denied")
