@@ -1,8 +1,36 @@
-"""From maps to labels."""
+"""From maps to labels, locally: a pixel's label depends only on maps within ``REACH_PX`` of it.
+
+Every foreground pixel points at its best neighbour, the one with the highest distance; following the pointers
+climbs to the middle of a nucleus. Pixels that reach the same core make up one nucleus. Paths have a bounded length and
+cores a bounded size, so a window of an image with ``REACH_PX`` around it decodes to exactly the nuclei of the
+whole image. Large images and live sliders rest on this.
+"""
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+from scipy import ndimage
+from skimage.measure import label as label_regions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+
+DOUBLINGS = 6
+CLIMB_PX = 2**DOUBLINGS
+"""Longest way a pixel climbs; nuclei of the largest diameter in use are about 100 px wide."""
+MAX_CORE_PX = 128
+"""Cores wider than this are no nuclei: they are cut along a grid of this spacing."""
+LEAP_PX = 2
+"""A peak outside any core may be a ripple: from there one look this far around finds the real slope."""
+REACH_PX = 3 * (2 * CLIMB_PX + MAX_CORE_PX)
+SMALLEST_SHARE = 0.05
+"""Default minimum area, as a share of the area of a nucleus of median diameter."""
 
 
 class DecodingSettings(BaseModel):
@@ -33,3 +61,168 @@ class DecodingSettings(BaseModel):
     exclude_border: bool = Field(
         False, title="Drop nuclei at the border", description="Remove nuclei that touch the image's edge."
     )
+
+    def smallest_area_px(self, diameter_px: float) -> int:
+        """Minimum area in pixels for nuclei of a median diameter."""
+        if self.min_area_px is not None:
+            return self.min_area_px
+        return max(1, round(SMALLEST_SHARE * math.pi / 4 * diameter_px**2))
+
+
+def decode(
+    maps: NDArray[np.float32],
+    settings: DecodingSettings | None = None,
+    *,
+    diameter_px: float = 24.0,
+    origin: tuple[int, int] = (0, 0),
+) -> NDArray[np.int32]:
+    """Turn maps into labels.
+
+    Parameters
+    ----------
+    maps : (3, Y, X) float32
+        Foreground probability, normalised distance and core probability, each 0…1.
+    settings : thresholds and filters.
+    diameter_px : median nucleus diameter in pixels, for the default minimum area.
+    origin : where the maps' first pixel lies in the whole image, where they are a window of one.
+
+    Returns
+    -------
+    (Y, X) int32 labels 1…n in reading order of their first pixels, each one 4-connected region without holes.
+    """
+    settings = settings or DecodingSettings()
+    foreground, distance, core = maps
+    mask = foreground > settings.foreground_threshold
+    cores = _label_cores((core > settings.core_threshold) & mask, origin)
+    labels = _climb(mask, _smooth(distance), cores)
+    labels = label_regions(labels, connectivity=1, background=0)
+    labels = _keep_areas(labels, settings.smallest_area_px(diameter_px))
+    labels = _fill_holes(labels)
+    if settings.exclude_border:
+        labels = _without_border(labels)
+    return _number_in_reading_order(labels)
+
+
+def _smooth(distance: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Flatten single-pixel ripples; sums in a fixed order, so a window gives the very numbers of the whole."""
+    kernel = np.array([0.25, 0.5, 0.25], np.float32)
+    return ndimage.correlate1d(ndimage.correlate1d(distance, kernel, 0, mode="nearest"), kernel, 1, mode="nearest")
+
+
+def _label_cores(core: NDArray[np.bool_], origin: tuple[int, int]) -> NDArray[np.int32]:
+    """Number the connected cores; those wider than ``MAX_CORE_PX`` are cut along a grid fixed in the whole image."""
+    cores, n = ndimage.label(core)
+    for index, box in enumerate(ndimage.find_objects(cores), start=1):
+        if max(s.stop - s.start for s in box) <= MAX_CORE_PX:
+            continue
+        inside = cores[box] == index
+        rows, columns = (np.arange(s.start + o, s.stop + o) // MAX_CORE_PX for s, o in zip(box, origin, strict=True))
+        cells = np.where(inside, 1 + (rows - rows[0])[:, None] * (columns[-1] + 2) + columns[None], 0)
+        pieces = label_regions(cells, connectivity=1, background=0)
+        cores[box][inside] = n + pieces[inside]
+        n += int(pieces.max())
+    return cores
+
+
+def _climb(
+    mask: NDArray[np.bool_], height: NDArray[np.float32], cores: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Give every pixel of the mask the number of the core at the end of its climb, 0 where it finds none."""
+    width = mask.shape[1] + 2
+    padded = np.full((mask.shape[0] + 2, width), -np.inf, np.float32)
+    padded[1:-1, 1:-1] = np.where(mask, height, -np.inf)
+    flat = padded.ravel()
+    pixels = np.flatnonzero(flat > -np.inf)
+    best = _best_around(flat, pixels, width, 1)
+    position = np.zeros(flat.size, np.int32)
+    position[pixels] = np.arange(pixels.size, dtype=np.int32)
+    goal = np.zeros(padded.shape, np.int32)
+    goal[1:-1, 1:-1] = cores
+    goal_of = goal.ravel()[pixels]
+    pointer = position[best]
+    peaks = np.flatnonzero((pointer == np.arange(pixels.size)) & (goal_of == 0))
+    if peaks.size:
+        pointer[peaks] = position[_best_around(flat, pixels[peaks], width, LEAP_PX)]
+    pointer = np.where(goal_of > 0, np.arange(pixels.size, dtype=np.int32), pointer)  # a core is the goal
+    for _ in range(DOUBLINGS):
+        pointer = pointer[pointer]
+    labels = np.zeros(padded.shape, np.int32)
+    labels.ravel()[pixels] = goal_of[pointer]
+    return labels[1:-1, 1:-1]
+
+
+def _best_around(flat: NDArray[np.float32], pixels: Ints, width: int, radius: int) -> Ints:
+    """Flat index of the highest pixel within a radius of each; ties go to the first in reading order.
+
+    Flat order within the small square around a pixel is the order of global coordinates, whatever the window.
+    """
+    best = np.full(pixels.size, -np.inf, np.float32)
+    where = pixels.copy()
+    for dy in range(-radius, radius + 1):
+        for dx in range(-radius, radius + 1):
+            candidate = np.clip(pixels + (dy * width + dx), 0, flat.size - 1)
+            value = flat[candidate]
+            higher = value > best
+            best = np.where(higher, value, best)
+            where = np.where(higher, candidate, where)
+    return where
+
+
+def _keep_areas(labels: NDArray[np.int32], smallest_px: int) -> NDArray[np.int32]:
+    """Drop regions smaller than an area."""
+    keep = np.bincount(labels.ravel()) >= smallest_px
+    keep[0] = False
+    return np.where(keep[labels], labels, 0).astype(np.int32)
+
+
+def _fill_holes(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Give a nucleus everything it encloses, smaller nuclei included; only those with a hole are touched."""
+    filled = labels
+    with_holes = np.flatnonzero(_hole_counts(labels) > 0)
+    if not with_holes.size:
+        return filled
+    filled = labels.copy()
+    boxes = ndimage.find_objects(labels)
+    for label in sorted(with_holes, key=lambda i: -_extent(boxes[i - 1])):
+        window = filled[boxes[label - 1]]
+        window[ndimage.binary_fill_holes(window == label)] = label
+    return filled
+
+
+def _extent(box: tuple[slice, slice]) -> int:
+    return (box[0].stop - box[0].start) * (box[1].stop - box[1].start)
+
+
+def _hole_counts(labels: NDArray[np.int32]) -> Ints:
+    """Count the holes of every 4-connected region at once: 1 minus its Euler number.
+
+    For 4-connectivity the Euler number is pixels − adjacent pairs + full 2x2 squares.
+    """
+    n = int(labels.max()) + 1
+    right = labels[:, :-1][labels[:, :-1] == labels[:, 1:]]
+    down = labels[:-1][labels[:-1] == labels[1:]]
+    corner = labels[:-1, :-1]
+    square = corner[(corner == labels[1:, 1:]) & (corner == labels[:-1, 1:]) & (corner == labels[1:, :-1])]
+    counts = [np.bincount(a.ravel(), minlength=n) for a in (labels, right, down, square)]
+    present = counts[0] > 0
+    holes = np.where(present, 1 - (counts[0] - counts[1] - counts[2] + counts[3]), 0)
+    holes[0] = 0
+    return holes
+
+
+def _without_border(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Drop nuclei that touch the edge of the array."""
+    edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    keep = np.ones(int(labels.max()) + 1, bool)
+    keep[edges] = False
+    keep[0] = False
+    return np.where(keep[labels], labels, 0).astype(np.int32)
+
+
+def _number_in_reading_order(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Renumber to 1…n by first pixel."""
+    values, first = np.unique(labels, return_index=True)
+    order = values[values != 0][np.argsort(first[values != 0])]
+    table = np.zeros(int(labels.max()) + 1, np.int32)
+    table[order] = np.arange(1, order.size + 1)
+    return table[labels]

@@ -1,0 +1,127 @@
+"""Training images cut into equal squares at the canonical nucleus size, held as uint8 so that they fit a device."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from skimage.transform import resize
+
+from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.intensity import IntensityRange
+from napari_nucseg.nuclei.targets import distance_map, median_diameter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.data.sample import Sample
+
+FIELDS = 5  # red, green, blue, foreground, distance
+SCALE_LIMITS = (0.2, 5.0)
+
+
+@dataclass(frozen=True)
+class PatchBank:
+    """Squares of images and targets at the canonical scale.
+
+    Attributes
+    ----------
+    fields : (N, 5, P, P) uint8
+        Normalised image, foreground and normalised distance, each 0…255.
+    sources : (N,) int64
+        Which image a patch was cut from; ``kinds`` and ``groups`` are indexed by it.
+    kinds, groups : str for each image
+    """
+
+    fields: torch.Tensor
+    sources: torch.Tensor
+    kinds: tuple[str, ...]
+    groups: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return int(self.fields.shape[0])
+
+    def subset(self, keep: Sequence[bool]) -> PatchBank:
+        """Patches of the images for which ``keep`` is true."""
+        chosen = torch.tensor(keep)[self.sources]
+        return PatchBank(self.fields[chosen], self.sources[chosen], self.kinds, self.groups)
+
+    def split(self, share: float) -> tuple[PatchBank, PatchBank]:
+        """Hold back about ``share`` of the groups of each kind: (to learn from, held back).
+
+        Groups are taken in the order of a hash of their names, so the choice does not depend on the order of
+        files and stays put when images are added. Not a single group of a kind with only one is held back.
+        """
+        held: set[tuple[str, str]] = set()
+        pairs = sorted(set(zip(self.kinds, self.groups, strict=True)), key=lambda p: hashlib.sha256(p[1].encode()).digest())
+        for kind in set(self.kinds):
+            of_kind = [p for p in pairs if p[0] == kind]
+            n_held = round(share * len(of_kind))
+            held.update(of_kind[: min(max(n_held, 1 if share else 0), len(of_kind) - 1)])
+        is_held = [p in held for p in zip(self.kinds, self.groups, strict=True)]
+        return self.subset([not h for h in is_held]), self.subset(is_held)
+
+    def sampling_weights(self, kind_weights: dict[str, float]) -> torch.Tensor:
+        """Probability of each patch: kinds by their weights, groups within a kind by the root of their size.
+
+        Kinds without a weight share as if theirs were 1. Fields of one experiment hold much the same, so a group
+        of a hundred tiles counts ten times a single one, not a hundred times.
+        """
+        group_of = [(self.kinds[s], self.groups[s]) for s in self.sources.tolist()]
+        names, index, sizes = np.unique([" ".join(g) for g in group_of], return_inverse=True, return_counts=True)
+        weights = 1 / np.sqrt(sizes[index.ravel()])
+        kinds = np.array([kind for kind, _ in group_of])
+        for kind in np.unique(kinds):
+            of_kind = kinds == kind
+            weights[of_kind] *= kind_weights.get(str(kind), 1.0) / weights[of_kind].sum()
+        return torch.from_numpy(weights / weights.sum())
+
+
+def pack_patches(samples: Iterable[Sample], *, canonical_diameter_px: float, patch_px: int) -> PatchBank:
+    """Cut annotated samples into patches.
+
+    Each image is rescaled so that its median nucleus has the canonical diameter; an image without a nucleus keeps
+    its scale. ``metadata["kind"]`` and ``metadata["group"]`` of a sample are kept where present.
+    """
+    fields: list[NDArray[np.uint8]] = []
+    sources: list[int] = []
+    kinds: list[str] = []
+    groups: list[str] = []
+    for sample in samples:
+        if sample.labels is None:
+            continue
+        patches = cut(_canonical_fields(sample, canonical_diameter_px), patch_px)
+        fields.extend(patches)
+        sources.extend([len(kinds)] * len(patches))
+        kinds.append(str(sample.metadata.get("kind", "unknown")))
+        groups.append(str(sample.metadata.get("group", sample.name)))
+    stacked = np.stack(fields) if fields else np.zeros((0, FIELDS, patch_px, patch_px), np.uint8)
+    return PatchBank(torch.from_numpy(stacked), torch.tensor(sources, dtype=torch.long), tuple(kinds), tuple(groups))
+
+
+def _canonical_fields(sample: Sample, canonical_diameter_px: float) -> NDArray[np.uint8]:
+    """Image and targets of one sample at the canonical scale: (5, Y, X) uint8."""
+    assert sample.labels is not None
+    planes = to_planes(sample.image)
+    image = IntensityRange.of(planes).apply(planes)
+    image = np.broadcast_to(image, (3, *image.shape[1:]))
+    distance = distance_map(sample.labels)
+    fields = np.concatenate([image, (sample.labels > 0)[None], distance[None]]).astype(np.float32)
+    scale = float(np.clip(canonical_diameter_px / (median_diameter(sample.labels) or canonical_diameter_px), *SCALE_LIMITS))
+    shape = tuple(max(1, round(n * scale)) for n in fields.shape[1:])
+    fields = resize(fields, (FIELDS, *shape), order=1, anti_aliasing=scale < 1)
+    return np.round(fields * 255).clip(0, 255).astype(np.uint8)
+
+
+def cut(fields: NDArray[np.uint8], patch_px: int) -> list[NDArray[np.uint8]]:
+    """Cover a (K, Y, X) array with the fewest evenly spaced squares; a smaller one is mirrored up to size."""
+    short = [max(0, patch_px - n) for n in fields.shape[1:]]
+    if any(short):
+        fields = np.pad(fields, ((0, 0), *((s // 2, s - s // 2) for s in short)), mode="symmetric")
+    starts = [np.linspace(0, n - patch_px, -(-n // patch_px)).round().astype(int) for n in fields.shape[1:]]
+    return [fields[:, y : y + patch_px, x : x + patch_px] for y in starts[0] for x in starts[1]]

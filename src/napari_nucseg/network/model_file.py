@@ -1,0 +1,214 @@
+"""One model, one file: weights in safetensors with a JSON card in its header. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from napari_nucseg.errors import ModelFileError, SettingsError
+from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.size_network import SizeArchitecture, SizeNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import nn
+
+    from napari_nucseg.network.device import Device
+
+FORMAT = 1
+HEADER_KEY = "napari-nucseg"
+SUFFIX = ".safetensors"
+BUNDLED_DIR = Path(__file__).parent.parent / "models"
+DEFAULT_MODEL = "nuclei-unet"
+
+
+class ModelCard(BaseModel):
+    """What a model file says about itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    name: str
+    title: str
+    description: str = ""
+    architecture: Architecture
+    size_architecture: SizeArchitecture | None = None
+    canonical_diameter_px: float = Field(gt=0, description="Nucleus diameter the network was trained at.")
+    normalisation: tuple[float, float] = Field(
+        (0.5, 99.95), description="Percentiles of the image that become 0 and 1."
+    )
+    halo_px: int = Field(64, ge=0, description="Context in network pixels beyond which nothing matters; measured.")
+    licence: str = ""
+    training_data: tuple[str, ...] = ()
+    intended_use: str = ""
+    figures: dict[str, float] = {}
+    parent_sha256: str | None = None
+    history: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model file that is there, not loaded."""
+
+    name: str
+    path: Path
+    card: ModelCard
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A loaded model, ready to run; shared between callers, so never changed in place."""
+
+    card: ModelCard
+    network: nn.Module
+    size_network: SizeNetwork | None
+    path: Path
+    sha256: str
+    _elsewhere: dict[str, Model] = field(default_factory=dict, repr=False)
+
+    def on(self, device: Device) -> Model:
+        """Return this model on the CPU, or its copy on an accelerator; the copy is kept for the next call."""
+        if device.kind == "cpu":
+            return self
+        if device.name not in self._elsewhere:
+            size_network = self.size_network and copy.deepcopy(self.size_network).to(device.torch)
+            network = copy.deepcopy(self.network).to(device.torch)
+            self._elsewhere[device.name] = replace(self, network=network, size_network=size_network)
+        return self._elsewhere[device.name]
+
+    @property
+    def info(self) -> ModelInfo:
+        """Return the description without the weights."""
+        return ModelInfo(self.card.name, self.path, self.card)
+
+
+def models_dir() -> Path:
+    """Folder of the user's own models; ``NUCSEG_MODELS`` overrides it."""
+    return Path(os.environ.get("NUCSEG_MODELS") or platformdirs.user_data_path("napari-nucseg") / "models")
+
+
+def list_models() -> tuple[ModelInfo, ...]:
+    """Return bundled and user's models, the default first; damaged files are left out."""
+    found: dict[str, ModelInfo] = {}
+    for folder in (BUNDLED_DIR, models_dir()):
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            try:
+                card = read_card(path)
+            except ModelFileError:
+                continue
+            found.setdefault(card.name, ModelInfo(card.name, path, card))
+    return tuple(sorted(found.values(), key=lambda m: (m.name != DEFAULT_MODEL, m.name)))
+
+
+def find_model(name_or_path: str | Path = "auto") -> Path:
+    """Path of a model by its name, or the path itself; ``auto`` is the default model.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model.
+    """
+    path = Path(name_or_path)
+    if path.suffix == SUFFIX:
+        if not path.is_file():
+            raise ModelFileError(f"there is no model file {path}. Check the path, or give a name from 'nucseg models'.")
+        return path
+    models = list_models()
+    for model in models:
+        if str(name_or_path) in ("auto", model.name):
+            return model.path
+    known = ", ".join(m.name for m in models) or "none"
+    raise ModelFileError(f"got model {str(name_or_path)!r}; installed are: {known}. A file's name ends in {SUFFIX}.")
+
+
+def load_model(name_or_path: str | Path = "auto") -> Model:
+    """Load a model by name or path; the last few stay in memory until their file changes.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, made by a newer version, or is not ours.
+    """
+    path = find_model(name_or_path).resolve()
+    return _load(path, path.stat().st_mtime_ns)
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the card alone, without the weights."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path} is no readable safetensors file ({error}). Copy or download it again.") from error
+    if HEADER_KEY not in header:
+        raise ModelFileError(f"{path} is a safetensors file without a napari-nucseg card: it is not one of our models.")
+    try:
+        content = json.loads(header[HEADER_KEY])
+        _check_format(content, path)
+        return ModelCard.model_validate(content)
+    except (ValidationError, json.JSONDecodeError) as error:
+        raise ModelFileError(f"the card of {path} is damaged: {error}") from error
+
+
+def save_model(path: Path, card: ModelCard, network: nn.Module, size_network: SizeNetwork | None = None) -> None:
+    """Write a model file in float16, whole or not at all."""
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    if size_network is not None:
+        tensors |= {f"size.{k}": v for k, v in size_network.state_dict().items()}
+    compact = {k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    save_file({k: v.contiguous() for k, v in compact.items()}, part, {HEADER_KEY: card.model_dump_json()})
+    os.replace(part, path)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, _modified_ns: int) -> Model:
+    card = read_card(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+        network = build_network(card.architecture)
+        _fill(network, _part(tensors, "network."))
+        size_network = None
+        if card.size_architecture is not None:
+            size_network = SizeNetwork(card.size_architecture)
+            _fill(size_network, _part(tensors, "size."))
+    except (SafetensorError, OSError, RuntimeError, SettingsError) as error:
+        raise ModelFileError(f"the weights of {path} do not fit its card: {error}") from error
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Model(card, network, size_network, path, digest)
+
+
+def _check_format(content: Any, path: Path) -> None:
+    version = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise ModelFileError(f"the card of {path} names no format: it is not one of our models.")
+    if version > FORMAT:
+        raise ModelFileError(f"{path} has format {version}, this version reads up to {FORMAT}. Update napari-nucseg.")
+
+
+def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _fill(network: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
+    """Load half-precision weights into a float32 network in the layout that is fast for convolutions."""
+    for name, value in tensors.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise RuntimeError(f"tensor {name} holds NaN or infinity")
+    network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+    network.to(memory_format=torch.channels_last).eval()

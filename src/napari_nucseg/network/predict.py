@@ -1,0 +1,150 @@
+"""Run a network over an image in tiles, on less memory where there is not enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_nucseg.errors import InferenceError
+from napari_nucseg.network.architectures import activate
+from napari_nucseg.network.device import choose_device
+from napari_nucseg.network.tiling import batches, padded_length, plan_tiles
+from napari_nucseg.nuclei.targets import MAP_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_file import Model
+
+SMALLEST_TILE_PX = 128
+GPU_BATCH = 16
+CPU_BATCH = 2
+
+
+@dataclass(frozen=True)
+class TileProgress:
+    """Tiles done so far; ``message`` says what had to change on the way."""
+
+    done: int
+    total: int
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """How an image is put through the network."""
+
+    device: Device
+    tile_px: int
+    batch_size: int
+
+    def smaller(self) -> TilePlan | None:
+        """Return the next plan that needs less memory: smaller batch, smaller tile, then the CPU; None after the last."""
+        if self.batch_size > 1:
+            return replace(self, batch_size=self.batch_size // 2)
+        if self.tile_px > SMALLEST_TILE_PX:
+            return replace(self, tile_px=max(SMALLEST_TILE_PX, self.tile_px // 2))
+        if self.device.kind != "cpu":
+            return TilePlan(choose_device("cpu"), 512, CPU_BATCH)
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.batch_size} tiles of {self.tile_px} px on {self.device.name}"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Maps (3, Y, X) float32, 0…1, and the plan that worked in the end."""
+
+    maps: NDArray[np.float32]
+    plan: TilePlan
+
+
+def default_batch(device: Device) -> int:
+    """Tiles at once: many keep a GPU busy, on a CPU they only cost memory."""
+    return CPU_BATCH if device.kind == "cpu" else GPU_BATCH
+
+
+def predict_steps(
+    model: Model, image: NDArray[np.float32], plan: TilePlan
+) -> Generator[TileProgress, None, Prediction]:
+    """Predict the maps of an image that already is at the network's scale; yields after every batch of tiles.
+
+    Parameters
+    ----------
+    model : loaded model.
+    image : (3, Y, X) float32, 0…1.
+    plan : device, tile and batch size to begin with; smaller ones are tried where memory runs out.
+
+    Raises
+    ------
+    InferenceError
+        If not even the smallest plan fits, or the device fails.
+    """
+    current: TilePlan | None = plan
+    while current is not None:
+        try:
+            maps = yield from _predict(model, image, current)
+            return Prediction(maps, current)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise InferenceError(f"the network failed on {current.device.name}: {error}") from error
+        previous, current = current, current.smaller()
+        _release(previous.device)
+        if current is not None:
+            yield TileProgress(0, 1, f"Out of memory with {previous}; going on with {current}.")
+    raise InferenceError(
+        f"out of memory even with single tiles of {SMALLEST_TILE_PX} px on the CPU for an image of "
+        f"{image.shape[2]} x {image.shape[1]} px at network scale. Close other programs or segment a region."
+    )
+
+
+def _predict(
+    model: Model, image: NDArray[np.float32], plan: TilePlan
+) -> Generator[TileProgress, None, NDArray[np.float32]]:
+    stride = model.card.architecture.stride_px
+    height, width = image.shape[1:]
+    padding = [(0, padded_length(n, stride) - n) for n in (height, width)]
+    padded = np.pad(image, ((0, 0), *padding), mode="symmetric")
+    tiles = plan_tiles((padded.shape[1], padded.shape[2]), plan.tile_px, model.card.halo_px, stride)
+    maps = np.zeros((len(MAP_NAMES), *padded.shape[1:]), np.float32)
+    network = model.on(plan.device).network
+    done = 0
+    for batch in batches(tiles, plan.batch_size):
+        answers = _run(network, np.stack([padded[:, *tile.box] for tile in batch]), plan.device)
+        for tile, answer in zip(batch, answers, strict=True):
+            maps[:, *tile.box] += tile.weight * answer
+        done += len(batch)
+        yield TileProgress(done, len(tiles))
+    return maps[:, :height, :width]
+
+
+def _run(network: nn.Module, tiles: NDArray[np.float32], device: Device) -> NDArray[np.float32]:
+    """Maps of a batch of tiles: (B, 3, Y, X) float32."""
+    with torch.inference_mode():
+        batch = torch.from_numpy(tiles).to(device.torch).contiguous(memory_format=torch.channels_last)
+        with device.autocast():
+            logits = network(batch)
+        maps: NDArray[np.float32] = activate(logits.float()).cpu().numpy()
+    return maps
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def _release(device: Device) -> None:
+    if device.kind == "cuda":
+        torch.cuda.empty_cache()
+    elif device.kind == "mps":
+        torch.mps.empty_cache()

@@ -1,0 +1,40 @@
+"""Resize images to the network's scale and maps back to the image's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCALE_LIMITS = (0.25, 3.0)
+MAX_NETWORK_PIXELS = 100_000_000
+CLOSE_ENOUGH = 0.12  # as a natural log: the network is trained on a wider spread, and resizing blurs
+
+
+def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize (C, Y, X) to a new (Y, X) shape, linearly and without aliasing."""
+    if image.shape[1:] == shape:
+        return image
+    batch = torch.from_numpy(np.ascontiguousarray(image))[None]
+    resized = F.interpolate(batch, size=shape, mode="bilinear", antialias=True, align_corners=False)
+    return np.asarray(resized[0].numpy())
+
+
+def network_scale(shape: tuple[int, int], diameter_px: float, canonical_px: float) -> tuple[float, str]:
+    """Choose the factor from image to network pixels, and say in words where it had to be limited."""
+    wanted = canonical_px / diameter_px
+    scale = float(np.clip(wanted, *SCALE_LIMITS))
+    note = ""
+    if scale != wanted:
+        allowed = " to ".join(f"{canonical_px / s:.0f}" for s in reversed(SCALE_LIMITS))
+        note = f"Nuclei of {diameter_px:.0f} px are outside {allowed} px; the image was scaled by {scale:g} instead of {wanted:.2g}."
+    budget = (MAX_NETWORK_PIXELS / (shape[0] * shape[1])) ** 0.5
+    if scale > budget:
+        note = f"The image was scaled by {budget:.2g} instead of {scale:.2g} to stay within memory."
+        scale = budget
+    return (1.0 if abs(np.log(scale)) < CLOSE_ENOUGH else scale), note

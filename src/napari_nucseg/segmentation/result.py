@@ -1,0 +1,84 @@
+"""What a segmentation yields on its way and returns at its end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_nucseg.nuclei.decoding import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_file import ModelInfo
+    from napari_nucseg.nuclei.decoding import DecodingSettings
+    from napari_nucseg.segmentation.settings import SegmentationSettings
+    from napari_nucseg.segmentation.size import DiameterEstimate
+    from napari_nucseg.segmentation.window import Region
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a segmentation stands. Stages: normalise, size, network, decode."""
+
+    stage: str
+    done: int
+    total: int
+    message: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """Labels of an image (or of a region of it) and all that is needed to repeat or refine them.
+
+    Attributes
+    ----------
+    labels : (Y, X) int32, 0 is background
+    maps : (3, Y, X) float32 on the image's grid, in the order of ``MAP_NAMES``
+    settings : what was asked for
+    model : what was run
+    diameter_px : median nucleus diameter used, in pixels
+    diameter : the estimate, None where the diameter was given
+    device : where and in which precision the network ran
+    timings : seconds by stage, and ``total``
+    notes : what a user should know, in sentences
+    region : rows and columns of the image that ``labels`` and ``maps`` show, None for all
+    """
+
+    labels: NDArray[np.int32]
+    maps: NDArray[np.float32]
+    settings: SegmentationSettings
+    model: ModelInfo
+    diameter_px: float
+    diameter: DiameterEstimate | None
+    device: Device
+    timings: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+    region: Region | None = None
+
+    @property
+    def n_nuclei(self) -> int:
+        """Number of nuclei found."""
+        return int(self.labels.max(initial=0))
+
+    def redecode(self, decoding: DecodingSettings) -> Segmentation:
+        """Apply other decoding settings to the same maps; the network is not run."""
+        started = time.perf_counter()
+        origin = (self.region[0].start, self.region[1].start) if self.region else (0, 0)
+        labels = decode(self.maps, decoding, diameter_px=self.diameter_px, origin=origin)
+        timings = {**self.timings, "decode": time.perf_counter() - started}
+        settings = self.settings.model_copy(update={"decoding": decoding})
+        return replace(self, labels=labels, settings=settings, timings=timings)
+
+    def summary(self) -> str:
+        """Say it in one line: number of nuclei, median area, model, time, device."""
+        area = f"median {np.median(np.bincount(self.labels.ravel())[1:]):.0f} px²" if self.n_nuclei else "no area"
+        noun = "nucleus" if self.n_nuclei == 1 else "nuclei"
+        seconds = self.timings["total"]
+        return f"{self.n_nuclei} {noun} · {area} · {self.model.name} · {seconds:.1f} s on {self.device.name.upper()}"

@@ -1,0 +1,190 @@
+"""One image, whole: normalise, find the nucleus size, predict, decode."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.intensity import IntensityRange
+from napari_nucseg.errors import SettingsError
+from napari_nucseg.network.device import choose_device
+from napari_nucseg.network.model_file import load_model
+from napari_nucseg.network.predict import TilePlan, default_batch, predict_steps
+from napari_nucseg.nuclei.decoding import DecodingSettings, decode
+from napari_nucseg.segmentation.rescale import network_scale, rescale
+from napari_nucseg.segmentation.result import Progress, Segmentation
+from napari_nucseg.segmentation.settings import SegmentationSettings
+from napari_nucseg.segmentation.size import estimate_diameter
+from napari_nucseg.segmentation.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.network.predict import Prediction
+    from napari_nucseg.segmentation.window import Region
+
+__all__ = ["Progress", "Segmentation", "make_settings", "segment", "segment_steps"]
+
+SURROUNDINGS = 4.0
+"""Around a region, this many nucleus diameters are decoded too, so that nuclei across its edge come out whole."""
+
+
+def segment(image: NDArray[Any], **choices: Any) -> Segmentation:
+    """Segment the nuclei of one 2D image.
+
+    Parameters
+    ----------
+    image : (Y, X), (Y, X, 3) or, with ``axes``, any 2D multichannel array
+        Integers, floats or booleans of any range; NaN and infinity count as background.
+    **choices
+        Any field of ``SegmentationSettings`` (``axes``, ``channel``, ``model``, ``diameter_px``, ``diameter_um``,
+        ``pixel_size_um``, ``device``, …) or of ``DecodingSettings`` (``foreground_threshold``, …).
+
+    Returns
+    -------
+    Segmentation
+        With ``labels``, ``maps``, ``settings``, ``model``, ``timings`` and ``notes``.
+
+    Raises
+    ------
+    ImageError, SettingsError, ModelFileError, InferenceError
+        With what was got, what is allowed and what to do.
+    """
+    steps = segment_steps(image, make_settings(**choices))
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Segmentation = end.value
+            return result
+
+
+def make_settings(**choices: Any) -> SegmentationSettings:
+    """Build settings from flat keywords; those of decoding are told apart by their names.
+
+    Raises
+    ------
+    SettingsError
+        If a name is unknown or a value out of bounds.
+    """
+    decoding = {k: choices.pop(k) for k in DecodingSettings.model_fields if k in choices}
+    if decoding:
+        choices["decoding"] = decoding
+    try:
+        return SegmentationSettings.model_validate(choices)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        known = ", ".join([*SegmentationSettings.model_fields, *DecodingSettings.model_fields])
+        raise SettingsError(f"{problems}. Settings are: {known}.") from error
+
+
+def segment_steps(
+    image: NDArray[Any],
+    settings: SegmentationSettings | None = None,
+    model: Model | None = None,
+    region: Region | None = None,
+) -> Generator[Progress, None, Segmentation]:
+    """Segment step by step: yields progress, returns the ``Segmentation``. Closing the generator cancels.
+
+    Parameters
+    ----------
+    image : as for ``segment``.
+    settings : choices; defaults where None.
+    model : a loaded model in place of the one ``settings`` name.
+    region : rows and columns to segment. Intensities and nucleus size are still taken from the whole image,
+        and pixels around the region are looked at, so its labels are those of the whole image.
+    """
+    settings = settings or SegmentationSettings()
+    clock = _Clock()
+    yield Progress("normalise", 0, 1)
+    with clock("load"):
+        model = model or load_model(settings.model)
+        device = choose_device(settings.device, settings.precision)
+    with clock("normalise"):
+        planes, notes = _normalised(image, settings, model)
+    yield Progress("size", 0, 1)
+    with clock("size"):
+        given = settings.given_diameter_px
+        estimate = estimate_diameter(model, planes, device) if given is None else None
+        diameter_px = estimate.diameter_px if estimate else float(given or 0)
+    shape = (planes.shape[1], planes.shape[2])
+    scale, limited = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
+    notes += [limited] if limited else []
+    window = Window.around(region, shape, round(model.card.halo_px / scale + SURROUNDINGS * diameter_px))
+    with clock("network"):
+        scaled = rescale(planes[:, window.read[0], window.read[1]], window.scaled_shape(scale))
+        plan = TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
+        prediction = yield from _network(model, scaled, plan, notes)
+        maps = rescale(prediction.maps, window.shape)
+    yield Progress("decode", 0, 1)
+    with clock("decode"):
+        labels = decode(maps, settings.decoding, diameter_px=diameter_px, origin=window.origin)
+    return Segmentation(
+        labels=np.ascontiguousarray(window.crop(labels)),
+        maps=np.ascontiguousarray(window.crop(maps)),
+        settings=settings,
+        model=model.info,
+        diameter_px=diameter_px,
+        diameter=estimate,
+        device=prediction.plan.device,
+        timings=clock.timings(),
+        notes=tuple(notes),
+        region=region,
+    )
+
+
+def _normalised(
+    image: NDArray[Any], settings: SegmentationSettings, model: Model
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Return the image as (3, Y, X) float32, 0…1, with remarks about its pixels."""
+    planes = to_planes(image, settings.axes, settings.channel)
+    notes = []
+    bad = planes.size - int(np.isfinite(planes).sum())
+    if bad:
+        notes.append(f"{bad} pixels that are NaN or infinite were taken for background or saturated.")
+    intensity = IntensityRange.of(planes, *model.card.normalisation)
+    if not intensity.high > intensity.low:
+        notes.append("All pixels have the same value: there is nothing to segment.")
+    scaled = intensity.apply(planes)
+    return np.broadcast_to(scaled, (3, *scaled.shape[1:])), notes
+
+
+def _network(
+    model: Model, image: NDArray[np.float32], plan: TilePlan, notes: list[str]
+) -> Generator[Progress, None, Prediction]:
+    """Run the network, passing on its progress; what it had to change on the way is added to the notes."""
+    steps = predict_steps(model, image, plan)
+    while True:
+        try:
+            tile = next(steps)
+        except StopIteration as end:
+            prediction: Prediction = end.value
+            return prediction
+        notes += [tile.message] if tile.message else []
+        yield Progress("network", tile.done, tile.total, tile.message)
+
+
+class _Clock:
+    """Seconds spent by stage."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter()
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        before = time.perf_counter()
+        yield
+        self._seconds[stage] = time.perf_counter() - before
+
+    def timings(self) -> dict[str, float]:
+        """Return the stages and their total so far."""
+        return {**self._seconds, "total": time.perf_counter() - self._started}
