@@ -88,7 +88,7 @@ def write_table(path: str | Path, table: Mapping[str, NDArray[Any]]) -> None:
 
 def _in_micrometres(table: Table, pixel_size_um: float) -> Table:
     if not pixel_size_um > 0:
-        raise ImageError(f"got a pixel size of {pixel_size_um} µm: it must be above 0, or None if unknown")
+        raise ImageError(f"got a pixel size of {pixel_size_um} µm: it must be above 0, or None")
     return {
         "area_um2": table["area_px"] * pixel_size_um**2,
         "centroid_y_um": table["centroid_y_px"] * pixel_size_um,
@@ -101,8 +101,8 @@ def _mean_intensities(labels: NDArray[np.integer[Any]], table: Table, image: NDA
     """Mean of each channel in each nucleus, all nuclei in one pass over the pixels."""
     if image.shape[-2:] != labels.shape or image.ndim not in (2, 3):
         raise ImageError(
-            f"got an image of shape {image.shape} for labels of shape {labels.shape}: (Y, X) or (C, Y, X) with "
-            "the same Y and X is allowed; bring channels to the front, e.g. numpy.moveaxis(image, -1, 0)"
+            f"got an image of shape {image.shape} for labels of shape {labels.shape}: (Y, X) or (C, Y, X) "
+            "on the same grid is allowed; bring channels to the front, e.g. numpy.moveaxis(image, -1, 0)"
         )
     inside = labels > 0
     row = np.searchsorted(table["label"], labels[inside])

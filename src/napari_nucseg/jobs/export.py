@@ -1,0 +1,113 @@
+"""Results as files other programs read: labels as TIFF, outlines over the image as PNG, the table as CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.intensity import IntensityRange
+from napari_nucseg.errors import ImageError
+from napari_nucseg.files import written_whole
+from napari_nucseg.nuclei.measuring import write_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["draw_outlines", "write_labels", "write_overlay", "write_table"]
+
+# Bright on a dark field and distinct from the pinks and violets of stained tissue.
+OUTLINE_COLOURS = np.array(
+    [[255, 225, 25], [0, 255, 255], [60, 255, 60], [255, 140, 0], [60, 130, 255]], np.uint8
+)
+
+
+def write_labels(
+    path: str | Path, labels: NDArray[np.integer[Any]], pixel_size_um: float | None = None
+) -> None:
+    """Write labels as a compressed TIFF that napari, Fiji and QuPath open, whole or not at all.
+
+    uint16 in ImageJ's form where the numbers fit, else int32, which ImageJ's form does not have. The pixel
+    size is kept in the resolution tags of both.
+
+    Parameters
+    ----------
+    path
+        File to write; an existing one is replaced.
+    labels
+        (Y, X) integers from 0.
+    pixel_size_um
+        Side of a pixel in µm.
+
+    Raises
+    ------
+    ImageError
+        If labels are no 2D non-negative integers.
+    OutputError
+        If the file cannot be written.
+    """
+    import tifffile  # late: importing jobs stays fast
+
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
+        raise ImageError(
+            f"got labels of shape {labels.shape} and type {labels.dtype}: integers (Y, X) from 0 are allowed"
+        )
+    fits = labels.size == 0 or labels.max() <= np.iinfo(np.uint16).max
+    tags: dict[str, Any] = {"metadata": {"axes": "YX"}, "imagej": fits}
+    if pixel_size_um is not None and fits:
+        tags["resolution"] = (1 / pixel_size_um, 1 / pixel_size_um)
+        tags["metadata"]["unit"] = "micron"
+    elif pixel_size_um is not None:
+        tags["resolution"] = (10_000 / pixel_size_um, 10_000 / pixel_size_um)
+        tags["resolutionunit"] = "CENTIMETER"
+    pixels = labels.astype(np.uint16 if fits else np.int32)
+    with written_whole(path) as part:
+        tifffile.imwrite(part, pixels, photometric="minisblack", compression="zlib", **tags)
+
+
+def write_overlay(path: str | Path, planes: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> None:
+    """Write `draw_outlines` as a PNG, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    from PIL import Image
+
+    picture = Image.fromarray(draw_outlines(planes, labels))
+    with written_whole(path) as part:
+        picture.save(part, format="PNG")
+
+
+def draw_outlines(planes: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """Draw a thin coloured line just inside each nucleus; neighbours mostly differ in colour.
+
+    Parameters
+    ----------
+    planes
+        (C, Y, X) image, C 1 (grey) or 3 (RGB), in any units; its contrast is stretched.
+    labels
+        (Y, X) on the same grid.
+
+    Returns
+    -------
+    picture
+        uint8 (Y, X, 3).
+    """
+    from skimage.segmentation import find_boundaries
+
+    if planes.ndim != 3 or planes.shape[0] not in (1, 3) or planes.shape[1:] != labels.shape:
+        raise ImageError(
+            f"got an image of shape {planes.shape} for labels of shape {labels.shape}: "
+            "(1, Y, X) or (3, Y, X) with the same Y and X is allowed"
+        )
+    shown = IntensityRange.of(planes).apply(planes) * 255
+    shape = (*labels.shape, 3)
+    picture = np.broadcast_to(np.moveaxis(shown, 0, -1), shape).astype(np.uint8, order="C")
+    line = find_boundaries(labels, mode="inner")
+    picture[line] = OUTLINE_COLOURS[labels[line] % len(OUTLINE_COLOURS)]
+    return picture
