@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,11 @@ from skimage.transform import resize
 
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange
+from napari_nucseg.learning.examples import group_of, kind_of
 from napari_nucseg.nuclei.targets import distance_map, median_diameter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -45,26 +45,6 @@ class PatchBank:
 
     def __len__(self) -> int:
         return int(self.fields.shape[0])
-
-    def subset(self, keep: Sequence[bool]) -> PatchBank:
-        """Patches of the images for which ``keep`` is true."""
-        chosen = torch.tensor(keep)[self.sources]
-        return PatchBank(self.fields[chosen], self.sources[chosen], self.kinds, self.groups)
-
-    def split(self, share: float) -> tuple[PatchBank, PatchBank]:
-        """Hold back about ``share`` of the groups of each kind: (to learn from, held back).
-
-        Groups are taken in the order of a hash of their names, so the choice does not depend on the order of
-        files and stays put when images are added. Not a single group of a kind with only one is held back.
-        """
-        held: set[tuple[str, str]] = set()
-        pairs = sorted(set(zip(self.kinds, self.groups, strict=True)), key=lambda p: hashlib.sha256(p[1].encode()).digest())
-        for kind in set(self.kinds):
-            of_kind = [p for p in pairs if p[0] == kind]
-            n_held = round(share * len(of_kind))
-            held.update(of_kind[: min(max(n_held, 1 if share else 0), len(of_kind) - 1)])
-        is_held = [p in held for p in zip(self.kinds, self.groups, strict=True)]
-        return self.subset([not h for h in is_held]), self.subset(is_held)
 
     def sampling_weights(self, kind_weights: dict[str, float]) -> torch.Tensor:
         """Probability of each patch: kinds by their weights, groups within a kind by the root of their size.
@@ -98,8 +78,8 @@ def pack_patches(samples: Iterable[Sample], *, canonical_diameter_px: float, pat
         patches = cut(_canonical_fields(sample, canonical_diameter_px), patch_px)
         fields.extend(patches)
         sources.extend([len(kinds)] * len(patches))
-        kinds.append(str(sample.metadata.get("kind", "unknown")))
-        groups.append(str(sample.metadata.get("group", sample.name)))
+        kinds.append(kind_of(sample))
+        groups.append(group_of(sample))
     stacked = np.stack(fields) if fields else np.zeros((0, FIELDS, patch_px, patch_px), np.uint8)
     return PatchBank(torch.from_numpy(stacked), torch.tensor(sources, dtype=torch.long), tuple(kinds), tuple(groups))
 

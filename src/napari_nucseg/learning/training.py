@@ -6,6 +6,7 @@ import csv
 import time
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,31 +14,48 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_nucseg.errors import TrainingError
-from napari_nucseg.learning.augment import Augmenter
 from napari_nucseg.learning.checkpoint import load_checkpoint, save_checkpoint
-from napari_nucseg.learning.losses import map_losses
-from napari_nucseg.network.architectures import build_network
+from napari_nucseg.learning.examples import hold_back, load_samples
+from napari_nucseg.learning.patches import pack_patches
+from napari_nucseg.learning.tasks import MapTask, SizeTask
+from napari_nucseg.learning.validation import score
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.network.model_file import SUFFIX, ModelCard, save_model
+from napari_nucseg.network.model_file import SUFFIX, Model, ModelCard, save_model
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-    from pathlib import Path
+    from collections.abc import Generator, Mapping, Sequence
 
+    from napari_nucseg.data.sample import Sample
+    from napari_nucseg.errors import DatasetError
     from napari_nucseg.learning.job import TrainingJob
     from napari_nucseg.learning.patches import PatchBank
+    from napari_nucseg.learning.tasks import Task
     from napari_nucseg.network.device import Device
+
+    Steps = Generator["TrainingProgress", None, nn.Module]
 
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """State after a step; ``scores`` is filled at the steps that validate."""
+    """State after a step.
 
+    Attributes
+    ----------
+    task : ``load`` while images are read, then ``maps``, then ``size``
+    step, total : steps of the task done, and in all
+    losses : by name
+    seconds : since the task began
+    scores : on held-back images, at the steps that validate
+    message : what a user should know
+    """
+
+    task: str
     step: int
     total: int
-    losses: Mapping[str, float]
-    seconds: float
+    losses: Mapping[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
     scores: Mapping[str, float] = field(default_factory=dict)
+    message: str = ""
 
     @property
     def loss(self) -> float:
@@ -45,10 +63,8 @@ class TrainingProgress:
         return sum(self.losses.values())
 
 
-def train_steps(
-    job: TrainingJob, bank: PatchBank, validation: PatchBank | None = None, *, resume: bool = False
-) -> Generator[TrainingProgress, None, Path]:
-    """Train a network on patches; yields after every step and returns the path of the model file.
+def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[TrainingProgress, None, Path]:
+    """Train a model on the job's data; yields after every step and returns the path of the model file.
 
     A checkpoint is written every ``job.checkpoint_seconds``. Each step draws its randomness from the seed and its
     own number, so a resumed run takes the very steps an unbroken one would have taken.
@@ -56,124 +72,141 @@ def train_steps(
     Raises
     ------
     TrainingError
-        If there are no patches, the loss is not finite, or a checkpoint does not fit the job.
+        If there is nothing to train on, the loss is not finite, or a checkpoint does not fit the job.
     """
-    if not len(bank):
-        raise TrainingError("there are no annotated patches to train on: check the data paths, index and split.")
-    run = _Run(job, choose_device(job.device, job.precision))
-    step = run.resume() if resume else 0
-    weights = bank.sampling_weights(job.kind_weights)
-    fields = bank.fields.to(run.device.torch)
-    started = saved = time.monotonic()
-    while step < job.steps:
-        losses = run.step(step, fields, weights)
-        step += 1
-        due = step % job.validate_every == 0 or step == job.steps
-        scores = run.validate(validation) if due and validation is not None and len(validation) else {}
-        progress = TrainingProgress(step, job.steps, losses, time.monotonic() - started, scores)
-        run.log(progress)
-        if time.monotonic() - saved > job.checkpoint_seconds or step == job.steps:
-            run.save(step)
-            saved = time.monotonic()
-        yield progress
-    return run.finish(scores)
+    device = choose_device(job.device, job.precision)
+    broken: list[str] = []
+    yield TrainingProgress("load", 0, 1, message="Reading the images.")
+    samples = load_samples(job, lambda name, error: broken.append(f"{name}: {error}"))
+    learned, held_back = hold_back(samples, job.validation_share)
+    bank = pack_patches(learned, canonical_diameter_px=job.canonical_diameter_px, patch_px=job.patch_px)
+    for message in broken:
+        yield TrainingProgress("load", 1, 1, message=f"Left out {message}")
+    found = f"{len(bank)} patches from {len(learned)} images; {len(held_back)} images held back."
+    yield TrainingProgress("load", 1, 1, message=found)
+    job.folder.mkdir(parents=True, exist_ok=True)
+    network = yield from _Run(job, MapTask(job), bank, device, held_back).steps(resume=resume)
+    size_network = None
+    if job.size_steps:
+        size_network = yield from _Run(job, SizeTask(job), bank, device).steps(resume=resume)
+    card = make_card(job)
+    figures = score(_as_model(card, network), held_back, device) if held_back else {}
+    path = job.folder / f"{job.name}{SUFFIX}"
+    save_model(path, card.model_copy(update={"figures": figures}), network, size_network)
+    return path
+
+
+def make_card(job: TrainingJob) -> ModelCard:
+    """Describe the model a job makes."""
+    done = f"{job.steps} steps of {job.batch_size} crops of {job.augment.crop_px} px"
+    return ModelCard(
+        name=job.name,
+        title=job.title or job.name,
+        description=job.description,
+        architecture=job.architecture,
+        size_architecture=job.size_architecture if job.size_steps else None,
+        canonical_diameter_px=job.canonical_diameter_px,
+        licence=job.licence,
+        training_data=job.training_data,
+        history=(f"{date.today()}: trained from random weights, {done}",),
+    )
 
 
 class _Run:
-    """Network, running average, optimizer and files of one training run."""
+    """One task of a job: network, running average, optimizer and files."""
 
-    def __init__(self, job: TrainingJob, device: Device) -> None:
+    def __init__(
+        self, job: TrainingJob, task: Task, bank: PatchBank, device: Device, held_back: Sequence[Sample] = ()
+    ) -> None:
         torch.manual_seed(job.seed)
-        self.job = job
-        self.device = device
-        self.network = build_network(job.architecture).to(device.torch, memory_format=torch.channels_last)
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(job.average_decay), use_buffers=True
-        )
-        self.augmenter = Augmenter(job.augment)
+        self.job, self.task, self.device, self.held_back = job, task, device, held_back
+        task.network.to(device.torch, memory_format=torch.channels_last)
+        self.average = AveragedModel(task.network, multi_avg_fn=get_ema_multi_avg_fn(job.average_decay), use_buffers=True)
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=job.learning_rate, weight_decay=job.weight_decay, fused=True
+            task.network.parameters(), lr=job.learning_rate, weight_decay=job.weight_decay, fused=True
         )
         self.scaler = torch.amp.GradScaler(device.kind, enabled=device.precision == "float16")
-        self.checkpoint = job.folder / "checkpoint.safetensors"
+        self.fields = bank.fields.to(device.torch)
+        self.weights = bank.sampling_weights(job.kind_weights)
+        self.checkpoint = job.folder / f"{task.name}.checkpoint.safetensors"
 
-    def step(self, step: int, fields: torch.Tensor, weights: torch.Tensor) -> dict[str, float]:
+    def steps(self, *, resume: bool) -> Steps:
+        """Train to the end and return the averaged network."""
+        step = self._resume() if resume else 0
+        started = saved = time.monotonic()
+        while step < self.task.steps:
+            losses = self._step(step)
+            step += 1
+            last = step == self.task.steps
+            scores = self._validate() if step % self.job.validate_every == 0 and not last else {}
+            if last or time.monotonic() - saved > self.job.checkpoint_seconds:
+                save_checkpoint(self.checkpoint, step, self._modules, self.optimizer, self._identity)
+                saved = time.monotonic()
+            progress = TrainingProgress(
+                self.task.name, step, self.task.steps, losses, time.monotonic() - started, scores
+            )
+            _log(self.job.folder / f"{self.task.name}.csv", progress)
+            yield progress
+        network = self.average.module
+        assert isinstance(network, nn.Module)
+        return network.eval()
+
+    def _step(self, step: int) -> dict[str, float]:
         """One optimisation step on a freshly drawn batch."""
         torch.manual_seed(self.job.seed * 1_000_003 + step)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.job.learning_rate_at(step)
-        chosen = torch.multinomial(weights, self.job.batch_size, replacement=True)
-        image, targets = self.augmenter(fields[chosen.to(fields.device)])
-        self.network.train()
-        with self.device.autocast():
-            logits = self.network(image.contiguous(memory_format=torch.channels_last))
-        losses = map_losses(logits, targets)
+            group["lr"] = self.job.learning_rate_at(step, self.task.steps)
+        chosen = torch.multinomial(self.weights, self.job.batch_size, replacement=True)
+        self.task.network.train()
+        losses = self.task.losses(self.fields[chosen.to(self.fields.device)], self.device)
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
             raise TrainingError(f"the loss became {float(loss)} at step {step}. Lower the learning rate and resume.")
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.job.gradient_clip)
+        nn.utils.clip_grad_norm_(self.task.network.parameters(), self.job.gradient_clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.average.update_parameters(self.network)
+        self.average.update_parameters(self.task.network)
         return {name: float(value.detach()) for name, value in losses.items()}
 
-    def validate(self, bank: PatchBank) -> dict[str, float]:
-        """Score the averaged network on patches it does not learn from."""
-        from napari_nucseg.learning.validation import score_patches
+    def _validate(self) -> dict[str, float]:
+        if not self.held_back:
+            return {}
+        model = _as_model(make_card(self.job), self.average.module.eval())
+        return score(model, self.held_back, self.device)
 
-        return score_patches(self.average.module, bank, self.device, self.job.batch_size)
-
-    def resume(self) -> int:
-        """Continue from the checkpoint; 0 where there is none."""
+    def _resume(self) -> int:
         if not self.checkpoint.exists():
             return 0
         return load_checkpoint(self.checkpoint, self._modules, self.optimizer, self._identity)
 
-    def save(self, step: int) -> None:
-        """Write the checkpoint."""
-        save_checkpoint(self.checkpoint, step, self._modules, self.optimizer, self._identity)
-
-    def log(self, progress: TrainingProgress) -> None:
-        """Append a line to the run's CSV log every ten steps and whenever it was scored."""
-        if progress.step % 10 and not progress.scores:
-            return
-        path = self.job.folder / "log.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = not path.exists()
-        with path.open("a", newline="", encoding="utf8") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(["step", "seconds", *progress.losses, "ap50", "mean_ap"])
-            numbers = [progress.seconds, *progress.losses.values()]
-            scores = [progress.scores.get(k) for k in ("ap50", "mean_ap")]
-            writer.writerow([progress.step, *(f"{v:.4f}" for v in numbers), *scores])
-
-    def finish(self, scores: Mapping[str, float]) -> Path:
-        """Write the averaged network as a model file."""
-        job = self.job
-        card = ModelCard(
-            name=job.name,
-            title=job.title or job.name,
-            description=job.description,
-            architecture=job.architecture,
-            canonical_diameter_px=job.canonical_diameter_px,
-            licence=job.licence,
-            training_data=job.training_data,
-            figures=dict(scores),
-            history=(f"{date.today()}: {job.steps} steps of {job.batch_size} crops of {job.augment.crop_px} px",),
-        )
-        path = job.folder / f"{job.name}{SUFFIX}"
-        save_model(path, card, self.average.module)
-        return path
-
     @property
     def _modules(self) -> dict[str, nn.Module]:
-        return {"network": self.network, "average": self.average}
+        return {"network": self.task.network, "average": self.average}
 
     @property
     def _identity(self) -> str:
-        """Settings that decide the result, as JSON; where it is written and how often does not."""
-        return self.job.model_dump_json(exclude={"output", "checkpoint_seconds", "device", "precision", "title"})
+        """Settings that decide the result, as JSON; where it runs and what it is called do not."""
+        return self.job.model_dump_json(
+            exclude={"output", "checkpoint_seconds", "validate_every", "device", "precision", "title", "description"}
+        )
+
+
+def _as_model(card: ModelCard, network: nn.Module) -> Model:
+    """Wrap a network in memory as a model, without the size network: held-back images have known diameters."""
+    return Model(card.model_copy(update={"size_architecture": None}), network, None, Path(card.name), "")
+
+
+def _log(path: Path, progress: TrainingProgress) -> None:
+    """Append to the run's CSV log every ten steps and whenever it was scored."""
+    if progress.step % 10 and not progress.scores:
+        return
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf8") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["step", "seconds", *progress.losses, "ap50", "mean_ap"])
+        numbers = [f"{v:.4f}" for v in (progress.seconds, *progress.losses.values())]
+        writer.writerow([progress.step, *numbers, *(progress.scores.get(k, "") for k in ("ap50", "mean_ap"))])

@@ -1,33 +1,36 @@
-"""How good a network is on patches it does not learn from."""
+"""How good a network is on images it does not learn from."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
-from napari_nucseg.network.architectures import activate
-from napari_nucseg.nuclei.decoding import decode
 from napari_nucseg.nuclei.scoring import evaluate
-from napari_nucseg.nuclei.targets import make_targets
+from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.segmentation.segment import segment_steps
+from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import nn
+    from collections.abc import Sequence
 
-    from napari_nucseg.learning.patches import PatchBank
+    from napari_nucseg.data.sample import Sample
     from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_file import Model
 
 
-def predict_patches(network: nn.Module, bank: PatchBank, device: Device, batch_size: int) -> NDArray[np.float32]:
-    """Maps of all patches: (N, 3, P, P) float32, 0…1."""
-    network.eval()
-    maps = []
-    with torch.inference_mode():
-        for fields in bank.fields.split(batch_size):
-            image = fields[:, :3].to(device.torch).float() / 255
-            with device.autocast():
-                logits = network(image.contiguous(memory_format=torch.channels_last))
-            maps.append(activate(logits.float()).cpu().numpy())
-    return np.concatenate(maps)
+def score(model: Model, samples: Sequence[Sample], device: Device) -> dict[str, float]:
+    """Pooled scores of a model on annotated samples, each at its true median diameter."""
+    truth, predicted = [], []
+    for sample in samples:
+        if sample.labels is None:
+            continue
+        diameter = median_diameter(sample.labels) or model.card.canonical_diameter_px
+        settings = SegmentationSettings(diameter_px=diameter, device=device.name, precision=device.precision)
+        steps = segment_steps(sample.image, settings, model)
+        try:
+            while True:
+                next(steps)
+        except StopIteration as end:
+            predicted.append(end.value.labels)
+        truth.append(sample.labels)
+    scores = evaluate(truth, predicted)
+    return {"ap50": scores.ap50, "mean_ap": scores.mean_ap, "pixel_accuracy": scores.pixel_accuracy}
