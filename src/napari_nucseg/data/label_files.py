@@ -114,9 +114,10 @@ def check_fit(
         return
     fitting = [place for place, size in other_sizes().items() if size == image_size] if other_sizes else []
     hint = f"; of the set's other masks {' and '.join(fitting)} would fit" if 0 < len(fitting) <= 3 else ""
+    (mask_height, mask_width), (height, width) = labels_size, image_size
     raise DatasetError(
-        f"mask and image differ in size (width x height): {labels_place} is {labels_size[1]} x {labels_size[0]} px, "
-        f"{image_place} is {image_size[1]} x {image_size[0]} px{hint}: check whether files were mixed up"
+        f"mask and image differ in size (width x height): {labels_place} is {mask_width} x {mask_height} px, "
+        f"{image_place} is {width} x {height} px{hint}: check whether files were mixed up"
     )
 
 
