@@ -1,0 +1,214 @@
+"""Many image files, one after the other: a broken one is recorded and never stops the rest."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.images import ImageFile, read_image, to_planes
+from napari_nucseg.data.layout import is_image, unique_names
+from napari_nucseg.errors import ImageError, NucSegError, OutputError
+from napari_nucseg.jobs.export import write_labels, write_overlay
+from napari_nucseg.network.device import choose_device
+from napari_nucseg.network.model_file import load_model
+from napari_nucseg.nuclei.measuring import measure, write_table
+from napari_nucseg.segmentation.segment import make_settings, segment_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping, Sequence
+
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.segmentation.result import Progress, Segmentation
+    from napari_nucseg.segmentation.settings import SegmentationSettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Which files are written for each image, and where."""
+
+    folder: Path
+    overlay: bool = False
+    table: bool = False
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one image file; where ``error`` is not None, there is no result."""
+
+    image: Path
+    error: str | None = None
+    labels: Path | None = None
+    overlay: Path | None = None
+    table: Path | None = None
+    n_nuclei: int | None = None
+    median_area_px: float | None = None
+    diameter_px: float | None = None
+    diameter_confidence: float | None = None
+    """0…1 of an estimated diameter; None where it was given."""
+    pixel_size_um: float | None = None
+    model: str | None = None
+    device: str | None = None
+    seconds: float | None = None
+    summary: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """Where a batch stands; the last object of each file carries its result."""
+
+    index: int
+    total: int
+    image: Path
+    step: Progress | None = None
+    result: FileResult | None = None
+
+
+def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+    """Replace each folder by the image files directly in it, sorted; files stay as they are.
+
+    Raises
+    ------
+    ImageError
+        If a folder holds no image, or there is no such file at all.
+    """
+    images: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(file for file in path.iterdir() if file.is_file() and is_image(file.name))
+            if not inside:
+                raise ImageError(f"{path} holds no image directly in it: name the folder of the images")
+            images += inside
+        else:
+            images.append(path)
+    return tuple(dict.fromkeys(images))
+
+
+def segment_files(
+    images: Sequence[Path], outputs: Outputs, choices: Mapping[str, Any] | None = None
+) -> Generator[BatchProgress, None, tuple[FileResult, ...]]:
+    """Segment image files and write their labels, on request with an overlay and a table.
+
+    The files are named after the image: ``<name>_labels.tif``, ``<name>_overlay.png``, ``<name>_table.csv``.
+    Axes and pixel size come from each image file unless they are chosen.
+
+    Parameters
+    ----------
+    images
+        Files; where two have the same name, their folders or suffixes become part of the output's name.
+    outputs
+        What to write.
+    choices
+        Fields of ``SegmentationSettings`` and ``DecodingSettings``, flat.
+
+    Yields
+    ------
+    BatchProgress
+        At least one for each file, the last of a file with its result.
+
+    Returns
+    -------
+    results
+        One record a file, in order.
+
+    Raises
+    ------
+    SettingsError, ModelFileError
+        Before the first file, if the choices could not work for any.
+    OutputError
+        If a result cannot be written: the next could not either.
+    """
+    choices = {key: value for key, value in (choices or {}).items() if value is not None}
+    # A diameter in µm may get its pixel size from each file, so a stand-in is checked here.
+    checked = make_settings(**({"pixel_size_um": 1.0} if "diameter_um" in choices else {}) | choices)
+    model = load_model(checked.model)
+    choose_device(checked.device, checked.precision)
+    names = _output_names(images)
+    results = []
+    for index, path in enumerate(images):
+        steps = _segment_file(path, outputs, names[path], choices, model)
+        result = yield from _guarded(path, index, len(images), steps)
+        results.append(result)
+    return tuple(results)
+
+
+def _guarded(
+    path: Path, index: int, total: int, steps: Generator[Progress, None, FileResult]
+) -> Generator[BatchProgress, None, FileResult]:
+    """Pass on progress; any failure but one of writing becomes the file's result."""
+    try:
+        while True:
+            yield BatchProgress(index, total, path, step=next(steps))
+    except StopIteration as end:
+        result: FileResult = end.value
+    except OutputError:
+        raise
+    except NucSegError as error:
+        result = FileResult(path, error=str(error))
+    except Exception as error:  # a thousand files must not stop at one nobody thought of
+        logger.exception("segmenting %s failed", path)
+        result = FileResult(path, error=f"{type(error).__name__}: {error}")
+    yield BatchProgress(index, total, path, result=result)
+    return result
+
+
+def settings_for(image: ImageFile, choices: Mapping[str, Any]) -> SegmentationSettings:
+    """Complete choices with the axes and the pixel size an image file states."""
+    stated = {"axes": image.axes, "pixel_size_um": image.pixel_size_um}
+    return make_settings(**{**stated, **choices})
+
+
+def _segment_file(
+    path: Path, outputs: Outputs, name: str, choices: Mapping[str, Any], model: Model
+) -> Generator[Progress, None, FileResult]:
+    image = read_image(path)
+    settings = settings_for(image, choices)
+    result = yield from segment_steps(image.pixels, settings, model)
+    return _write(path, outputs, name, image, result)
+
+
+def _write(path: Path, outputs: Outputs, name: str, image: ImageFile, result: Segmentation) -> FileResult:
+    """Write what is asked for and record it."""
+    settings = result.settings
+    pixel_size_um = settings.pixel_size_um
+    labels = outputs.folder / f"{name}_labels.tif"
+    write_labels(labels, result.labels, pixel_size_um)
+    overlay = table = None
+    if outputs.overlay or outputs.table:
+        planes = to_planes(image.pixels, settings.axes, settings.channel)
+        if outputs.overlay:
+            overlay = outputs.folder / f"{name}_overlay.png"
+            write_overlay(overlay, planes, result.labels)
+        if outputs.table:
+            table = outputs.folder / f"{name}_table.csv"
+            write_table(table, measure(result.labels, planes, pixel_size_um))
+    areas = np.bincount(result.labels.ravel())[1:]
+    return FileResult(
+        image=path,
+        labels=labels,
+        overlay=overlay,
+        table=table,
+        n_nuclei=int(np.count_nonzero(areas)),
+        median_area_px=float(np.median(areas)) if areas.size else None,
+        diameter_px=result.diameter_px,
+        diameter_confidence=result.diameter.confidence if result.diameter else None,
+        pixel_size_um=pixel_size_um,
+        model=result.model.name,
+        device=f"{result.device.name} ({result.device.precision})",
+        seconds=result.timings["total"],
+        summary=result.summary(),
+        notes=result.notes,
+    )
+
+
+def _output_names(images: Sequence[Path]) -> dict[Path, str]:
+    """Name outputs by the image's stem, with folders and suffix where that alone is not unique."""
+    names = unique_names([path.as_posix() for path in images])
+    return {path: re.sub(r"[/\\:]+", "_", names[path.as_posix()]).strip("_.") for path in images}

@@ -1,0 +1,273 @@
+"""Scores of a model on a dataset, or of label files against true ones, image by image and by kind."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.label_files import as_labels, read_label_image
+from napari_nucseg.data.layout import is_image, stem
+from napari_nucseg.errors import DatasetError, NucSegError
+from napari_nucseg.nuclei.scoring import METRICS, Scores, evaluate
+from napari_nucseg.nuclei.targets import median_diameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.data.sample import Dataset, Sample
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.segmentation.result import Segmentation
+
+UNKNOWN_KIND = "unknown"
+_LABELS_STEM = re.compile(r"(?P<name>.+)_(labels?|masks?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageScore:
+    """Scores of one image."""
+
+    name: str
+    kind: str
+    group: str
+    scores: Scores
+    true_diameter_px: float | None
+    """Median diameter of the true nuclei; None where there are none."""
+    diameter_px: float | None = None
+    """Diameter the prediction was made with; None for label files."""
+    seconds: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Numbers for a JSON line."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "group": self.group,
+            "n_true": self.scores.n_true,
+            "n_pred": self.scores.n_pred,
+            "true_diameter_px": self.true_diameter_px,
+            "diameter_px": self.diameter_px,
+            "seconds": self.seconds,
+            **{metric: self.scores.pooled(metric) for metric in METRICS},
+        }
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be scored, and why."""
+
+    name: str
+    error: str
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Scores of all images, and the images that have none."""
+
+    images: tuple[ImageScore, ...]
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def scores(self) -> Scores:
+        """Scores of all images together."""
+        return Scores.join([image.scores for image in self.images])
+
+    @property
+    def by_kind(self) -> dict[str, Scores]:
+        """Scores of the images of each kind, such as fluorescence and histology."""
+        kinds = np.array([image.kind for image in self.images])
+        return {str(kind): self.scores.subset(kinds == kind) for kind in np.unique(kinds)}
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Group of each image, for `Scores.interval`."""
+        return tuple(image.group for image in self.images)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Numbers for a JSON report."""
+        return {
+            "scores": self.scores.as_dict() if self.images else None,
+            "by_kind": {kind: scores.as_dict() for kind, scores in self.by_kind.items()},
+            "failures": [{"name": failure.name, "error": failure.error} for failure in self.failures],
+        }
+
+
+@dataclass(frozen=True)
+class EvaluationProgress:
+    """One image done: its scores, or why it has none."""
+
+    done: int
+    total: int
+    image: ImageScore | Failure
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Labels to be scored, with the diameter they were made with and the time they took where known."""
+
+    labels: NDArray[np.int32]
+    diameter_px: float | None = None
+    seconds: float | None = None
+
+
+def evaluate_model(
+    dataset: Dataset,
+    choices: Mapping[str, Any] | None = None,
+    *,
+    model: Model | None = None,
+    true_diameter: bool = False,
+) -> Generator[EvaluationProgress, None, Evaluation]:
+    """Segment every sample of a dataset and score it against its labels.
+
+    Kinds and groups come from the samples' metadata (``data.rows.select_rows`` puts an index's there).
+
+    Parameters
+    ----------
+    dataset
+        Samples with labels.
+    choices
+        Fields of ``SegmentationSettings`` and ``DecodingSettings``, flat; axes and pixel size come from each
+        sample unless they are chosen.
+    model
+        A loaded model in place of the one ``choices`` name.
+    true_diameter
+        Tell the model the median diameter of the true nuclei: how good it were if sizes were known.
+
+    Yields
+    ------
+    EvaluationProgress
+        One object an image.
+
+    Returns
+    -------
+    evaluation
+        Scores of the images that could be scored, and the failures.
+
+    Raises
+    ------
+    SettingsError, ModelFileError
+        Before the first image, if the choices could not work for any.
+    """
+    # torch is imported here, so that label files are compared without waiting for it.
+    from napari_nucseg.network.model_file import load_model
+    from napari_nucseg.segmentation.segment import make_settings, segment_steps
+
+    choices = {key: value for key, value in (choices or {}).items() if value is not None}
+    if true_diameter:
+        choices = {key: value for key, value in choices.items() if not key.startswith("diameter")}
+    loaded = model or load_model(make_settings(**choices).model)
+
+    def predict(sample: Sample) -> Prediction:
+        stated = {key: sample.metadata.get(key) for key in ("axes", "pixel_size_um")}
+        told = {}
+        if true_diameter and sample.labels is not None:
+            told["diameter_px"] = median_diameter(sample.labels)
+        settings = make_settings(**{**stated, **choices, **told})
+        result = _result_of(segment_steps(sample.image, settings, loaded))
+        return Prediction(result.labels, result.diameter_px, result.timings["total"])
+
+    return (yield from _score_all(dataset, predict))
+
+
+def compare_labels(
+    truth: Dataset, predictions: str | Path
+) -> Generator[EvaluationProgress, None, Evaluation]:
+    """Score a folder of label files against the labels of a dataset.
+
+    A prediction belongs to the sample whose name it has, with or without ``_labels``: what ``segment_files``
+    writes fits. A truth that is a plain folder of label files is taken as such.
+
+    Raises
+    ------
+    DatasetError
+        If the folder of predictions holds no label file.
+    """
+    files = _prediction_files(Path(predictions))
+
+    def predict(sample: Sample) -> Prediction:
+        name = Path(sample.name).name
+        if name not in files:
+            raise DatasetError(
+                f"there is no prediction {name}_labels or {name} (TIFF or PNG) for it in {predictions}"
+            )
+        return Prediction(_read_labels(files[name]))
+
+    return (yield from _score_all(truth, predict, images_are_labels=True))
+
+
+def _score_all(
+    dataset: Dataset, predict: Callable[[Sample], Prediction], *, images_are_labels: bool = False
+) -> Generator[EvaluationProgress, None, Evaluation]:
+    """Score sample after sample; a failing one is listed and the next is tried."""
+    done: list[ImageScore | Failure] = []
+    for name in dataset.names:
+        image: ImageScore | Failure
+        try:
+            image = _score(dataset.read(name), predict, images_are_labels=images_are_labels)
+        except NucSegError as error:
+            image = Failure(name, str(error))
+        done.append(image)
+        yield EvaluationProgress(len(done), len(dataset), image)
+    return Evaluation(
+        tuple(image for image in done if isinstance(image, ImageScore)),
+        tuple(image for image in done if isinstance(image, Failure)),
+    )
+
+
+def _score(sample: Sample, predict: Callable[[Sample], Prediction], *, images_are_labels: bool) -> ImageScore:
+    labels = sample.labels
+    if labels is None and images_are_labels:
+        labels = _labels_instead_of_image(sample)
+    if labels is None:
+        raise DatasetError(f"sample {sample.name!r} has no labels to score against")
+    prediction = predict(sample)
+    return ImageScore(
+        name=sample.name,
+        kind=str(sample.metadata.get("kind", UNKNOWN_KIND)),
+        group=str(sample.metadata.get("group", sample.name)),
+        scores=evaluate(labels, prediction.labels),
+        true_diameter_px=median_diameter(labels),
+        diameter_px=prediction.diameter_px,
+        seconds=prediction.seconds,
+    )
+
+
+def _result_of(steps: Generator[Any, None, Segmentation]) -> Segmentation:
+    """Run to the end, whatever is reported on the way."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Segmentation = end.value
+            return result
+
+
+def _labels_instead_of_image(sample: Sample) -> NDArray[np.int32]:
+    path = Path(str(sample.metadata.get("image_path", "")))
+    return _read_labels(path) if path.is_file() else as_labels(sample.image, sample.name)
+
+
+def _read_labels(path: Path) -> NDArray[np.int32]:
+    try:
+        with path.open("rb") as file:
+            return read_label_image(file, str(path))[0]
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read as labels: {error.strerror or error}") from error
+
+
+def _prediction_files(folder: Path) -> dict[str, Path]:
+    """Label files by the name of their image; ``<name>_labels`` comes before ``<name>``."""
+    if not folder.is_dir():
+        raise DatasetError(f"there is no folder {folder}: name the folder of the predicted label files")
+    files = sorted(file for file in folder.iterdir() if is_image(file.name))
+    plain = {stem(file.name): file for file in files}
+    matches = {file: _LABELS_STEM.fullmatch(name) for name, file in plain.items()}
+    suffixed = {match["name"]: file for file, match in matches.items() if match}
+    if not plain:
+        raise DatasetError(f"{folder} holds no label images: name the folder 'nucseg segment' wrote to")
+    return plain | suffixed

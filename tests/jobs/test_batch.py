@@ -1,0 +1,140 @@
+"""Many files: what is written, and that one bad file never stops the others."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from napari_nucseg.data.images import read_image
+from napari_nucseg.errors import ImageError, ModelFileError, OutputError, SettingsError
+from napari_nucseg.jobs.batch import BatchProgress, FileResult, Outputs, find_images, segment_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def drain(steps) -> tuple[list[BatchProgress], tuple[FileResult, ...]]:
+    seen = []
+    while True:
+        try:
+            seen.append(next(steps))
+        except StopIteration as end:
+            return seen, end.value
+
+
+def write_image(path: Path, shape: tuple[int, ...] = (70, 90), **tags: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(0).integers(0, 255, shape, np.uint8)
+    if path.suffix == ".tif":
+        tifffile.imwrite(path, pixels, **tags)
+    else:
+        Image.fromarray(pixels).save(path)
+    return path
+
+
+CHOICES = {"model": "tiny", "device": "cpu", "diameter_px": 24.0}
+
+
+def test_everything_asked_for_is_written(tmp_path: Path, tiny_model: str) -> None:
+    tags = {"imagej": True, "resolution": (2, 2), "metadata": {"unit": "micron", "axes": "YX"}}
+    image = write_image(tmp_path / "a.tif", **tags)
+    progress, (result,) = drain(segment_files([image], Outputs(tmp_path / "out", True, True), CHOICES))
+    assert sorted(os.listdir(tmp_path / "out")) == ["a_labels.tif", "a_overlay.png", "a_table.csv"]
+    labels = read_image(result.labels)
+    assert labels.pixels.shape == (70, 90)
+    assert labels.pixel_size_um == result.pixel_size_um == pytest.approx(0.5)
+    assert labels.pixels.max() == result.n_nuclei
+    header = (tmp_path / "out" / "a_table.csv").read_text().splitlines()[0]
+    assert "area_um2" in header
+    assert "mean_intensity" in header
+    assert {p.step.stage for p in progress if p.step} == {"normalise", "size", "network", "decode"}
+    assert progress[-1].result is result
+    assert (result.model, result.diameter_px, result.diameter_confidence) == ("tiny", 24.0, None)
+
+
+def test_only_labels_unless_more_is_asked(tmp_path: Path, tiny_model: str) -> None:
+    drain(segment_files([write_image(tmp_path / "a.png")], Outputs(tmp_path / "out"), CHOICES))
+    assert os.listdir(tmp_path / "out") == ["a_labels.tif"]
+
+
+def test_one_broken_file_stops_nothing(tmp_path: Path, tiny_model: str) -> None:
+    (tmp_path / "b.png").write_bytes(b"no image at all")
+    stack = write_image(tmp_path / "d.tif", (5, 40, 40), metadata={"axes": "ZYX"})
+    images = [write_image(tmp_path / "a.png"), tmp_path / "b.png", tmp_path / "c.png", stack]
+    images.append(write_image(tmp_path / "e.png", (64, 64, 3)))
+    _, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
+    assert [r.image for r in results] == images
+    assert [r.error is None for r in results] == [True, False, False, False, True]
+    assert str(images[1]) in results[1].error
+    assert "5 planes along Z" in results[3].error
+    assert sorted(os.listdir(tmp_path / "out")) == ["a_labels.tif", "e_labels.tif"]
+
+
+def test_same_names_do_not_overwrite_each_other(tmp_path: Path, tiny_model: str) -> None:
+    images = [write_image(tmp_path / name) for name in ("x/a.png", "y/a.png", "y/a.tif", "y/b.png")]
+    _, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
+    assert len(os.listdir(tmp_path / "out")) == 4
+    assert results[3].labels == tmp_path / "out" / "b_labels.tif"
+
+
+def test_diameter_in_um_takes_the_pixel_size_of_each_file(tmp_path: Path, tiny_model: str) -> None:
+    fine = write_image(tmp_path / "fine.tif", imagej=True, resolution=(4, 4), metadata={"unit": "micron"})
+    unknown = write_image(tmp_path / "unknown.png")
+    choices = {"model": "tiny", "device": "cpu", "diameter_um": 6.0}
+    _, (first, second) = drain(segment_files([fine, unknown], Outputs(tmp_path / "out"), choices))
+    assert first.diameter_px == pytest.approx(24)
+    assert "pixel_size_um" in second.error
+
+
+def test_channel_is_chosen_for_all(tmp_path: Path, tiny_model: str) -> None:
+    image = write_image(tmp_path / "a.tif", (2, 40, 50), metadata={"axes": "CYX"})
+    _, (without,) = drain(segment_files([image], Outputs(tmp_path / "out"), CHOICES))
+    _, (chosen,) = drain(segment_files([image], Outputs(tmp_path / "out"), {**CHOICES, "channel": 1}))
+    assert "choose a channel" in without.error
+    assert chosen.error is None
+
+
+@pytest.mark.parametrize(
+    ("choices", "error"),
+    [
+        pytest.param({"model": "no-such-model"}, ModelFileError, id="model"),
+        pytest.param({"model": "tiny", "device": "quantum"}, SettingsError, id="device"),
+        pytest.param({"model": "tiny", "foreground_threshold": 7}, SettingsError, id="bounds"),
+        pytest.param({"model": "tiny", "diametre": 7}, SettingsError, id="name"),
+    ],
+)
+def test_choices_that_fit_no_file_are_refused_at_once(
+    tmp_path: Path, tiny_model: str, choices: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        drain(segment_files([write_image(tmp_path / "a.png")], Outputs(tmp_path / "out"), choices))
+    assert not (tmp_path / "out").exists()
+
+
+def test_unwritable_place_stops_at_once(tmp_path: Path, tiny_model: str) -> None:
+    (tmp_path / "out").write_text("a file where the folder should be")
+    images = [write_image(tmp_path / "a.png"), write_image(tmp_path / "b.png")]
+    with pytest.raises(OutputError, match="cannot write"):
+        drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
+
+
+def test_closing_the_generator_cancels(tmp_path: Path, tiny_model: str) -> None:
+    steps = segment_files([write_image(tmp_path / "a.png")], Outputs(tmp_path / "out"), CHOICES)
+    next(steps)
+    steps.close()
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_stand_for_their_images(tmp_path: Path) -> None:
+    first, second = write_image(tmp_path / "d" / "b.png"), write_image(tmp_path / "d" / "a.tif")
+    (tmp_path / "d" / "notes.txt").write_text("no image")
+    single = tmp_path / "anything"
+    assert find_images([tmp_path / "d", single, first]) == (second, first, single)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="no image"):
+        find_images([tmp_path / "empty"])
