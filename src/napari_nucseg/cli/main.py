@@ -1,0 +1,70 @@
+"""Find the command, run it, and turn what goes wrong into one line and an exit code.
+
+Exit codes: 0 all went well, 1 some files failed, 2 the request cannot be carried out, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import napari_nucseg
+from napari_nucseg.cli.console import complain
+from napari_nucseg.errors import NucSegError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "segment": "Segment the nuclei of image files.",
+    "evaluate": "Score label files, or a model on a dataset, against true labels.",
+    "train": "Train a model from a job file or a recipe.",
+    "models": "List the models that are installed.",
+    "sample": "Write sample images with their true labels into a folder.",
+    "doctor": "Show versions, devices and places, and what is wrong with them.",
+}
+CANNOT, INTERRUPTED = 2, 130
+_PURPOSE = (
+    "Segment nuclei with U-Net and U-Net++, score the result, train a model. No image leaves this computer."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``nucseg`` with the given arguments (default: those of the process) and return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # What libraries log is for developers; the user gets results, notes and one line an error.
+    logging.basicConfig(level=logging.DEBUG if os.environ.get("NUCSEG_DEBUG") else logging.CRITICAL)
+    args = _parser(arguments).parse_args(arguments)
+    try:
+        code: int = args.run(args)
+        sys.stdout.flush()
+        return code
+    except NucSegError as error:
+        complain(str(error))
+        return CANNOT
+    except KeyboardInterrupt:
+        complain("interrupted; files written so far are whole.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone, as with "| head". Python would complain again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CANNOT
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Build the parser; only the command that is asked for is imported, so ``nucseg --help`` is fast."""
+    parser = argparse.ArgumentParser(prog="nucseg", description=_PURPOSE, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"napari-nucseg {napari_nucseg.__version__}")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    asked = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose, allow_abbrev=False)
+        if name == asked:
+            module = importlib.import_module(f"napari_nucseg.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    return parser

@@ -1,0 +1,62 @@
+"""``nucseg segment``: image files to label files."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
+from napari_nucseg.cli.options import add_settings, chosen_settings
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_nucseg.jobs.batch import BatchProgress, FileResult
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``nucseg segment``."""
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="Image files, or folders of them.")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="Folder for the results."
+    )
+    parser.add_argument(
+        "--overlay", action="store_true", help="Also write the outlines over the image (PNG)."
+    )
+    parser.add_argument("--table", action="store_true", help="Also write area, centroid, intensity … (CSV).")
+    parser.add_argument("--json", action="store_true", help="Print one JSON line an image.")
+    add_settings(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segment the files; 1 where some failed."""
+    choices = chosen_settings(args)
+    from napari_nucseg.jobs.batch import Outputs, find_images, segment_files  # late: loads torch
+
+    n_failed = 0
+    outputs = Outputs(args.output, overlay=args.overlay, table=args.table)
+    for progress in segment_files(find_images(args.images), outputs, choices):
+        if progress.result is None:
+            show_progress(_where(progress))
+            continue
+        n_failed += progress.result.error is not None
+        _report(progress.result, as_json=args.json)
+    return 1 if n_failed else 0
+
+
+def _where(progress: BatchProgress) -> str:
+    step = progress.step
+    stage = f"{step.stage} {step.done}/{step.total}" if step else ""
+    return f"[{progress.index + 1}/{progress.total}] {progress.image.name}: {stage}"
+
+
+def _report(result: FileResult, *, as_json: bool) -> None:
+    if as_json:
+        say_json(dataclasses.asdict(result))
+    elif result.error is not None:
+        complain(f"{result.image}: {result.error}")
+    else:
+        say(f"{result.image}: {result.summary} -> {result.labels}")
+        for text in result.notes:
+            note(text)
