@@ -1,0 +1,70 @@
+"""Nucleus diameter: found by the program, typed in pixels or micrometres, or measured by drawing a line."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+
+AUTO, PIXELS, MICROMETRES = "Automatic", "Pixels", "Micrometres"
+
+
+class DiameterChoice(QWidget):
+    """Unit, number and *Measure* in one row.
+
+    ``measure_requested(bool)`` tells that a line shall be drawn, or no longer.
+    """
+
+    measure_requested = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._pixel_size_um: float | None = None
+        self.unit = QComboBox()
+        self.unit.addItems([AUTO, PIXELS])
+        self.unit.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.unit.setToolTip("Median diameter of the nuclei. Automatic: estimated from the image.")
+        self.number = QDoubleSpinBox()
+        self.number.setRange(1, 1000)
+        self.number.setDecimals(1)
+        self.number.setValue(20)
+        self.number.setVisible(False)
+        self.measure = QPushButton("Measure")
+        self.measure.setCheckable(True)
+        self.measure.setToolTip("Draw a line across a typical nucleus in the image.")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.unit, self.number, self.measure):
+            row.addWidget(widget)
+        self.unit.currentTextChanged.connect(self._show_unit)
+        self.measure.toggled.connect(self.measure_requested)
+
+    def set_pixel_size(self, pixel_size_um: float | None) -> None:
+        """Offer micrometres where the image's pixel size is known, and only there."""
+        self._pixel_size_um = pixel_size_um
+        index = self.unit.findText(MICROMETRES)
+        if pixel_size_um is not None and index < 0:
+            self.unit.addItem(MICROMETRES)
+        elif pixel_size_um is None and index >= 0:
+            self.unit.removeItem(index)
+
+    def set_diameter_px(self, diameter_px: float) -> None:
+        """Show a measured diameter, in the unit that is chosen (pixels where none is)."""
+        if self.unit.currentText() == AUTO:
+            self.unit.setCurrentText(PIXELS if self._pixel_size_um is None else MICROMETRES)
+        in_um = self.unit.currentText() == MICROMETRES and self._pixel_size_um is not None
+        self.number.setValue(
+            diameter_px * self._pixel_size_um if in_um and self._pixel_size_um else diameter_px
+        )
+
+    def choices(self) -> dict[str, float | None]:
+        """Return the fields of ``SegmentationSettings`` this row decides."""
+        unit, number = self.unit.currentText(), self.number.value()
+        return {
+            "diameter_px": number if unit == PIXELS else None,
+            "diameter_um": number if unit == MICROMETRES else None,
+            "pixel_size_um": self._pixel_size_um,
+        }
+
+    def _show_unit(self, unit: str) -> None:
+        self.number.setVisible(unit != AUTO)
+        self.number.setSuffix(" µm" if unit == MICROMETRES else " px")

@@ -1,0 +1,106 @@
+"""Temporary Shapes layers a user draws on: a line across a nucleus, a region to segment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Shapes
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_nucseg._napari.spatial import spatial_attributes
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+    from napari.utils.events import Event
+
+REGION_LAYER = "Region to segment"
+LINE_LAYER = "Line across a nucleus"
+
+
+def add_drawing_layer(viewer: ViewerModel, image: Image, name: str, mode: str) -> Shapes:
+    """Add an empty Shapes layer on an image's pixel grid, ready to draw in a mode such as add_rectangle."""
+    layer = Shapes(
+        name=name,
+        ndim=2,
+        edge_color="#ffd166",
+        face_color="#ffd16620",
+        edge_width=_visible_width(image),
+        **spatial_attributes(image, (image.ndim - 2, image.ndim - 1)),
+    )
+    viewer.add_layer(layer)
+    viewer.layers.selection.active = layer
+    layer.mode = mode
+    return layer
+
+
+def last_shape(layer: Shapes) -> tuple[np.ndarray, str] | None:
+    """Vertices (N, 2) in pixels and kind of the selected shape, else of the last drawn; None if none is."""
+    if not layer.data:
+        return None
+    selected = sorted(layer.selected_data)
+    index = selected[-1] if selected else len(layer.data) - 1
+    return np.asarray(layer.data[index]), str(layer.shape_type[index])
+
+
+class LineMeasure(QObject):
+    """Lets the user draw one line across a nucleus; ``measured(float)`` gives its length in pixels."""
+
+    measured = Signal(float)
+    ended = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layer: Shapes | None = None
+        self._image: Image | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether a line is waited for."""
+        return self._layer is not None
+
+    def start(self, image: Image) -> None:
+        """Add the temporary layer and wait for the line."""
+        self.stop()
+        self._image = image
+        self._layer = add_drawing_layer(self._viewer, image, LINE_LAYER, "add_line")
+        self._layer.events.data.connect(self._line_drawn)
+        self._viewer.layers.events.removed.connect(self._layer_removed)
+
+    def stop(self) -> None:
+        """Take the temporary layer away and make the image the active layer again."""
+        layer, self._layer = self._layer, None
+        if layer is None:
+            return
+        layer.events.data.disconnect(self._line_drawn)
+        self._viewer.layers.events.removed.disconnect(self._layer_removed)
+        if layer in self._viewer.layers:
+            self._viewer.layers.remove(layer)
+        if self._image in self._viewer.layers:
+            self._viewer.layers.selection.active = self._image
+        self.ended.emit()
+
+    def _line_drawn(self, event: Event) -> None:
+        if str(getattr(event, "action", "")).lower().endswith("added"):
+            # the layer is still handling the mouse: it may only be removed after that
+            QTimer.singleShot(0, self._finish)
+
+    def _finish(self) -> None:
+        if self._layer is None or (shape := last_shape(self._layer)) is None:
+            return
+        vertices, _ = shape
+        length = float(np.linalg.norm(vertices[-1] - vertices[0]))
+        self.stop()
+        if length >= 1:
+            self.measured.emit(length)
+
+    def _layer_removed(self, event: Event) -> None:
+        if event.value is self._layer:
+            self.stop()
+
+
+def _visible_width(image: Image) -> float:
+    """Line width in pixels of the image that is visible on any size of image."""
+    return max(1.0, max(image.extent.data[1][-2:] - image.extent.data[0][-2:]) / 300)

@@ -1,0 +1,128 @@
+"""Which part of the chosen image layer: channel, slices, whole image or a region of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+WHERE = {"Whole image": "image", "Current view": "view", "Drawn region": "drawn"}
+CURRENT_SLICE = "Current slice"
+
+
+class AxesChoice(QWidget):
+    """Rows for what only some images have: an axis of channels, the channel, slices.
+
+    napari does not say what the leading axes of an image are, so the user does; axis labels give the default.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._shape: tuple[int, ...] = ()
+        self.channel_axis = QComboBox()
+        self.channel_axis.setToolTip(
+            "Axis of the image that holds channels. Other leading axes are slices (Z or T)."
+        )
+        self.channel = QComboBox()
+        self.channel.setToolTip("Channel that shows the nuclei, counted from 0.")
+        self.slices = QComboBox()
+        self.slices.setToolTip(
+            "Networks are two-dimensional: slices are segmented one by one, numbers stay unique."
+        )
+        self._rows = QFormLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self._rows.addRow("Channels", self.channel_axis)
+        self._rows.addRow("Channel", self.channel)
+        self._rows.addRow("Slices", self.slices)
+        self.channel_axis.currentIndexChanged.connect(self._fill)
+        self.show_image(None)
+
+    def show_image(self, image: Image | None) -> None:
+        """Offer what this layer has."""
+        n_leading = 0 if image is None else image.ndim - 2
+        self._shape = () if image is None else tuple(int(n) for n in _array_shape(image)[:n_leading])
+        labels = () if image is None else tuple(image.axis_labels[:n_leading])
+        may_have_channels = image is not None and not image.rgb and n_leading > 0
+        self.channel_axis.blockSignals(True)
+        self.channel_axis.clear()
+        self.channel_axis.addItem("none", None)
+        for axis, (name, length) in enumerate(zip(labels, self._shape, strict=True)):
+            if may_have_channels:
+                self.channel_axis.addItem(f"{_axis_words(axis, name)} ({length})", axis)
+                if name.lower() in ("c", "ch", "channel", "channels"):
+                    self.channel_axis.setCurrentIndex(axis + 1)
+        self.channel_axis.blockSignals(False)
+        self._rows.setRowVisible(self.channel_axis, may_have_channels)
+        self._fill()
+
+    def chosen_channel_axis(self) -> int | None:
+        """Axis of channels, None where there is none."""
+        return self.channel_axis.currentData()
+
+    def chosen_channel(self) -> int | None:
+        """Channel to use, None where there are none."""
+        return None if self.chosen_channel_axis() is None else self.channel.currentIndex()
+
+    def all_slices(self) -> bool:
+        """Whether all slices of a stack are wanted."""
+        return self.slices.currentIndex() == 1
+
+    def _fill(self) -> None:
+        channels = self.chosen_channel_axis()
+        n_channels = 0 if channels is None else self._shape[channels]
+        n_slices = 1
+        for axis, length in enumerate(self._shape):
+            n_slices *= 1 if axis == channels else length
+        self.channel.clear()
+        self.channel.addItems([str(c) for c in range(n_channels)])
+        self.slices.clear()
+        self.slices.addItems([CURRENT_SLICE, f"All {n_slices} slices"])
+        self._rows.setRowVisible(self.channel, n_channels > 0)
+        self._rows.setRowVisible(self.slices, n_slices > 1)
+        self.setVisible(bool(self._shape))
+        self.changed.emit()
+
+
+class WhereChoice(QWidget):
+    """Whole image, current view or drawn region, and *Draw* for the last."""
+
+    draw_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.where = QComboBox()
+        self.where.addItems(list(WHERE))
+        self.where.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.where.setToolTip("Labels outside the part you choose stay as they are.")
+        self.draw = QPushButton("Draw")
+        self.draw.setToolTip("Drag a rectangle over the nuclei; other shapes are in the layer's controls.")
+        self.draw.setVisible(False)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.where)
+        row.addWidget(self.draw)
+        self.where.currentTextChanged.connect(self._show_draw)
+        self.draw.clicked.connect(self.draw_requested)
+
+    def chosen(self) -> str:
+        """Return image, view or drawn."""
+        return WHERE[self.where.currentText()]
+
+    def _show_draw(self) -> None:
+        self.draw.setVisible(self.chosen() == "drawn")
+
+
+def _array_shape(image: Image) -> tuple[int, ...]:
+    return tuple(image.data[0].shape if image.multiscale else image.data.shape)
+
+
+def _axis_words(axis: int, label: str) -> str:
+    """Name of an axis: its label where somebody gave one (napari's own are "-3", "-2" …), else its number."""
+    return f"axis {axis}" if label.lstrip("-").isdigit() else label

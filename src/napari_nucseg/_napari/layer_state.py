@@ -1,0 +1,137 @@
+"""What a Labels layer knows about how it was made, kept in ``layer.metadata["napari-nucseg"]``.
+
+Widgets do not know each other: they meet here. The record is validated whenever it is read.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, InstanceOf, ValidationError
+
+from napari_nucseg._napari.planes import PlaneIndex, PlaneLayout
+from napari_nucseg._napari.regions import Region
+from napari_nucseg.segmentation.settings import SegmentationSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari.layers import Labels
+
+    from napari_nucseg.segmentation.segment import Segmentation
+
+METADATA_KEY = "napari-nucseg"
+CACHE_BYTES = 1_000_000_000
+
+
+class MapsCache:
+    """Segmentations with their maps, by plane; the oldest leave when they take too much memory.
+
+    Decoding again needs the maps; a plane that has left must be segmented again first.
+    """
+
+    def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._planes: OrderedDict[PlaneIndex, Segmentation] = OrderedDict()
+
+    def put(self, index: PlaneIndex, segmentation: Segmentation) -> None:
+        """Remember a plane; at least the newest always stays."""
+        self._planes[index] = segmentation
+        self._planes.move_to_end(index)
+        while len(self._planes) > 1 and self.nbytes > self._max_bytes:
+            self._planes.popitem(last=False)
+
+    def get(self, index: PlaneIndex) -> Segmentation | None:
+        """Segmentation of a plane, or None where it has left or never was."""
+        return self._planes.get(index)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory the maps and labels take."""
+        return sum(s.maps.nbytes + s.labels.nbytes for s in self._planes.values())
+
+    def __iter__(self) -> Iterator[PlaneIndex]:
+        return iter(self._planes)
+
+    def __len__(self) -> int:
+        return len(self._planes)
+
+    def __bool__(self) -> bool:
+        return bool(self._planes)
+
+
+class LayerState(BaseModel):
+    """Origin of a Labels layer.
+
+    Attributes
+    ----------
+    image_id
+        ``unique_id`` of the image layer.
+    image_name
+        Its name when it was segmented.
+    layout
+        How the image's axes were read.
+    model_name, model_title, model_sha256
+        The model file that was used.
+    settings
+        Settings of the last run, decoding included.
+    regions
+        Plane index to the region that run worked on; a whole plane has no entry.
+    maps
+        Cached segmentations by plane index (the key of the cached maps).
+    snapshot
+        Copy of the prediction, shaped and numbered as the layer's data; where they differ, a person edited.
+    edited
+        Pixels edited before the last decoding; None where there are none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    image_id: UUID
+    image_name: str
+    layout: InstanceOf[PlaneLayout]
+    model_name: str
+    model_title: str
+    model_sha256: str
+    settings: SegmentationSettings
+    regions: dict[PlaneIndex, InstanceOf[Region]] = {}
+    maps: MapsCache
+    snapshot: np.ndarray
+    edited: np.ndarray | None = None
+
+    def edited_plane(self, index: PlaneIndex) -> np.ndarray | None:
+        """Pixels of one plane that were edited before the last decoding."""
+        return None if self.edited is None else self.edited[index]
+
+
+def read_state(layer: Any) -> LayerState | None:
+    """Origin of a layer; None where the layer is not ours or the record no longer fits it."""
+    record = layer.metadata.get(METADATA_KEY)
+    if isinstance(record, dict):
+        try:
+            record = LayerState.model_validate(record)
+        except ValidationError:
+            return None
+    if not isinstance(record, LayerState) or record.snapshot.shape != tuple(layer.data.shape):
+        return None
+    return record
+
+
+def write_state(layer: Labels, state: LayerState) -> None:
+    """Keep a layer's origin with it; other metadata stays."""
+    layer.metadata = {**layer.metadata, METADATA_KEY: state}
+
+
+def has_edits(layer: Labels, state: LayerState, planes: list[PlaneIndex] | None = None) -> bool:
+    """Whether a person changed the layer (or these planes of it) since it was predicted."""
+    data = np.asarray(layer.data)
+    for index in planes if planes is not None else [()]:
+        if not np.array_equal(data[index], state.snapshot[index]):
+            return True
+        earlier = state.edited_plane(index)
+        if earlier is not None and earlier.any():
+            return True
+    return False

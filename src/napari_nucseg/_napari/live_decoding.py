@@ -1,0 +1,102 @@
+"""Decode a layer's cached maps again when the sliders move: off the GUI thread, the newest setting only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_nucseg._napari.layer_state import read_state, write_state
+from napari_nucseg._napari.results import update_layer
+from napari_nucseg._napari.workers import Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari.layers import Labels
+
+    from napari_nucseg._napari.layer_state import LayerState
+    from napari_nucseg._napari.planes import PlaneIndex
+    from napari_nucseg.nuclei.decoding import DecodingSettings
+    from napari_nucseg.segmentation.segment import Segmentation
+
+DEBOUNCE_MS = 40
+
+Decoded = dict["PlaneIndex", "Segmentation"]
+
+
+class LiveDecoding(QObject):
+    """Decodes the visible plane at once and the layer's other cached planes after it.
+
+    Signals: ``decoded(object, object)`` with the layer and the planes that changed; ``failed(str)``.
+    """
+
+    decoded = Signal(object, object)
+    failed = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._wanted: tuple[Labels, DecodingSettings, PlaneIndex] | None = None
+        self._layer: Labels | None = None
+        self._timer = QTimer(self, singleShot=True, interval=DEBOUNCE_MS)
+        self._timer.timeout.connect(self._start)
+        self._runs = Runs(self)
+        self._runs.progressed.connect(self._apply)
+        self._runs.returned.connect(self._apply)
+        self._runs.failed.connect(self.failed)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a setting waits or is being worked on."""
+        return self._timer.isActive() or self._runs.running
+
+    def request(self, layer: Labels, decoding: DecodingSettings, visible: PlaneIndex) -> None:
+        """Decode a layer with these settings, soon; a request before is dropped."""
+        self._wanted = (layer, decoding, visible)
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Forget what waits and what is under way."""
+        self._timer.stop()
+        self._runs.forget()
+
+    def _start(self) -> None:
+        if self._wanted is None:
+            return
+        layer, decoding, visible = self._wanted
+        state = read_state(layer)
+        if state is None or not state.maps:
+            self.failed.emit(
+                "The maps of this layer are no longer in memory. Click Segment nuclei to make them again."
+            )
+            return
+        self._layer = layer
+        settings = state.settings.model_copy(update={"decoding": decoding})
+        write_state(layer, state.model_copy(update={"settings": settings}))
+        self._runs.start(lambda: decode_again(state, decoding, visible))
+
+    def _apply(self, decoded: Decoded) -> None:
+        layer = self._layer
+        state = None if layer is None else read_state(layer)
+        if layer is None or state is None or not decoded:
+            return
+        for index, segmentation in decoded.items():
+            state.maps.put(index, segmentation)
+            update_layer(layer, {index: segmentation}, state.regions.get(index), keep=True)
+        self.decoded.emit(layer, decoded)
+
+
+def decode_again(
+    state: LayerState, decoding: DecodingSettings, visible: PlaneIndex
+) -> Generator[Decoded, None, Decoded]:
+    """Decode every cached plane, the visible one first; yield it at once, return the others."""
+    rest: Decoded = {}
+    first = visible if visible in set(state.maps) else None
+    if first is not None and (segmentation := state.maps.get(first)) is not None:
+        yield {first: segmentation.redecode(decoding)}
+    for index in list(state.maps):
+        segmentation = state.maps.get(index)
+        if index != first and segmentation is not None:
+            rest[index] = segmentation.redecode(decoding)
+            yield {}
+    return rest

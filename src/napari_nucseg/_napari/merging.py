@@ -1,0 +1,143 @@
+"""How a new prediction meets what is already in a layer: user's edits stay, pixels outside a region stay.
+
+Arrays in, arrays out, (Y, X) planes; nothing here knows napari.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """A plane after a new prediction.
+
+    Attributes
+    ----------
+    labels
+        What the layer shows, int32 (Y, X).
+    snapshot
+        The prediction alone, in the same numbering: where it differs from ``labels``, a person edited.
+    edited
+        Pixels a person vouches for: edited ones and all of every nucleus they belong to.
+    """
+
+    labels: NDArray[np.int32]
+    snapshot: NDArray[np.int32]
+    edited: NDArray[np.bool_]
+
+
+def edited_pixels(
+    current: NDArray[np.integer], snapshot: NDArray[np.integer], edited: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
+    """Pixels changed since the prediction, now or before an earlier decoding."""
+    changed = current != snapshot
+    return changed if edited is None else changed | edited
+
+
+def keep_edits(
+    current: NDArray[np.integer], changed: NDArray[np.bool_], prediction: NDArray[np.integer]
+) -> Merged:
+    """Paint a new prediction around the nuclei a person edited, added or erased.
+
+    A nucleus with one changed pixel stays whole and keeps its number. A predicted nucleus that lies mostly
+    under such nuclei is left out, others are cut back to what is free. A predicted number that is taken by a
+    nucleus that stays is replaced by a free one.
+    """
+    kept_ids = np.unique(current[changed])
+    kept_ids = kept_ids[kept_ids > 0]
+    protected = changed | np.isin(current, kept_ids)
+    numbered = _without_numbers(prediction, kept_ids)
+    area = np.bincount(numbered.ravel())
+    covered = np.bincount(numbered[protected], minlength=area.size)
+    mostly_covered = np.flatnonzero(2 * covered > area)
+    shown = np.where(np.isin(numbered, mostly_covered), 0, numbered)
+    labels = np.where(protected, current, shown).astype(np.int32)
+    return Merged(labels, numbered, protected)
+
+
+def paste_region(
+    current: NDArray[np.integer], prediction: NDArray[np.integer], region: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """Replace the nuclei that lie mostly inside a region by the predicted ones there; all others stay.
+
+    Predicted nuclei mostly outside the region are left out; those kept never overwrite a nucleus that stays.
+    """
+    leaving = _mostly_inside(current, region)
+    staying = np.where(np.isin(current, leaving), 0, current)
+    arriving = np.where(np.isin(prediction, _mostly_inside(prediction, region)), prediction, 0)
+    numbered = renumber(arriving, avoid=np.unique(staying))
+    return np.where(staying > 0, staying, numbered).astype(np.int32)
+
+
+def merge_plane(
+    current: NDArray[np.integer],
+    snapshot: NDArray[np.integer],
+    edited: NDArray[np.bool_] | None,
+    prediction: NDArray[np.integer],
+    *,
+    region: NDArray[np.bool_] | None = None,
+    keep: bool = True,
+) -> Merged:
+    """Bring a new prediction into a plane that may hold an older one and a person's edits.
+
+    Parameters
+    ----------
+    current, snapshot, edited
+        What the layer shows, what was predicted before, and what was edited before that; (Y, X).
+    prediction
+        The new labels, int32 (Y, X).
+    region
+        Where the prediction counts; None for all of the plane. Outside, everything stays, edits included.
+    keep
+        Whether edits where the prediction counts stay too.
+    """
+    changed = edited_pixels(current, snapshot, edited)
+    if not keep:
+        changed = changed & ~region if region is not None else np.zeros_like(changed)
+    predicted = prediction if region is None else paste_region(snapshot, prediction, region)
+    if not changed.any():
+        labels = predicted.astype(np.int32)
+        return Merged(labels, labels.copy(), changed)
+    return keep_edits(current, changed, predicted)
+
+
+def renumber(labels: NDArray[np.integer], avoid: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Give nuclei the smallest free numbers, in the order of their old ones; 0 stays 0."""
+    values = np.unique(labels)
+    values = values[values > 0]
+    if values.size == 0:
+        return np.zeros(labels.shape, np.int32)
+    taken = avoid[avoid > 0]
+    free = np.setdiff1d(np.arange(1, values.size + taken.size + 1), taken)[: values.size]
+    table = np.zeros(int(values[-1]) + 1, np.int32)
+    table[values] = free
+    return table[labels]
+
+
+def _without_numbers(labels: NDArray[np.integer], taken: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Replace numbers that are taken by free ones; all others stay."""
+    values = np.unique(labels)
+    colliding = values[np.isin(values, taken) & (values > 0)]
+    if colliding.size == 0:
+        return labels.astype(np.int32)
+    used = np.union1d(values, taken)
+    free = np.setdiff1d(np.arange(1, used.size + colliding.size + 1), used)[: colliding.size]
+    table = np.arange(int(values[-1]) + 1, dtype=np.int32)
+    table[colliding] = free
+    return table[labels]
+
+
+def _mostly_inside(labels: NDArray[np.integer], region: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Numbers of the nuclei with at least half of their pixels inside; 0 is never one."""
+    values, positions = np.unique(labels, return_inverse=True)
+    positions = positions.reshape(labels.shape)
+    area = np.bincount(positions.ravel(), minlength=values.size)
+    inside = np.bincount(positions[region], minlength=values.size)
+    return values[(2 * inside >= area) & (values > 0)].astype(np.int64)

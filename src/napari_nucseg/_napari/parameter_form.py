@@ -1,0 +1,207 @@
+"""A form made from the fields of a pydantic settings model: nothing about a parameter is typed twice.
+
+Label, tooltip, bounds and default come from the field; the kind of editor follows from its type.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSizePolicy, QSpinBox, QWidget
+from superqt import QLabeledDoubleSlider, QLabeledSlider
+from superqt.utils import signals_blocked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+_DEFAULT_MAXIMUM = 1000
+
+
+class SettingsForm(QWidget):
+    """Editors for some fields of a settings model.
+
+    Parameters
+    ----------
+    model
+        The pydantic class.
+    fields
+        Names of the fields to show, in this order.
+    """
+
+    changed = Signal()
+
+    def __init__(self, model: type[BaseModel], fields: Sequence[str], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.editors: dict[str, _Editor] = {}
+        rows = QFormLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        for name in fields:
+            field = model.model_fields[name]
+            editor = _editor_for(field)
+            editor.set_value(field.get_default())
+            editor.widget.setToolTip(field.description or "")
+            editor.changed_signal().connect(self.changed)
+            self.editors[name] = editor
+            if isinstance(editor, _Check):
+                rows.addRow(editor.widget)
+            else:
+                rows.addRow(field.title or name, editor.widget)
+                rows.labelForField(editor.widget).setToolTip(field.description or "")
+
+    def values(self) -> dict[str, Any]:
+        """Return what the form shows, by field name; None where an optional field is left to the program."""
+        return {name: editor.value() for name, editor in self.editors.items()}
+
+    def set_values(self, values: BaseModel) -> None:
+        """Show a model's values without telling anyone."""
+        for name, editor in self.editors.items():
+            with signals_blocked(editor.widget):
+                editor.set_value(getattr(values, name))
+
+
+class _Editor:
+    """One field's widget, with the same four verbs whatever it is."""
+
+    widget: QWidget
+
+    def value(self) -> Any:
+        raise NotImplementedError
+
+    def set_value(self, value: Any) -> None:
+        raise NotImplementedError
+
+    def changed_signal(self) -> Any:
+        return self.widget.valueChanged
+
+
+class _Check(_Editor):
+    def __init__(self, field: FieldInfo) -> None:
+        self.widget = QCheckBox(field.title)
+
+    def value(self) -> bool:
+        return self.widget.isChecked()
+
+    def set_value(self, value: bool) -> None:
+        self.widget.setChecked(value)
+
+    def changed_signal(self) -> Any:
+        return self.widget.toggled
+
+
+class _Choice(_Editor):
+    def __init__(self, choices: Sequence[str]) -> None:
+        self.widget = QComboBox()
+        self.widget.addItems(list(choices))
+
+    def value(self) -> str:
+        return self.widget.currentText()
+
+    def set_value(self, value: str) -> None:
+        self.widget.setCurrentText(value)
+
+    def changed_signal(self) -> Any:
+        return self.widget.currentTextChanged
+
+
+class _FloatSlider(_Editor):
+    def __init__(self, low: float, high: float) -> None:
+        self.widget = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.widget.setRange(low, high)
+        self.widget.setDecimals(2)
+        self.widget.setSingleStep(0.01)
+        self.widget.setMinimumWidth(150)
+
+    def value(self) -> float:
+        return round(float(self.widget.value()), 2)
+
+    def set_value(self, value: float) -> None:
+        self.widget.setValue(value)
+
+
+class OptionalIntSlider(_Editor):
+    """Whole number from 0 that the program chooses until the user moves the slider."""
+
+    def __init__(self, low: int) -> None:
+        self._automatic_value = low
+        self._automatic = True
+        self.widget = QLabeledSlider(Qt.Orientation.Horizontal)
+        self.widget.setRange(low, _DEFAULT_MAXIMUM)
+        self.widget.setMinimumWidth(150)
+        self.widget.valueChanged.connect(self._take_over)
+
+    def value(self) -> int | None:
+        return None if self._automatic else int(self.widget.value())
+
+    def set_value(self, value: int | None) -> None:
+        self._show(self._automatic_value if value is None else value)
+        self._automatic = value is None
+
+    def set_automatic(self, value: int, maximum: int) -> None:
+        """Tell which number the program chooses, and how far the slider goes."""
+        self._automatic_value = value
+        with signals_blocked(self.widget):
+            self.widget.setMaximum(max(maximum, self.value() or 0, value))
+        if self._automatic:
+            self._show(value)
+
+    def _show(self, value: int) -> None:
+        with signals_blocked(self.widget):
+            self.widget.setValue(value)
+
+    def _take_over(self) -> None:
+        self._automatic = False
+
+
+class _Spin(_Editor):
+    """Whole number; where None is allowed, one below the lowest stands for it."""
+
+    def __init__(self, low: int, high: int, optional: bool) -> None:
+        self._none = low - 1 if optional else None
+        self.widget = QSpinBox()
+        self.widget.setRange(low if self._none is None else self._none, high)
+        if optional:
+            self.widget.setSpecialValueText("auto")
+        self.widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def value(self) -> int | None:
+        value = self.widget.value()
+        return None if value == self._none else value
+
+    def set_value(self, value: int | None) -> None:
+        self.widget.setValue(self._none if value is None else value)
+
+
+def _editor_for(field: FieldInfo) -> _Editor:
+    kind, optional = _without_none(field.annotation)
+    low, high = _bounds(field)
+    if kind is bool:
+        return _Check(field)
+    if get_origin(kind) is Literal:
+        return _Choice(get_args(kind))
+    if kind is float and low is not None and high is not None:
+        return _FloatSlider(low, high)
+    if kind is int and optional and high is None:
+        return OptionalIntSlider(int(low or 0))
+    if kind is int:
+        return _Spin(int(low or 0), int(high if high is not None else _DEFAULT_MAXIMUM), optional)
+    raise TypeError(f"no editor for a field of type {field.annotation!r}; add one to {__name__}.")
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        kinds = [a for a in get_args(annotation) if a is not type(None)]
+        if len(kinds) == 1:
+            return kinds[0], True
+    return annotation, False
+
+
+def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    low = next((m.ge for m in field.metadata if hasattr(m, "ge")), None)
+    high = next((m.le for m in field.metadata if hasattr(m, "le")), None)
+    return low, high

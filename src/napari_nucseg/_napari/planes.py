@@ -1,0 +1,114 @@
+"""Which axes of an image layer are what, and its 2D planes. No Qt, no napari objects.
+
+The last two axes are Y and X (a colour axis after them where the layer is RGB). One leading axis may hold
+channels; every other leading axis (Z, T) is walked plane by plane.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+PlaneIndex = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PlaneLayout:
+    """How the axes of a layer's array are read.
+
+    Attributes
+    ----------
+    shape
+        Shape of the array, the colour axis of an RGB layer included.
+    rgb
+        Whether the last axis is colour.
+    channel_axis
+        Leading axis that holds channels, counted from 0; None where there is none.
+    """
+
+    shape: tuple[int, ...]
+    rgb: bool = False
+    channel_axis: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.shape) - self.rgb < 2:
+            raise ImageError(
+                f"got an image of shape {self.shape}; nuclei need at least the two axes Y and X."
+            )
+        if self.channel_axis is not None and not 0 <= self.channel_axis < self.n_leading:
+            raise ImageError(
+                f"got channel axis {self.channel_axis}; {self.shape} has {self.n_leading} before Y, X."
+            )
+
+    @property
+    def n_leading(self) -> int:
+        """Number of axes before Y and X."""
+        return len(self.shape) - self.rgb - 2
+
+    @property
+    def stack_axes(self) -> tuple[int, ...]:
+        """Leading axes that are walked plane by plane."""
+        return tuple(a for a in range(self.n_leading) if a != self.channel_axis)
+
+    @property
+    def kept_axes(self) -> tuple[int, ...]:
+        """Axes of the layer that its labels have too."""
+        return (*self.stack_axes, self.n_leading, self.n_leading + 1)
+
+    @property
+    def stack_shape(self) -> tuple[int, ...]:
+        """Sizes of the axes walked plane by plane; () for a single plane."""
+        return tuple(self.shape[a] for a in self.stack_axes)
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """Size (Y, X) of one plane in pixels."""
+        return self.shape[self.n_leading], self.shape[self.n_leading + 1]
+
+    @property
+    def labels_shape(self) -> tuple[int, ...]:
+        """Shape of the labels: stack axes, then Y and X."""
+        return (*self.stack_shape, *self.plane_shape)
+
+    @property
+    def n_channels(self) -> int:
+        """Length of the channel axis; 1 where there is none."""
+        return 1 if self.channel_axis is None else self.shape[self.channel_axis]
+
+    @property
+    def plane_axes(self) -> str:
+        """Axes of what :meth:`read` gives: YX, YXC or CYX."""
+        if self.rgb:
+            return "YXC"
+        return "YX" if self.channel_axis is None else "CYX"
+
+    def planes(self) -> Iterator[PlaneIndex]:
+        """Every plane's index in the stack axes, in order."""
+        return iter(np.ndindex(self.stack_shape))
+
+    def nearest(self, position: tuple[float, ...]) -> PlaneIndex:
+        """Plane closest to a position given in the array's own coordinates, one number an axis."""
+        return tuple(
+            int(np.clip(round(position[axis]), 0, self.shape[axis] - 1)) if self.shape[axis] else 0
+            for axis in self.stack_axes
+        )
+
+    def read(self, data: Any, index: PlaneIndex) -> NDArray[Any]:
+        """Take one plane out of the array (NumPy, dask, zarr …) into memory, axes as in ``plane_axes``."""
+        where = dict(zip(self.stack_axes, index, strict=True))
+        key = tuple(where.get(axis, slice(None)) for axis in range(self.n_leading))
+        return np.asarray(data[key] if key else data)
+
+
+def layout_of(data: Any, *, rgb: bool, channel_axis: int | None = None) -> PlaneLayout:
+    """Layout of an array."""
+    return PlaneLayout(tuple(int(n) for n in data.shape), rgb, channel_axis)

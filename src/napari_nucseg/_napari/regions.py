@@ -1,0 +1,111 @@
+"""The part of a plane a user wants segmented: a box, and a mask where the outline is no box. No Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from skimage.draw import polygon2mask
+
+from napari_nucseg.errors import ImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+Box = tuple[slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A box of a plane, and the mask (of the box's size) of an outline inside it, if it is no box."""
+
+    box: Box
+    mask: NDArray[np.bool_] | None = None
+
+    def whole_mask(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
+        """Return the region as a mask of a plane of this shape (Y, X)."""
+        full = np.zeros(shape, bool)
+        full[self.box] = True if self.mask is None else self.mask
+        return full
+
+
+def region_in_view(corner_pixels: ArrayLike, shape: tuple[int, int]) -> Region:
+    """Region between the canvas's corners.
+
+    Parameters
+    ----------
+    corner_pixels
+        First and last visible pixel of the layer, (2, ndim), both inside; Y and X are the last two columns.
+    shape
+        Size (Y, X) of the plane.
+
+    Raises
+    ------
+    ImageError
+        If nothing of the image is in view.
+    """
+    corners = np.asarray(corner_pixels)[:, -2:]
+    first = np.clip(np.floor(corners.min(axis=0)), 0, shape).astype(int)
+    stop = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, shape).astype(int)
+    return Region(
+        _box(first, stop, "nothing of the image is in view. Press Home in the viewer, or choose Whole image.")
+    )
+
+
+def region_from_outline(vertices: ArrayLike, shape_type: str, shape: tuple[int, int]) -> Region:
+    """Region inside a shape drawn on the image.
+
+    Parameters
+    ----------
+    vertices
+        (N, 2) or (N, ndim) corners in pixels of the image; Y and X are the last two columns.
+    shape_type
+        napari's name of the shape: rectangle, ellipse, polygon ….
+    shape
+        Size (Y, X) of the plane.
+
+    Raises
+    ------
+    ImageError
+        If the shape lies outside the image or encloses nothing.
+    """
+    outline = np.asarray(vertices, float)[:, -2:]
+    if shape_type == "ellipse":
+        outline = _ellipse(outline)
+    first = np.clip(np.floor(outline.min(axis=0) + 0.5), 0, shape).astype(int)
+    stop = np.clip(np.ceil(outline.max(axis=0) + 0.5), 0, shape).astype(int)
+    box = _box(first, stop, "the drawn region lies outside the image. Draw it over the nuclei.")
+    if shape_type == "rectangle" and _is_upright(outline):
+        return Region(box)
+    mask = polygon2mask(tuple(stop - first), outline - first)
+    if not mask.any():
+        raise ImageError("the drawn region encloses no pixel. Draw a larger one.")
+    return Region(box, mask)
+
+
+def plain_box(region: Region | None) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Box as numbers ((y0, y1), (x0, x1)), for a record."""
+    if region is None:
+        return None
+    (ys, xs) = region.box
+    return (int(ys.start), int(ys.stop)), (int(xs.start), int(xs.stop))
+
+
+def _box(first: NDArray[Any], stop: NDArray[Any], complaint: str) -> Box:
+    if (stop <= first).any():
+        raise ImageError(complaint)
+    return slice(int(first[0]), int(stop[0])), slice(int(first[1]), int(stop[1]))
+
+
+def _is_upright(rectangle: NDArray[np.float64]) -> bool:
+    edges = np.diff(rectangle, axis=0)
+    return bool((np.abs(edges).min(axis=1) < 0.5).all())
+
+
+def _ellipse(corners: NDArray[np.float64], n: int = 64) -> NDArray[np.float64]:
+    """Outline of the ellipse in a (perhaps turned) box of four corners."""
+    centre = corners.mean(axis=0)
+    half_a, half_b = (corners[1] - corners[0]) / 2, (corners[3] - corners[0]) / 2
+    angle = np.linspace(0, 2 * np.pi, n, endpoint=False)[:, None]
+    return centre + np.cos(angle) * half_a + np.sin(angle) * half_b

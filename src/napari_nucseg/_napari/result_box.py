@@ -1,0 +1,70 @@
+"""What stands below the button once there is a result: summary, sliders on the cached maps, table, texts."""
+
+from __future__ import annotations
+
+from math import pi
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QGridLayout, QGroupBox, QPushButton, QVBoxLayout, QWidget
+
+from napari_nucseg._napari.parameter_form import OptionalIntSlider, SettingsForm
+from napari_nucseg.nuclei.decoding import DecodingSettings
+
+if TYPE_CHECKING:
+    from napari_nucseg._napari.layer_state import LayerState
+
+SLIDERS = ("foreground_threshold", "core_threshold", "min_area_px", "exclude_border")
+
+
+class ResultBox(QGroupBox):
+    """Sliders and buttons for one result layer."""
+
+    decoding_changed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Adjust", parent)
+        self.setToolTip("Moves the outlines at once; the network is not run again. Nuclei you edited stay.")
+        self.form = SettingsForm(DecodingSettings, SLIDERS)
+        self.defaults = _button("Defaults", "Back to the standard settings.")
+        self.table = _button(
+            "Save table (CSV)…", "Label, area, centroid and mean intensity of every nucleus."
+        )
+        self.python = _button("Copy as Python", "Python that repeats this segmentation.")
+        self.methods = _button(
+            "Copy methods text", "Sentences for a methods section: model, settings, citations."
+        )
+        column = QVBoxLayout(self)
+        column.addWidget(self.form)
+        buttons = QGridLayout()
+        buttons.addWidget(self.defaults, 0, 0)
+        buttons.addWidget(self.table, 0, 1)
+        buttons.addWidget(self.python, 1, 0)
+        buttons.addWidget(self.methods, 1, 1)
+        column.addLayout(buttons)
+        self.form.changed.connect(self._tell)
+        self.defaults.clicked.connect(self._reset)
+
+    def show_state(self, state: LayerState) -> None:
+        """Show a layer's settings without changing it."""
+        diameters = [s.diameter_px for s in map(state.maps.get, state.maps) if s is not None]
+        if diameters:
+            nucleus_px = pi / 4 * diameters[-1] ** 2
+            area = self.form.editors["min_area_px"]
+            if isinstance(area, OptionalIntSlider):
+                area.set_automatic(round(nucleus_px / 20), round(nucleus_px))
+        self.form.set_values(state.settings.decoding)
+        self.form.setEnabled(bool(state.maps))
+
+    def _tell(self) -> None:
+        self.decoding_changed.emit(DecodingSettings(**self.form.values()))
+
+    def _reset(self) -> None:
+        self.form.set_values(DecodingSettings())
+        self._tell()
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button

@@ -1,0 +1,145 @@
+"""Put segmentations into a Labels layer: a new one, or one with an older result and a person's edits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_nucseg._napari.layer_state import LayerState, MapsCache, has_edits, read_state, write_state
+from napari_nucseg._napari.merging import merge_plane
+from napari_nucseg._napari.segment_job import prediction_on_plane
+from napari_nucseg._napari.spatial import spatial_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+    from napari_nucseg._napari.planes import PlaneIndex
+    from napari_nucseg._napari.regions import Region
+    from napari_nucseg._napari.segment_job import JobResult
+    from napari_nucseg.segmentation.segment import Segmentation
+
+
+def result_layer(viewer: ViewerModel, image: Image | None) -> Labels | None:
+    """Labels layer made from an image: the active one of them, else the topmost; None where there is none."""
+    if image is None:
+        return None
+    ours = [layer for layer in viewer.layers if isinstance(layer, Labels) and _made_from(layer, image)]
+    active = viewer.layers.selection.active
+    return active if active in ours else (ours[-1] if ours else None)
+
+
+def new_result_layer(image: Image, result: JobResult) -> Labels:
+    """Labels layer that lies exactly on its image and holds the result."""
+    layout = result.job.layout
+    state = _state_of(result, image, np.zeros(layout.labels_shape, np.int32))
+    layer = Labels(
+        np.zeros(layout.labels_shape, np.int32),
+        name=f"{image.name} nuclei",
+        metadata={},
+        **spatial_attributes(image, layout.kept_axes),
+    )
+    write_state(layer, state)
+    update_layer(layer, result.planes, result.job.region, keep=False)
+    return layer
+
+
+def adopt_result(layer: Labels, image: Image, result: JobResult, *, keep: bool) -> None:
+    """Bring a new result into the layer of an older one; with ``keep``, edited nuclei stay."""
+    old = read_state(layer)
+    if old is None:
+        raise ValueError(f"layer {layer.name!r} has no result to adopt another one.")
+    for index, segmentation in result.planes.items():
+        old.maps.put(index, segmentation)
+    regions = {i: r for i, r in old.regions.items() if i not in result.planes}
+    new = _state_of(result, image, old.snapshot)
+    write_state(
+        layer,
+        new.model_copy(update={"maps": old.maps, "regions": regions | new.regions, "edited": old.edited}),
+    )
+    update_layer(layer, result.planes, result.job.region, keep=keep)
+
+
+def update_layer(
+    layer: Labels, planes: Mapping[PlaneIndex, Segmentation], region: Region | None, *, keep: bool
+) -> None:
+    """Merge predictions into a layer's planes and remember them as its snapshot."""
+    state = read_state(layer)
+    if state is None:
+        raise ValueError(f"layer {layer.name!r} has lost its record.")
+    edited = state.edited
+    first = _highest_number_elsewhere(layer, state, planes, keep)
+    for index, segmentation in planes.items():
+        prediction = prediction_on_plane(segmentation, state.layout.plane_shape)
+        merged = merge_plane(
+            np.asarray(layer.data[index]),
+            state.snapshot[index],
+            state.edited_plane(index),
+            _numbered_from(prediction, first),
+            region=None if region is None else region.whole_mask(state.layout.plane_shape),
+            keep=keep,
+        )
+        layer.data[index] = merged.labels
+        state.snapshot[index] = merged.snapshot
+        if merged.edited.any() or edited is not None:
+            edited = np.zeros(layer.data.shape, bool) if edited is None else edited
+            edited[index] = merged.edited
+        if index:
+            first = max(first, int(merged.labels.max()), int(merged.snapshot.max()))
+    write_state(layer, state.model_copy(update={"edited": edited}))
+    forget_history(layer)
+    layer.refresh()
+
+
+def forget_history(layer: Labels) -> None:
+    """Empty a layer's undo history: its steps were made on other labels, replaying them would do damage."""
+    mode, editable = layer.mode, layer.editable
+    layer.editable = False
+    layer.editable = editable
+    layer.mode = mode
+
+
+def _highest_number_elsewhere(
+    layer: Labels, state: LayerState, planes: Mapping[PlaneIndex, Segmentation], keep: bool
+) -> int:
+    """Highest number that new nuclei must not reach down to, so that numbers stay unique in a stack.
+
+    Planes that will be replaced do not count, unless edits in them keep their numbers.
+    """
+    if () in planes:
+        return 0
+    staying_too = keep and has_edits(layer, state, list(planes)) and len(planes) > 1
+    others = (i for i in np.ndindex(layer.data.shape[:-2]) if staying_too or i not in planes)
+    return max((int(layer.data[other].max()) for other in others), default=0)
+
+
+def _numbered_from(prediction: np.ndarray, first: int) -> np.ndarray:
+    return prediction if first == 0 else np.where(prediction > 0, prediction + first, 0).astype(np.int32)
+
+
+def _made_from(layer: Labels, image: Image) -> bool:
+    state = read_state(layer)
+    return state is not None and state.image_id == image.unique_id
+
+
+def _state_of(result: JobResult, image: Image, snapshot: np.ndarray) -> LayerState:
+    maps = MapsCache()
+    for index, segmentation in result.planes.items():
+        maps.put(index, segmentation)
+    job = result.job
+    return LayerState(
+        image_id=image.unique_id,
+        image_name=image.name,
+        layout=job.layout,
+        model_name=result.model.card.name,
+        model_title=result.model.card.title,
+        model_sha256=result.model.sha256,
+        settings=job.settings,
+        regions={} if job.region is None else dict.fromkeys(result.planes, job.region),
+        maps=maps,
+        snapshot=snapshot,
+    )

@@ -1,0 +1,234 @@
+"""What happens when *Segment nuclei* is clicked: ask about edits, run, put the result into a layer, tell.
+
+Knows the viewer and the layers, not the widget's look. One controller per widget.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.utils import progress as activity_progress
+from qtpy.QtCore import QObject, Signal
+
+from napari_nucseg._napari.drawing import REGION_LAYER, last_shape
+from napari_nucseg._napari.edits_question import EditsChoice, ask_about_edits
+from napari_nucseg._napari.layer_state import has_edits, read_state
+from napari_nucseg._napari.planes import PlaneLayout, layout_of
+from napari_nucseg._napari.regions import Region, region_from_outline, region_in_view
+from napari_nucseg._napari.results import adopt_result, new_result_layer, result_layer
+from napari_nucseg._napari.segment_job import JobProgress, JobResult, SegmentJob, run_job
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.errors import ImageError, NucSegError
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels
+
+    from napari_nucseg._napari.planes import PlaneIndex
+    from napari_nucseg.segmentation.settings import SegmentationSettings
+
+    Where = Literal["image", "view", "drawn"]
+
+PERCENT = 100
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What the user asked for.
+
+    Attributes
+    ----------
+    image
+        The layer to segment.
+    channel_axis
+        Its axis that holds channels, None where there is none.
+    settings
+        All choices of the form.
+    where
+        Whole image, what is in view, or the drawn region.
+    all_planes
+        All slices of a stack, or the one in view.
+    """
+
+    image: Image
+    channel_axis: int | None
+    settings: SegmentationSettings
+    where: Where = "image"
+    all_planes: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Pending:
+    """A run under way and where its result goes: a layer, or a new one."""
+
+    request: Request
+    target: Labels | None
+    keep: bool
+
+
+class SegmentController(QObject):
+    """Runs requests.
+
+    Signals: ``started()``, ``progressed(JobProgress)``, ``done(layer, JobResult)``, ``failed(str)``,
+    ``cancelled()`` and, after any of the last three, ``ended()``.
+    """
+
+    started = Signal()
+    progressed = Signal(object)
+    done = Signal(object, object)
+    failed = Signal(str)
+    cancelled = Signal()
+    ended = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._pending: _Pending | None = None
+        self._activity: activity_progress | None = None
+        self._runs = Runs(self)
+        self._runs.progressed.connect(self._show_progress)
+        self._runs.returned.connect(self._deliver)
+        self._runs.failed.connect(self._fail)
+        self._runs.ended.connect(self._end)
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is under way."""
+        return self._runs.running
+
+    def start(self, request: Request) -> None:
+        """Run a request; one under way is given up for it."""
+        try:
+            job = make_job(self._viewer, request)
+        except NucSegError as error:
+            self.failed.emit(str(error))
+            return
+        pending = self._ask_where_to(request, job)
+        if pending is None:
+            return
+        self._close_activity()
+        self._pending = pending
+        self._activity = activity_progress(total=PERCENT, desc=f"Segmenting {request.image.name}")
+        self._runs.start(lambda: run_job(job))
+        self.started.emit()
+
+    def cancel(self) -> None:
+        """Stop at the next tile; nothing is changed then."""
+        self._runs.cancel()
+
+    def shut(self) -> None:
+        """Stop and say nothing more."""
+        self._runs.forget()
+        self._close_activity()
+
+    def _ask_where_to(self, request: Request, job: SegmentJob) -> _Pending | None:
+        """Layer for the result; None where the user thought better of it."""
+        target = result_layer(self._viewer, request.image)
+        state = None if target is None else read_state(target)
+        if target is None or state is None or state.layout != job.layout:
+            return _Pending(request, None, keep=True)
+        if not has_edits(target, state, list(job.planes)):
+            return _Pending(request, target, keep=True)
+        choice = ask_about_edits(target.name)
+        if choice is EditsChoice.CANCEL:
+            return None
+        return _Pending(
+            request, None if choice is EditsChoice.NEW_LAYER else target, choice is EditsChoice.KEEP
+        )
+
+    def _show_progress(self, progress: JobProgress) -> None:
+        if self._activity is not None:
+            self._activity.update(round(progress.fraction * PERCENT) - self._activity.n)
+        self.progressed.emit(progress)
+
+    def _deliver(self, result: JobResult) -> None:
+        pending, self._pending = self._pending, None
+        if pending is None:
+            return
+        image, target = pending.request.image, pending.target
+        if target is None or target not in self._viewer.layers:
+            target = new_result_layer(image, result)
+            self._viewer.add_layer(target)
+        else:
+            adopt_result(target, image, result, keep=pending.keep)
+        self.done.emit(target, result)
+
+    def _fail(self, message: str) -> None:
+        self._pending = None
+        self.failed.emit(message)
+
+    def _end(self) -> None:
+        self._close_activity()
+        if self._pending is not None:  # neither result nor words: cancelled, or a bug napari shows by itself
+            self._pending = None
+            self.cancelled.emit()
+        self.ended.emit()
+
+    def _close_activity(self) -> None:
+        if self._activity is not None:
+            self._activity.close()
+            self._activity = None
+
+
+def make_job(viewer: ViewerModel, request: Request) -> SegmentJob:
+    """Turn a request into a job: layout, planes, region.
+
+    Raises
+    ------
+    ImageError
+        If the image is empty, or the view or drawing shows no part of it.
+    """
+    image = request.image
+    data = image.data[0] if image.multiscale else image.data
+    layout = layout_of(data, rgb=image.rgb, channel_axis=request.channel_axis)
+    if 0 in layout.shape:
+        raise ImageError(f"the image {image.name!r} is empty (shape {layout.shape}). Choose another layer.")
+    planes = tuple(layout.planes()) if request.all_planes else (visible_plane(viewer, image, layout),)
+    channel = request.settings.channel if layout.channel_axis is not None else None
+    settings = request.settings.model_copy(update={"axes": layout.plane_axes, "channel": channel})
+    return SegmentJob(data, layout, planes, settings, _region(viewer, request, layout))
+
+
+def visible_plane(viewer: ViewerModel, image: Image, layout: PlaneLayout) -> PlaneIndex:
+    """Index of the plane that the viewer's sliders show."""
+    return layout.nearest(tuple(image.world_to_data(viewer.dims.point)))
+
+
+def _region(viewer: ViewerModel, request: Request, layout: PlaneLayout) -> Region | None:
+    if request.where == "image":
+        return None
+    if request.where == "view":
+        if viewer.dims.ndisplay != 2 or tuple(viewer.dims.displayed) != (
+            viewer.dims.ndim - 2,
+            viewer.dims.ndim - 1,
+        ):
+            raise ImageError(
+                "the current view must show Y and X in 2D. Switch to the 2D view, or choose Whole image."
+            )
+        corners = request.image.corner_pixels * _level_scale(request.image)
+        return region_in_view(corners, layout.plane_shape)
+    return _drawn_region(viewer, request.image, layout)
+
+
+def _drawn_region(viewer: ViewerModel, image: Image, layout: PlaneLayout) -> Region:
+    if REGION_LAYER not in viewer.layers or (drawn := last_shape(viewer.layers[REGION_LAYER])) is None:
+        raise ImageError("no region is drawn yet. Click Draw, then drag a rectangle over the nuclei.")
+    vertices, kind = drawn
+    shapes = viewer.layers[REGION_LAYER]
+    padding = np.zeros((len(vertices), image.ndim - 2))
+    in_image = [
+        np.asarray(image.world_to_data((*pad, *shapes.data_to_world(vertex)[-2:])))[-2:]
+        for pad, vertex in zip(padding, vertices, strict=True)
+    ]
+    return region_from_outline(np.array(in_image), kind, layout.plane_shape)
+
+
+def _level_scale(image: Image) -> np.ndarray:
+    """Pixels of the full image in one pixel of the level on show; 1 for a plain image."""
+    if not image.multiscale:
+        return np.ones(image.ndim)
+    return np.asarray(image.downsample_factors[image.data_level])

@@ -1,0 +1,141 @@
+"""Layout of the dock widget: which rows there are and in which order. No behaviour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_nucseg._napari.diameter_choice import DiameterChoice
+from napari_nucseg._napari.image_choice import AxesChoice, WhereChoice
+from napari_nucseg._napari.layer_choice import ImageLayerChoice
+from napari_nucseg._napari.parameter_form import SettingsForm
+from napari_nucseg._napari.result_box import ResultBox
+from napari_nucseg._napari.shortcuts import SEGMENT_KEY_TEXT
+from napari_nucseg.segmentation.settings import SegmentationSettings
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+EMPTY_STATE = "Open an image first:\nFile ▸ Open Sample ▸ NucSeg"
+ADVANCED = ("precision", "tile_px", "batch_size")
+DOCK_WIDTH_PX = 320
+
+
+class SegmentForm(QWidget):
+    """All parts of *Segment nuclei*, laid out, in a column that scrolls where the window is low."""
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.empty = QLabel(EMPTY_STATE, alignment=Qt.AlignmentFlag.AlignCenter)
+        self.image = ImageLayerChoice(viewer)
+        self.axes = AxesChoice()
+        self.model = _combo("Reading models…")
+        self.diameter = DiameterChoice()
+        self.where = WhereChoice()
+        self.device = _combo("Automatic")
+        self.advanced_form = SettingsForm(SegmentationSettings, ADVANCED)
+        self.advanced = self._make_advanced()
+        self.run = QPushButton("Segment nuclei")
+        self.run.setMinimumHeight(40)
+        self.run.setToolTip(
+            f"Find the nuclei ({SEGMENT_KEY_TEXT}). While it runs, another click starts again."
+        )
+        self.progress = QProgressBar()
+        self.progress.setRange(0, 100)
+        self.cancel = QPushButton("Cancel")
+        self.running = self._make_running_row()
+        self.status = QLabel(wordWrap=True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.result = ResultBox()
+        self.choices = self._make_choices()
+        self._lay_out()
+        self.running.setVisible(False)
+        self.result.setVisible(False)
+        self.status.setVisible(False)
+
+    def say(self, text: str) -> None:
+        """Show a line below the button; an empty one hides it."""
+        self.status.setText(text)
+        self.status.setVisible(bool(text))
+
+    def show_empty(self, empty: bool) -> None:
+        """Show the hint for a viewer without images in place of the form."""
+        self.empty.setVisible(empty)
+        self.choices.setVisible(not empty)
+        self.run.setEnabled(not empty)
+
+    def _make_choices(self) -> QWidget:
+        choices = QWidget()
+        rows = QFormLayout(choices)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        rows.addRow("Image", self.image)
+        rows.addRow(self.axes)
+        rows.addRow("Model", self.model)
+        rows.addRow("Diameter", self.diameter)
+        rows.addRow("Where", self.where)
+        rows.addRow(self.advanced)
+        return choices
+
+    def _make_advanced(self) -> QCollapsible:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        column.setContentsMargins(0, 0, 0, 0)
+        device = QFormLayout()
+        device.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        device.addRow("Device", self.device)
+        column.addLayout(device)
+        column.addWidget(self.advanced_form)
+        advanced = QCollapsible("Advanced settings", expandedIcon="▾", collapsedIcon="▸")
+        advanced.setDuration(0)
+        advanced.addWidget(content)
+        advanced.collapse(animate=False)
+        return advanced
+
+    def _make_running_row(self) -> QWidget:
+        running = QWidget()
+        row = QHBoxLayout(running)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.progress, stretch=1)
+        row.addWidget(self.cancel)
+        return running
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
+        for part in (self.empty, self.choices, self.run, self.running, self.status, self.result):
+            column.addWidget(part)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(content)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(scroll)
+        self.setMinimumWidth(DOCK_WIDTH_PX)
+
+
+def _combo(placeholder: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(12)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    combo.addItem(placeholder, "auto")
+    return combo

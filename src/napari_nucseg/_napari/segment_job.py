@@ -1,0 +1,147 @@
+"""Segment the planes of one image layer: a generator like those below, with planes counted. No Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg._napari.torch_import import make_torch_safe
+from napari_nucseg.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg._napari.planes import PlaneIndex, PlaneLayout
+    from napari_nucseg._napari.regions import Box, Region
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.segmentation.segment import Progress, Segmentation
+    from napari_nucseg.segmentation.settings import SegmentationSettings
+
+STAGES = {
+    "normalise": "Reading intensities",
+    "size": "Estimating nucleus size",
+    "network": "Finding nuclei",
+    "decode": "Outlining nuclei",
+}
+MARGIN_PX = 128
+# Share of a plane's time that is behind when a stage begins and ends; the network takes nearly all of it.
+_SPANS = {"normalise": (0.0, 0.03), "size": (0.03, 0.12), "network": (0.12, 0.95), "decode": (0.95, 1.0)}
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentJob:
+    """What to segment.
+
+    Attributes
+    ----------
+    data
+        The layer's array, read one plane at a time.
+    layout
+        How its axes are read.
+    planes
+        Which planes, in this order.
+    settings
+        Settings for each plane; axes and channel fit ``layout``.
+    region
+        Part of the plane; None for all of it.
+    """
+
+    data: Any
+    layout: PlaneLayout
+    planes: tuple[PlaneIndex, ...]
+    settings: SegmentationSettings
+    region: Region | None = None
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a job is: a fraction from 0 to 1 and what it does, in words."""
+
+    fraction: float
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class JobResult:
+    """Segmentations by plane, and the model that made them."""
+
+    job: SegmentJob
+    planes: Mapping[PlaneIndex, Segmentation]
+    model: Model
+
+
+def run_job(job: SegmentJob) -> Generator[JobProgress, None, JobResult]:
+    """Segment plane by plane.
+
+    Raises
+    ------
+    ImageError, InferenceError, ModelFileError, SettingsError
+        As ``segment_steps``; of a stack, the message names the plane.
+    """
+    yield JobProgress(0.0, "Loading the network")
+    # torch takes seconds to import: here, in the worker's thread, and not with the window
+    make_torch_safe()
+    from napari_nucseg.network.model_file import load_model
+
+    model = load_model(job.settings.model)
+    done: dict[PlaneIndex, Segmentation] = {}
+    for number, index in enumerate(job.planes):
+        try:
+            done[index] = yield from _run_plane(job, model, number, index)
+        except ImageError as error:
+            if len(job.planes) == 1:
+                raise
+            raise ImageError(f"slice {', '.join(map(str, index))}: {error}") from error
+    return JobResult(job, done, model)
+
+
+def _run_plane(
+    job: SegmentJob, model: Model, number: int, index: PlaneIndex
+) -> Generator[JobProgress, None, Segmentation]:
+    from napari_nucseg.segmentation.segment import segment_steps
+
+    plane = job.layout.read(job.data, index)
+    steps = segment_steps(plane, job.settings, model, region=_work_box(job))
+    try:
+        while True:
+            yield _in_job(next(steps), number, len(job.planes))
+    except StopIteration as stop:
+        segmentation: Segmentation = stop.value
+        return segmentation
+    finally:
+        steps.close()
+
+
+def _in_job(progress: Progress, number: int, total: int) -> JobProgress:
+    start, end = _SPANS.get(progress.stage, (0.0, 1.0))
+    within = start + (end - start) * progress.done / max(progress.total, 1)
+    message = STAGES.get(progress.stage, progress.message or progress.stage)
+    if total > 1:
+        message = f"Slice {number + 1} of {total}: {message[0].lower()}{message[1:]}"
+    return JobProgress((number + min(within, 1.0)) / total, message)
+
+
+def _work_box(job: SegmentJob) -> Box | None:
+    """Box the network works on: the region and a margin, so that nuclei on its outline are found whole."""
+    if job.region is None:
+        return None
+    given = job.settings.given_diameter_px
+    margin = MARGIN_PX if given is None else max(1, round(2 * given))
+    rows, columns = (
+        slice(max(side.start - margin, 0), min(side.stop + margin, length))
+        for side, length in zip(job.region.box, job.layout.plane_shape, strict=True)
+    )
+    return rows, columns
+
+
+def prediction_on_plane(segmentation: Segmentation, shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Labels int32 of a whole plane (Y, X), 0 outside the part that was segmented."""
+    if segmentation.region is None:
+        return segmentation.labels
+    labels = np.zeros(shape, np.int32)
+    labels[segmentation.region] = segmentation.labels
+    return labels

@@ -1,0 +1,277 @@
+"""The dock widget *Segment nuclei*: joins the form to what it does. Each slot does one thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout, QWidget
+
+from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
+from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, add_drawing_layer
+from napari_nucseg._napari.layer_state import read_state
+from napari_nucseg._napari.live_decoding import LiveDecoding
+from napari_nucseg._napari.results import result_layer
+from napari_nucseg._napari.segment_controller import Request, SegmentController, visible_plane
+from napari_nucseg._napari.segment_form import SegmentForm
+from napari_nucseg._napari.shortcuts import SEGMENT_KEY, SEGMENT_KEY_TEXT, ViewerShortcut
+from napari_nucseg._napari.spatial import pixel_size_um
+from napari_nucseg._napari.table import table_steps
+from napari_nucseg._napari.text import count_nuclei, methods_text, python_text, short_device, summary_text
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.segmentation.settings import SegmentationSettings
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+    from qtpy.QtGui import QCloseEvent
+
+    from napari_nucseg._napari.segment_job import JobProgress, JobResult
+    from napari_nucseg.nuclei.decoding import DecodingSettings
+
+
+class SegmentWidget(QWidget):
+    """Choose an image, click, get nuclei; then adjust them.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer; napari passes it because of the parameter's name.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self.form = SegmentForm(napari_viewer)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.form)
+        self.controller = SegmentController(napari_viewer, self)
+        self.live = LiveDecoding(self)
+        self._measure = LineMeasure(napari_viewer, self)
+        self._tables = Runs(self)
+        self._catalogue = Runs(self)
+        self._shortcut = ViewerShortcut(napari_viewer, SEGMENT_KEY, self.segment)
+        self._in_dock = QShortcut(
+            QKeySequence(SEGMENT_KEY_TEXT), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut
+        )
+        self._connect()
+        self._image_changed()
+        self._catalogue.start(read_catalogue)
+
+    def segment(self) -> None:
+        """Segment what the form says; what the big button and its key do."""
+        request = self._request()
+        if request is None:
+            show_info("Open an image first: File ▸ Open Sample ▸ NucSeg")
+            return
+        self.live.stop()
+        self.controller.start(request)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop all work and let go of the viewer."""
+        self.shut()
+        super().closeEvent(event)
+
+    def shut(self) -> None:
+        """Stop all work and let go of the viewer; safe to call twice."""
+        if self._shortcut is None:
+            return
+        self._shortcut.release()
+        self._shortcut = None
+        self._viewer.layers.events.removed.disconnect(self._layers_changed)
+        self._viewer.layers.selection.events.active.disconnect(self._layers_changed)
+        self.controller.shut()
+        self.live.stop()
+        self._measure.stop()
+        self._tables.forget()
+        self._catalogue.forget()
+        self.form.image.disconnect_viewer()
+
+    def _connect(self) -> None:
+        form, controller = self.form, self.controller
+        form.image.layer_changed.connect(self._image_changed)
+        form.run.clicked.connect(self.segment)
+        form.cancel.clicked.connect(controller.cancel)
+        form.diameter.measure_requested.connect(self._measure_line)
+        form.where.draw_requested.connect(self._draw_region)
+        form.result.decoding_changed.connect(self._decode)
+        form.result.table.clicked.connect(self._save_table)
+        form.result.python.clicked.connect(self._copy_python)
+        form.result.methods.clicked.connect(self._copy_methods)
+        controller.started.connect(self._show_running)
+        controller.progressed.connect(self._show_progress)
+        controller.done.connect(self._show_result)
+        controller.failed.connect(self._show_failure)
+        controller.cancelled.connect(self._show_cancelled)
+        controller.ended.connect(self._hide_running)
+        self.live.decoded.connect(self._show_decoded)
+        self.live.failed.connect(self._show_failure)
+        self._measure.measured.connect(form.diameter.set_diameter_px)
+        self._measure.ended.connect(self._measure_ended)
+        self._tables.returned.connect(self._table_saved)
+        self._tables.failed.connect(self._show_failure)
+        self._catalogue.returned.connect(self._show_catalogue)
+        self._catalogue.failed.connect(self._show_failure)
+        self._in_dock.activated.connect(self.segment)
+        self._viewer.layers.events.removed.connect(self._layers_changed)
+        self._viewer.layers.selection.events.active.connect(self._layers_changed)
+
+    def _request(self) -> Request | None:
+        form = self.form
+        image = form.image.layer
+        if image is None:
+            return None
+        settings = SegmentationSettings(
+            model=form.model.currentData(),
+            channel=form.axes.chosen_channel(),
+            device=form.device.currentData(),
+            decoding=self._decoding(),
+            **form.diameter.choices(),
+            **form.advanced_form.values(),
+        )
+        return Request(
+            image, form.axes.chosen_channel_axis(), settings, form.where.chosen(), form.axes.all_slices()
+        )
+
+    def _decoding(self) -> DecodingSettings:
+        from napari_nucseg.nuclei.decoding import DecodingSettings
+
+        return DecodingSettings(**self.form.result.form.values())
+
+    def _image_changed(self) -> None:
+        image = self.form.image.layer
+        self.form.show_empty(image is None)
+        self.form.axes.show_image(image)
+        self.form.diameter.set_pixel_size(None if image is None else pixel_size_um(image))
+        self.form.say("")
+        self._layers_changed()
+
+    def _layers_changed(self, event: object = None) -> None:
+        layer = self._result()
+        state = None if layer is None else read_state(layer)
+        self.form.result.setVisible(state is not None)
+        if state is not None:
+            self.form.result.show_state(state)
+
+    def _result(self) -> Labels | None:
+        return result_layer(self._viewer, self.form.image.layer)
+
+    def _show_catalogue(self, catalogue: Catalogue) -> None:
+        self.form.model.clear()
+        for model in catalogue.models:
+            self.form.model.addItem(model.card.title, model.name)
+            self.form.model.setItemData(
+                self.form.model.count() - 1, model.card.description, Qt.ItemDataRole.ToolTipRole
+            )
+        if not catalogue.models:
+            self.form.model.addItem("no model installed", "auto")
+        self.form.device.clear()
+        self.form.device.addItem(f"Automatic ({catalogue.devices[0].description})", "auto")
+        for device in catalogue.devices:
+            self.form.device.addItem(device.description, device.name)
+
+    def _show_running(self) -> None:
+        self.form.running.setVisible(True)
+        self.form.progress.setValue(0)
+        self.form.say("")
+
+    def _show_progress(self, progress: JobProgress) -> None:
+        self.form.progress.setValue(round(100 * progress.fraction))
+        self.form.say(progress.message)
+
+    def _hide_running(self) -> None:
+        self.form.running.setVisible(False)
+
+    def _show_result(self, layer: Labels, result: JobResult) -> None:
+        self._layers_changed()
+        seconds = sum(s.timings["total"] for s in result.planes.values())
+        last = list(result.planes.values())[-1]
+        device = short_device(last.device.name, last.device.description)
+        notes = dict.fromkeys(note for s in result.planes.values() for note in s.notes)
+        self._say_summary(layer, [f"{seconds:.1f} s on {device}", *notes])
+        for note in notes:
+            show_info(note)
+
+    def _show_decoded(self, layer: Labels, planes: object) -> None:
+        self._say_summary(layer, ["adjusted"])
+
+    def _say_summary(self, layer: Labels, more: list[str]) -> None:
+        state = read_state(layer)
+        if state is None:
+            return
+        first, *rest = more
+        line = summary_text(
+            count_nuclei(layer.data), state.settings.pixel_size_um, f"{state.model_title} · {first}"
+        )
+        sizes = [s for s in map(state.maps.get, state.maps) if s is not None and s.diameter is not None]
+        if sizes:
+            estimate = sizes[-1].diameter
+            rest.insert(
+                0, f"Diameter found: {estimate.diameter_px:.0f} px (confidence {estimate.confidence:.0%})"
+            )
+        self.form.say("\n".join([line, *rest]))
+
+    def _show_failure(self, message: str) -> None:
+        self.form.say(f"⚠ {message}")
+        show_error(message)
+
+    def _show_cancelled(self) -> None:
+        self.form.say("Cancelled. Nothing was changed.")
+
+    def _measure_line(self, wanted: bool) -> None:
+        image = self.form.image.layer
+        if not wanted or image is None:
+            self._measure.stop()
+            return
+        self._measure.start(image)
+        self.form.say("Draw a line across a typical nucleus.")
+
+    def _measure_ended(self) -> None:
+        self.form.diameter.measure.setChecked(False)
+        self.form.say("")
+
+    def _draw_region(self) -> None:
+        image = self.form.image.layer
+        if image is None:
+            return
+        if REGION_LAYER in self._viewer.layers:
+            self._viewer.layers.remove(REGION_LAYER)
+        add_drawing_layer(self._viewer, image, REGION_LAYER, "add_rectangle")
+        self.form.say("Drag a rectangle over the nuclei, then click Segment nuclei.")
+
+    def _decode(self, decoding: DecodingSettings) -> None:
+        layer, image = self._result(), self.form.image.layer
+        state = None if layer is None else read_state(layer)
+        if layer is not None and image is not None and state is not None and not self.controller.running:
+            self.live.request(layer, decoding, visible_plane(self._viewer, image, state.layout))
+
+    def _save_table(self) -> None:
+        layer, image = self._result(), self.form.image.layer
+        state = None if layer is None else read_state(layer)
+        if layer is None or image is None or state is None:
+            return
+        name, _ = QFileDialog.getSaveFileName(self, "Save table", f"{layer.name}.csv", "CSV (*.csv)")
+        if name:
+            data = image.data[0] if image.multiscale else image.data
+            size = state.settings.pixel_size_um
+            self._tables.start(lambda: table_steps(Path(name), layer.data, data, state.layout, size))
+
+    def _table_saved(self, n_nuclei: int) -> None:
+        show_info(f"Saved a table of {n_nuclei:,} nuclei.")
+
+    def _copy_python(self) -> None:
+        self._copy(python_text, "Python is on the clipboard.")
+
+    def _copy_methods(self) -> None:
+        self._copy(methods_text, "The methods text is on the clipboard.")
+
+    def _copy(self, text_of: object, said: str) -> None:
+        layer = self._result()
+        state = None if layer is None else read_state(layer)
+        if state is not None:
+            QApplication.clipboard().setText(text_of(state))
+            show_info(said)

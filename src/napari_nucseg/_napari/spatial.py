@@ -1,0 +1,49 @@
+"""Where a layer lies in space: copied to its labels, and read as a pixel size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+_ANISOTROPY_ALLOWED = 0.01
+
+
+def spatial_attributes(layer: Layer, kept_axes: tuple[int, ...]) -> dict[str, Any]:
+    """Everything that places a layer in the world, for a new layer with only these axes of it."""
+    kept = list(kept_axes)
+    affine = np.asarray(layer.affine.affine_matrix)
+    with_offset = [*kept, affine.shape[0] - 1]
+    return {
+        "scale": np.asarray(layer.scale)[kept],
+        "translate": np.asarray(layer.translate)[kept],
+        "rotate": np.asarray(layer.rotate)[np.ix_(kept, kept)],
+        "shear": _shear_matrix(layer)[np.ix_(kept, kept)],
+        "affine": affine[np.ix_(with_offset, with_offset)],
+        "units": tuple(layer.units[a] for a in kept),
+        "axis_labels": tuple(layer.axis_labels[a] for a in kept),
+    }
+
+
+def pixel_size_um(layer: Layer) -> float | None:
+    """Side of a pixel in micrometres; None where there is no length unit or pixels are not square."""
+    if not all(unit.is_compatible_with("micrometer") for unit in layer.units[-2:]):
+        return None
+    sides = [
+        float((scale * unit).to("micrometer").magnitude)
+        for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True)
+    ]
+    smaller, larger = sorted(sides)
+    if smaller <= 0 or larger / smaller > 1 + _ANISOTROPY_ALLOWED:
+        return None
+    return float(np.mean(sides))
+
+
+def _shear_matrix(layer: Layer) -> np.ndarray:
+    """Shear as an upper triangular matrix; napari stores the triangle alone."""
+    matrix = np.eye(layer.ndim)
+    matrix[np.triu_indices(layer.ndim, k=1)] = np.asarray(layer.shear)
+    return matrix

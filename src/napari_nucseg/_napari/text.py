@@ -1,0 +1,138 @@
+"""What the widget says in words: summary, methods text, Python that repeats the run. No Qt."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import napari_nucseg
+from napari_nucseg.segmentation.settings import SegmentationSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pydantic import BaseModel
+
+    from napari_nucseg._napari.layer_state import LayerState
+
+CITATIONS = (
+    "U-Net: Ronneberger, Fischer & Brox (2015), doi:10.1007/978-3-319-24574-4_28",
+    "napari: napari contributors, doi:10.5281/zenodo.3555620",
+)
+TRAINING_CITATIONS = {
+    "dsb2018": "2018 Data Science Bowl: Caicedo et al. (2019), doi:10.1038/s41592-019-0612-7",
+    "tnbc": "TNBC: Naylor et al. (2018), doi:10.5281/zenodo.1175282",
+}
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Nuclei in a labels array: how many, and the median area in pixels (NaN where there are none)."""
+
+    n_nuclei: int
+    median_area_px: float
+
+
+def count_nuclei(labels: NDArray[np.integer]) -> Counted:
+    """Count the nuclei of a plane or a stack whose numbers are unique."""
+    _, areas = np.unique(labels[labels > 0], return_counts=True)
+    return Counted(areas.size, float(np.median(areas)) if areas.size else float("nan"))
+
+
+def summary_text(counted: Counted, pixel_size_um: float | None, origin: str) -> str:
+    """One line such as "143 nuclei · median 62 µm² · U-Net · 0.8 s on CPU"."""
+    if counted.n_nuclei == 0:
+        return f"No nuclei found · {origin}"
+    nuclei = "1 nucleus" if counted.n_nuclei == 1 else f"{counted.n_nuclei:,} nuclei"
+    if pixel_size_um is None:
+        area = f"median {counted.median_area_px:.0f} px²"
+    else:
+        area_um2 = counted.median_area_px * pixel_size_um**2
+        area = f"median {area_um2:.0f} µm²" if area_um2 >= 10 else f"median {area_um2:.2g} µm²"
+    return f"{nuclei} · {area} · {origin}"
+
+
+def short_device(name: str, description: str) -> str:
+    """Name of a processor as people say it: CPU, Apple GPU, or the card's name."""
+    return "CPU" if name == "cpu" else description
+
+
+def python_text(state: LayerState) -> str:
+    """Python that segments the same image with the same settings."""
+    choices = dict(_changed(state.settings))
+    choices["model"] = state.model_name
+    stack = " × ".join(map(str, state.layout.stack_shape))
+    what = f"one plane of the {stack} planes" if stack else "the array"
+    part = "# The window worked on a part of the image; this works on all of it.\n" if state.regions else ""
+    arguments = "".join(f"    {name}={value!r},\n" for name, value in choices.items())
+    return (
+        "from napari_nucseg import segment\n\n"
+        f"# image: {what} of the layer {state.image_name!r}, axes {state.layout.plane_axes}\n"
+        f"{part}result = segment(\n    image,\n{arguments})\nlabels = result.labels\n"
+    )
+
+
+def methods_text(state: LayerState, training_data: tuple[str, ...] = (), device: str = "") -> str:
+    """Paragraph for a methods section: what was used, with which settings, and whom to cite."""
+    settings = state.settings
+    decoding = settings.decoding
+    size = _size_words(state)
+    area = (
+        f"objects under {decoding.min_area_px} px were dropped"
+        if decoding.min_area_px is not None
+        else "objects under a twentieth of a nucleus's area were dropped"
+    )
+    border = ", nuclei touching the image's edge were removed" if decoding.exclude_border else ""
+    where = f" on {device}" if device else ""
+    cited = [*CITATIONS, *(TRAINING_CITATIONS[d] for d in _known(training_data))]
+    model = f"model {state.model_name}, SHA-256 {state.model_sha256[:12]}…"
+    thresholds = (
+        f"a foreground threshold of {decoding.foreground_threshold:.2f} and a core threshold of "
+        f"{decoding.core_threshold:.2f}"
+    )
+    versions = f"Python {platform.python_version()}, PyTorch {_version('torch')}, NumPy {np.__version__}"
+    return (
+        f"Nuclei were segmented with napari-nucseg {napari_nucseg.__version__} ({model}) in napari "
+        f"{_version('napari')}{where}. {size} The network's maps were turned into nuclei with {thresholds}; "
+        f"{area}{border}. {versions}.\n\nPlease cite:\n" + "\n".join(f"- {c}" for c in cited) + "\n"
+    )
+
+
+def _changed(settings: SegmentationSettings) -> list[tuple[str, object]]:
+    """Every setting that is not its default, decoding's beside the others (segment takes both by name)."""
+    default = SegmentationSettings()
+    pairs = _differing(settings, default, skip={"decoding"})
+    return [*pairs, *_differing(settings.decoding, default.decoding)]
+
+
+def _differing(
+    model: BaseModel, default: BaseModel, skip: set[str] | None = None
+) -> list[tuple[str, object]]:
+    names = [n for n in type(model).model_fields if n not in (skip or set())]
+    return [(n, getattr(model, n)) for n in names if getattr(model, n) != getattr(default, n)]
+
+
+def _size_words(state: LayerState) -> str:
+    given = state.settings.given_diameter_px
+    if given is not None:
+        return f"The nucleus diameter was set to {given:.1f} px."
+    used = [s.diameter_px for s in map(state.maps.get, state.maps) if s is not None]
+    if not used:
+        return "The nucleus diameter was estimated from the image."
+    return f"The nucleus diameter was estimated from the image ({np.median(used):.1f} px)."
+
+
+def _known(training_data: tuple[str, ...]) -> list[str]:
+    return [
+        key for key in TRAINING_CITATIONS if any(key in d.lower().replace(" ", "") for d in training_data)
+    ]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(not installed)"

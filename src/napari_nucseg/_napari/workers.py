@@ -1,0 +1,136 @@
+"""Slow work off the GUI thread: a generator runs in napari's worker, its outcome is a value or words.
+
+Only the newest run counts: what an older one still says is dropped, so starting again is always safe.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import create_worker
+from qtpy.QtCore import QObject, Signal
+
+from napari_nucseg.errors import InferenceError, NucSegError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+PROGRESS_INTERVAL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Why a run stopped, in words for the user."""
+
+    message: str
+
+
+class Runs(QObject):
+    """Runs of one kind of work, at most one of them wanted.
+
+    Signals: ``progressed(object)``, ``returned(object)``, ``failed(str)`` and, last and always, ``ended()``.
+    """
+
+    progressed = Signal(object)
+    returned = Signal(object)
+    failed = Signal(str)
+    ended = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._number = 0
+        self._cancel: threading.Event | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the wanted run has not ended."""
+        return self._cancel is not None
+
+    def start(self, make_steps: Callable[[], Generator[Any, None, Any]]) -> None:
+        """Run a generator in a thread; a run that is under way is cancelled and forgotten."""
+        self.forget()
+        number, cancel = self._number, threading.Event()
+        self._cancel = cancel
+
+        def if_wanted(slot: Callable[..., None]) -> Callable[..., None]:
+            def checked(*args: Any) -> None:
+                if number == self._number:
+                    slot(*args)
+
+            return checked
+
+        # errors we know come back as Failed; what is left is a bug, which napari shows with its traceback
+        create_worker(
+            drive,
+            make_steps,
+            cancel,
+            _start_thread=True,
+            _connect={
+                "yielded": if_wanted(self._tell),
+                "returned": if_wanted(self._deliver),
+                "finished": if_wanted(self._end),
+            },
+        )
+
+    def cancel(self) -> None:
+        """Ask the wanted run to stop at its next step; ``ended`` follows when it has."""
+        if self._cancel is not None:
+            self._cancel.set()
+
+    def forget(self) -> None:
+        """Stop the run under way and hear no more of it, ``ended`` included."""
+        self.cancel()
+        self._cancel = None
+        self._number += 1
+
+    def _tell(self, progress: Any) -> None:
+        self.progressed.emit(progress)
+
+    def _deliver(self, outcome: Any) -> None:
+        if isinstance(outcome, Finished):
+            self.returned.emit(outcome.value)
+        elif isinstance(outcome, Failed):
+            self.failed.emit(outcome.message)
+
+    def _end(self) -> None:
+        self._cancel = None
+        self.ended.emit()
+
+
+def drive(
+    make_steps: Callable[[], Generator[Any, None, Any]], cancel: threading.Event
+) -> Generator[Any, None, Finished | Failed | None]:
+    """Pass on a generator's progress, not more often than a window can show; return its outcome.
+
+    napari's generator workers swallow ``RuntimeError`` (torch's out-of-memory is one), so none may get out.
+    A cancelled run closes the generator here, in its own thread, and returns None.
+    """
+    steps = make_steps()
+    last = 0.0
+    try:
+        while not cancel.is_set():
+            progress = next(steps)
+            if time.monotonic() - last >= PROGRESS_INTERVAL_S:
+                yield progress
+                last = time.monotonic()
+    except StopIteration as stop:
+        return Finished(stop.value)
+    except NucSegError as error:
+        return Failed(str(error))
+    except MemoryError:
+        return Failed("there is not enough memory for this. Close other programs, or segment a drawn region.")
+    except RuntimeError as error:
+        raise InferenceError(f"the network could not be run: {error}") from error
+    finally:
+        steps.close()
+    return None
