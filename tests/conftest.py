@@ -1,8 +1,13 @@
-"""What all tests share: where the real data lies."""
+"""What all tests share: where the real data lies, and a real HTTP server for downloads."""
 
 from __future__ import annotations
 
+import io
 import os
+import re
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,27 +24,86 @@ def test_data() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with ``tiny.safetensors``: a real model file of a small network with random weights.
+class LoopbackServer:
+    """A real HTTP server on this machine: serves ``files``, with or without ranges, and can cut a connection.
 
-    For tests of what surrounds a network; what it finds means nothing.
+    ``requests`` lists path and Range header of each request; ``bytes_sent`` counts the bodies' bytes.
     """
-    import torch
 
-    from napari_nucseg.network.architectures import Architecture, build_network
-    from napari_nucseg.network.model_file import ModelCard, save_model
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.ranges = True
+        self.cut_after_bytes: int | None = None
+        self.requests: list[tuple[str, str | None]] = []
+        self.bytes_sent = 0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
 
-    torch.manual_seed(0)
-    architecture = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
-    card = ModelCard(name="tiny", title="Tiny", architecture=architecture, canonical_diameter_px=24)
-    folder = tmp_path_factory.mktemp("models")
-    save_model(folder / "tiny.safetensors", card, build_network(architecture))
-    return folder
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _handler(server) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # ``self`` is the handler's within
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                wanted = self.headers.get("Range")
+                server.requests.append((self.path, wanted))
+                data = server.files.get(self.path.lstrip("/"))
+                if data is None:
+                    self.send_error(404)
+                    return
+                start, stop = 0, len(data)
+                if server.ranges and wanted:
+                    first, last = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted).groups()
+                    start, stop = int(first), min(int(last) + 1 if last else len(data), len(data))
+                    if start >= len(data):
+                        self.send_error(416)
+                        return
+                    self.send_response(206)
+                    self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(data)}")
+                else:
+                    self.send_response(200)
+                self.send_header("Content-Length", str(stop - start))
+                self.end_headers()
+                self._send(data[start:stop])
+
+            def _send(self, body: bytes) -> None:
+                if server.cut_after_bytes is not None:
+                    body = body[: max(0, server.cut_after_bytes - server.bytes_sent)]
+                try:
+                    for at in range(0, len(body), 65536):
+                        self.wfile.write(body[at : at + 65536])
+                        server.bytes_sent += len(body[at : at + 65536])
+                except ConnectionError:
+                    pass  # the client cancelled
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
 
 
 @pytest.fixture
-def tiny_model(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Name of a small untrained model that is installed for the test."""
-    monkeypatch.setenv("NUCSEG_MODELS", str(tiny_models))
-    return "tiny"
+def loopback():
+    """A LoopbackServer without files."""
+    server = LoopbackServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def dsb2018_archive(test_data: Path) -> bytes:
+    """``stage1_train.zip`` in the official layout, made of the real images the samples fetch and some more."""
+    from napari_nucseg.data.sample_data import SAMPLES
+
+    train = test_data / "dsb2018" / "stage1_train"
+    image_ids = {image_id for sample in SAMPLES for image_id in sample.image_ids}
+    image_ids |= {folder.name for folder in sorted(train.iterdir())[:20]}
+    memory = io.BytesIO()
+    with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(file for image_id in image_ids for file in (train / image_id).rglob("*.png")):
+            archive.write(file, file.relative_to(train).as_posix())
+    return memory.getvalue()
