@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-import kornia.augmentation as K  # noqa: N812 - the name kornia's own documentation uses
+import kornia.augmentation as K
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
@@ -32,7 +32,9 @@ class AugmentSettings(BaseModel):
     contrast: float = Field(0.35, ge=0, le=1)
     saturation: float = Field(0.3, ge=0, le=1)
     hue: float = Field(0.06, ge=0, le=0.5)
-    stain: float = Field(0.25, ge=0, description="Spread of random gains in optical density, channel by channel.")
+    stain: float = Field(
+        0.25, ge=0, description="Spread of random gains in optical density, channel by channel."
+    )
     noise: float = Field(0.06, ge=0, description="Largest standard deviation of Gaussian noise.")
     blur_sigma_px: tuple[float, float] = (0.3, 1.8)
     p_noise: float = Field(0.3, ge=0, le=1)
@@ -65,7 +67,9 @@ class Augmenter(nn.Module):
         return self.view(fields, scale, s.crop_px)
 
     @torch.no_grad()
-    def view(self, fields: torch.Tensor, scale: torch.Tensor, crop_px: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def view(
+        self, fields: torch.Tensor, scale: torch.Tensor, crop_px: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw one view of every patch at given scales (B,)."""
         warped = warp(fields.float() / 255, scale, crop_px, rotate=self.settings.rotate)
         image, foreground, distance = warped[:, :3], warped[:, 3], warped[:, 4]

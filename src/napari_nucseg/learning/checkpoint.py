@@ -19,14 +19,18 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 
-def save_checkpoint(path: Path, step: int, modules: dict[str, nn.Module], optimizer: Optimizer, job: str) -> None:
+def save_checkpoint(
+    path: Path, step: int, modules: dict[str, nn.Module], optimizer: Optimizer, job: str
+) -> None:
     """Write modules and optimizer; ``job`` is kept so that a run is never resumed with other settings."""
     tensors = {f"{name}.{k}": v for name, module in modules.items() for k, v in module.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, {"step": str(step), "job": job})
+    save_file(
+        {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, {"step": str(step), "job": job}
+    )
     os.replace(part, path)
 
 
@@ -41,9 +45,11 @@ def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: Optimi
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata()
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
     except (SafetensorError, OSError) as error:
-        raise TrainingError(f"the checkpoint {path} is damaged ({error}). Delete it to start again.") from error
+        raise TrainingError(
+            f"the checkpoint {path} is damaged ({error}). Delete it to start again."
+        ) from error
     _check_same_job(header.get("job", ""), job, path)
     for name, module in modules.items():
         module.load_state_dict(_part(tensors, f"{name}."))
@@ -60,7 +66,9 @@ def _check_same_job(saved: str, current: str, path: Path) -> None:
         return
     old, new = (json.loads(text or "{}") for text in (saved, current))
     changed = ", ".join(sorted(k for k in {*old, *new} if old.get(k) != new.get(k)))
-    raise TrainingError(f"{path} was made with other settings ({changed}). Restore them, or use another name.")
+    raise TrainingError(
+        f"{path} was made with other settings ({changed}). Restore them, or use another name."
+    )
 
 
 def _part(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -29,7 +29,9 @@ class DataSource(BaseModel):
     index: Path | None = Field(None, description="CSV with dataset, name, group, split, kind.")
     dataset: str | None = Field(None, description="Only rows of this dataset in the index.")
     split: str | None = Field("train", description="Only rows of this split in the index.")
-    kind: str | None = Field(None, description="Only rows of this kind; without an index, what all images are.")
+    kind: str | None = Field(
+        None, description="Only rows of this kind; without an index, what all images are."
+    )
 
 
 class TrainingJob(BaseModel):
@@ -37,15 +39,21 @@ class TrainingJob(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field("my-model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the new model.")
+    name: str = Field(
+        "my-model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the new model."
+    )
     title: str = ""
     description: str = ""
     licence: str = "all rights with whoever trained it"
-    training_data: tuple[str, ...] = Field((), description="Names and licences of the training sets, for the card.")
+    training_data: tuple[str, ...] = Field(
+        (), description="Names and licences of the training sets, for the card."
+    )
     data: tuple[DataSource, ...] = ()
     output: Path = Field(Path("runs"), description="Folder for checkpoints, the log and the model file.")
     architecture: Architecture = Architecture()
-    canonical_diameter_px: float = Field(24.0, gt=4, description="Nucleus diameter the network is trained at.")
+    canonical_diameter_px: float = Field(
+        24.0, gt=4, description="Nucleus diameter the network is trained at."
+    )
     patch_px: int = Field(320, ge=64)
     augment: AugmentSettings = AugmentSettings()
     kind_weights: dict[str, float] = Field({}, description="How often a patch of each kind is drawn.")
@@ -58,7 +66,9 @@ class TrainingJob(BaseModel):
     weight_decay: float = Field(1e-4, ge=0)
     warmup_steps: int = Field(100, ge=0)
     gradient_clip: float = Field(1.0, gt=0)
-    average_decay: float = Field(0.995, ge=0, lt=1, description="Decay of the running average of the weights.")
+    average_decay: float = Field(
+        0.995, ge=0, lt=1, description="Decay of the running average of the weights."
+    )
     checkpoint_seconds: float = Field(120.0, gt=0)
     validate_every: int = Field(500, ge=1)
     device: str = "auto"
@@ -96,7 +106,9 @@ def load_job(path: Path | str, **changes: Any) -> TrainingJob:
     except yaml.YAMLError as error:
         raise SettingsError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
-        raise SettingsError(f"{path} holds {type(content).__name__}, expected a mapping of settings to values.")
+        raise SettingsError(
+            f"{path} holds {type(content).__name__}, expected a mapping of settings to values."
+        )
     return make_job({**content, **changes}, path.parent)
 
 
@@ -109,7 +121,10 @@ def make_job(content: Mapping[str, Any], folder: Path) -> TrainingJob:
         raise SettingsError(f"the training job has {error.error_count()} problem(s): {problems}") from error
     anchored = tuple(
         source.model_copy(
-            update={"path": folder / source.path, "index": None if source.index is None else folder / source.index}
+            update={
+                "path": folder / source.path,
+                "index": None if source.index is None else folder / source.index,
+            }
         )
         for source in job.data
     )
@@ -127,5 +142,7 @@ def recipe_path(name: str) -> Path:
     path = RECIPES_DIR / f"{name}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in RECIPES_DIR.glob("*.yaml")))
-        raise SettingsError(f"got recipe {name!r}; known are: {known}. A path to a YAML file goes with --job.")
+        raise SettingsError(
+            f"got recipe {name!r}; known are: {known}. A path to a YAML file goes with --job."
+        )
     return path

@@ -53,7 +53,7 @@ class PatchBank:
         of a hundred tiles counts ten times a single one, not a hundred times.
         """
         group_of = [(self.kinds[s], self.groups[s]) for s in self.sources.tolist()]
-        names, index, sizes = np.unique([" ".join(g) for g in group_of], return_inverse=True, return_counts=True)
+        _, index, sizes = np.unique([" ".join(g) for g in group_of], return_inverse=True, return_counts=True)
         weights = 1 / np.sqrt(sizes[index.ravel()])
         kinds = np.array([kind for kind, _ in group_of])
         for kind in np.unique(kinds):
@@ -81,7 +81,9 @@ def pack_patches(samples: Iterable[Sample], *, canonical_diameter_px: float, pat
         kinds.append(kind_of(sample))
         groups.append(group_of(sample))
     stacked = np.stack(fields) if fields else np.zeros((0, FIELDS, patch_px, patch_px), np.uint8)
-    return PatchBank(torch.from_numpy(stacked), torch.tensor(sources, dtype=torch.long), tuple(kinds), tuple(groups))
+    return PatchBank(
+        torch.from_numpy(stacked), torch.tensor(sources, dtype=torch.long), tuple(kinds), tuple(groups)
+    )
 
 
 def _canonical_fields(sample: Sample, canonical_diameter_px: float) -> NDArray[np.uint8]:
@@ -92,7 +94,11 @@ def _canonical_fields(sample: Sample, canonical_diameter_px: float) -> NDArray[n
     image = np.broadcast_to(image, (3, *image.shape[1:]))
     distance = distance_map(sample.labels)
     fields = np.concatenate([image, (sample.labels > 0)[None], distance[None]]).astype(np.float32)
-    scale = float(np.clip(canonical_diameter_px / (median_diameter(sample.labels) or canonical_diameter_px), *SCALE_LIMITS))
+    scale = float(
+        np.clip(
+            canonical_diameter_px / (median_diameter(sample.labels) or canonical_diameter_px), *SCALE_LIMITS
+        )
+    )
     shape = tuple(max(1, round(n * scale)) for n in fields.shape[1:])
     fields = resize(fields, (FIELDS, *shape), order=1, anti_aliasing=scale < 1)
     return np.round(fields * 255).clip(0, 255).astype(np.uint8)

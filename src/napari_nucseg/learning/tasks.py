@@ -25,7 +25,11 @@ class Task(Protocol):
 
     name: str
     steps: int
-    network: nn.Module
+
+    @property
+    def network(self) -> nn.Module:
+        """Module that is trained."""
+        ...
 
     def losses(self, fields: torch.Tensor, device: Device) -> dict[str, torch.Tensor]:
         """Losses by name for a batch of patch fields (B, 5, P, P) uint8."""

@@ -20,19 +20,23 @@ from napari_nucseg.learning.patches import pack_patches
 from napari_nucseg.learning.tasks import MapTask, SizeTask
 from napari_nucseg.learning.validation import score
 from napari_nucseg.network.device import choose_device
+from napari_nucseg.network.halo import measure_halo
 from napari_nucseg.network.model_file import SUFFIX, Model, ModelCard, save_model
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
     from napari_nucseg.data.sample import Sample
-    from napari_nucseg.errors import DatasetError
     from napari_nucseg.learning.job import TrainingJob
     from napari_nucseg.learning.patches import PatchBank
     from napari_nucseg.learning.tasks import Task
     from napari_nucseg.network.device import Device
 
     Steps = Generator["TrainingProgress", None, nn.Module]
+
+
+HALO_VIEWS = 16
+"""Patches the halo is measured on."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,17 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
     size_network = None
     if job.size_steps:
         size_network = yield from _Run(job, SizeTask(job), bank, device).steps(resume=resume)
-    card = make_card(job)
+    card = make_card(job).model_copy(update={"halo_px": _halo(job, network.cpu(), bank)})
     figures = score(_as_model(card, network), held_back, device) if held_back else {}
     path = job.folder / f"{job.name}{SUFFIX}"
     save_model(path, card.model_copy(update={"figures": figures}), network, size_network)
     return path
+
+
+def _halo(job: TrainingJob, network: nn.Module, bank: PatchBank) -> int:
+    every = -(-len(bank) // HALO_VIEWS)
+    views = [fields[:3].float().div(255).numpy() for fields in bank.fields[::every]]
+    return measure_halo(network, views, job.architecture.stride_px)
 
 
 def make_card(job: TrainingJob) -> ModelCard:
@@ -120,8 +130,10 @@ class _Run:
     ) -> None:
         torch.manual_seed(job.seed)
         self.job, self.task, self.device, self.held_back = job, task, device, held_back
-        task.network.to(device.torch, memory_format=torch.channels_last)
-        self.average = AveragedModel(task.network, multi_avg_fn=get_ema_multi_avg_fn(job.average_decay), use_buffers=True)
+        task.network.to(device.torch).to(memory_format=torch.channels_last)
+        self.average = AveragedModel(
+            task.network, multi_avg_fn=get_ema_multi_avg_fn(job.average_decay), use_buffers=True
+        )
         self.optimizer = torch.optim.AdamW(
             task.network.parameters(), lr=job.learning_rate, weight_decay=job.weight_decay, fused=True
         )
@@ -161,7 +173,9 @@ class _Run:
         losses = self.task.losses(self.fields[chosen.to(self.fields.device)], self.device)
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
-            raise TrainingError(f"the loss became {float(loss)} at step {step}. Lower the learning rate and resume.")
+            raise TrainingError(
+                f"the loss became {float(loss)} at step {step}. Lower the learning rate and resume."
+            )
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
@@ -190,7 +204,15 @@ class _Run:
     def _identity(self) -> str:
         """Settings that decide the result, as JSON; where it runs and what it is called do not."""
         return self.job.model_dump_json(
-            exclude={"output", "checkpoint_seconds", "validate_every", "device", "precision", "title", "description"}
+            exclude={
+                "output",
+                "checkpoint_seconds",
+                "validate_every",
+                "device",
+                "precision",
+                "title",
+                "description",
+            }
         )
 
 

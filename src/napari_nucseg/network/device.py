@@ -71,7 +71,8 @@ def list_devices() -> tuple[Device, ...]:
     devices = []
     if torch.cuda.is_available():
         devices += [
-            Device(f"cuda:{i}", "float16", torch.cuda.get_device_name(i)) for i in range(torch.cuda.device_count())
+            Device(f"cuda:{i}", "float16", torch.cuda.get_device_name(i))
+            for i in range(torch.cuda.device_count())
         ]
     if torch.backends.mps.is_available():
         devices.append(Device("mps", "float32", "Apple GPU"))

@@ -15,7 +15,7 @@ import platformdirs
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from napari_nucseg.errors import ModelFileError, SettingsError
 from napari_nucseg.network.architectures import Architecture, build_network
@@ -50,7 +50,9 @@ class ModelCard(BaseModel):
     normalisation: tuple[float, float] = Field(
         (0.5, 99.95), description="Percentiles of the image that become 0 and 1."
     )
-    halo_px: int = Field(64, ge=0, description="Context in network pixels beyond which nothing matters; measured.")
+    halo_px: int = Field(
+        64, ge=0, description="Context in network pixels beyond which nothing matters; measured."
+    )
     licence: str = ""
     training_data: tuple[str, ...] = ()
     intended_use: str = ""
@@ -124,14 +126,18 @@ def find_model(name_or_path: str | Path = "auto") -> Path:
     path = Path(name_or_path)
     if path.suffix == SUFFIX:
         if not path.is_file():
-            raise ModelFileError(f"there is no model file {path}. Check the path, or give a name from 'nucseg models'.")
+            raise ModelFileError(
+                f"there is no model file {path}. Check the path, or give a name from 'nucseg models'."
+            )
         return path
     models = list_models()
     for model in models:
         if str(name_or_path) in ("auto", model.name):
             return model.path
     known = ", ".join(m.name for m in models) or "none"
-    raise ModelFileError(f"got model {str(name_or_path)!r}; installed are: {known}. A file's name ends in {SUFFIX}.")
+    raise ModelFileError(
+        f"got model {str(name_or_path)!r}; installed are: {known}. A file's name ends in {SUFFIX}."
+    )
 
 
 def load_model(name_or_path: str | Path = "auto") -> Model:
@@ -152,9 +158,13 @@ def read_card(path: Path) -> ModelCard:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(f"{path} is no readable safetensors file ({error}). Copy or download it again.") from error
+        raise ModelFileError(
+            f"{path} is no readable safetensors file ({error}). Copy or download it again."
+        ) from error
     if HEADER_KEY not in header:
-        raise ModelFileError(f"{path} is a safetensors file without a napari-nucseg card: it is not one of our models.")
+        raise ModelFileError(
+            f"{path} is a safetensors file without a napari-nucseg card: it is not one of our models."
+        )
     try:
         content = json.loads(header[HEADER_KEY])
         _check_format(content, path)
@@ -163,15 +173,21 @@ def read_card(path: Path) -> ModelCard:
         raise ModelFileError(f"the card of {path} is damaged: {error}") from error
 
 
-def save_model(path: Path, card: ModelCard, network: nn.Module, size_network: SizeNetwork | None = None) -> None:
+def save_model(
+    path: Path, card: ModelCard, network: nn.Module, size_network: nn.Module | None = None
+) -> None:
     """Write a model file in float16, whole or not at all."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     if size_network is not None:
         tensors |= {f"size.{k}": v for k, v in size_network.state_dict().items()}
-    compact = {k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in tensors.items()}
+    compact = {
+        k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in tensors.items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    save_file({k: v.contiguous() for k, v in compact.items()}, part, {HEADER_KEY: card.model_dump_json()})
+    part.write_bytes(
+        save({k: v.contiguous() for k, v in compact.items()}, {HEADER_KEY: card.model_dump_json()})
+    )
     os.replace(part, path)
 
 
@@ -180,7 +196,7 @@ def _load(path: Path, _modified_ns: int) -> Model:
     card = read_card(path)
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
         network = build_network(card.architecture)
         _fill(network, _part(tensors, "network."))
         size_network = None
@@ -198,7 +214,9 @@ def _check_format(content: Any, path: Path) -> None:
     if not isinstance(version, int):
         raise ModelFileError(f"the card of {path} names no format: it is not one of our models.")
     if version > FORMAT:
-        raise ModelFileError(f"{path} has format {version}, this version reads up to {FORMAT}. Update napari-nucseg.")
+        raise ModelFileError(
+            f"{path} has format {version}, this version reads up to {FORMAT}. Update napari-nucseg."
+        )
 
 
 def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

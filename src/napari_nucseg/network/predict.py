@@ -46,7 +46,7 @@ class TilePlan:
     batch_size: int
 
     def smaller(self) -> TilePlan | None:
-        """Return the next plan that needs less memory: smaller batch, smaller tile, then the CPU; None after the last."""
+        """Return the next plan on less memory: smaller batch, smaller tile, then the CPU, then None."""
         if self.batch_size > 1:
             return replace(self, batch_size=self.batch_size // 2)
         if self.tile_px > SMALLEST_TILE_PX:
@@ -127,7 +127,7 @@ def _predict(
 
 
 def _run(network: nn.Module, tiles: NDArray[np.float32], device: Device) -> NDArray[np.float32]:
-    """Maps of a batch of tiles: (B, 3, Y, X) float32."""
+    """Predict a batch of tiles: (B, 3, Y, X) float32."""
     with torch.inference_mode():
         batch = torch.from_numpy(tiles).to(device.torch).contiguous(memory_format=torch.channels_last)
         with device.autocast():

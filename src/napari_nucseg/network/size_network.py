@@ -8,6 +8,7 @@ can be laid over each other.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import timm
 import torch
@@ -33,7 +34,9 @@ class SizeArchitecture(BaseModel):
 
     def log_diameters(self) -> torch.Tensor:
         """Natural log of the diameter at the centre of each class: (n_classes,)."""
-        return math.log(self.smallest_px) + torch.arange(self.n_classes) * (math.log(2) / self.classes_per_octave)
+        return math.log(self.smallest_px) + torch.arange(self.n_classes) * (
+            math.log(2) / self.classes_per_octave
+        )
 
 
 class SizeNetwork(nn.Module):
@@ -42,10 +45,11 @@ class SizeNetwork(nn.Module):
     def __init__(self, architecture: SizeArchitecture) -> None:
         super().__init__()
         self.architecture = architecture
-        self.backbone = timm.create_model(
+        backbone: Any = timm.create_model(
             architecture.encoder, pretrained=False, features_only=True, out_indices=(architecture.stage,)
         )
-        width = self.backbone.feature_info.channels()[-1]
+        width = backbone.feature_info.channels()[-1]
+        self.backbone = backbone
         self.head = nn.Sequential(
             nn.Conv2d(width, 128, 3, padding=1), nn.ReLU(), nn.Conv2d(128, 1 + architecture.n_classes, 1)
         )

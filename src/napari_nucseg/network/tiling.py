@@ -7,7 +7,7 @@ at every pixel and no pixel is taken from within a halo of a tile's edge, unless
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,16 +59,14 @@ def plan_axis(length: int, tile: int, halo: int, stride: int) -> list[Segment]:
         return [Segment(0, length, np.ones(length, np.float32))]
     step = (tile - 2 * halo - RAMP_PX) // stride * stride
     starts = [*range(0, length - tile, step), length - tile]
-    fades = [_fade_in(length, left + tile, right) for left, right in zip(starts, starts[1:], strict=False)]
+    fades = [_fade_in(length, left + tile, right) for left, right in pairwise(starts)]
     rising = [np.ones(length, np.float32), *fades]
     falling = [*(1 - f for f in fades), np.ones(length, np.float32)]
     weights = [up * down for up, down in zip(rising, falling, strict=True)]
     return [Segment(s, s + tile, w[s : s + tile]) for s, w in zip(starts, weights, strict=True)]
 
 
-def plan_tiles(
-    shape: tuple[int, int], tile: int, halo: int, stride: int
-) -> list[Tile]:
+def plan_tiles(shape: tuple[int, int], tile: int, halo: int, stride: int) -> list[Tile]:
     """Tiles of a padded image whose sides are multiples of the stride, in reading order, all of one shape."""
     axes = [plan_axis(n, tile, halo, stride) for n in shape]
     return [Tile(rows, columns) for rows, columns in product(*axes)]

@@ -106,17 +106,21 @@ def decode(
 def _smooth(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     """Flatten single-pixel ripples; sums in a fixed order, so a window gives the very numbers of the whole."""
     kernel = np.array([0.25, 0.5, 0.25], np.float32)
-    return ndimage.correlate1d(ndimage.correlate1d(distance, kernel, 0, mode="nearest"), kernel, 1, mode="nearest")
+    return ndimage.correlate1d(
+        ndimage.correlate1d(distance, kernel, 0, mode="nearest"), kernel, 1, mode="nearest"
+    )
 
 
 def _label_cores(core: NDArray[np.bool_], origin: tuple[int, int]) -> NDArray[np.int32]:
-    """Number the connected cores; those wider than ``MAX_CORE_PX`` are cut along a grid fixed in the whole image."""
+    """Give connected cores numbers; those wider than ``MAX_CORE_PX`` are cut along a grid fixed in the whole image."""
     cores, n = ndimage.label(core)
     for index, box in enumerate(ndimage.find_objects(cores), start=1):
         if max(s.stop - s.start for s in box) <= MAX_CORE_PX:
             continue
         inside = cores[box] == index
-        rows, columns = (np.arange(s.start + o, s.stop + o) // MAX_CORE_PX for s, o in zip(box, origin, strict=True))
+        rows, columns = (
+            np.arange(s.start + o, s.stop + o) // MAX_CORE_PX for s, o in zip(box, origin, strict=True)
+        )
         cells = np.where(inside, 1 + (rows - rows[0])[:, None] * (columns[-1] + 2) + columns[None], 0)
         pieces = label_regions(cells, connectivity=1, background=0)
         cores[box][inside] = n + pieces[inside]

@@ -32,7 +32,10 @@ def network_scale(shape: tuple[int, int], diameter_px: float, canonical_px: floa
     note = ""
     if scale != wanted:
         allowed = " to ".join(f"{canonical_px / s:.0f}" for s in reversed(SCALE_LIMITS))
-        note = f"Nuclei of {diameter_px:.0f} px are outside {allowed} px; the image was scaled by {scale:g} instead of {wanted:.2g}."
+        note = (
+            f"Nuclei of {diameter_px:.0f} px are outside {allowed} px: "
+            f"the image was scaled by {scale:g} instead of {wanted:.2g}."
+        )
     budget = (MAX_NETWORK_PIXELS / (shape[0] * shape[1])) ** 0.5
     if scale > budget:
         note = f"The image was scaled by {budget:.2g} instead of {scale:.2g} to stay within memory."

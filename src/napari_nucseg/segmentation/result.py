@@ -78,7 +78,11 @@ class Segmentation:
 
     def summary(self) -> str:
         """Say it in one line: number of nuclei, median area, model, time, device."""
-        area = f"median {np.median(np.bincount(self.labels.ravel())[1:]):.0f} px²" if self.n_nuclei else "no area"
+        area = (
+            f"median {np.median(np.bincount(self.labels.ravel())[1:]):.0f} px²"
+            if self.n_nuclei
+            else "no area"
+        )
         noun = "nucleus" if self.n_nuclei == 1 else "nuclei"
         seconds = self.timings["total"]
         return f"{self.n_nuclei} {noun} · {area} · {self.model.name} · {seconds:.1f} s on {self.device.name.upper()}"

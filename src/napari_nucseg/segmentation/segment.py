@@ -81,7 +81,9 @@ def make_settings(**choices: Any) -> SegmentationSettings:
     try:
         return SegmentationSettings.model_validate(choices)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()
+        )
         known = ", ".join([*SegmentationSettings.model_fields, *DecodingSettings.model_fields])
         raise SettingsError(f"{problems}. Settings are: {known}.") from error
 
@@ -154,7 +156,7 @@ def _normalised(
     if not intensity.high > intensity.low:
         notes.append("All pixels have the same value: there is nothing to segment.")
     scaled = intensity.apply(planes)
-    return np.broadcast_to(scaled, (3, *scaled.shape[1:])), notes
+    return (np.repeat(scaled, 3, axis=0) if len(scaled) == 1 else scaled), notes
 
 
 def _network(

@@ -16,14 +16,19 @@ class SegmentationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str = Field("auto", title="Model", description="Name of an installed model, or path of a model file.")
+    model: str = Field(
+        "auto", title="Model", description="Name of an installed model, or path of a model file."
+    )
     axes: str | None = Field(
         None,
         title="Axes",
         description="Meaning of each image axis, e.g. YX, YXC or CYX. Needed where the shape alone does not tell.",
     )
     channel: int | None = Field(
-        None, ge=0, title="Channel", description="Channel that shows the nuclei, counted from 0; for multichannel."
+        None,
+        ge=0,
+        title="Channel",
+        description="Channel that shows the nuclei, counted from 0; for multichannel.",
     )
     diameter_px: float | None = Field(
         None, gt=0, title="Diameter (px)", description="Median nucleus diameter in pixels. Empty: estimated."
@@ -32,11 +37,16 @@ class SegmentationSettings(BaseModel):
         None, gt=0, title="Pixel size (µm)", description="Size of a pixel in micrometres."
     )
     diameter_um: float | None = Field(
-        None, gt=0, title="Diameter (µm)", description="Median nucleus diameter in micrometres; needs a pixel size."
+        None,
+        gt=0,
+        title="Diameter (µm)",
+        description="Median nucleus diameter in micrometres; needs a pixel size.",
     )
     device: str = Field("auto", title="Device", description="auto, cuda, cuda:1, mps or cpu.")
     precision: Precision = Field(
-        "auto", title="Precision", description="Number format of the network's arithmetic. auto: what is fast here."
+        "auto",
+        title="Precision",
+        description="Number format of the network's arithmetic. auto: what is fast here.",
     )
     tile_px: int = Field(
         512, ge=64, le=4096, title="Tile (px)", description="Side of the squares the network works on."

@@ -56,7 +56,9 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     for scale in VIEW_SCALES:
         for crop in _crops(image, scale):
             density, seen = _look(model, crop, device)
-            shifted = np.interp(axis, _log_diameters(architecture) - math.log(scale), density, left=0, right=0)
+            shifted = np.interp(
+                axis, _log_diameters(architecture) - math.log(scale), density, left=0, right=0
+            )
             evidence += seen * np.log(shifted + 1e-3)
             mass += seen
     if mass <= 0:
@@ -101,7 +103,12 @@ def _crops(image: NDArray[np.float32], scale: float) -> list[NDArray[np.float32]
     """Return the crops with most structure, rescaled; the whole image where it is small."""
     side = round(CROP_PX / scale)
     height, width = image.shape[1:]
-    starts = [np.unique(np.linspace(0, max(0, n - side), max(1, n // side)).astype(int)) for n in (height, width)]
+    starts = [
+        np.unique(np.linspace(0, max(0, n - side), max(1, n // side)).astype(int)) for n in (height, width)
+    ]
     windows = [image[:, y : y + side, x : x + side] for y in starts[0] for x in starts[1]]
     windows.sort(key=lambda w: -float(w[:, ::4, ::4].std()))
-    return [rescale(w, (max(1, round(w.shape[1] * scale)), max(1, round(w.shape[2] * scale)))) for w in windows[:CROPS_PER_SCALE]]
+    return [
+        rescale(w, (max(1, round(w.shape[1] * scale)), max(1, round(w.shape[2] * scale))))
+        for w in windows[:CROPS_PER_SCALE]
+    ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from napari_nucseg.errors import ImageError
-
 import numpy as np
+
+from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,9 @@ class Window:
             region = (slice(0, shape[0]), slice(0, shape[1]))
         limits = [s.indices(n)[:2] for s, n in zip(region, shape, strict=True)]
         if any(stop <= start for start, stop in limits):
-            raise ImageError(f"the region {region} holds no pixel of the {shape[1]} x {shape[0]} px image. Draw another.")
+            raise ImageError(
+                f"the region {region} holds no pixel of the {shape[1]} x {shape[0]} px image. Draw another."
+            )
         read = [(max(0, a - halo_px), min(n, b + halo_px)) for (a, b), n in zip(limits, shape, strict=True)]
         kept = [slice(a - start, b - start) for (a, b), (start, _) in zip(limits, read, strict=True)]
         return cls((slice(*read[0]), slice(*read[1])), (kept[0], kept[1]))
