@@ -107,3 +107,29 @@ def dsb2018_archive(test_data: Path) -> bytes:
         for file in sorted(file for image_id in image_ids for file in (train / image_id).rglob("*.png")):
             archive.write(file, file.relative_to(train).as_posix())
     return memory.getvalue()
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder with ``tiny.safetensors``: a real model file of a small network with random weights.
+
+    For tests of what surrounds a network; what it finds means nothing.
+    """
+    import torch
+
+    from napari_nucseg.network.architectures import Architecture, build_network
+    from napari_nucseg.network.model_file import ModelCard, save_model
+
+    torch.manual_seed(0)
+    architecture = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
+    card = ModelCard(name="tiny", title="Tiny", architecture=architecture, canonical_diameter_px=24)
+    folder = tmp_path_factory.mktemp("models")
+    save_model(folder / "tiny.safetensors", card, build_network(architecture))
+    return folder
+
+
+@pytest.fixture
+def tiny_model(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Name of a small untrained model that is installed for the test."""
+    monkeypatch.setenv("NUCSEG_MODELS", str(tiny_models))
+    return "tiny"
