@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["draw_outlines", "write_labels", "write_overlay", "write_table"]
+__all__ = ["draw_outlines", "write_image", "write_labels", "write_overlay", "write_table"]
 
 # Bright on a dark field and distinct from the pinks and violets of stained tissue.
 OUTLINE_COLOURS = np.array(
@@ -48,24 +48,53 @@ def write_labels(
     OutputError
         If the file cannot be written.
     """
-    import tifffile  # late: importing jobs stays fast
-
     labels = np.asarray(labels)
     if labels.ndim != 2 or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
         raise ImageError(
             f"got labels of shape {labels.shape} and type {labels.dtype}: integers (Y, X) from 0 are allowed"
         )
     fits = labels.size == 0 or labels.max() <= np.iinfo(np.uint16).max
-    tags: dict[str, Any] = {"metadata": {"axes": "YX"}, "imagej": fits}
-    if pixel_size_um is not None and fits:
+    pixels = labels.astype(np.uint16 if fits else np.int32)
+    _write_tiff(path, pixels, "YX", pixel_size_um, imagej=fits)
+
+
+def write_image(
+    path: str | Path, image: NDArray[Any], axes: str = "YX", pixel_size_um: float | None = None
+) -> None:
+    """Write a grey image of uint8, uint16 or float32, axes YX, or RGB of uint8, axes YXC, as `write_labels` does.
+
+    Raises
+    ------
+    ImageError
+        If the image is of another type or has other axes.
+    OutputError
+        If the file cannot be written.
+    """
+    kinds = {"YX": ("uint8", "uint16", "float32"), "YXC": ("uint8",)}
+    if str(image.dtype) not in kinds.get(axes, ()) or (axes == "YXC" and image.shape[-1] != 3):
+        raise ImageError(
+            f"got an image of shape {image.shape}, type {image.dtype} and axes {axes}: "
+            "YX of uint8, uint16 or float32, and YXC with 3 channels of uint8 are allowed"
+        )
+    _write_tiff(path, image, axes.replace("C", "S"), pixel_size_um, imagej=True)
+
+
+def _write_tiff(
+    path: str | Path, pixels: NDArray[Any], axes: str, pixel_size_um: float | None, *, imagej: bool
+) -> None:
+    """Write pixels with the pixel size as pixels per micron (ImageJ's form) or per centimetre."""
+    import tifffile  # late: importing jobs stays fast
+
+    tags: dict[str, Any] = {"metadata": {"axes": axes}}
+    if pixel_size_um is not None and imagej:
         tags["resolution"] = (1 / pixel_size_um, 1 / pixel_size_um)
         tags["metadata"]["unit"] = "micron"
     elif pixel_size_um is not None:
         tags["resolution"] = (10_000 / pixel_size_um, 10_000 / pixel_size_um)
         tags["resolutionunit"] = "CENTIMETER"
-    pixels = labels.astype(np.uint16 if fits else np.int32)
+    photometric = "rgb" if axes.endswith("S") else "minisblack"
     with written_whole(path) as part:
-        tifffile.imwrite(part, pixels, photometric="minisblack", compression="zlib", **tags)
+        tifffile.imwrite(part, pixels, imagej=imagej, photometric=photometric, compression="zlib", **tags)
 
 
 def write_overlay(path: str | Path, planes: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> None:

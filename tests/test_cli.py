@@ -1,0 +1,320 @@
+"""The command line as a user meets it: outputs, exit codes, and errors in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_nucseg.cli import main
+from napari_nucseg.cli.main import COMMANDS
+from napari_nucseg.data.images import read_image
+from napari_nucseg.data.rows import read_rows
+from napari_nucseg.network.model_file import BUNDLED_DIR
+from napari_nucseg.nuclei.decoding import DecodingSettings
+from napari_nucseg.nuclei.scoring import evaluate
+from napari_nucseg.segmentation.settings import SegmentationSettings
+
+needs_bundled = pytest.mark.skipif(
+    not (BUNDLED_DIR / "nuclei-unet.safetensors").exists(), reason="the bundled model is not in this checkout"
+)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "cells.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 70), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def tiny(tiny_model: str) -> list[str]:
+    return ["--model", tiny_model, "--device", "cpu", "--diameter", "24"]
+
+
+def json_lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+# ---- help and options
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    assert COMMANDS[command].split(".")[0] in " ".join(capsys.readouterr().out.split())
+
+
+def test_every_setting_is_an_option(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["segment", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    fields = {**SegmentationSettings.model_fields, **DecodingSettings.model_fields}
+    fields.pop("decoding")
+    for name, field in fields.items():
+        assert f"--{name.replace('_', '-')}" in shown
+        assert field.description in shown
+
+
+def test_help_loads_no_torch() -> None:
+    code = "import sys; from napari_nucseg.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code += "print([m for m in ('torch', 'napari', 'scipy', 'numpy') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[]"
+
+
+# ---- segment
+
+
+def test_segment_writes_and_says_one_line(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
+    assert main(["segment", str(picture), "-o", str(tmp_path / "out"), "--overlay", "--table", *tiny]) == 0
+    output = capsys.readouterr()
+    assert len(output.out.splitlines()) == 1
+    assert output.out.startswith(f"{picture}: ")
+    assert "tiny" in output.out
+    names = ["cells_labels.tif", "cells_overlay.png", "cells_table.csv"]
+    assert sorted(os.listdir(tmp_path / "out")) == names
+
+
+def test_segment_json_is_one_line_an_image(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
+    missing = tmp_path / "missing.png"
+    arguments = ["segment", str(picture), str(missing), "-o", str(tmp_path / "out"), "--json"]
+    assert main([*arguments, *tiny, "--min-area-px", "3", "--exclude-border"]) == 1
+    first, second = json_lines(capsys.readouterr().out)
+    assert first["error"] is None
+    assert first["diameter_px"] == 24
+    assert read_image(first["labels"]).pixels.max() == first["n_nuclei"]
+    assert "missing.png" in second["error"]
+
+
+@pytest.mark.parametrize(
+    ("diameter", "expected"),
+    [
+        pytest.param(["--diameter", "24"], 24, id="plain"),
+        pytest.param(["--diameter", "24px"], 24, id="px"),
+        pytest.param(["--diameter", "12um", "--pixel-size-um", "0.5"], 24, id="um"),
+        pytest.param(["--diameter", "12 µm", "--pixel-size-um", "0.5"], 24, id="micro-sign"),
+        pytest.param(["--diameter-px", "24"], 24, id="px-option"),
+        pytest.param(["--diameter-um", "12", "--pixel-size-um", "0.5"], 24, id="um-option"),
+    ],
+)
+def test_diameter_in_all_its_forms(
+    tmp_path: Path, picture: Path, tiny_model: str, capsys, diameter: list[str], expected: float
+) -> None:
+    arguments = ["segment", str(picture), "-o", str(tmp_path / "out"), "--json", "--model", tiny_model]
+    assert main([*arguments, *diameter]) == 0
+    assert json_lines(capsys.readouterr().out)[0]["diameter_px"] == expected
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        pytest.param(["--diameter", "big"], ["'big'", "8um"], id="diameter"),
+        pytest.param(["--diameter", "24", "--diameter-px", "24"], ["give one of the two"], id="twice"),
+        pytest.param(["--diameter-px", "-3"], ["diameter_px", "greater than 0"], id="bounds"),
+        pytest.param(["--foreground-threshold", "many"], ["foreground_threshold", "number"], id="type"),
+        pytest.param(["--device", "abacus"], ["'abacus'", "cpu"], id="device"),
+        pytest.param(["--model", "nothing"], ["'nothing'", "tiny"], id="model"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_code_2(
+    tmp_path: Path, picture: Path, tiny_model: str, capsys, wrong: list[str], words: list[str]
+) -> None:
+    assert main(["segment", str(picture), "-o", str(tmp_path / "out"), "--model", tiny_model, *wrong]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.splitlines()) == 1
+    assert all(word in output.err for word in words)
+
+
+def test_unwritable_output_is_code_2(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
+    assert main(["segment", str(picture), "-o", str(picture), *tiny]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to a process there")
+def test_interrupt_is_130_and_leaves_nothing_half_written(
+    tmp_path: Path, picture: Path, tiny: list[str]
+) -> None:
+    images = []
+    for i in range(300):
+        images.append(str(tmp_path / f"{i}.png"))
+        os.link(picture, images[-1])
+    command = [sys.executable, "-c", "import sys; from napari_nucseg.cli import main; sys.exit(main())"]
+    command += ["segment", *images, "-o", str(tmp_path / "out"), *tiny]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()  # the first image is done
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    written = list((tmp_path / "out").iterdir())
+    assert 0 < len(written) < len(images)
+    assert all(read_image(file).pixels.shape == (60, 70) for file in written)
+
+
+# ---- evaluate
+
+
+def test_evaluate_files(tmp_path: Path, capsys) -> None:
+    assert main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)]) == 0
+    labels = tmp_path / "synthetic-fluorescence" / "labels"
+    capsys.readouterr()
+    assert main(["evaluate", "--truth", str(labels.parent), "--pred", str(labels), "--json"]) == 0
+    image, summary = json_lines(capsys.readouterr().out)
+    assert image["ap50"] == 1
+    assert summary["summary"]["scores"]["pooled"]["mean_ap"] == 1
+    assert main(["evaluate", "--truth", str(labels), "--pred", str(labels)]) == 0
+    assert "1.000" in capsys.readouterr().out
+
+
+def test_evaluate_model_with_rows(tmp_path: Path, tiny: list[str], capsys) -> None:
+    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
+    index = tmp_path / "index.csv"
+    index.write_text(
+        "dataset,name,group,split,kind,height,width,n_nuclei\n"
+        "mine,synthetic-fluorescence,g,val,fluorescence,512,512,100\nother,elsewhere,g,val,x,1,1,1\n"
+    )
+    arguments = ["evaluate", "--dataset", str(tmp_path / "synthetic-fluorescence"), "--rows", str(index)]
+    capsys.readouterr()
+    assert main([*arguments, "--split", "val", "--json", *tiny]) == 0
+    image, summary = json_lines(capsys.readouterr().out)
+    assert image["kind"] == "fluorescence"
+    assert list(summary["summary"]["by_kind"]) == ["fluorescence"]
+    assert main([*arguments, "--split", "nonsense", *tiny]) == 2
+    assert "'val'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param([], id="nothing"),
+        pytest.param(["--truth", "a"], id="half"),
+        pytest.param(["--truth", "a", "--pred", "b", "--dataset", "c"], id="both"),
+    ],
+)
+def test_evaluate_needs_one_of_two(arguments: list[str], capsys) -> None:
+    assert main(["evaluate", *arguments]) == 2
+    assert "--truth DIR and --pred DIR, or --dataset PATH" in capsys.readouterr().err
+
+
+# ---- train, models, sample, doctor
+
+
+def test_train_a_few_steps_and_resume(tmp_path: Path, capsys) -> None:
+    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        "name: mine\noutput: runs\nsteps: 2\nsize_steps: 0\nbatch_size: 2\npatch_px: 64\ndevice: cpu\n"
+        "validation_share: 0\naugment: {crop_px: 64}\ndata: [{path: synthetic-fluorescence}]\n"
+        "architecture: {encoder: tu-regnetx_002, encoder_depth: 3, decoder_channels: [16, 8, 8]}\n"
+    )
+    capsys.readouterr()
+    assert main(["train", "--job", str(job), "--output", str(tmp_path / "runs")]) == 0
+    model = Path(capsys.readouterr().out.splitlines()[-1])
+    assert model == tmp_path / "runs" / "mine" / "mine.safetensors"
+    assert model.is_file()
+    assert main(["train", "--job", str(job), "--output", str(tmp_path / "runs"), "--resume", "--json"]) == 0
+    assert json_lines(capsys.readouterr().out)[-1] == {"model": str(model)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["--recipe", "no-recipe"], "nuclei-unet", id="recipe"),
+        pytest.param(["--job", "no-file.yaml"], "no-file.yaml", id="file"),
+        pytest.param(["--recipe", "nuclei-unet", "--steps", "none"], "steps", id="value"),
+        pytest.param(["--recipe", "nuclei-unet", "--data", "no-folder"], "no-folder", id="data"),
+    ],
+)
+def test_train_errors(arguments: list[str], words: str, capsys) -> None:
+    assert main(["train", *arguments, "--device", "cpu"]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_models_are_listed(tiny_model: str, capsys) -> None:
+    assert main(["models", "--json"]) == 0
+    listed = {line["name"]: line for line in json_lines(capsys.readouterr().out)}
+    assert listed[tiny_model]["card"]["canonical_diameter_px"] == 24
+    assert main(["models"]) == 0
+    assert "tiny: Tiny" in capsys.readouterr().out
+
+
+def test_samples_keep_their_pixel_size(tmp_path: Path, capsys) -> None:
+    assert main(["sample", "synthetic-fluorescence", "synthetic-histology", "-o", str(tmp_path)]) == 0
+    for name in ("synthetic-fluorescence", "synthetic-histology"):
+        image = read_image(tmp_path / name / "images" / f"{name}.tif")
+        labels = read_image(tmp_path / name / "labels" / f"{name}.tif")
+        assert image.pixel_size_um == pytest.approx(labels.pixel_size_um)
+        assert image.pixels.shape[:2] == labels.pixels.shape
+        assert name in capsys.readouterr().out or name == "synthetic-histology"
+
+
+def test_dataset_a_person_must_fetch(tmp_path: Path, test_data: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("NUCSEG_CACHE", str(tmp_path / "cache"))
+    assert main(["sample", "lizard", "-o", str(tmp_path / "out")]) == 1
+    assert "nucseg sample lizard --folder DIR" in capsys.readouterr().err
+    assert main(["sample", "lizard", "--folder", str(test_data / "lizard")]) == 0
+    assert main(["sample", "lizard", "-o", str(tmp_path / "out")]) == 0
+    monkeypatch.setenv("NUCSEG_CACHE", str(tmp_path / "out"))
+    assert main(["sample", "lizard", "-o", str(tmp_path / "again")]) == 0
+
+
+def test_doctor_reports(capsys) -> None:
+    code = main(["doctor", "--json"])
+    (report,) = json_lines(capsys.readouterr().out)
+    assert "cpu" in report["devices"]
+    assert report["packages"]["torch"]
+    assert code == (1 if report["problems"] else 0)
+    main(["doctor"])
+    assert "own models" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for nvidia-smi is a shell script")
+def test_doctor_finds_a_card_torch_cannot_use(tmp_path: Path, monkeypatch, capsys) -> None:
+    """A driver that names a card, and a torch that is shown none: as with a build for other hardware."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'NVIDIA T4, 550.1'\n")
+    program.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "CUDA_VISIBLE_DEVICES": ""}
+    code = "import sys; from napari_nucseg.cli import main; sys.exit(main(['doctor']))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert result.returncode == 1
+    expected = "an NVIDIA card is here (NVIDIA T4, driver 550.1) but this torch cannot use it"
+    assert expected in result.stdout
+
+
+# ---- the whole chain with the bundled model
+
+
+@needs_bundled
+def test_synthetic_sample_is_segmented(tmp_path: Path, capsys) -> None:
+    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
+    image = tmp_path / "synthetic-fluorescence" / "images"
+    assert (
+        main(["segment", str(image), "-o", str(tmp_path / "out"), "--diameter", "24", "--device", "cpu"]) == 0
+    )
+    truth = read_image(tmp_path / "synthetic-fluorescence" / "labels" / "synthetic-fluorescence.tif").pixels
+    labels = read_image(tmp_path / "out" / "synthetic-fluorescence_labels.tif").pixels
+    assert evaluate(truth, labels).f1 > 0.6
+
+
+@needs_bundled
+def test_real_images_are_segmented_and_scored(tmp_path: Path, test_data: Path, capsys) -> None:
+    rows = read_rows(test_data / "index.csv", dataset="dsb2018", split="val", kind="fluorescence")[:2]
+    folder = test_data / "dsb2018" / "stage1_train"
+    images = [str(folder / row.name / "images" / f"{row.name}.png") for row in rows]
+    assert main(["segment", *images, "-o", str(tmp_path / "out"), "--device", "cpu", "--json"]) == 0
+    lines = json_lines(capsys.readouterr().out)
+    assert all(0.3 < line["n_nuclei"] / row.n_nuclei < 3 for line, row in zip(lines, rows, strict=True))
