@@ -46,7 +46,7 @@ class LoopbackServer:
         self._server.server_close()
         self._thread.join()
 
-    def _handler(server) -> type[BaseHTTPRequestHandler]:  # noqa: N805  # ``self`` is the handler's within
+    def _handler(server) -> type[BaseHTTPRequestHandler]:  # ``self`` is the handler's within
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 wanted = self.headers.get("Range")

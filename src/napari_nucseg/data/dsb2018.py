@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -36,9 +36,7 @@ _CSV_HEADER = "ImageId,EncodedPixels"
 
 def find(tree: Tree) -> list[Found]:
     """Find all images of this layout in a tree, at any depth, annotated or not."""
-    folders = {
-        match["folder"]: file for file in tree.files if (match := _IMAGE.fullmatch(file)) and is_image(file)
-    }
+    folders = _image_folders(tree)
     masks: dict[str, list[str]] = defaultdict(list)
     for file in tree.files:
         if (match := _MASK.fullmatch(file)) and match["folder"] in folders and is_image(file):
@@ -51,6 +49,14 @@ def find(tree: Tree) -> list[Found]:
         Found(names[image], image, partial(_read, tree, names[image], image, tuple(masks[folder]), table))
         for folder, image in folders.items()
     ]
+
+
+def _image_folders(tree: Tree) -> dict[str, str]:
+    """Folder of each image to its file: the one image of an ``images`` folder, named as the folder above it."""
+    files = [file for file in tree.files if is_image(file)]
+    n_beside = Counter(file.rpartition("/")[0] for file in files)
+    matches = ((file, _IMAGE.fullmatch(file)) for file in files if n_beside[file.rpartition("/")[0]] == 1)
+    return {match["folder"]: file for file, match in matches if match}
 
 
 def encode_rle(mask: NDArray[np.bool_]) -> str:

@@ -192,7 +192,9 @@ def _with_progress(reader: RangeReader, start: int, stop: int) -> Generator[Down
             done = next(steps)
         except StopIteration as end:
             return bytes(end.value)
-        yield DownloadProgress(done, stop - start, "list of files")
+        yield DownloadProgress(
+            reader.bytes_fetched, reader.bytes_fetched + stop - start - done, "list of files"
+        )
 
 
 def _result(steps: Generator[int, None, bytes]) -> bytes:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from napari_nucseg.data.synthetic.outlines import Crowd, Outline, wobble
 from napari_nucseg.data.synthetic.texture import smooth_noise
@@ -102,7 +103,7 @@ def _fibre_direction(
 ) -> NDArray[np.float32]:
     """Fibres wind through the stroma and lie round the glands."""
     winding = np.float32(rng.uniform(0, np.pi)) + 0.7 * smooth_noise(shape, 5 * diameter_px, rng)
-    gy, gx = np.gradient(np.minimum(gland, 3))
+    gy, gx = (ndimage.sobel(np.minimum(gland, 3), axis) for axis in (0, 1))
     round_gland = np.arctan2(gx, -gy)  # at right angles to the gradient
     near = np.clip(1.9 - gland, 0, 1)
     # Directions have no sign: they are blended as doubled angles.
