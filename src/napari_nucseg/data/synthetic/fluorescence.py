@@ -68,7 +68,7 @@ def synthetic_fluorescence(
 
 
 def _place(shape: Shape, diameter_px: float, n_nuclei: int, rng: np.random.Generator) -> list[Outline]:
-    crowd = Crowd()
+    crowd = Crowd(reach_px=3 * diameter_px)
     margin = diameter_px / 3
     for _ in range(40 * n_nuclei):
         if len(crowd.outlines) >= n_nuclei:
@@ -80,7 +80,7 @@ def _place(shape: Shape, diameter_px: float, n_nuclei: int, rng: np.random.Gener
         if inside and crowd.has_room(y, x, radius, 0.8 if touches else 1.12):
             stretch = float(np.exp(abs(rng.normal(0, 0.13))))
             angle = float(rng.uniform(0, np.pi))
-            crowd.outlines.append(
+            crowd.add(
                 Outline(float(y), float(x), radius * stretch, radius / stretch, angle, wobble(rng, 0.05))
             )
     return crowd.outlines

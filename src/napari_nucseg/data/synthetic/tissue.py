@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from napari_nucseg.data.synthetic.outlines import Shape
 
 
+_FAR = 3.0  # depth from which on a gland no longer matters to the stroma
+
+
 class Kind(Enum):
     """Kinds of nuclei the picture shows."""
 
@@ -59,12 +62,9 @@ class Tissue:
 def grow_tissue(shape: Shape, diameter_px: float, n_nuclei: int | None, rng: np.random.Generator) -> Tissue:
     """Lay out glands, then their epithelium, then fibroblasts and lymphocytes in the stroma between them."""
     glands = _place_glands(shape, diameter_px, rng)
-    everywhere = (slice(0, shape[0]), slice(0, shape[1]))
-    depths = [gland.depth(everywhere) for gland in glands]
-    gland = np.min(depths, axis=0) if depths else np.full(shape, 9.0, np.float32)
-    gland = gland + 0.03 * smooth_noise(shape, 0.5 * diameter_px, rng)
+    gland = _gland_depth(glands, shape) + 0.03 * smooth_noise(shape, 0.5 * diameter_px, rng)
     direction = _fibre_direction(gland, shape, diameter_px, rng)
-    crowd = Crowd()
+    crowd = Crowd(reach_px=3 * diameter_px)
     kinds: list[Kind] = []
     limit = n_nuclei if n_nuclei is not None else 10**6
     for kind, candidates in (
@@ -75,14 +75,14 @@ def grow_tissue(shape: Shape, diameter_px: float, n_nuclei: int | None, rng: np.
         closeness = {Kind.EPITHELIAL: 0.8, Kind.LYMPHOCYTE: 0.95, Kind.FIBROBLAST: 1.15}[kind]
         for outline in candidates:
             if len(kinds) < limit and crowd.has_room(outline.y, outline.x, outline.radius_px, closeness):
-                crowd.outlines.append(outline)
+                crowd.add(outline)
                 kinds.append(kind)
     nuclei = tuple(Nucleus(outline, kind) for outline, kind in zip(crowd.outlines, kinds, strict=True))
     return Tissue(gland, _lumen(gland, shape, diameter_px, rng), direction, nuclei)
 
 
 def _place_glands(shape: Shape, diameter_px: float, rng: np.random.Generator) -> list[Outline]:
-    crowd = Crowd()
+    crowd = Crowd(reach_px=14 * diameter_px)
     n_wanted = max(1, round(0.5 * shape[0] * shape[1] / (np.pi * (4.2 * diameter_px) ** 2)))
     for _ in range(60 * n_wanted):
         if len(crowd.outlines) >= n_wanted:
@@ -92,10 +92,19 @@ def _place_glands(shape: Shape, diameter_px: float, rng: np.random.Generator) ->
         if crowd.has_room(y, x, radius, 1.12):
             stretch = float(np.sqrt(rng.uniform(1.0, 1.7)))
             angle = float(rng.uniform(0, np.pi))
-            crowd.outlines.append(
+            crowd.add(
                 Outline(float(y), float(x), radius * stretch, radius / stretch, angle, wobble(rng, 0.06))
             )
     return crowd.outlines
+
+
+def _gland_depth(glands: list[Outline], shape: Shape) -> NDArray[np.float32]:
+    """Depth in the nearest gland, at most ``_FAR``, (Y, X)."""
+    depth = np.full(shape, _FAR, np.float32)
+    for gland in glands:
+        window = gland.window(shape, reach=_FAR)
+        depth[window] = np.minimum(depth[window], gland.depth(window))
+    return depth
 
 
 def _fibre_direction(
@@ -103,7 +112,7 @@ def _fibre_direction(
 ) -> NDArray[np.float32]:
     """Fibres wind through the stroma and lie round the glands."""
     winding = np.float32(rng.uniform(0, np.pi)) + 0.7 * smooth_noise(shape, 5 * diameter_px, rng)
-    gy, gx = (ndimage.sobel(np.minimum(gland, 3), axis) for axis in (0, 1))
+    gy, gx = (ndimage.sobel(gland, axis) for axis in (0, 1))
     round_gland = np.arctan2(gx, -gy)  # at right angles to the gradient
     near = np.clip(1.9 - gland, 0, 1)
     # Directions have no sign: they are blended as doubled angles.
