@@ -164,6 +164,33 @@ def test_interrupt_is_130_and_leaves_nothing_half_written(
     assert all(read_image(file).pixels.shape == (60, 70) for file in written)
 
 
+def test_console_without_the_letters(tmp_path: Path, picture: Path, tiny_model: str) -> None:
+    """A console that cannot show · or ² gets a replacement, not an error."""
+    command = [sys.executable, "-c", "import sys; from napari_nucseg.cli import main; sys.exit(main())"]
+    command += [
+        "segment",
+        str(picture),
+        "-o",
+        str(tmp_path / "out"),
+        "--model",
+        tiny_model,
+        "--diameter",
+        "24",
+    ]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert "?" in result.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell with pipes")
+def test_reader_that_leaves_is_no_error(tiny_model: str) -> None:
+    program = f"{sys.executable} -c 'import sys; from napari_nucseg.cli import main; sys.exit(main())'"
+    result = subprocess.run(f"{program} models --json | true", shell=True, capture_output=True, text=True)
+    assert "Traceback" not in result.stderr
+    assert "Exception" not in result.stderr
+
+
 # ---- evaluate
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
+
+
+def tolerate_any_text() -> None:
+    """Print a replacement for what a console cannot show, such as µ or a file's odd name, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def say(text: str) -> None:
@@ -15,8 +23,8 @@ def say(text: str) -> None:
 
 
 def say_json(content: Any) -> None:
-    """Print one JSON line of the result."""
-    say(json.dumps(content, ensure_ascii=False, allow_nan=False, default=_plain))
+    """Print one JSON line of the result, in ASCII, which survives every console and pipe."""
+    say(json.dumps(content, allow_nan=False, default=_plain))
 
 
 def note(text: str) -> None:

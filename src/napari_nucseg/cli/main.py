@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import napari_nucseg
-from napari_nucseg.cli.console import complain
+from napari_nucseg.cli.console import complain, tolerate_any_text
 from napari_nucseg.errors import NucSegError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     # What libraries log is for developers; the user gets results, notes and one line an error.
     logging.basicConfig(level=logging.DEBUG if os.environ.get("NUCSEG_DEBUG") else logging.CRITICAL)
+    tolerate_any_text()
     args = _parser(arguments).parse_args(arguments)
     try:
         code: int = args.run(args)
