@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QWidget
+
+from napari_nucseg._napari.rows import growing_combo
 
 AUTO, PIXELS, MICROMETRES = "Automatic", "Pixels", "Micrometres"
 
@@ -19,9 +21,8 @@ class DiameterChoice(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._pixel_size_um: float | None = None
-        self.unit = QComboBox()
+        self.unit = growing_combo()
         self.unit.addItems([AUTO, PIXELS])
-        self.unit.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.unit.setToolTip("Median diameter of the nuclei. Automatic: estimated from the image.")
         self.number = QDoubleSpinBox()
         self.number.setRange(1, 1000)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 REGION_LAYER = "Region to segment"
 LINE_LAYER = "Line across a nucleus"
+LINGER_MS = 250
 
 
 def add_drawing_layer(viewer: ViewerModel, image: Image, name: str, mode: str) -> Shapes:
@@ -30,9 +31,16 @@ def add_drawing_layer(viewer: ViewerModel, image: Image, name: str, mode: str) -
         **spatial_attributes(image, (image.ndim - 2, image.ndim - 1)),
     )
     viewer.add_layer(layer)
+    draw_again(viewer, layer, mode)
+    return layer
+
+
+def draw_again(viewer: ViewerModel, layer: Shapes, mode: str) -> None:
+    """Empty a drawing layer and make it ready to draw."""
+    layer.selected_data = set()
+    layer.data = []
     viewer.layers.selection.active = layer
     layer.mode = mode
-    return layer
 
 
 def last_shape(layer: Shapes) -> tuple[np.ndarray, str] | None:
@@ -76,16 +84,14 @@ class LineMeasure(QObject):
             return
         layer.events.data.disconnect(self._line_drawn)
         self._viewer.layers.events.removed.disconnect(self._layer_removed)
-        if layer in self._viewer.layers:
-            self._viewer.layers.remove(layer)
         if self._image in self._viewer.layers:
             self._viewer.layers.selection.active = self._image
+        _remove_later(self._viewer, layer)
         self.ended.emit()
 
     def _line_drawn(self, event: Event) -> None:
         if str(getattr(event, "action", "")).lower().endswith("added"):
-            # the layer is still handling the mouse: it may only be removed after that
-            QTimer.singleShot(0, self._finish)
+            QTimer.singleShot(0, self._finish)  # the layer is still handling the mouse
 
     def _finish(self) -> None:
         if self._layer is None or (shape := last_shape(self._layer)) is None:
@@ -97,8 +103,23 @@ class LineMeasure(QObject):
             self.measured.emit(length)
 
     def _layer_removed(self, event: Event) -> None:
-        if event.value is self._layer:
+        if event.value == self._layer:
             self.stop()
+
+
+def _remove_later(viewer: ViewerModel, layer: Shapes) -> None:
+    """Hide a layer at once and remove it when the canvas was painted without it.
+
+    A Shapes layer that goes before it was painted takes the process with it (napari 0.9 on Mesa).
+    """
+
+    def remove() -> None:
+        if layer in viewer.layers:
+            viewer.layers.remove(layer)
+
+    if layer in viewer.layers:
+        layer.visible = False
+        QTimer.singleShot(LINGER_MS, remove)
 
 
 def _visible_width(image: Image) -> float:

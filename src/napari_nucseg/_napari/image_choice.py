@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -25,22 +27,20 @@ class AxesChoice(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shape: tuple[int, ...] = ()
-        self.channel_axis = QComboBox()
+        self.channel_axis = growing_combo()
         self.channel_axis.setToolTip(
             "Axis of the image that holds channels. Other leading axes are slices (Z or T)."
         )
-        self.channel = QComboBox()
+        self.channel = growing_combo()
         self.channel.setToolTip("Channel that shows the nuclei, counted from 0.")
-        self.slices = QComboBox()
+        self.slices = growing_combo()
         self.slices.setToolTip(
             "Networks are two-dimensional: slices are segmented one by one, numbers stay unique."
         )
-        self._rows = QFormLayout(self)
-        self._rows.setContentsMargins(0, 0, 0, 0)
-        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        self._rows.addRow("Channels", self.channel_axis)
-        self._rows.addRow("Channel", self.channel)
-        self._rows.addRow("Slices", self.slices)
+        self._rows = form_rows(self)
+        add_row(self._rows, "Channels", self.channel_axis)
+        add_row(self._rows, "Channel", self.channel)
+        add_row(self._rows, "Slices", self.slices)
         self.channel_axis.currentIndexChanged.connect(self._fill)
         self.show_image(None)
 
@@ -97,9 +97,8 @@ class WhereChoice(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.where = QComboBox()
+        self.where = growing_combo()
         self.where.addItems(list(WHERE))
-        self.where.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.where.setToolTip("Labels outside the part you choose stay as they are.")
         self.draw = QPushButton("Draw")
         self.draw.setToolTip("Drag a rectangle over the nuclei; other shapes are in the layer's controls.")

@@ -28,7 +28,7 @@ class ImageLayerChoice(QComboBox):
         self._layers: list[Image] = []
         self._told: Image | None = None
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(12)
+        self.setMinimumContentsLength(8)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         viewer.layers.events.inserted.connect(self._refill)
         viewer.layers.events.removed.connect(self._refill)
@@ -65,7 +65,7 @@ class ImageLayerChoice(QComboBox):
         self.clear()
         self.addItems([layer.name for layer in self._layers])
         self.blockSignals(False)
-        self._choose(added if isinstance(added, Image) else chosen)
+        self._choose(added if isinstance(added, Image) and added.visible else chosen)
         self._tell()
 
     def _rename(self, event: Event | None = None) -> None:
@@ -81,7 +81,7 @@ class ImageLayerChoice(QComboBox):
 
     def _tell(self) -> None:
         layer = self.layer
-        if layer is not self._told:
+        if layer != self._told:  # napari hands plugins proxies: two of one layer are equal, not identical
             self._told = layer
             self.setToolTip(layer.name if layer is not None else "")
             self.layer_changed.emit()

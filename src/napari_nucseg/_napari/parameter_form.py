@@ -9,9 +9,11 @@ import types
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QSizePolicy, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QSizePolicy, QSpinBox, QWidget
 from superqt import QLabeledDoubleSlider, QLabeledSlider
 from superqt.utils import signals_blocked
+
+from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,9 +40,7 @@ class SettingsForm(QWidget):
     def __init__(self, model: type[BaseModel], fields: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.editors: dict[str, _Editor] = {}
-        rows = QFormLayout(self)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        rows = form_rows(self)
         for name in fields:
             field = model.model_fields[name]
             editor = _editor_for(field)
@@ -51,8 +51,7 @@ class SettingsForm(QWidget):
             if isinstance(editor, _Check):
                 rows.addRow(editor.widget)
             else:
-                rows.addRow(field.title or name, editor.widget)
-                rows.labelForField(editor.widget).setToolTip(field.description or "")
+                add_row(rows, field.title or name, editor.widget)
 
     def values(self) -> dict[str, Any]:
         """Return what the form shows, by field name; None where an optional field is left to the program."""
@@ -96,7 +95,7 @@ class _Check(_Editor):
 
 class _Choice(_Editor):
     def __init__(self, choices: Sequence[str]) -> None:
-        self.widget = QComboBox()
+        self.widget = growing_combo()
         self.widget.addItems(list(choices))
 
     def value(self) -> str:
@@ -115,7 +114,6 @@ class _FloatSlider(_Editor):
         self.widget.setRange(low, high)
         self.widget.setDecimals(2)
         self.widget.setSingleStep(0.01)
-        self.widget.setMinimumWidth(150)
 
     def value(self) -> float:
         return round(float(self.widget.value()), 2)
@@ -132,7 +130,6 @@ class OptionalIntSlider(_Editor):
         self._automatic = True
         self.widget = QLabeledSlider(Qt.Orientation.Horizontal)
         self.widget.setRange(low, _DEFAULT_MAXIMUM)
-        self.widget.setMinimumWidth(150)
         self.widget.valueChanged.connect(self._take_over)
 
     def value(self) -> int | None:

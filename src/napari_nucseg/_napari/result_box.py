@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import pi
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QGroupBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_nucseg._napari.parameter_form import OptionalIntSlider, SettingsForm
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 SLIDERS = ("foreground_threshold", "core_threshold", "min_area_px", "exclude_border")
 
 
-class ResultBox(QGroupBox):
+class ResultBox(QWidget):
     """Sliders and buttons for one result layer."""
 
     decoding_changed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Adjust", parent)
-        self.setToolTip("Moves the outlines at once; the network is not run again. Nuclei you edited stay.")
+        super().__init__(parent)
         self.form = SettingsForm(DecodingSettings, SLIDERS)
         self.defaults = _button("Defaults", "Back to the standard settings.")
         self.table = _button(
@@ -35,13 +34,9 @@ class ResultBox(QGroupBox):
             "Copy methods text", "Sentences for a methods section: model, settings, citations."
         )
         column = QVBoxLayout(self)
-        column.addWidget(self.form)
-        buttons = QGridLayout()
-        buttons.addWidget(self.defaults, 0, 0)
-        buttons.addWidget(self.table, 0, 1)
-        buttons.addWidget(self.python, 1, 0)
-        buttons.addWidget(self.methods, 1, 1)
-        column.addLayout(buttons)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._make_adjust())
+        column.addWidget(self._make_export())
         self.form.changed.connect(self._tell)
         self.defaults.clicked.connect(self._reset)
 
@@ -55,6 +50,22 @@ class ResultBox(QGroupBox):
                 area.set_automatic(round(nucleus_px / 20), round(nucleus_px))
         self.form.set_values(state.settings.decoding)
         self.form.setEnabled(bool(state.maps))
+
+    def _make_adjust(self) -> QGroupBox:
+        box = QGroupBox("Adjust")
+        box.setToolTip("Moves the outlines at once; the network is not run again. Nuclei you edited stay.")
+        column = QVBoxLayout(box)
+        column.addWidget(self.form)
+        column.addWidget(self.defaults, alignment=Qt.AlignmentFlag.AlignRight)
+        return box
+
+    def _make_export(self) -> QGroupBox:
+        box = QGroupBox("Export")
+        grid = QGridLayout(box)
+        grid.addWidget(self.table, 0, 0, 1, 2)
+        grid.addWidget(self.python, 1, 0)
+        grid.addWidget(self.methods, 1, 1)
+        return box
 
     def _tell(self) -> None:
         self.decoding_changed.emit(DecodingSettings(**self.form.values()))

@@ -110,9 +110,11 @@ class SegmentController(QObject):
         pending = self._ask_where_to(request, job)
         if pending is None:
             return
+        # napari's progress handles waiting events (another click, an older run's end): it comes before all else
+        activity = activity_progress(total=PERCENT, desc=f"Segmenting {request.image.name}")
         self._close_activity()
+        self._activity = activity
         self._pending = pending
-        self._activity = activity_progress(total=PERCENT, desc=f"Segmenting {request.image.name}")
         self._runs.start(lambda: run_job(job))
         self.started.emit()
 
@@ -141,9 +143,11 @@ class SegmentController(QObject):
         )
 
     def _show_progress(self, progress: JobProgress) -> None:
-        if self._activity is not None:
-            self._activity.update(round(progress.fraction * PERCENT) - self._activity.n)
         self.progressed.emit(progress)
+        if (
+            self._activity is not None
+        ):  # last: napari handles waiting events here, the run's end may be among them
+            self._activity.update(round(progress.fraction * PERCENT) - self._activity.n)
 
     def _deliver(self, result: JobResult) -> None:
         pending, self._pending = self._pending, None

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QComboBox,
-    QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -15,6 +13,7 @@ from qtpy.QtWidgets import (
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QStyle,
     QVBoxLayout,
     QWidget,
 )
@@ -25,15 +24,17 @@ from napari_nucseg._napari.image_choice import AxesChoice, WhereChoice
 from napari_nucseg._napari.layer_choice import ImageLayerChoice
 from napari_nucseg._napari.parameter_form import SettingsForm
 from napari_nucseg._napari.result_box import ResultBox
+from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY_TEXT
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from qtpy.QtWidgets import QComboBox
 
 EMPTY_STATE = "Open an image first:\nFile ▸ Open Sample ▸ NucSeg"
 ADVANCED = ("precision", "tile_px", "batch_size")
-DOCK_WIDTH_PX = 320
+DOCK_WIDTH_PX = 310
 
 
 class SegmentForm(QWidget):
@@ -52,6 +53,7 @@ class SegmentForm(QWidget):
         self.advanced = self._make_advanced()
         self.run = QPushButton("Segment nuclei")
         self.run.setMinimumHeight(40)
+        self.run.setStyleSheet("font-weight: bold;")
         self.run.setToolTip(
             f"Find the nuclei ({SEGMENT_KEY_TEXT}). While it runs, another click starts again."
         )
@@ -70,7 +72,7 @@ class SegmentForm(QWidget):
 
     def say(self, text: str) -> None:
         """Show a line below the button; an empty one hides it."""
-        self.status.setText(text)
+        self.status.setText(text.replace(" · ", "\N{NO-BREAK SPACE}· "))
         self.status.setVisible(bool(text))
 
     def show_empty(self, empty: bool) -> None:
@@ -81,14 +83,12 @@ class SegmentForm(QWidget):
 
     def _make_choices(self) -> QWidget:
         choices = QWidget()
-        rows = QFormLayout(choices)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        rows.addRow("Image", self.image)
+        rows = form_rows(choices)
+        add_row(rows, "Image", self.image)
         rows.addRow(self.axes)
-        rows.addRow("Model", self.model)
-        rows.addRow("Diameter", self.diameter)
-        rows.addRow("Where", self.where)
+        add_row(rows, "Model", self.model)
+        add_row(rows, "Diameter", self.diameter)
+        add_row(rows, "Where", self.where)
         rows.addRow(self.advanced)
         return choices
 
@@ -96,13 +96,14 @@ class SegmentForm(QWidget):
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
-        device = QFormLayout()
-        device.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        device.addRow("Device", self.device)
+        device = form_rows()
+        add_row(device, "Device", self.device)
         column.addLayout(device)
         column.addWidget(self.advanced_form)
         advanced = QCollapsible("Advanced settings", expandedIcon="▾", collapsedIcon="▸")
         advanced.setDuration(0)
+        advanced.layout().setContentsMargins(0, 0, 0, 0)
+        advanced.content().layout().setContentsMargins(0, 4, 0, 0)
         advanced.addWidget(content)
         advanced.collapse(animate=False)
         return advanced
@@ -118,6 +119,8 @@ class SegmentForm(QWidget):
     def _lay_out(self) -> None:
         content = QWidget()
         column = QVBoxLayout(content)
+        column.setContentsMargins(4, 4, 4, 4)
+        column.setSpacing(8)
         for part in (self.empty, self.choices, self.run, self.running, self.status, self.result):
             column.addWidget(part)
         column.addStretch(1)
@@ -126,16 +129,16 @@ class SegmentForm(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(content)
+        bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+        scroll.setMinimumWidth(DOCK_WIDTH_PX + bar)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
-        self.setMinimumWidth(DOCK_WIDTH_PX)
+        # without this napari puts an empty half below the form
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
 
 def _combo(placeholder: str) -> QComboBox:
-    combo = QComboBox()
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(12)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    combo = growing_combo()
     combo.addItem(placeholder, "auto")
     return combo

@@ -11,7 +11,7 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout, QWidget
 
 from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
-from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, add_drawing_layer
+from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, add_drawing_layer, draw_again
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.live_decoding import LiveDecoding
 from napari_nucseg._napari.results import result_layer
@@ -20,7 +20,14 @@ from napari_nucseg._napari.segment_form import SegmentForm
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY, SEGMENT_KEY_TEXT, ViewerShortcut
 from napari_nucseg._napari.spatial import pixel_size_um
 from napari_nucseg._napari.table import table_steps
-from napari_nucseg._napari.text import count_nuclei, methods_text, python_text, short_device, summary_text
+from napari_nucseg._napari.text import (
+    count_nuclei,
+    diameter_text,
+    methods_text,
+    python_text,
+    short_device,
+    summary_text,
+)
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
@@ -49,6 +56,7 @@ class SegmentWidget(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.form)
+        self.setSizePolicy(self.form.sizePolicy())
         self.controller = SegmentController(napari_viewer, self)
         self.live = LiveDecoding(self)
         self._measure = LineMeasure(napari_viewer, self)
@@ -209,10 +217,7 @@ class SegmentWidget(QWidget):
         )
         sizes = [s for s in map(state.maps.get, state.maps) if s is not None and s.diameter is not None]
         if sizes:
-            estimate = sizes[-1].diameter
-            rest.insert(
-                0, f"Diameter found: {estimate.diameter_px:.0f} px (confidence {estimate.confidence:.0%})"
-            )
+            rest.insert(0, diameter_text(sizes[-1].diameter))
         self.form.say("\n".join([line, *rest]))
 
     def _show_failure(self, message: str) -> None:
@@ -239,8 +244,9 @@ class SegmentWidget(QWidget):
         if image is None:
             return
         if REGION_LAYER in self._viewer.layers:
-            self._viewer.layers.remove(REGION_LAYER)
-        add_drawing_layer(self._viewer, image, REGION_LAYER, "add_rectangle")
+            draw_again(self._viewer, self._viewer.layers[REGION_LAYER], "add_rectangle")
+        else:
+            add_drawing_layer(self._viewer, image, REGION_LAYER, "add_rectangle")
         self.form.say("Drag a rectangle over the nuclei, then click Segment nuclei.")
 
     def _decode(self, decoding: DecodingSettings) -> None:

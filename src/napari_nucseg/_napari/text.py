@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from napari_nucseg._napari.layer_state import LayerState
+    from napari_nucseg.segmentation.size import DiameterEstimate
 
 CITATIONS = (
     "U-Net: Ronneberger, Fischer & Brox (2015), doi:10.1007/978-3-319-24574-4_28",
@@ -53,6 +54,14 @@ def summary_text(counted: Counted, pixel_size_um: float | None, origin: str) -> 
         area_um2 = counted.median_area_px * pixel_size_um**2
         area = f"median {area_um2:.0f} µm²" if area_um2 >= 10 else f"median {area_um2:.2g} µm²"
     return f"{nuclei} · {area} · {origin}"
+
+
+def diameter_text(estimate: DiameterEstimate) -> str:
+    """Say what the program found out about the nuclei's size, and how sure it is."""
+    size = f"{estimate.diameter_px:.0f} px"
+    if estimate.confidence <= 0:
+        return f"Diameter not recognised, {size} assumed. If nuclei are cut or missed, set it."
+    return f"Diameter estimated: {size} (confidence {estimate.confidence:.0%})"
 
 
 def short_device(name: str, description: str) -> str:

@@ -1,0 +1,125 @@
+"""A real napari viewer with the real dock widget, small images with nuclei, and a user who clicks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip("napari", reason="the window's tests need napari and Qt: pip install napari-nucseg[test]")
+
+import numpy as np
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QApplication
+
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import napari
+    from napari.layers import Labels
+    from pytestqt.qtbot import QtBot
+    from qtpy.QtWidgets import QAbstractButton, QDialog
+
+    from napari_nucseg._napari.segment_widget import SegmentWidget
+
+TIMEOUT_MS = 60_000
+
+
+class User:
+    """What a user does with the widget: click, wait, answer a box."""
+
+    def __init__(self, qtbot: QtBot, widget: SegmentWidget) -> None:
+        self.qtbot = qtbot
+        self.widget = widget
+
+    def click(self, button: QAbstractButton) -> None:
+        """Press and release the left mouse button on a visible, enabled button."""
+        assert button.isVisible(), f"{button.text()!r} is not visible"
+        assert button.isEnabled(), f"{button.text()!r} is not enabled"
+        self.qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def segment(self) -> Labels:
+        """Click the big button, wait for the result, return its layer."""
+        with self.qtbot.waitSignal(self.widget.controller.done, timeout=TIMEOUT_MS) as done:
+            self.click(self.widget.form.run)
+        self.wait_until_idle()
+        return done.args[0]
+
+    def wait_until_idle(self) -> None:
+        """Wait until neither a run nor a slider's decoding is under way."""
+        widget = self.widget
+        self.qtbot.waitUntil(
+            lambda: not widget.controller.running and not widget.live.busy, timeout=TIMEOUT_MS
+        )
+
+    def said(self) -> str:
+        """Return the line below the button."""
+        return self.widget.form.status.text().replace("\N{NO-BREAK SPACE}", " ")
+
+
+def answer_next_dialog(act: Callable[[QDialog], None], tries: int = 400) -> None:
+    """Act on the next modal dialog that opens, from within its own event loop."""
+
+    def look(left: int) -> None:
+        dialog = QApplication.activeModalWidget()
+        if dialog is not None and dialog.isVisible():
+            act(dialog)
+        elif left:
+            QTimer.singleShot(50, lambda: look(left - 1))
+
+    QTimer.singleShot(50, lambda: look(tries))
+
+
+def largest_nucleus(labels: np.ndarray) -> int:
+    """Number of the nucleus with the most pixels."""
+    counts = np.bincount(labels.ravel())
+    counts[0] = 0
+    return int(counts.argmax())
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model or sample of the person who runs the tests gets in the way."""
+    monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("NUCSEG_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
+    """Shown viewer that knows installed plugins."""
+    return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def widget(viewer: napari.Viewer, qtbot: QtBot) -> SegmentWidget:
+    """Dock widget opened as napari opens it, with its models listed."""
+    _, opened = viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
+    qtbot.waitUntil(lambda: opened.form.device.count() > 1, timeout=TIMEOUT_MS)
+    return opened
+
+
+@pytest.fixture
+def user(qtbot: QtBot, widget: SegmentWidget) -> User:
+    """Somebody at the mouse."""
+    return User(qtbot, widget)
+
+
+@pytest.fixture
+def answer() -> Callable[..., None]:
+    """Answer the next modal dialog."""
+    return answer_next_dialog
+
+
+@pytest.fixture
+def largest() -> Callable[[np.ndarray], int]:
+    """Find the largest nucleus."""
+    return largest_nucleus
+
+
+@pytest.fixture(scope="session")
+def nuclei() -> np.ndarray:
+    """Fluorescence (192, 192) with nuclei of about 24 px."""
+    return synthetic_fluorescence((192, 192), seed=3, diameter_px=24).image

@@ -1,0 +1,116 @@
+"""Sliders on the cached maps, in a real window."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from napari_nucseg._napari.layer_state import read_state
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+
+
+@pytest.fixture
+def segmented(viewer, user, nuclei):
+    viewer.add_image(nuclei)
+    return user.segment()
+
+
+def _slider(widget, name):
+    return widget.form.result.form.editors[name].widget
+
+
+def test_threshold_moves_outlines_without_the_network(user, widget, segmented):
+    runs = []
+    widget.controller.started.connect(lambda: runs.append(1))
+    before = (segmented.data > 0).sum()
+    _slider(widget, "foreground_threshold").setValue(0.9)
+    user.wait_until_idle()
+    smaller = (segmented.data > 0).sum()
+    _slider(widget, "foreground_threshold").setValue(0.2)
+    user.wait_until_idle()
+    assert smaller < before < (segmented.data > 0).sum()
+    assert not runs
+    assert read_state(segmented).settings.decoding.foreground_threshold == 0.2
+
+
+def test_minimum_area_and_border(user, widget, segmented):
+    n_before = len(np.unique(segmented.data)) - 1
+    smallest = np.bincount(segmented.data.ravel())[1:].min()
+    _slider(widget, "min_area_px").setValue(int(smallest) + 1)
+    user.wait_until_idle()
+    assert len(np.unique(segmented.data)) - 1 < n_before
+    user.click(_slider(widget, "exclude_border"))
+    user.wait_until_idle()
+    edge = np.concatenate(
+        [segmented.data[0], segmented.data[-1], segmented.data[:, 0], segmented.data[:, -1]]
+    )
+    assert not edge.any()
+    user.click(widget.form.result.defaults)
+    user.wait_until_idle()
+    assert len(np.unique(segmented.data)) - 1 == n_before
+
+
+def test_edited_nuclei_stay_whatever_the_sliders_do(user, widget, segmented, largest):
+    erased = segmented.data == largest(segmented.data)
+    segmented.data_setitem(np.nonzero(erased), 0)
+    own = np.zeros_like(erased)
+    own[90:110, 90:110] = True
+    segmented.data_setitem(np.nonzero(own), 7000)
+    for value in (0.9, 0.2, 0.5):
+        _slider(widget, "foreground_threshold").setValue(value)
+        user.wait_until_idle()
+        np.testing.assert_array_equal(segmented.data == 7000, own)
+        assert not segmented.data[erased & ~own].any(), "what was erased stays erased"
+
+
+def test_painting_mode_survives_a_slider(user, widget, segmented):
+    segmented.mode = "paint"
+    _slider(widget, "core_threshold").setValue(0.7)
+    user.wait_until_idle()
+    assert segmented.mode == "paint"
+
+
+def test_a_million_pixels_decode_at_once(viewer, user, widget):
+    viewer.add_image(synthetic_fluorescence((1024, 1024), seed=2).image)
+    widget.form.diameter.unit.setCurrentText("Pixels")
+    user.segment()
+    times = []
+    for value in (0.6, 0.4, 0.55):
+        started = time.perf_counter()
+        _slider(widget, "foreground_threshold").setValue(value)
+        user.wait_until_idle()
+        times.append(time.perf_counter() - started)
+    # the goal is 0.3 s on an idle machine; tests share theirs with others
+    assert min(times) < 1.5, times
+
+
+def test_table_python_and_methods(user, widget, segmented, tmp_path, answer):
+    from qtpy.QtWidgets import QApplication, QFileDialog
+
+    target = tmp_path / "nuclei.csv"
+
+    def save(dialog: QFileDialog) -> None:
+        dialog.selectFile(str(target))
+        dialog.accept()
+
+    answer(save)
+    user.click(widget.form.result.table)
+    user.qtbot.waitUntil(target.exists, timeout=10_000)
+    header, *rows = target.read_text(encoding="utf-8").splitlines()
+    assert header.startswith("label,area_px,centroid_y_px,centroid_x_px")
+    assert "mean_intensity" in header
+    assert len(rows) == len(np.unique(segmented.data)) - 1
+
+    user.click(widget.form.result.python)
+    code = QApplication.clipboard().text()
+    scope = {"image": widget.form.image.layer.data}
+    exec(code, scope)
+    np.testing.assert_array_equal(scope["labels"], segmented.data)
+
+    user.click(widget.form.result.methods)
+    methods = QApplication.clipboard().text()
+    state = read_state(segmented)
+    for word in (state.model_name, state.model_sha256[:12], "napari", "PyTorch", "0.50", "cite"):
+        assert word in methods

@@ -1,0 +1,287 @@
+"""The dock widget, driven by clicks in a real window, with the bundled network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from napari.layers import Labels
+
+from napari_nucseg._napari.layer_state import read_state
+from napari_nucseg._napari.segment_form import EMPTY_STATE
+
+if TYPE_CHECKING:
+    from qtpy.QtWidgets import QMessageBox
+
+
+def test_empty_viewer_says_what_to_do(user, widget):
+    assert widget.form.empty.isVisible()
+    assert widget.form.empty.text() == EMPTY_STATE
+    assert not widget.form.run.isEnabled()
+
+
+def test_opened_before_the_image(viewer, user, widget, nuclei):
+    viewer.add_image(nuclei, name="plate")
+    assert widget.form.image.currentText() == "plate"
+    layer = user.segment()
+    assert layer.name == "plate nuclei"
+    assert layer.data.max() > 5
+    assert "nuclei · median" in user.said()
+    assert "s on CPU" in user.said() or "cuda" in user.said().lower()
+
+
+def test_opened_after_the_images(viewer, qtbot, nuclei):
+    first = viewer.add_image(nuclei, name="first")
+    viewer.add_image(nuclei, name="second")
+    viewer.layers.selection.active = first
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
+    assert widget.form.image.layer is first
+
+
+def test_follows_renaming_removal_and_selection(viewer, user, widget, nuclei):
+    first = viewer.add_image(nuclei, name="first")
+    second = viewer.add_image(nuclei, name="second")
+    assert widget.form.image.layer is second
+    second.name = "renamed"
+    assert widget.form.image.currentText() == "renamed"
+    viewer.layers.selection.active = first
+    assert widget.form.image.layer is first
+    viewer.layers.remove(first)
+    assert widget.form.image.layer is second
+    viewer.layers.remove(second)
+    assert widget.form.image.layer is None
+    assert widget.form.empty.isVisible()
+
+
+def test_result_lies_exactly_on_its_image(viewer, user, nuclei):
+    image = viewer.add_image(
+        nuclei,
+        scale=(0.5, 0.5),
+        translate=(10, -20),
+        rotate=30,
+        shear=[0.1],
+        affine=[[0, 1, 5], [1, 0, 7], [0, 0, 1]],
+        units=("um", "um"),
+        axis_labels=("row", "column"),
+    )
+    layer = user.segment()
+    for corner in ((0, 0), (191, 0), (3, 170)):
+        np.testing.assert_allclose(layer.data_to_world(corner), image.data_to_world(corner))
+    assert layer.units == image.units
+    assert layer.axis_labels == image.axis_labels
+    np.testing.assert_allclose(layer.scale, image.scale)
+    assert "µm²" in user.said()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        pytest.param(lambda n: np.zeros((64, 64), np.uint16), "No nuclei found", id="constant"),
+        pytest.param(lambda n: np.full((64, 64), np.nan, np.float32), None, id="all-nan"),
+    ],
+)
+def test_hopeless_images_end_in_words(viewer, user, widget, nuclei, make, words):
+    viewer.add_image(make(nuclei), contrast_limits=(0, 1))
+    with user.qtbot.waitSignal(widget.form.run.clicked):
+        user.click(widget.form.run)
+    user.wait_until_idle()
+    assert user.said(), "the widget says nothing"
+    if words:
+        assert words in user.said()
+    assert not widget.form.running.isVisible()
+
+
+def test_nan_pixels_do_not_matter(viewer, user, nuclei):
+    holed = nuclei.astype(np.float32)
+    holed[:4, :4] = np.nan
+    viewer.add_image(holed, contrast_limits=(0, 255))
+    assert user.segment().data.max() > 5
+
+
+def test_damaged_model_is_an_error_in_words(viewer, user, widget, nuclei, tmp_path):
+    viewer.add_image(nuclei)
+    damaged = tmp_path / "damaged.safetensors"
+    damaged.write_bytes(b"no model")
+    widget.form.model.addItem("damaged", str(damaged))
+    widget.form.model.setCurrentIndex(widget.form.model.count() - 1)
+    with user.qtbot.waitSignal(widget.controller.failed, timeout=60_000):
+        user.click(widget.form.run)
+    user.wait_until_idle()
+    assert "damaged.safetensors" in user.said()
+    assert not any(isinstance(layer, Labels) for layer in viewer.layers)
+
+
+def test_cancel_stops_within_a_tile_and_changes_nothing(viewer, user, widget, nuclei):
+    viewer.add_image(np.tile(nuclei, (5, 5)))
+    widget.form.advanced_form.editors["tile_px"].widget.setValue(64)
+    with user.qtbot.waitSignal(widget.controller.progressed, timeout=60_000):
+        user.click(widget.form.run)
+    with user.qtbot.waitSignal(widget.controller.cancelled, timeout=15_000):
+        user.click(widget.form.cancel)
+    user.wait_until_idle()
+    assert "Cancelled" in user.said()
+    assert not widget.form.running.isVisible()
+    assert not any(isinstance(layer, Labels) for layer in viewer.layers)
+
+
+def test_second_click_restarts(viewer, user, widget, nuclei):
+    viewer.add_image(np.tile(nuclei, (2, 2)))
+    results = []
+    widget.controller.done.connect(lambda layer, result: results.append(layer))
+    with user.qtbot.waitSignal(widget.controller.started, timeout=60_000):
+        user.click(widget.form.run)
+    user.segment()
+    user.qtbot.wait(300)
+    assert len(results) == 1, "the run that was given up delivered too"
+    assert sum(isinstance(layer, Labels) for layer in viewer.layers) == 1
+
+
+def test_running_again_replaces_an_untouched_result(viewer, user, nuclei):
+    viewer.add_image(nuclei)
+    layer = user.segment()
+    before = layer.data.copy()
+    assert user.segment() == layer
+    np.testing.assert_array_equal(layer.data, before)
+
+
+@pytest.mark.parametrize("choice", ["Keep edits", "Replace", "New layer", "Cancel"])
+def test_painted_edits_are_never_overwritten_unasked(viewer, user, widget, nuclei, answer, largest, choice):
+    viewer.add_image(nuclei)
+    layer = user.segment()
+    predicted = layer.data.copy()
+    victim = largest(predicted)
+    layer.data_setitem(np.nonzero(predicted == victim), 0)  # erased, as the eraser does
+    layer.selected_label = 5000
+    layer.paint((96, 96), 5000)  # a nucleus of the user's own
+    edited = layer.data.copy()
+    texts = []
+
+    def press(box: QMessageBox) -> None:
+        texts.append(box.text())
+        user.click(next(b for b in box.buttons() if b.text().replace("&", "") == choice))
+
+    answer(press)
+    if choice == "Cancel":
+        user.click(widget.form.run)
+        user.wait_until_idle()
+    else:
+        result = user.segment()
+    assert layer.name in texts[0]
+    if choice == "Keep edits":
+        assert result == layer
+        assert not (layer.data[predicted == victim] == victim).any()
+        np.testing.assert_array_equal(layer.data == 5000, edited == 5000)
+    elif choice == "Replace":
+        np.testing.assert_array_equal(layer.data > 0, predicted > 0)
+    else:
+        np.testing.assert_array_equal(layer.data, edited)
+    assert sum(isinstance(one, Labels) for one in viewer.layers) == (2 if choice == "New layer" else 1)
+
+
+def test_undo_after_a_new_result_does_no_damage(viewer, user, nuclei, largest):
+    viewer.add_image(nuclei)
+    layer = user.segment()
+    layer.data_setitem(np.nonzero(layer.data == largest(layer.data)), 0)
+    layer.undo()
+    user.segment()
+    settled = layer.data.copy()
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, settled)
+
+
+def test_colour_image(viewer, user):
+    from napari_nucseg.data.synthetic import synthetic_histology
+
+    viewer.add_image(synthetic_histology((160, 160), seed=1).image)
+    layer = user.segment()
+    assert layer.data.shape == (160, 160)
+
+
+def test_channel_of_a_multichannel_image(viewer, user, widget, nuclei):
+    noise = np.random.default_rng(0).integers(0, 20, (3, *nuclei.shape)).astype(nuclei.dtype)
+    noise[1] = nuclei
+    viewer.add_image(noise, axis_labels=("c", "y", "x"))
+    assert widget.form.axes.channel.isVisible(), "the axis called c holds channels"
+    widget.form.axes.channel.setCurrentIndex(1)
+    layer = user.segment()
+    assert layer.data.shape == nuclei.shape
+    assert layer.data.max() > 5
+    state = read_state(layer)
+    assert (state.settings.axes, state.settings.channel) == ("CYX", 1)
+
+
+def test_slices_of_a_stack(viewer, user, widget, nuclei):
+    viewer.add_image(np.stack([nuclei, np.zeros_like(nuclei), nuclei[::-1]]), scale=(3, 1, 1))
+    assert widget.form.axes.slices.isVisible()
+    viewer.dims.set_current_step(0, 2)
+    layer = user.segment()
+    assert layer.data[2].any() and not layer.data[0].any(), "the current slice alone"
+    first = layer.data[2].copy()
+    widget.form.axes.slices.setCurrentIndex(1)
+    assert user.segment() == layer
+    numbers = [set(np.unique(plane)) - {0} for plane in layer.data]
+    assert not numbers[0] & numbers[2], "numbers are unique in the stack"
+    assert not numbers[1]
+    np.testing.assert_array_equal(layer.data[2] > 0, first > 0)
+    np.testing.assert_allclose(layer.scale, (3, 1, 1))
+
+
+def test_current_view_leaves_the_rest_alone(viewer, user, widget, nuclei):
+    image = viewer.add_image(nuclei)
+    layer = user.segment()
+    whole = layer.data.copy()
+    viewer.camera.zoom *= 3
+    viewer.camera.center = (0, 48, 48)
+    user.qtbot.waitUntil(lambda: image.corner_pixels[1][1] < 150, timeout=5000)
+    (top, left), (bottom, right) = image.corner_pixels
+    widget.form.where.where.setCurrentText("Current view")
+    widget.form.result.form.editors["foreground_threshold"].widget.setValue(0.9)
+    user.wait_until_idle()
+    shrunk = layer.data.copy()
+    assert (shrunk > 0).sum() < (whole > 0).sum()
+    widget.form.result.form.editors["foreground_threshold"].widget.setValue(0.5)
+    user.wait_until_idle()
+    assert user.segment() == layer
+    far = np.ones(whole.shape, bool)
+    far[max(top - 40, 0) : bottom + 40, max(left - 40, 0) : right + 40] = False
+    np.testing.assert_array_equal((layer.data > 0)[far], (whole > 0)[far])
+
+
+def test_drawn_rectangle(viewer, user, widget, nuclei):
+    image = viewer.add_image(nuclei, scale=(0.5, 0.5))
+    widget.form.where.where.setCurrentText("Drawn region")
+    user.click(widget.form.run)
+    assert "no region is drawn" in user.said()
+    user.click(widget.form.where.draw)
+    shapes = viewer.layers.selection.active
+    assert shapes.mode == "add_rectangle"
+    shapes.add_rectangles([[20, 20], [20, 120], [100, 120], [100, 20]])
+    assert widget.form.image.layer is image
+    layer = user.segment()
+    assert layer.data[20:100, 20:120].any()
+    assert not layer.data[150:].any()
+
+
+def test_diameter_is_measured_by_a_line(viewer, user, widget, nuclei):
+    image = viewer.add_image(nuclei, scale=(0.5, 0.5), units=("um", "um"))
+    user.click(widget.form.diameter.measure)
+    line = viewer.layers.selection.active
+    assert line.mode == "add_line"
+    line.add_lines([[10, 10], [10, 34]])
+    viewer.screenshot()  # as under a user's mouse: napari crashes where a shape goes that never was painted
+    user.qtbot.waitUntil(lambda: line not in viewer.layers, timeout=5000)
+    assert widget.form.diameter.choices() == {"diameter_px": None, "diameter_um": 12.0, "pixel_size_um": 0.5}
+    assert not widget.form.diameter.measure.isChecked()
+    assert viewer.layers.selection.active is image
+    state = read_state(user.segment())
+    assert state.maps.get(()).diameter_px == pytest.approx(24)
+
+
+def test_closed_widget_lets_go_of_the_viewer(viewer, user, widget, nuclei):
+    viewer.add_image(nuclei)
+    widget.close()
+    viewer.add_image(nuclei, name="later")
+    viewer.layers.clear()
+    viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
+    viewer.add_image(nuclei)
