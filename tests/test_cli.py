@@ -243,7 +243,7 @@ def test_train_a_few_steps_and_resume(tmp_path: Path, capsys) -> None:
     main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
     job = tmp_path / "job.yaml"
     job.write_text(
-        "name: mine\noutput: runs\nsteps: 2\nsize_steps: 0\nbatch_size: 2\npatch_px: 64\ndevice: cpu\n"
+        "name: mine\noutput: runs\nsteps: 2\nbatch_size: 2\npatch_px: 64\ndevice: cpu\n"
         "validation_share: 0\naugment: {crop_px: 64}\ndata: [{path: synthetic-fluorescence}]\n"
         "architecture: {encoder: tu-regnetx_002, encoder_depth: 3, decoder_channels: [16, 8, 8]}\n"
     )

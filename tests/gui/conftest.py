@@ -10,7 +10,7 @@ pytest.importorskip("napari", reason="the window's tests need napari and Qt: pip
 
 import numpy as np
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QDialogButtonBox, QLineEdit
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 
@@ -66,11 +66,27 @@ def answer_next_dialog(act: Callable[[QDialog], None], tries: int = 400) -> None
     def look(left: int) -> None:
         dialog = QApplication.activeModalWidget()
         if dialog is not None and dialog.isVisible():
-            act(dialog)
+            try:
+                act(dialog)
+            except BaseException:
+                dialog.close()  # a dialog that nobody answers would hang the test
+                raise
         elif left:
             QTimer.singleShot(50, lambda: look(left - 1))
 
     QTimer.singleShot(50, lambda: look(tries))
+
+
+def choose_path(path: Path) -> Callable[[QDialog], None]:
+    """Choose a file or folder in Qt's file dialog, as typing its name and pressing the button does."""
+
+    def act(dialog: QDialog) -> None:
+        dialog.findChild(QLineEdit).setText(str(path))
+        buttons = dialog.findChild(QDialogButtonBox)
+        standard = QDialogButtonBox.StandardButton
+        (buttons.button(standard.Save) or buttons.button(standard.Open)).click()
+
+    return act
 
 
 def largest_nucleus(labels: np.ndarray) -> int:
@@ -111,6 +127,12 @@ def user(qtbot: QtBot, widget: SegmentWidget) -> User:
 def answer() -> Callable[..., None]:
     """Answer the next modal dialog."""
     return answer_next_dialog
+
+
+@pytest.fixture
+def choose() -> Callable[[Path], Callable[[QDialog], None]]:
+    """Choose a path in a file dialog."""
+    return choose_path
 
 
 @pytest.fixture

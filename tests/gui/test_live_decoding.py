@@ -86,16 +86,11 @@ def test_a_million_pixels_decode_at_once(viewer, user, widget):
     assert min(times) < 1.5, times
 
 
-def test_table_python_and_methods(user, widget, segmented, tmp_path, answer):
-    from qtpy.QtWidgets import QApplication, QFileDialog
+def test_table_python_and_methods(user, widget, segmented, tmp_path, answer, choose):
+    from qtpy.QtWidgets import QApplication
 
     target = tmp_path / "nuclei.csv"
-
-    def save(dialog: QFileDialog) -> None:
-        dialog.selectFile(str(target))
-        dialog.accept()
-
-    answer(save)
+    answer(choose(target))
     user.click(widget.form.result.table)
     user.qtbot.waitUntil(target.exists, timeout=10_000)
     header, *rows = target.read_text(encoding="utf-8").splitlines()

@@ -77,7 +77,6 @@ def _report(progress: TrainingProgress, *, as_json: bool) -> None:
     if as_json and (progress.message or progress.scores or progress.step % 10 == 0):
         say_json(
             {
-                "task": progress.task,
                 "step": progress.step,
                 "total": progress.total,
                 "seconds": progress.seconds,
@@ -90,7 +89,7 @@ def _report(progress: TrainingProgress, *, as_json: bool) -> None:
         return
     if progress.message:
         note(progress.message)
-    line = f"{progress.task} {progress.step}/{progress.total}: loss {progress.loss:.4f}"
+    line = f"step {progress.step}/{progress.total}: loss {progress.loss:.4f}"
     if progress.scores:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in progress.scores.items())
         note(f"{line}, {figures}")

@@ -62,16 +62,7 @@ class Augmenter(nn.Module):
     @torch.no_grad()
     def forward(self, fields: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw one random view of every patch of the batch."""
-        s = self.settings
-        scale = random_scales(fields.shape[0], s.scale_jitter, fields.device)
-        return self.view(fields, scale, s.crop_px)
-
-    @torch.no_grad()
-    def view(
-        self, fields: torch.Tensor, scale: torch.Tensor, crop_px: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw one view of every patch at given scales (B,)."""
-        warped = warp(fields.float() / 255, scale, crop_px, rotate=self.settings.rotate)
+        warped = warp(fields.float() / 255, self.settings)
         image, foreground, distance = warped[:, :3], warped[:, 3], warped[:, 4]
         core = ((distance - CORE_DISTANCE) / CORE_SOFTNESS + 0.5).clamp(0, 1)
         targets = torch.stack([foreground, distance, core], dim=1)
@@ -93,16 +84,12 @@ class Augmenter(nn.Module):
         return image + torch.randn_like(image[:, :1]) * sigma.view(-1, 1, 1, 1)
 
 
-def random_scales(n: int, spread: float, device: torch.device) -> torch.Tensor:
-    """Draw ``n`` factors whose natural logs are spread evenly over ±``spread``."""
-    return torch.exp(spread * (2 * torch.rand(n, device=device) - 1))
-
-
-def warp(fields: torch.Tensor, scale: torch.Tensor, crop_px: int, *, rotate: bool = True) -> torch.Tensor:
+def warp(fields: torch.Tensor, settings: AugmentSettings) -> torch.Tensor:
     """Cut a randomly placed, turned, mirrored and scaled square out of each patch: (B, K, P, P) to (B, K, C, C)."""
     n, n_fields, side, _ = fields.shape
-    device = fields.device
-    angle = 2 * math.pi * torch.rand(n, device=device) * rotate
+    device, crop_px = fields.device, settings.crop_px
+    scale = torch.exp(settings.scale_jitter * (2 * torch.rand(n, device=device) - 1))
+    angle = 2 * math.pi * torch.rand(n, device=device) * settings.rotate
     mirror = 1 - 2 * torch.randint(0, 2, (n,), device=device).float()
     cos, sin = torch.cos(angle), torch.sin(angle)
     linear = torch.stack([torch.stack([cos * mirror, -sin], -1), torch.stack([sin * mirror, cos], -1)], -2)

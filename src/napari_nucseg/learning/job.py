@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.learning.augment import AugmentSettings
 from napari_nucseg.network.architectures import Architecture
-from napari_nucseg.network.size_network import SizeArchitecture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,8 +58,6 @@ class TrainingJob(BaseModel):
     kind_weights: dict[str, float] = Field({}, description="How often a patch of each kind is drawn.")
     validation_share: float = Field(0.1, ge=0, lt=1, description="Share of groups held back to watch AP.")
     steps: int = Field(3000, ge=1)
-    size_architecture: SizeArchitecture = SizeArchitecture()
-    size_steps: int = Field(1000, ge=0, description="Steps for the size network; 0 leaves it out.")
     batch_size: int = Field(16, ge=1)
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
@@ -80,11 +77,11 @@ class TrainingJob(BaseModel):
         """Folder of this run."""
         return self.output / self.name
 
-    def learning_rate_at(self, step: int, steps: int) -> float:
-        """Linear warm-up, then a cosine down to a hundredth at the last of ``steps``."""
+    def learning_rate_at(self, step: int) -> float:
+        """Linear warm-up, then a cosine down to a hundredth."""
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / self.warmup_steps
-        progress = (step - self.warmup_steps) / max(1, steps - self.warmup_steps)
+        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
 
 

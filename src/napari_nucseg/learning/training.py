@@ -14,11 +14,13 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from napari_nucseg.errors import TrainingError
+from napari_nucseg.learning.augment import Augmenter
 from napari_nucseg.learning.checkpoint import load_checkpoint, save_checkpoint
 from napari_nucseg.learning.examples import hold_back, load_samples
+from napari_nucseg.learning.losses import map_losses
 from napari_nucseg.learning.patches import pack_patches
-from napari_nucseg.learning.tasks import MapTask, SizeTask
 from napari_nucseg.learning.validation import score
+from napari_nucseg.network.architectures import build_network
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import measure_halo
 from napari_nucseg.network.model_file import SUFFIX, Model, ModelCard, save_model
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from napari_nucseg.data.sample import Sample
     from napari_nucseg.learning.job import TrainingJob
     from napari_nucseg.learning.patches import PatchBank
-    from napari_nucseg.learning.tasks import Task
     from napari_nucseg.network.device import Device
 
     Steps = Generator["TrainingProgress", None, nn.Module]
@@ -45,15 +46,13 @@ class TrainingProgress:
 
     Attributes
     ----------
-    task : ``load`` while images are read, then ``maps``, then ``size``
-    step, total : steps of the task done, and in all
+    step, total : steps done, and in all; step 0 while images are read
     losses : by name
-    seconds : since the task began
+    seconds : since the first step of this process
     scores : on held-back images, at the steps that validate
     message : what a user should know
     """
 
-    task: str
     step: int
     total: int
     losses: Mapping[str, float] = field(default_factory=dict)
@@ -80,23 +79,20 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
     """
     device = choose_device(job.device, job.precision)
     broken: list[str] = []
-    yield TrainingProgress("load", 0, 1, message="Reading the images.")
+    yield TrainingProgress(0, job.steps, message="Reading the images.")
     samples = load_samples(job, lambda name, error: broken.append(f"{name}: {error}"))
     learned, held_back = hold_back(samples, job.validation_share)
     bank = pack_patches(learned, canonical_diameter_px=job.canonical_diameter_px, patch_px=job.patch_px)
     for message in broken:
-        yield TrainingProgress("load", 1, 1, message=f"Left out {message}")
+        yield TrainingProgress(0, job.steps, message=f"Left out {message}")
     found = f"{len(bank)} patches from {len(learned)} images; {len(held_back)} images held back."
-    yield TrainingProgress("load", 1, 1, message=found)
+    yield TrainingProgress(0, job.steps, message=found)
     job.folder.mkdir(parents=True, exist_ok=True)
-    network = yield from _Run(job, MapTask(job), bank, device, held_back).steps(resume=resume)
-    size_network = None
-    if job.size_steps:
-        size_network = yield from _Run(job, SizeTask(job), bank, device).steps(resume=resume)
+    network = yield from _Run(job, bank, device, held_back).steps(resume=resume)
     card = make_card(job).model_copy(update={"halo_px": _halo(job, network.cpu(), bank)})
     figures = score(_as_model(card, network), held_back, device) if held_back else {}
     path = job.folder / f"{job.name}{SUFFIX}"
-    save_model(path, card.model_copy(update={"figures": figures}), network, size_network)
+    save_model(path, card.model_copy(update={"figures": figures}), network)
     return path
 
 
@@ -114,7 +110,6 @@ def make_card(job: TrainingJob) -> ModelCard:
         title=job.title or job.name,
         description=job.description,
         architecture=job.architecture,
-        size_architecture=job.size_architecture if job.size_steps else None,
         canonical_diameter_px=job.canonical_diameter_px,
         licence=job.licence,
         training_data=job.training_data,
@@ -123,41 +118,40 @@ def make_card(job: TrainingJob) -> ModelCard:
 
 
 class _Run:
-    """One task of a job: network, running average, optimizer and files."""
+    """One training run: network, running average, optimizer and files."""
 
     def __init__(
-        self, job: TrainingJob, task: Task, bank: PatchBank, device: Device, held_back: Sequence[Sample] = ()
+        self, job: TrainingJob, bank: PatchBank, device: Device, held_back: Sequence[Sample] = ()
     ) -> None:
         torch.manual_seed(job.seed)
-        self.job, self.task, self.device, self.held_back = job, task, device, held_back
-        task.network.to(device.torch).to(memory_format=torch.channels_last)
+        self.job, self.device, self.held_back = job, device, held_back
+        self.network = build_network(job.architecture).to(device.torch).to(memory_format=torch.channels_last)
         self.average = AveragedModel(
-            task.network, multi_avg_fn=get_ema_multi_avg_fn(job.average_decay), use_buffers=True
+            self.network, multi_avg_fn=get_ema_multi_avg_fn(job.average_decay), use_buffers=True
         )
+        self.augmenter = Augmenter(job.augment)
         self.optimizer = torch.optim.AdamW(
-            task.network.parameters(), lr=job.learning_rate, weight_decay=job.weight_decay, fused=True
+            self.network.parameters(), lr=job.learning_rate, weight_decay=job.weight_decay, fused=True
         )
         self.scaler = torch.amp.GradScaler(device.kind, enabled=device.precision == "float16")
         self.fields = bank.fields.to(device.torch)
         self.weights = bank.sampling_weights(job.kind_weights)
-        self.checkpoint = job.folder / f"{task.name}.checkpoint.safetensors"
+        self.checkpoint = job.folder / "checkpoint.safetensors"
 
     def steps(self, *, resume: bool) -> Steps:
         """Train to the end and return the averaged network."""
         step = self._resume() if resume else 0
         started = saved = time.monotonic()
-        while step < self.task.steps:
+        while step < self.job.steps:
             losses = self._step(step)
             step += 1
-            last = step == self.task.steps
+            last = step == self.job.steps
             scores = self._validate() if step % self.job.validate_every == 0 and not last else {}
             if last or time.monotonic() - saved > self.job.checkpoint_seconds:
                 save_checkpoint(self.checkpoint, step, self._modules, self.optimizer, self._identity)
                 saved = time.monotonic()
-            progress = TrainingProgress(
-                self.task.name, step, self.task.steps, losses, time.monotonic() - started, scores
-            )
-            _log(self.job.folder / f"{self.task.name}.csv", progress)
+            progress = TrainingProgress(step, self.job.steps, losses, time.monotonic() - started, scores)
+            _log(self.job.folder / "log.csv", progress)
             yield progress
         network = self.average.module
         assert isinstance(network, nn.Module)
@@ -167,10 +161,13 @@ class _Run:
         """One optimisation step on a freshly drawn batch."""
         torch.manual_seed(self.job.seed * 1_000_003 + step)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.job.learning_rate_at(step, self.task.steps)
+            group["lr"] = self.job.learning_rate_at(step)
         chosen = torch.multinomial(self.weights, self.job.batch_size, replacement=True)
-        self.task.network.train()
-        losses = self.task.losses(self.fields[chosen.to(self.fields.device)], self.device)
+        self.network.train()
+        image, targets = self.augmenter(self.fields[chosen.to(self.fields.device)])
+        with self.device.autocast():
+            logits = self.network(image.contiguous(memory_format=torch.channels_last))
+        losses = map_losses(logits, targets)
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
             raise TrainingError(
@@ -179,10 +176,10 @@ class _Run:
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
-        nn.utils.clip_grad_norm_(self.task.network.parameters(), self.job.gradient_clip)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.job.gradient_clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.average.update_parameters(self.task.network)
+        self.average.update_parameters(self.network)
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _validate(self) -> dict[str, float]:
@@ -198,7 +195,7 @@ class _Run:
 
     @property
     def _modules(self) -> dict[str, nn.Module]:
-        return {"network": self.task.network, "average": self.average}
+        return {"network": self.network, "average": self.average}
 
     @property
     def _identity(self) -> str:
@@ -217,8 +214,8 @@ class _Run:
 
 
 def _as_model(card: ModelCard, network: nn.Module) -> Model:
-    """Wrap a network in memory as a model, without the size network: held-back images have known diameters."""
-    return Model(card.model_copy(update={"size_architecture": None}), network, None, Path(card.name), "")
+    """Wrap a network in memory as a model."""
+    return Model(card, network, Path(card.name), "")
 
 
 def _log(path: Path, progress: TrainingProgress) -> None:

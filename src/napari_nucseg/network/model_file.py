@@ -19,7 +19,6 @@ from safetensors.torch import save
 
 from napari_nucseg.errors import ModelFileError, SettingsError
 from napari_nucseg.network.architectures import Architecture, build_network
-from napari_nucseg.network.size_network import SizeArchitecture, SizeNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +44,6 @@ class ModelCard(BaseModel):
     title: str
     description: str = ""
     architecture: Architecture
-    size_architecture: SizeArchitecture | None = None
     canonical_diameter_px: float = Field(gt=0, description="Nucleus diameter the network was trained at.")
     normalisation: tuple[float, float] = Field(
         (0.5, 99.95), description="Percentiles of the image that become 0 and 1."
@@ -76,7 +74,6 @@ class Model:
 
     card: ModelCard
     network: nn.Module
-    size_network: SizeNetwork | None
     path: Path
     sha256: str
     _elsewhere: dict[str, Model] = field(default_factory=dict, repr=False)
@@ -86,9 +83,7 @@ class Model:
         if device.kind == "cpu":
             return self
         if device.name not in self._elsewhere:
-            size_network = self.size_network and copy.deepcopy(self.size_network).to(device.torch)
-            network = copy.deepcopy(self.network).to(device.torch)
-            self._elsewhere[device.name] = replace(self, network=network, size_network=size_network)
+            self._elsewhere[device.name] = replace(self, network=copy.deepcopy(self.network).to(device.torch))
         return self._elsewhere[device.name]
 
     @property
@@ -173,13 +168,9 @@ def read_card(path: Path) -> ModelCard:
         raise ModelFileError(f"the card of {path} is damaged: {error}") from error
 
 
-def save_model(
-    path: Path, card: ModelCard, network: nn.Module, size_network: nn.Module | None = None
-) -> None:
+def save_model(path: Path, card: ModelCard, network: nn.Module) -> None:
     """Write a model file in float16, whole or not at all."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
-    if size_network is not None:
-        tensors |= {f"size.{k}": v for k, v in size_network.state_dict().items()}
     compact = {
         k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in tensors.items()
     }
@@ -199,14 +190,10 @@ def _load(path: Path, _modified_ns: int) -> Model:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
         network = build_network(card.architecture)
         _fill(network, _part(tensors, "network."))
-        size_network = None
-        if card.size_architecture is not None:
-            size_network = SizeNetwork(card.size_architecture)
-            _fill(size_network, _part(tensors, "size."))
     except (SafetensorError, OSError, RuntimeError, SettingsError) as error:
         raise ModelFileError(f"the weights of {path} do not fit its card: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Model(card, network, size_network, path, digest)
+    return Model(card, network, path, digest)
 
 
 def _check_format(content: Any, path: Path) -> None:

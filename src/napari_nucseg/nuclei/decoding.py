@@ -198,18 +198,21 @@ def _extent(box: tuple[slice, slice]) -> int:
 
 
 def _hole_counts(labels: NDArray[np.int32]) -> Ints:
-    """Count the holes of every 4-connected region at once: 1 minus its Euler number.
+    """Count the holes of every connected region at once: 1 minus its Euler number.
 
-    For 4-connectivity the Euler number is pixels − adjacent pairs + full 2x2 squares.
+    A background that leaks out through a corner only is a hole, as for ``ndimage.binary_fill_holes``. The Euler number
+    then is pixels − adjacent pairs + full 2x2 squares − 2x2 squares with one diagonal alone (Gray 1971).
     """
     n = int(labels.max()) + 1
+    a, b, c, d = labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1], labels[1:, 1:]
     right = labels[:, :-1][labels[:, :-1] == labels[:, 1:]]
     down = labels[:-1][labels[:-1] == labels[1:]]
-    corner = labels[:-1, :-1]
-    square = corner[(corner == labels[1:, 1:]) & (corner == labels[:-1, 1:]) & (corner == labels[1:, :-1])]
-    counts = [np.bincount(a.ravel(), minlength=n) for a in (labels, right, down, square)]
-    present = counts[0] > 0
-    holes = np.where(present, 1 - (counts[0] - counts[1] - counts[2] + counts[3]), 0)
+    square = a[(a == b) & (a == c) & (a == d)]
+    diagonals = np.concatenate([a[(a == d) & (a != b) & (a != c)], b[(b == c) & (b != a) & (b != d)]])
+    pixels, pairs_x, pairs_y, squares, alone = (
+        np.bincount(x.ravel(), minlength=n) for x in (labels, right, down, square, diagonals)
+    )
+    holes = np.where(pixels > 0, 1 - (pixels - pairs_x - pairs_y + squares - alone), 0)
     holes[0] = 0
     return holes
 

@@ -1,0 +1,139 @@
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_nucseg.errors import ModelFileError, SettingsError
+from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.model_file import HEADER_KEY, ModelCard, list_models, load_model, read_card, save_model
+
+SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
+
+
+@pytest.fixture
+def card():
+    return ModelCard(name="small", title="Small", architecture=SMALL, canonical_diameter_px=20)
+
+
+@pytest.fixture
+def model_path(tmp_path, card):
+    path = tmp_path / "small.safetensors"
+    save_model(path, card, build_network(SMALL))
+    return path
+
+
+def test_a_model_comes_back_as_it_was_saved(tmp_path, card):
+    torch.manual_seed(0)
+    network = build_network(SMALL).eval()
+    save_model(tmp_path / "m.safetensors", card, network)
+    model = load_model(tmp_path / "m.safetensors")
+    assert model.card == card
+    image = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.network(image), network(image), atol=2e-2, rtol=2e-2)
+
+
+def test_weights_are_half_precision_and_nothing_else_is_left_behind(model_path):
+    assert model_path.stat().st_size < 3 * sum(p.numel() for p in build_network(SMALL).parameters())
+    assert os.listdir(model_path.parent) == [model_path.name]
+
+
+def test_users_models_are_listed_by_name_and_damaged_files_left_out(model_path, monkeypatch):
+    monkeypatch.setenv("NUCSEG_MODELS", str(model_path.parent))
+    (model_path.parent / "broken.safetensors").write_bytes(b"not a model")
+    assert "small" in [m.name for m in list_models()]
+    assert load_model("small").card.title == "Small"
+
+
+def test_the_same_file_is_loaded_once_and_again_when_it_changed(model_path, card):
+    first = load_model(model_path)
+    assert load_model(model_path) is first
+    save_model(model_path, card.model_copy(update={"title": "Other"}), build_network(SMALL))
+    os.utime(model_path, (1, 1))
+    assert load_model(model_path).card.title == "Other"
+
+
+def test_unknown_name_says_what_there_is(monkeypatch, model_path):
+    monkeypatch.setenv("NUCSEG_MODELS", str(model_path.parent))
+    with pytest.raises(ModelFileError, match="installed are:.*small"):
+        load_model("nonsense")
+
+
+def _truncated(path):
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+def _empty(path):
+    path.write_bytes(b"")
+
+
+def _pickled(path):
+    path.write_bytes(pickle.dumps({"weights": np.zeros(3)}))
+
+
+def _torch_saved(path):
+    torch.save({"weights": torch.zeros(3)}, path)
+
+
+def _foreign(path):
+    save_file({"a": torch.zeros(3)}, path, {"format": "pt"})
+
+
+def _card(path, **changes):
+    content = json.loads(read_card(path).model_dump_json()) | changes
+    save_file({"network.a": torch.zeros(3)}, path, {HEADER_KEY: json.dumps(content)})
+
+
+def _not_finite(path):
+    card = read_card(path)
+    network = build_network(SMALL)
+    next(network.parameters()).data.fill_(float("nan"))
+    save_model(path, card, network)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        pytest.param(lambda p: p.unlink(), "no model file", id="missing"),
+        pytest.param(_truncated, "no readable safetensors", id="truncated"),
+        pytest.param(_empty, "no readable safetensors", id="empty"),
+        pytest.param(_pickled, "no readable safetensors", id="pickle"),
+        pytest.param(_torch_saved, "no readable safetensors", id="torch.save"),
+        pytest.param(_foreign, "without a napari-nucseg card", id="foreign"),
+        pytest.param(lambda p: _card(p, format=99), "Update napari-nucseg", id="newer"),
+        pytest.param(lambda p: _card(p, format="x"), "names no format", id="no format"),
+        pytest.param(lambda p: _card(p, surprise=1), "is damaged", id="unknown field"),
+        pytest.param(_card, "do not fit its card", id="other weights"),
+        pytest.param(_not_finite, "NaN or infinity", id="NaN weights"),
+    ],
+)
+def test_bad_files_are_told_apart(model_path, spoil, words):
+    spoil(model_path)
+    with pytest.raises(ModelFileError, match=words):
+        load_model(model_path)
+
+
+def test_a_pickle_in_disguise_is_never_executed(tmp_path):
+    class Bomb:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "exploded"),)
+
+    (tmp_path / "bomb.safetensors").write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(ModelFileError):
+        load_model(tmp_path / "bomb.safetensors")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_architectures_build_and_refuse_what_they_do_not_know():
+    for kind in ("unet", "unetplusplus"):
+        network = build_network(Architecture(kind=kind, encoder="resnet18", encoder_depth=4)).eval()
+        with torch.inference_mode():
+            assert network(torch.zeros(1, 3, 64, 32)).shape == (1, 3, 64, 32)
+    with pytest.raises(SettingsError, match="cannot build"):
+        build_network(Architecture(encoder="no-such-encoder"))
+    with pytest.raises(ValueError, match="one a level"):
+        Architecture(encoder_depth=5)

@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.errors import ImageError, SettingsError
+from napari_nucseg.nuclei.decoding import DecodingSettings
+from napari_nucseg.segmentation.segment import make_settings, segment, segment_steps
+
+
+def run(image, model, region=None, **choices):
+    steps = segment_steps(image, make_settings(diameter_px=24, **choices), model, region)
+    stages = []
+    while True:
+        try:
+            stages.append(next(steps).stage)
+        except StopIteration as end:
+            return end.value, stages
+
+
+def test_stages_come_in_order_and_the_result_tells_all(small_model):
+    image = synthetic_fluorescence((200, 300), seed=0).image
+    result, stages = run(image, small_model)
+    assert list(dict.fromkeys(stages)) == ["normalise", "size", "network", "decode"]
+    assert result.labels.shape == (200, 300)
+    assert result.labels.dtype == np.int32
+    assert result.maps.shape == (3, 200, 300)
+    assert result.timings["total"] >= result.timings["network"] > 0
+    assert result.diameter is None
+    assert "small" in result.summary()
+
+
+GRAY = np.random.default_rng(0).integers(0, 200, (48, 61)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("image", "choices"),
+    [
+        pytest.param(GRAY, {}, id="uint8"),
+        pytest.param(GRAY.astype(np.uint16) * 256, {}, id="uint16"),
+        pytest.param(GRAY.astype(np.float64) / 7e5, {}, id="float64"),
+        pytest.param(GRAY > 100, {}, id="bool"),
+        pytest.param(np.stack([GRAY] * 3, -1), {}, id="rgb"),
+        pytest.param(np.stack([GRAY] * 4, -1), {}, id="rgba"),
+        pytest.param(np.stack([GRAY] * 5), {"axes": "CYX", "channel": 2}, id="five channels"),
+        pytest.param(GRAY[None, None], {"axes": "TCYX"}, id="single T and C"),
+        pytest.param(GRAY[:1, :1], {}, id="one pixel"),
+        pytest.param(GRAY[:1], {}, id="one row"),
+        pytest.param(GRAY[:19, :37], {}, id="19 x 37"),
+    ],
+)
+def test_images_of_all_kinds_give_labels_of_their_shape(small_model, image, choices):
+    result, _ = run(image, small_model, **choices)
+    expected = (48, 61) if choices or image.ndim == 3 else image.shape
+    assert result.labels.shape == expected
+
+
+def test_nan_and_infinity_are_taken_for_background_and_said(small_model):
+    image = GRAY.astype(np.float32)
+    image[3, 4], image[5, 6] = np.nan, np.inf
+    result, _ = run(image, small_model)
+    assert any("2 pixels" in note for note in result.notes)
+    assert np.isfinite(result.maps).all()
+
+
+def test_a_constant_image_is_said_to_hold_nothing(small_model):
+    result, _ = run(np.full((64, 64), 7, np.uint8), small_model)
+    assert any("same value" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("image", "choices", "words"),
+    [
+        pytest.param(np.zeros((0, 5)), {}, "empty", id="empty"),
+        pytest.param(np.zeros((4, 5, 6, 7)), {}, "axes", id="four axes untold"),
+        pytest.param(np.zeros((9, 30, 30)), {"axes": "ZYX"}, "Z", id="a stack"),
+        pytest.param(np.zeros((5, 5), complex), {}, "complex", id="complex"),
+    ],
+)
+def test_images_that_cannot_be_used_are_refused_in_words(small_model, image, choices, words):
+    with pytest.raises(ImageError, match=words):
+        run(image, small_model, **choices)
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        pytest.param({"diamter_px": 3}, "diamter_px", id="misspelt"),
+        pytest.param({"diameter_px": -3}, "greater than 0", id="negative"),
+        pytest.param({"diameter_px": 3, "diameter_um": 3}, "one of the two", id="two units"),
+        pytest.param({"diameter_um": 3}, "pixel size", id="micrometres alone"),
+        pytest.param({"foreground_threshold": 2}, "less than or equal", id="threshold"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_in_words(choices, words):
+    with pytest.raises(SettingsError, match=words):
+        make_settings(**choices)
+
+
+def test_micrometres_become_pixels():
+    assert make_settings(diameter_um=8, pixel_size_um=0.5).given_diameter_px == 16
+
+
+def test_other_decoding_of_the_same_maps_equals_a_new_run(small_model):
+    image = synthetic_fluorescence((200, 200), seed=1).image
+    loose, _ = run(image, small_model)
+    strict = DecodingSettings(foreground_threshold=0.7, min_area_px=3)
+    again, _ = run(image, small_model, foreground_threshold=0.7, min_area_px=3)
+    np.testing.assert_array_equal(loose.redecode(strict).labels, again.labels)
+
+
+def test_the_scale_is_clamped_and_said(small_model):
+    steps = segment_steps(GRAY, make_settings(diameter_px=2), small_model)
+    *_, last = _drain(steps)
+    assert any("scaled by 3" in note for note in last.notes)
+
+
+def _drain(steps):
+    while True:
+        try:
+            yield next(steps)
+        except StopIteration as end:
+            yield end.value
+            return
+
+
+def test_cancelling_is_to_stop_asking(small_model):
+    steps = segment_steps(np.zeros((600, 600), np.uint8), make_settings(diameter_px=24, tile_px=128), small_model)
+    seen = [next(steps) for _ in range(4)]
+    steps.close()
+    assert seen[-1].stage == "network"
+    assert seen[-1].done < seen[-1].total
+    with pytest.raises(StopIteration):
+        next(steps)
+
+
+def test_segment_takes_an_installed_model_by_name(small_model, monkeypatch):
+    monkeypatch.setenv("NUCSEG_MODELS", str(small_model.path.parent))
+    assert segment(GRAY, model="small", diameter_px=24).model.name == "small"
