@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import create_worker
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg.errors import InferenceError, NucSegError
@@ -64,7 +65,8 @@ class Runs(QObject):
 
         def if_wanted(slot: Callable[..., None]) -> Callable[..., None]:
             def checked(*args: Any) -> None:
-                if number == self._number:
+                # the window may be closed and this object gone before the thread has ended
+                if isalive(self) and number == self._number:
                     slot(*args)
 
             return checked
