@@ -64,6 +64,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         "ap50": _ap_at(0.5),
         "ap75": _ap_at(0.75),
+        "ap90": _ap_at(0.9),
         "mean_ap": lambda c: _average_precision(c)[..., :_N_MEAN_AP].mean(axis=-1),
         "precision": lambda c: _ratio(c.tp[..., 0], c.n_pred, c),
         "recall": lambda c: _ratio(c.tp[..., 0], c.n_true, c),

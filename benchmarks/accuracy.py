@@ -1,0 +1,131 @@
+"""Accuracy of a model on real images, by dataset and kind, with bootstrap intervals over groups of images.
+
+    python benchmarks/accuracy.py [--model NAME] [--split val] [--sets dsb2018 tnbc …] [--true-diameter]
+
+Images and their splits come from the real data's index.csv. Nothing is tuned here: settings are the defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import numpy as np
+from _common import DATA, machine, print_table
+
+from napari_nucseg import open_dataset
+from napari_nucseg.data.rows import read_rows, select_rows
+from napari_nucseg.jobs.evaluation import Evaluation, evaluate_model
+
+SETS = ("dsb2018", "tnbc", "monuseg", "lizard", "consep", "cpm15")
+HEADER = ["images", "n", "nuclei", "AP50 (95 %)", "mean AP .5–.9 (95 %)", "AP75", "AP90", "PQ", "AJI", "Dice"]
+HEADER += ["pixel accuracy"]
+    "images",
+    "n",
+    "nuclei",
+    "AP50 (95 %)",
+    "mean AP .5–.9 (95 %)",
+    "AP75",
+    "AP90",
+    "PQ",
+    "AJI",
+    "Dice",
+    "pixel accuracy",
+]
+PER_IMAGE_HEADER = [
+    "images",
+    "AP50",
+    "mean AP",
+    "F1",
+    "PQ",
+    "AJI",
+    "diameter error: median",
+    "90 %",
+    "s an image",
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default="auto")
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--sets", nargs="+", default=SETS)
+    parser.add_argument(
+        "--true-diameter", action="store_true", help="tell the model the true median diameter"
+    )
+    parser.add_argument("--every", type=int, default=1, help="take every n-th image only, for a quick look")
+    parser.add_argument("--worst", type=int, default=0, help="name the n worst images of each kind")
+    args = parser.parse_args()
+    results = {name: found for name in args.sets if (found := evaluate_set(name, args)) is not None}
+    parts = [
+        (f"{name} {kind}", *_of_kind(result, kind))
+        for name, result in results.items()
+        for kind in result.by_kind
+    ]
+    diameter = "true diameter" if args.true_diameter else "diameter estimated"
+    print(f"\n{machine()}\n\nModel {args.model}, {args.split} rows, {diameter}; pooled over images:\n")
+    print_table(HEADER, [_pooled_row(title, result) for title, result in parts])
+    print("Mean over images:\n")
+    print_table(PER_IMAGE_HEADER, [_per_image_row(title, result) for title, result in parts])
+    for title, result in parts[: len(parts) if args.worst else 0]:
+        worst = sorted(result.images, key=lambda image: image.scores.mean_ap)[: args.worst]
+        print(f"worst of {title}: " + ", ".join(f"{i.name[:12]} {i.scores.mean_ap:.2f}" for i in worst))
+    for name, result in results.items():
+        for failure in result.failures:
+            print(f"{name}: {failure.name} could not be scored: {failure.error}")
+
+
+def evaluate_set(name: str, args: argparse.Namespace) -> Evaluation | None:
+    """Score one dataset; CPM-15 has evaluation rows only, whatever the split asked for."""
+    split = "eval" if name == "cpm15" else args.split
+    rows = [row for row in read_rows(DATA / "index.csv", dataset=name) if row.split == split][:: args.every]
+    if not rows:
+        return None
+    steps = evaluate_model(
+        select_rows(open_dataset(DATA / name), rows), {"model": args.model}, true_diameter=args.true_diameter
+    )
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            return end.value
+        print(f"\r{name} {progress.done}/{progress.total}", end="", file=sys.stderr)
+
+
+def _of_kind(result: Evaluation, kind: str) -> tuple[Evaluation]:
+    return (Evaluation(tuple(image for image in result.images if image.kind == kind)),)
+
+
+def _pooled_row(title: str, result: Evaluation) -> list[object]:
+    scores = result.scores
+    ap50, mean_ap = (_with_interval(result, metric) for metric in ("ap50", "mean_ap"))
+    others = [scores.pooled(metric) for metric in ("ap75", "ap90", "pq", "aji", "dice", "pixel_accuracy")]
+    return [title, scores.n_images, scores.n_true, ap50, mean_ap, *others]
+
+
+def _with_interval(result: Evaluation, metric: str) -> str:
+    low, high = result.scores.interval(metric, groups=result.groups)
+    return f"{result.scores.pooled(metric):.3f} ({low:.3f}–{high:.3f})"
+
+
+def _per_image_row(title: str, result: Evaluation) -> list[object]:
+    means = [float(result.scores.per_image(m).mean()) for m in ("ap50", "mean_ap", "f1", "pq", "aji")]
+    errors = [
+        abs(np.log(image.diameter_px / image.true_diameter_px))
+        for image in result.images
+        if image.true_diameter_px and image.diameter_px
+    ]
+    median, high = np.quantile(errors, (0.5, 0.9)) if errors else (np.nan, np.nan)
+    return [
+        title,
+        *means,
+        float(median),
+        float(high),
+        float(np.mean([image.seconds for image in result.images])),
+    ]
+
+
+if __name__ == "__main__":
+    main()
