@@ -1,0 +1,93 @@
+"""Readers claim only what is named as one of our layouts, and read it with its truth."""
+
+from __future__ import annotations
+
+import zipfile
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from napari_nucseg._napari.readers import get_reader, read
+
+OURS = [
+    pytest.param("dsb2018/stage1_train", id="dsb2018-folder"),
+    pytest.param("lizard", id="lizard-folder"),
+    pytest.param("lizard/Lizard_Labels/Labels/consep_2.mat", id="lizard-label-file"),
+    pytest.param("cpm15", id="cpm-challenge-folder"),
+    pytest.param("cpm15/image02_mask.txt", id="cpm-challenge-mask"),
+    pytest.param("cpm15_hovernet", id="hovernet-folder"),
+    pytest.param("cpm15_hovernet/Labels/image_02.mat", id="hovernet-label-file"),
+]
+
+
+@pytest.mark.parametrize("place", OURS)
+def test_reads_image_and_truth_without_a_window(test_data, place):
+    reader = get_reader(str(test_data / place))
+    assert reader is not None
+    (image, image_meta, image_kind), (truth, truth_meta, truth_kind) = reader(str(test_data / place))
+    assert (image_kind, truth_kind) == ("image", "labels")
+    assert truth.shape == image.shape[:2]
+    assert truth.max() > 0
+    assert truth_meta["name"] == f"{image_meta['name']} ground truth"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [pytest.param("tnbc", id="plain-folder"), pytest.param("", id="several-datasets"), "no-such-thing"],
+)
+def test_claims_nothing_else(test_data, place):
+    assert get_reader(str(test_data / place)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["stage1_train_mine.zip", "lizard_images1.zip", "cpm15.zip", "image01_mask.txt"]
+)
+def test_looks_inside_before_it_claims(tmp_path, name):
+    path = tmp_path / name
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("letter.txt", "hello")
+    else:
+        path.write_text("hello")
+    assert get_reader(str(path)) is None
+
+
+def test_stacks_and_addresses_are_not_claimed(test_data):
+    folder = str(test_data / "cpm15")
+    assert get_reader([folder, folder]) is None
+    assert get_reader("https://example.org/stage1_train.zip") is None
+
+
+def test_classes_and_pixel_size_arrive_in_the_layer(viewer, test_data):
+    image, truth = viewer.open(test_data / "lizard", plugin="napari-nucseg")
+    assert isinstance(image, Image) and isinstance(truth, Labels)
+    assert image.units == truth.units
+    np.testing.assert_allclose(image.scale, (0.5, 0.5))
+    assert {"epithelial", "connective"} <= set(truth.features["class"])
+    assert set(truth.features["index"]) == set(np.unique(truth.data)) - {0}
+
+
+def test_zip_is_read_in_place(viewer, test_data, tmp_path):
+    sample = next(p for p in sorted((test_data / "dsb2018/stage1_train").iterdir()) if p.is_dir())
+    path = tmp_path / "stage1_train.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sample.rglob("*.png"):
+            archive.write(file, file.relative_to(sample.parent))
+    image, truth = viewer.open(path, plugin="napari-nucseg")
+    assert image.data.shape[:2] == truth.data.shape
+    assert image.name == f"{sample.name[:8]}…"
+
+
+def test_whole_dataset_hints_at_its_other_images(test_data):
+    from napari.utils.notifications import notification_manager
+
+    read(str(test_data / "cpm15"))
+    said = notification_manager.records[-1].message
+    assert "11 images" in said and "open_dataset" in said
+
+
+def test_one_image_of_dsb2018_is_claimed_by_its_name(viewer, test_data):
+    sample = next(p for p in sorted((test_data / "dsb2018/stage1_train").iterdir()) if p.is_dir())
+    image, truth = viewer.open(sample / "images" / f"{sample.name}.png", plugin="napari-nucseg")
+    assert image.data.shape[:2] == truth.data.shape
