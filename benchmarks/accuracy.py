@@ -20,18 +20,6 @@ from napari_nucseg.jobs.evaluation import Evaluation, evaluate_model
 SETS = ("dsb2018", "tnbc", "monuseg", "lizard", "consep", "cpm15")
 HEADER = ["images", "n", "nuclei", "AP50 (95 %)", "mean AP .5–.9 (95 %)", "AP75", "AP90", "PQ", "AJI", "Dice"]
 HEADER += ["pixel accuracy"]
-    "images",
-    "n",
-    "nuclei",
-    "AP50 (95 %)",
-    "mean AP .5–.9 (95 %)",
-    "AP75",
-    "AP90",
-    "PQ",
-    "AJI",
-    "Dice",
-    "pixel accuracy",
-]
 PER_IMAGE_HEADER = [
     "images",
     "AP50",

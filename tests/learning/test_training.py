@@ -154,7 +154,7 @@ def test_jobs_that_make_no_sense_are_refused_in_words(tmp_path, content, words):
 def test_missing_job_and_unknown_recipe(tmp_path):
     with pytest.raises(SettingsError, match="cannot read"):
         load_job(tmp_path / "none.yaml")
-    with pytest.raises(SettingsError, match="known are:.*nuclei-unet"):
+    with pytest.raises(SettingsError, match=r"known are:.*nuclei-unet"):
         recipe_path("no-such-recipe")
     assert load_job(recipe_path("nuclei-unet")).architecture.kind == "unet"
 

@@ -9,7 +9,14 @@ from safetensors.torch import save_file
 
 from napari_nucseg.errors import ModelFileError, SettingsError
 from napari_nucseg.network.architectures import Architecture, build_network
-from napari_nucseg.network.model_file import HEADER_KEY, ModelCard, list_models, load_model, read_card, save_model
+from napari_nucseg.network.model_file import (
+    HEADER_KEY,
+    ModelCard,
+    list_models,
+    load_model,
+    read_card,
+    save_model,
+)
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
 
@@ -59,7 +66,7 @@ def test_the_same_file_is_loaded_once_and_again_when_it_changed(model_path, card
 
 def test_unknown_name_says_what_there_is(monkeypatch, model_path):
     monkeypatch.setenv("NUCSEG_MODELS", str(model_path.parent))
-    with pytest.raises(ModelFileError, match="installed are:.*small"):
+    with pytest.raises(ModelFileError, match=r"installed are:.*small"):
         load_model("nonsense")
 
 

@@ -24,7 +24,9 @@ def test_segments_cover_the_axis_on_the_stride_and_weights_add_up_to_one(length,
     assert len({s.stop - s.start for s in segments}) == 1
 
 
-@given(length=st.integers(30, 200).map(lambda n: n * STRIDE), halo=st.integers(1, 6).map(lambda n: n * STRIDE))
+@given(
+    length=st.integers(30, 200).map(lambda n: n * STRIDE), halo=st.integers(1, 6).map(lambda n: n * STRIDE)
+)
 def test_nothing_is_taken_from_within_the_halo_of_an_inner_edge(length, halo):
     for segment in plan_axis(length, 256, halo, STRIDE):
         if segment.start > 0:

@@ -92,7 +92,12 @@ def test_border_removal_and_minimum_area():
 
 
 @pytest.mark.parametrize(
-    "shape", [pytest.param((1, 1), id="one pixel"), pytest.param((1, 300), id="one row"), pytest.param((7, 3), id="tiny")]
+    "shape",
+    [
+        pytest.param((1, 1), id="one pixel"),
+        pytest.param((1, 300), id="one row"),
+        pytest.param((7, 3), id="tiny"),
+    ],
 )
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_degenerate_maps(shape, value):

@@ -1,3 +1,5 @@
+import inspect
+
 import numpy as np
 import pytest
 
@@ -96,6 +98,11 @@ def test_settings_that_make_no_sense_are_refused_in_words(choices, words):
         make_settings(**choices)
 
 
+def test_the_keywords_of_segment_are_the_settings():
+    keywords = inspect.signature(segment).parameters
+    assert {"axes", "channel", "diameter_px", "device", "foreground_threshold"} < set(keywords)
+
+
 def test_micrometres_become_pixels():
     assert make_settings(diameter_um=8, pixel_size_um=0.5).given_diameter_px == 16
 
@@ -124,7 +131,9 @@ def _drain(steps):
 
 
 def test_cancelling_is_to_stop_asking(small_model):
-    steps = segment_steps(np.zeros((600, 600), np.uint8), make_settings(diameter_px=24, tile_px=128), small_model)
+    steps = segment_steps(
+        np.zeros((600, 600), np.uint8), make_settings(diameter_px=24, tile_px=128), small_model
+    )
     seen = [next(steps) for _ in range(4)]
     steps.close()
     assert seen[-1].stage == "network"

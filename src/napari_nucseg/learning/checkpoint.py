@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from napari_nucseg.errors import TrainingError
+from napari_nucseg.files import written_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,12 +26,12 @@ def save_checkpoint(
     tensors = {f"{name}.{k}": v for name, module in modules.items() for k, v in module.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file(
-        {k: v.detach().cpu().contiguous() for k, v in tensors.items()}, part, {"step": str(step), "job": job}
-    )
-    os.replace(part, path)
+    with written_whole(path) as part:
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
+            part,
+            {"step": str(step), "job": job},
+        )
 
 
 def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: Optimizer, job: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_nucseg.errors import SettingsError
+from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.learning.augment import AugmentSettings
 from napari_nucseg.network.architectures import Architecture
 
@@ -114,8 +114,7 @@ def make_job(content: Mapping[str, Any], folder: Path) -> TrainingJob:
     try:
         job = TrainingJob.model_validate(dict(content))
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise SettingsError(f"the training job has {error.error_count()} problem(s): {problems}") from error
+        raise SettingsError(f"the training job is not valid: {problems_in(error)}.") from error
     anchored = tuple(
         source.model_copy(
             update={

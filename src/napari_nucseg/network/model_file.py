@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from napari_nucseg.errors import ModelFileError, SettingsError
+from napari_nucseg.errors import ModelFileError, SettingsError, problems_in
 from napari_nucseg.network.architectures import Architecture, build_network
 
 if TYPE_CHECKING:
@@ -164,8 +164,10 @@ def read_card(path: Path) -> ModelCard:
         content = json.loads(header[HEADER_KEY])
         _check_format(content, path)
         return ModelCard.model_validate(content)
-    except (ValidationError, json.JSONDecodeError) as error:
-        raise ModelFileError(f"the card of {path} is damaged: {error}") from error
+    except ValidationError as error:
+        raise ModelFileError(f"the card of {path} is damaged: {problems_in(error)}.") from error
+    except json.JSONDecodeError as error:
+        raise ModelFileError(f"the card of {path} is damaged: {error}.") from error
 
 
 def save_model(path: Path, card: ModelCard, network: nn.Module) -> None:
@@ -174,12 +176,9 @@ def save_model(path: Path, card: ModelCard, network: nn.Module) -> None:
     compact = {
         k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in tensors.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(
-        save({k: v.contiguous() for k, v in compact.items()}, {HEADER_KEY: card.model_dump_json()})
-    )
-    os.replace(part, path)
+    content = save({k: v.contiguous() for k, v in compact.items()}, {HEADER_KEY: card.model_dump_json()})
+    with written_whole(path) as part:
+        part.write_bytes(content)
 
 
 @lru_cache(maxsize=4)

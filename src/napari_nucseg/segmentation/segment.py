@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange
-from napari_nucseg.errors import SettingsError
+from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.network.predict import TilePlan, default_batch, predict_steps
@@ -67,6 +68,23 @@ def segment(image: NDArray[Any], **choices: Any) -> Segmentation:
             return result
 
 
+def _signature() -> inspect.Signature:
+    """Show the settings as keywords of ``segment`` in help and completion; they are written down once, as fields."""
+    image = inspect.Parameter("image", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="NDArray[Any]")
+    keywords = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.annotation
+        )
+        for settings in (SegmentationSettings, DecodingSettings)
+        for name, field in settings.model_fields.items()
+        if name != "decoding"
+    ]
+    return inspect.Signature([image, *keywords], return_annotation="Segmentation")
+
+
+segment.__signature__ = _signature()  # type: ignore[attr-defined]
+
+
 def make_settings(**choices: Any) -> SegmentationSettings:
     """Build settings from flat keywords; those of decoding are told apart by their names.
 
@@ -78,14 +96,14 @@ def make_settings(**choices: Any) -> SegmentationSettings:
     decoding = {k: choices.pop(k) for k in DecodingSettings.model_fields if k in choices}
     if decoding:
         choices["decoding"] = decoding
+    unknown = sorted(set(choices) - SegmentationSettings.model_fields.keys())
+    if unknown:
+        known = ", ".join([*SegmentationSettings.model_fields, *DecodingSettings.model_fields])
+        raise SettingsError(f"got {', '.join(unknown)}, which is no setting. Settings are: {known}.")
     try:
         return SegmentationSettings.model_validate(choices)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()
-        )
-        known = ", ".join([*SegmentationSettings.model_fields, *DecodingSettings.model_fields])
-        raise SettingsError(f"{problems}. Settings are: {known}.") from error
+        raise SettingsError(f"{problems_in(error)}.") from error
 
 
 def segment_steps(
