@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from napari_nucseg.errors import ModelFileError, SettingsError, problems_in
+from napari_nucseg.files import written_whole
 from napari_nucseg.network.architectures import Architecture, build_network
 
 if TYPE_CHECKING:
