@@ -51,6 +51,11 @@ class Tour:
         self.click(self.widget.form.run)
         wait(lambda: not self.widget.controller.running, 120)
 
+    def hide_layers(self) -> None:
+        """Make room for the next sample. Hidden, not removed: napari 0.9 can crash after that on software OpenGL."""
+        for layer in self.viewer.layers:
+            layer.visible = False
+
     def slide(self, name: str, value: float) -> None:
         """Move a slider of the result."""
         self.widget.form.result.form.editors[name].widget.setValue(value)
@@ -77,8 +82,8 @@ def walk(tour: Tour) -> None:
     viewer.window.screenshot(str(tour.folder / "3-running.png"), canvas_only=False)
     wait(lambda: not tour.widget.controller.running, 120)
     tour.picture("4-segmented")
-    tour.slide("core_threshold", 0.8)
-    tour.slide("foreground_threshold", 0.3)
+    tour.slide("core_threshold", 0.6)
+    tour.slide("foreground_threshold", 0.4)
     tour.picture("5-sliders")
     tour.click(form.advanced.toggleButton())
     form.diameter.unit.setCurrentText("Micrometres")
@@ -87,12 +92,12 @@ def walk(tour: Tour) -> None:
     tour.click(form.advanced.toggleButton())
     form.where.where.setCurrentText("Whole image")
     form.diameter.unit.setCurrentText("Automatic")
-    viewer.layers.clear()
+    tour.hide_layers()
     viewer.open_sample("napari-nucseg", "synthetic_histology")
     tour.segment()
     viewer.layers[-1].contour = 2
     tour.picture("7-histology")
-    viewer.layers.clear()
+    tour.hide_layers()
     viewer.open_sample("napari-nucseg", "immunohistochemistry")
     tour.segment()
     viewer.layers[-1].contour = 2

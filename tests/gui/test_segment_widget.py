@@ -269,11 +269,15 @@ def test_diameter_is_measured_by_a_line(viewer, user, widget, nuclei):
     line = viewer.layers.selection.active
     assert line.mode == "add_line"
     line.add_lines([[10, 10], [10, 34]])
-    viewer.screenshot()  # as under a user's mouse: napari crashes where a shape goes that never was painted
-    user.qtbot.waitUntil(lambda: line not in viewer.layers, timeout=5000)
+    user.qtbot.waitUntil(lambda: not line.visible, timeout=5000)
     assert widget.form.diameter.choices() == {"diameter_px": None, "diameter_um": 12.0, "pixel_size_um": 0.5}
     assert not widget.form.diameter.measure.isChecked()
-    assert viewer.layers.selection.active is image
+    user.click(widget.form.diameter.measure)
+    assert viewer.layers.selection.active == line and line.visible and not line.data, (
+        "the layer is used again"
+    )
+    user.click(widget.form.diameter.measure)
+    assert viewer.layers.selection.active == image
     state = read_state(user.segment())
     assert state.maps.get(()).diameter_px == pytest.approx(24)
 

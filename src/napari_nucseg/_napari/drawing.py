@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 REGION_LAYER = "Region to segment"
 LINE_LAYER = "Line across a nucleus"
-LINGER_MS = 250
 
 
 def add_drawing_layer(viewer: ViewerModel, image: Image, name: str, mode: str) -> Shapes:
@@ -33,6 +32,12 @@ def add_drawing_layer(viewer: ViewerModel, image: Image, name: str, mode: str) -
     viewer.add_layer(layer)
     draw_again(viewer, layer, mode)
     return layer
+
+
+def place(layer: Shapes, image: Image) -> None:
+    """Lay a drawing layer onto the pixel grid of another image."""
+    for name, value in spatial_attributes(image, (image.ndim - 2, image.ndim - 1)).items():
+        setattr(layer, name, value)
 
 
 def draw_again(viewer: ViewerModel, layer: Shapes, mode: str) -> None:
@@ -53,7 +58,11 @@ def last_shape(layer: Shapes) -> tuple[np.ndarray, str] | None:
 
 
 class LineMeasure(QObject):
-    """Lets the user draw one line across a nucleus; ``measured(float)`` gives its length in pixels."""
+    """Lets the user draw one line across a nucleus; ``measured(float)`` gives its length in pixels.
+
+    The layer it is drawn on is hidden afterwards and used again. It is not removed: on Mesa's OpenGL, napari 0.9 can
+    crash when it paints after a Shapes layer has gone.
+    """
 
     measured = Signal(float)
     ended = Signal()
@@ -64,29 +73,29 @@ class LineMeasure(QObject):
         self._layer: Shapes | None = None
         self._image: Image | None = None
 
-    @property
-    def active(self) -> bool:
-        """Whether a line is waited for."""
-        return self._layer is not None
-
     def start(self, image: Image) -> None:
-        """Add the temporary layer and wait for the line."""
+        """Show an empty layer and wait for the line."""
         self.stop()
         self._image = image
-        self._layer = add_drawing_layer(self._viewer, image, LINE_LAYER, "add_line")
-        self._layer.events.data.connect(self._line_drawn)
-        self._viewer.layers.events.removed.connect(self._layer_removed)
+        if LINE_LAYER in self._viewer.layers:
+            layer = self._viewer.layers[LINE_LAYER]
+            place(layer, image)
+            layer.visible = True
+            draw_again(self._viewer, layer, "add_line")
+        else:
+            layer = add_drawing_layer(self._viewer, image, LINE_LAYER, "add_line")
+        layer.events.data.connect(self._line_drawn)
+        self._layer = layer
 
     def stop(self) -> None:
-        """Take the temporary layer away and make the image the active layer again."""
+        """Hide the layer and make the image the active one again."""
         layer, self._layer = self._layer, None
         if layer is None:
             return
         layer.events.data.disconnect(self._line_drawn)
-        self._viewer.layers.events.removed.disconnect(self._layer_removed)
+        layer.visible = False
         if self._image in self._viewer.layers:
             self._viewer.layers.selection.active = self._image
-        _remove_later(self._viewer, layer)
         self.ended.emit()
 
     def _line_drawn(self, event: Event) -> None:
@@ -101,25 +110,6 @@ class LineMeasure(QObject):
         self.stop()
         if length >= 1:
             self.measured.emit(length)
-
-    def _layer_removed(self, event: Event) -> None:
-        if event.value == self._layer:
-            self.stop()
-
-
-def _remove_later(viewer: ViewerModel, layer: Shapes) -> None:
-    """Hide a layer at once and remove it when the canvas was painted without it.
-
-    A Shapes layer that goes before it was painted takes the process with it (napari 0.9 on Mesa).
-    """
-
-    def remove() -> None:
-        if layer in viewer.layers:
-            viewer.layers.remove(layer)
-
-    if layer in viewer.layers:
-        layer.visible = False
-        QTimer.singleShot(LINGER_MS, remove)
 
 
 def _visible_width(image: Image) -> float:

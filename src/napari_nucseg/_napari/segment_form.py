@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -30,11 +30,30 @@ from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from qtpy.QtCore import QObject
     from qtpy.QtWidgets import QComboBox
 
 EMPTY_STATE = "Open an image first:\nFile ▸ Open Sample ▸ NucSeg"
 ADVANCED = ("precision", "tile_px", "batch_size")
 DOCK_WIDTH_PX = 310
+
+
+class _Column(QScrollArea):
+    """Scrolls up and down only, and is always as wide as its content needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Follow the content when rows appear or go."""
+        if event.type() == QEvent.Type.LayoutRequest and self.widget() is not None:
+            bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
+            needed = self.widget().minimumSizeHint().width() + bar
+            self.setMinimumWidth(max(DOCK_WIDTH_PX + bar, needed))
+        return super().eventFilter(watched, event)
 
 
 class SegmentForm(QWidget):
@@ -124,13 +143,8 @@ class SegmentForm(QWidget):
         for part in (self.empty, self.choices, self.run, self.running, self.status, self.result):
             column.addWidget(part)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll = _Column()
         scroll.setWidget(content)
-        bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
-        scroll.setMinimumWidth(DOCK_WIDTH_PX + bar)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(scroll)
