@@ -14,7 +14,7 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MAX_SAMPLED_PIXELS = 4_000_000
+MAX_SAMPLED_PIXELS = 1_000_000
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,32 @@
+"""The bundled network on real images that it never saw: a safe margin below what benchmarks/RESULTS.md reports."""
+
+import pytest
+
+from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.data.rows import read_rows, select_rows
+from napari_nucseg.jobs.evaluation import evaluate_model
+
+
+def evaluate_rows(test_data, dataset, kind, every, **choices):
+    rows = read_rows(test_data / "index.csv", dataset=dataset, split="val", kind=kind)[::every]
+    steps = evaluate_model(select_rows(open_dataset(test_data / dataset), rows), choices)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            assert not end.value.failures
+            return end.value.scores
+
+
+@pytest.mark.parametrize(
+    ("dataset", "kind", "every", "ap50"),
+    [
+        pytest.param("dsb2018", "fluorescence", 4, 0.70, id="DSB2018 fluorescence"),
+        pytest.param("dsb2018", "histology", 4, 0.45, id="DSB2018 histology"),
+    ],
+)
+def test_instances_are_found_with_the_diameter_estimated(test_data, dataset, kind, every, ap50):
+    scores = evaluate_rows(test_data, dataset, kind, every)
+    assert scores.ap50 > ap50
+    if kind == "fluorescence":
+        assert scores.pixel_accuracy > 0.96
