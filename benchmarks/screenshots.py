@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import napari
+from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
@@ -86,7 +87,7 @@ def walk(tour: Tour) -> None:
     tour.slide("foreground_threshold", 0.4)
     tour.picture("5-sliders")
     tour.click(form.advanced.toggleButton())
-    form.diameter.unit.setCurrentText("Micrometres")
+    form.diameter.unit.setCurrentText("µm")
     form.where.where.setCurrentText("Drawn region")
     tour.picture("6-advanced")
     tour.click(form.advanced.toggleButton())
@@ -107,10 +108,16 @@ def walk(tour: Tour) -> None:
 def main() -> None:
     """Read the folder from the command line and walk."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    tour = Tour(parser.parse_args().folder)
+    parser.add_argument("folder", type=Path, help="where the pictures go")
+    parser.add_argument("--readme", type=Path, help="also write the README's picture, in 256 colours")
+    choices = parser.parse_args()
+    tour = Tour(choices.folder)
     walk(tour)
     tour.viewer.close()
+    if choices.readme is not None:
+        choices.readme.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.open(choices.folder / "4-segmented.png").convert("RGB")
+        picture.quantize(256, dither=Image.Dither.NONE).save(choices.readme, optimize=True)
 
 
 if __name__ == "__main__":

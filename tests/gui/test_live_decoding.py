@@ -35,6 +35,16 @@ def test_threshold_moves_outlines_without_the_network(user, widget, segmented):
     assert read_state(segmented).settings.decoding.foreground_threshold == 0.2
 
 
+def test_sliders_of_one_image_do_not_decide_over_the_next(viewer, user, widget, segmented, nuclei):
+    _slider(widget, "foreground_threshold").setValue(0.9)
+    user.wait_until_idle()
+    image = widget.form.image.layer
+    viewer.add_image(nuclei[::-1], name="next")
+    assert read_state(user.segment()).settings.decoding.foreground_threshold == 0.5
+    viewer.layers.selection.active = image
+    assert _slider(widget, "foreground_threshold").value() == pytest.approx(0.9)
+
+
 def test_minimum_area_and_border(user, widget, segmented):
     n_before = len(np.unique(segmented.data)) - 1
     smallest = np.bincount(segmented.data.ravel())[1:].min()

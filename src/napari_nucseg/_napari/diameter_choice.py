@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QWidget
 
 from napari_nucseg._napari.rows import growing_combo
 
-AUTO, PIXELS, MICROMETRES = "Automatic", "Pixels", "Micrometres"
+AUTO, PIXELS, MICROMETRES = "Automatic", "Pixels", "µm"
 
 
 class DiameterChoice(QWidget):
@@ -22,7 +22,7 @@ class DiameterChoice(QWidget):
         super().__init__(parent)
         self._pixel_size_um: float | None = None
         self.unit = growing_combo()
-        self.unit.setMinimumContentsLength(4)
+        self.unit.setMinimumContentsLength(6)
         self.unit.addItems([AUTO, PIXELS])
         self.unit.setToolTip("Median diameter of the nuclei. Automatic: estimated from the image.")
         self.number = QDoubleSpinBox()

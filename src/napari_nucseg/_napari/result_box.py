@@ -51,6 +51,10 @@ class ResultBox(QWidget):
         self.form.set_values(state.settings.decoding)
         self.form.setEnabled(bool(state.maps))
 
+    def show_defaults(self) -> None:
+        """Show the standard settings without telling anyone."""
+        self.form.set_values(DecodingSettings())
+
     def _make_adjust(self) -> QGroupBox:
         box = QGroupBox("Adjust")
         box.setToolTip("Moves the outlines at once; the network is not run again. Nuclei you edited stay.")
@@ -71,7 +75,7 @@ class ResultBox(QWidget):
         self.decoding_changed.emit(DecodingSettings(**self.form.values()))
 
     def _reset(self) -> None:
-        self.form.set_values(DecodingSettings())
+        self.show_defaults()
         self._tell()
 
 

@@ -162,7 +162,9 @@ class SegmentWidget(QWidget):
         layer = self._result()
         state = None if layer is None else read_state(layer)
         self.form.result.setVisible(state is not None)
-        if state is not None:
+        if state is None:  # sliders nobody sees must not decide over the next run
+            self.form.result.show_defaults()
+        else:
             self.form.result.show_state(state)
 
     def _result(self) -> Labels | None:
