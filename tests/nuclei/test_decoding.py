@@ -52,7 +52,7 @@ def test_every_nucleus_is_one_region_without_holes_numbered_in_reading_order(see
 def test_a_window_with_its_halo_decodes_to_the_labels_of_the_whole(seed, smoothness):
     shape = (REACH_PX + 500, REACH_PX + 420)
     maps = _random_maps(seed, shape, smoothness)
-    decoding = DecodingSettings(min_area_px=20)
+    decoding = DecodingSettings(min_area_px=20, core_threshold=0.4 + 0.1 * seed)
     whole = decode(maps, decoding)
     rng = np.random.default_rng(seed)
     y, x = (int(rng.integers(0, n - 200)) for n in shape)
@@ -76,6 +76,15 @@ def test_split_sensitivity_cuts_two_touching_nuclei_apart():
     maps = np.stack([hills > 0.3, hills, hills]).astype(np.float32)
     assert decode(maps, DecodingSettings(core_threshold=0.3)).max() == 1
     assert decode(maps, DecodingSettings(core_threshold=0.8)).max() == 2
+
+
+def test_split_sensitivity_splits_but_never_loses_a_faint_nucleus():
+    y, x = np.mgrid[:40, :70]
+    bright, faint = (h * np.exp(-((y - 20) ** 2 + (x - c) ** 2) / 60) for h, c in ((1, 18), (0.65, 50)))
+    hills = np.maximum(bright, faint).astype(np.float32)
+    maps = np.stack([hills > 0.3, hills, hills]).astype(np.float32)
+    for threshold in (0.3, 0.5, 0.8, 0.95):
+        assert decode(maps, DecodingSettings(core_threshold=threshold)).max() == 2
 
 
 def test_border_removal_and_minimum_area():

@@ -84,8 +84,9 @@ def python_text(state: LayerState) -> str:
     )
 
 
-def methods_text(state: LayerState, training_data: tuple[str, ...] = (), device: str = "") -> str:
+def methods_text(state: LayerState) -> str:
     """Paragraph for a methods section: what was used, with which settings, and whom to cite."""
+    run = next((s for s in map(state.maps.get, state.maps) if s is not None), None)
     settings = state.settings
     decoding = settings.decoding
     size = _size_words(state)
@@ -95,7 +96,8 @@ def methods_text(state: LayerState, training_data: tuple[str, ...] = (), device:
         else "objects under a twentieth of a nucleus's area were dropped"
     )
     border = ", nuclei touching the image's edge were removed" if decoding.exclude_border else ""
-    where = f" on {device}" if device else ""
+    where = "" if run is None else f" on {short_device(run.device.name, run.device.description)}"
+    training_data = () if run is None else run.model.card.training_data
     cited = [*CITATIONS, *(TRAINING_CITATIONS[d] for d in _known(training_data))]
     model = f"model {state.model_name}, SHA-256 {state.model_sha256[:12]}…"
     thresholds = (

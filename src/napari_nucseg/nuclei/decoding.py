@@ -26,6 +26,8 @@ CLIMB_PX = 2**DOUBLINGS
 """Longest way a pixel climbs; nuclei of the largest diameter in use are about 100 px wide."""
 MAX_CORE_PX = 128
 """Cores wider than this are no nuclei: they are cut along a grid of this spacing."""
+PLAIN_CORE = 0.5
+"""Probability from which a core is one, however high the threshold for splitting."""
 LEAP_PX = 2
 """A peak outside any core may be a ripple: from there one look this far around finds the real slope."""
 REACH_PX = 3 * (2 * CLIMB_PX + MAX_CORE_PX)
@@ -93,7 +95,7 @@ def decode(
     settings = settings or DecodingSettings()
     foreground, distance, core = maps
     mask = foreground > settings.foreground_threshold
-    cores = _label_cores((core > settings.core_threshold) & mask, origin)
+    cores = _find_cores(np.where(mask, core, 0), settings.core_threshold, origin)
     labels = _climb(mask, _smooth(distance), cores)
     labels = label_regions(labels, connectivity=1, background=0)
     labels = _keep_areas(labels, settings.smallest_area_px(diameter_px))
@@ -109,6 +111,18 @@ def _smooth(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     return ndimage.correlate1d(
         ndimage.correlate1d(distance, kernel, 0, mode="nearest"), kernel, 1, mode="nearest"
     )
+
+
+def _find_cores(core: NDArray[np.float32], threshold: float, origin: tuple[int, int]) -> NDArray[np.int32]:
+    """Find the cores; a threshold above ``PLAIN_CORE`` splits them but loses none that is there at that level."""
+    cores = _label_cores(core > min(threshold, PLAIN_CORE), origin)
+    if threshold <= PLAIN_CORE:
+        return cores
+    fine = _label_cores(core > threshold, origin)
+    n = int(cores.max())
+    splits = np.zeros(n + 1, bool)
+    splits[cores[fine > 0]] = True
+    return np.where(splits[cores], np.where(fine > 0, fine + n, 0), cores)
 
 
 def _label_cores(core: NDArray[np.bool_], origin: tuple[int, int]) -> NDArray[np.int32]:
