@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -82,15 +80,3 @@ def test_any_size(make, shape):
 def test_number_of_nuclei(make):
     assert 15 <= make(n_nuclei=20).labels.max() <= 20
     assert make(n_nuclei=0).labels.max() == 0
-
-
-@both
-def test_fast(make):
-    best = min(_seconds(make) for _ in range(3))
-    assert best < 2  # under 1 s on an idle laptop; machines that run tests are busy
-
-
-def _seconds(make):
-    start = time.perf_counter()
-    make()
-    return time.perf_counter() - start

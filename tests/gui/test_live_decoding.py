@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -82,18 +80,17 @@ def test_painting_mode_survives_a_slider(user, widget, segmented):
     assert segmented.mode == "paint"
 
 
-def test_a_million_pixels_decode_at_once(viewer, user, widget):
+def test_a_million_pixels_follow_the_slider(viewer, user, widget):
     viewer.add_image(synthetic_fluorescence((1024, 1024), seed=2).image)
     widget.form.diameter.unit.setCurrentText("Pixels")
     user.segment()
-    times = []
-    for value in (0.6, 0.4, 0.55):
-        started = time.perf_counter()
+    labels = viewer.layers[-1]
+    covered = []
+    for value in (0.3, 0.5, 0.8):
         _slider(widget, "foreground_threshold").setValue(value)
         user.wait_until_idle()
-        times.append(time.perf_counter() - started)
-    # the goal is 0.3 s on an idle machine; tests share theirs with others
-    assert min(times) < 1.5, times
+        covered.append(int((labels.data > 0).sum()))
+    assert covered[0] > covered[1] > covered[2] > 0
 
 
 def test_table_python_and_methods(user, widget, segmented, tmp_path, answer, choose):
