@@ -22,7 +22,7 @@ THRESHOLDS = (0.6, 0.4, 0.7, 0.3, 0.55)
 def main() -> None:
     rows = [measure(size) for size in SIZES_PX]
     print(
-        f"{machine()}\n\nSeconds from moving a slider to new labels on show (40 ms of it a wait for the next move):\n"
+        f"{machine()}\n\nSeconds from a slider's move to new labels on show, 40 ms of them a wait for more moves:\n"
     )
     print_table(["image", "nuclei", "median", "slowest"], rows)
 

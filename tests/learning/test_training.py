@@ -159,6 +159,16 @@ def test_missing_job_and_unknown_recipe(tmp_path):
     assert load_job(recipe_path("nuclei-unet")).architecture.kind == "unet"
 
 
+def test_one_index_may_describe_several_datasets(folder, tmp_path):
+    rows = ["dataset,name,group,split,kind,height,width,n_nuclei"]
+    rows += [f"mine,{i},g{i},{'train' if i else 'val'},fluorescence,160,160,9" for i in range(4)]
+    rows += ["other,elsewhere,g9,train,histology,160,160,9"]
+    (tmp_path / "index.csv").write_text("\n".join(rows))
+    source = {"path": str(folder), "index": str(tmp_path / "index.csv")}
+    samples = load_samples(TrainingJob(data=[source]))
+    assert [(s.name, s.metadata["group"]) for s in samples] == [("1", "g1"), ("2", "g2"), ("3", "g3")]
+
+
 def test_no_data_is_said(tmp_path):
     with pytest.raises(TrainingError, match="no data at all"):
         load_samples(TrainingJob(output=tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -14,7 +15,6 @@ from napari_nucseg.files import written_whole
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import torch
     from torch import nn
     from torch.optim import Optimizer
 
@@ -53,12 +53,18 @@ def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: Optimi
     _check_same_job(header.get("job", ""), job, path)
     for name, module in modules.items():
         module.load_state_dict(_part(tensors, f"{name}."))
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in _part(tensors, "optimizer.").items():
         index, field = key.split(".", 1)
-        state.setdefault(int(index), {})[field] = value
+        state.setdefault(int(index), {})[field] = _laid_out_like(parameters[int(index)], value)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     return int(header["step"])
+
+
+def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Give a moment the memory layout of its parameter: fused optimizers walk both in memory order."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
 
 def _check_same_job(saved: str, current: str, path: Path) -> None:

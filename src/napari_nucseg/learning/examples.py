@@ -65,7 +65,8 @@ def _samples(source: DataSource, on_error: OnError | None) -> Iterator[Sample]:
     dataset = open_dataset(source.path)
     if source.index is not None:
         rows = read_rows(source.index, dataset=source.dataset, split=source.split, kind=source.kind)
-        yield from select_rows(dataset, rows).valid(on_error)
+        here = set(dataset.names)  # one index may describe several datasets
+        yield from select_rows(dataset, [row for row in rows if row.name in here]).valid(on_error)
         return
     for sample in dataset.valid(on_error):
         kind = source.kind or sample.metadata.get("kind")
