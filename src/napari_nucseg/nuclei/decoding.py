@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
+    Place = tuple[int, int]
 
 DOUBLINGS = 6
 CLIMB_PX = 2**DOUBLINGS
@@ -27,7 +28,11 @@ CLIMB_PX = 2**DOUBLINGS
 MAX_CORE_PX = 128
 """Cores wider than this are no nuclei: they are cut along a grid of this spacing."""
 PLAIN_CORE = 0.5
-"""Probability from which a core is one, however high the threshold for splitting."""
+"""Probability from which a core is one, however high the sensitivity."""
+SPLITTING_SPAN, SPLITTING_STEP = 0.3, 0.1
+"""Cores are looked at again at levels up to this far above the sensitivity, in such steps."""
+SMALLEST_PIECE = 0.06
+"""Area of a piece that may become a core of its own at the default sensitivity of ½, in squared diameters."""
 LEAP_PX = 2
 """A peak outside any core may be a ripple: from there one look this far around finds the real slope."""
 REACH_PX = 3 * (2 * CLIMB_PX + MAX_CORE_PX)
@@ -76,7 +81,7 @@ def decode(
     settings: DecodingSettings | None = None,
     *,
     diameter_px: float = 24.0,
-    origin: tuple[int, int] = (0, 0),
+    origin: Place = (0, 0),
 ) -> NDArray[np.int32]:
     """Turn maps into labels.
 
@@ -95,8 +100,9 @@ def decode(
     settings = settings or DecodingSettings()
     foreground, distance, core = maps
     mask = foreground > settings.foreground_threshold
-    cores = _find_cores(np.where(mask, core, 0), settings.core_threshold, origin)
-    labels = _climb(mask, _smooth(distance), cores)
+    height = _smooth(distance)
+    cores = _find_cores(np.where(mask, core, 0), height, settings.core_threshold, diameter_px, origin)
+    labels = _climb(mask, height, cores)
     labels = label_regions(labels, connectivity=1, background=0)
     labels = _keep_areas(labels, settings.smallest_area_px(diameter_px))
     labels = _fill_holes(labels)
@@ -113,33 +119,63 @@ def _smooth(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     )
 
 
-def _find_cores(core: NDArray[np.float32], threshold: float, origin: tuple[int, int]) -> NDArray[np.int32]:
-    """Find the cores; a threshold above ``PLAIN_CORE`` splits them but loses none that is there at that level."""
-    cores = _label_cores(core > min(threshold, PLAIN_CORE), origin)
-    if threshold <= PLAIN_CORE:
-        return cores
-    fine = _label_cores(core > threshold, origin)
-    n = int(cores.max())
-    splits = np.zeros(n + 1, bool)
-    splits[cores[fine > 0]] = True
-    return np.where(splits[cores], np.where(fine > 0, fine + n, 0), cores)
+def _find_cores(
+    core: NDArray[np.float32],
+    height: NDArray[np.float32],
+    sensitivity: float,
+    diameter_px: float,
+    origin: Place,
+) -> NDArray[np.int32]:
+    """Find the cores, and split those that fall apart into sizeable ones at higher levels.
 
-
-def _label_cores(core: NDArray[np.bool_], origin: tuple[int, int]) -> NDArray[np.int32]:
-    """Give connected cores numbers; those wider than ``MAX_CORE_PX`` are cut along a grid fixed in the whole image."""
-    cores, n = ndimage.label(core)
-    for index, box in enumerate(ndimage.find_objects(cores), start=1):
-        if max(s.stop - s.start for s in box) <= MAX_CORE_PX:
-            continue
-        inside = cores[box] == index
-        rows, columns = (
-            np.arange(s.start + o, s.stop + o) // MAX_CORE_PX for s, o in zip(box, origin, strict=True)
-        )
-        cells = np.where(inside, 1 + (rows - rows[0])[:, None] * (columns[-1] + 2) + columns[None], 0)
-        pieces = label_regions(cells, connectivity=1, background=0)
-        cores[box][inside] = n + pieces[inside]
-        n += int(pieces.max())
+    A core is never lost to splitting: where fewer than two sizeable pieces are left at a level, it stays as it is.
+    """
+    lowest = min(sensitivity, PLAIN_CORE)
+    cores = _label_cores(core > lowest, origin)
+    evidence = np.where(cores > 0, (core + height) / 2, 0)
+    n_levels = round((sensitivity + SPLITTING_SPAN - lowest) / SPLITTING_STEP)
+    smallest_px = SMALLEST_PIECE * 2 * (1 - sensitivity) * diameter_px**2
+    for level in range(1, n_levels + 1):
+        cores = _split(cores, evidence > lowest + level * SPLITTING_STEP, smallest_px)
     return cores
+
+
+def _split(cores: NDArray[np.int32], above: NDArray[np.bool_], smallest_px: float) -> NDArray[np.int32]:
+    """Replace each core by its pieces above a level where two or more of them are large enough."""
+    pieces, n_pieces = ndimage.label(above)
+    inside = np.flatnonzero(pieces)
+    piece_of, core_of = pieces.ravel()[inside], cores.ravel()[inside]
+    area = np.bincount(piece_of, minlength=n_pieces + 1)
+    parent = np.zeros(n_pieces + 1, np.int64)
+    parent[piece_of] = core_of
+    sizeable = area >= smallest_px
+    sizeable[0] = False
+    n_cores = int(cores.max(initial=0))
+    splits = np.bincount(parent[sizeable], minlength=n_cores + 1) >= 2
+    result = np.where(splits[cores], 0, cores)
+    kept = sizeable[piece_of] & splits[core_of]
+    result.ravel()[inside[kept]] = n_cores + piece_of[kept]
+    return result
+
+
+def _label_cores(core: NDArray[np.bool_], origin: Place) -> NDArray[np.int32]:
+    """Give connected cores numbers; wide ones are first cut along lines that are fixed in the whole image."""
+    cores, n = ndimage.label(core)
+    boxes = ndimage.find_objects(cores)
+    wide = [i for i in range(n) if max(s.stop - s.start for s in boxes[i]) > MAX_CORE_PX]
+    if not wide:
+        return cores
+    core = core.copy()
+    for index in wide:
+        rows, columns = (_cut_lines(s, o) for s, o in zip(boxes[index], origin, strict=True))
+        core[boxes[index]] &= (cores[boxes[index]] != index + 1) | ~(rows[:, None] | columns)
+    return ndimage.label(core)[0]
+
+
+def _cut_lines(side: slice, origin: int) -> NDArray[np.bool_]:
+    """Mark where one side of a wide core is cut; a side that is short enough is not."""
+    position = np.arange(side.start + origin, side.stop + origin)
+    return (position % MAX_CORE_PX == 0) & (position.size > MAX_CORE_PX)
 
 
 def _climb(
