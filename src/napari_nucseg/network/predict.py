@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SMALLEST_TILE_PX = 128
 GPU_BATCH = 16
-CPU_BATCH = 2
+CPU_BATCH = 1
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ PLAIN_CORE = 0.5
 """Probability from which a core is one, however high the sensitivity."""
 SPLITTING_SPAN, SPLITTING_STEP = 0.3, 0.1
 """Cores are looked at again at levels up to this far above the sensitivity, in such steps."""
-SMALLEST_PIECE = 0.06
+SMALLEST_PIECE = 0.09
 """Area of a piece that may become a core of its own at the default sensitivity of ½, in squared diameters."""
 LEAP_PX = 2
 """A peak outside any core may be a ripple: from there one look this far around finds the real slope."""

@@ -49,7 +49,7 @@ class SegmentationSettings(BaseModel):
         description="Number format of the network's arithmetic. auto: what is fast here.",
     )
     tile_px: int = Field(
-        512, ge=64, le=4096, title="Tile (px)", description="Side of the squares the network works on."
+        1024, ge=64, le=4096, title="Tile (px)", description="Side of the squares the network works on."
     )
     batch_size: int | None = Field(
         None, ge=1, le=256, title="Batch", description="Tiles worked on at once. Empty: chosen per device."
