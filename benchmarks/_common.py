@@ -14,9 +14,9 @@ from napari_nucseg.network.device import choose_device
 DATA = Path(os.environ.get("NUCSEG_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 
-def machine() -> str:
+def machine(precision: str = "auto") -> str:
     """Date, processor, threads, precision and torch version, for the line above a table."""
-    device = choose_device()
+    device = choose_device("auto", precision)
     isa = torch.backends.cpu.get_cpu_capability()
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA")
     parts = [str(date.today()), _processor(), f"{torch.get_num_threads()} threads", isa, device.precision]

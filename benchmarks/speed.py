@@ -42,7 +42,7 @@ def main() -> None:
         answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rows.append(list(json.loads(answer.splitlines()[-1]).values()))
     print(
-        f"{machine()}\n\nSeconds by stage, synthetic fluorescence with 24 px nuclei, precision {args.precision}:\n"
+        f"{machine(args.precision)}\n\nSeconds by stage, synthetic fluorescence with 24 px nuclei, precision {args.precision}:\n"
     )
     print_table(["image", "nuclei", *STAGES, "peak memory, MiB", "of it before, MiB"], rows)
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from napari_nucseg._napari.layer_state import LayerState
     from napari_nucseg.segmentation.size import DiameterEstimate
 
+DOUBTFUL = 0.4  # confidence below which the user is asked to check the estimated diameter
+
 CITATIONS = (
     "U-Net: Ronneberger, Fischer & Brox (2015), doi:10.1007/978-3-319-24574-4_28",
     "napari: napari contributors, doi:10.5281/zenodo.3555620",
@@ -61,7 +63,8 @@ def diameter_text(estimate: DiameterEstimate) -> str:
     size = f"{estimate.diameter_px:.0f} px"
     if estimate.confidence <= 0:
         return f"Diameter not recognised, {size} assumed. If nuclei are cut or missed, set it."
-    return f"Diameter estimated: {size} (confidence {estimate.confidence:.0%})"
+    advice = " Check it: measure a nucleus." if estimate.confidence < DOUBTFUL else ""
+    return f"Diameter estimated: {size} (confidence {estimate.confidence:.0%}).{advice}"
 
 
 def short_device(name: str, description: str) -> str:
