@@ -41,9 +41,7 @@ def main() -> None:
         command += ["--repeats", str(args.repeats if size < 4096 else 1)]
         answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rows.append(list(json.loads(answer.splitlines()[-1]).values()))
-    print(
-        f"{machine(args.precision)}\n\nSeconds by stage, synthetic fluorescence with 24 px nuclei, precision {args.precision}:\n"
-    )
+    print(f"{machine(args.precision)}\n\nSeconds by stage, synthetic fluorescence with 24 px nuclei:\n")
     print_table(["image", "nuclei", *STAGES, "peak memory, MiB", "of it before, MiB"], rows)
 
 

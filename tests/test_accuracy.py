@@ -5,17 +5,14 @@ import pytest
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.jobs.evaluation import evaluate_model
+from napari_nucseg.steps import drain
 
 
 def evaluate_rows(test_data, dataset, kind, every, **choices):
     rows = read_rows(test_data / "index.csv", dataset=dataset, split="val", kind=kind)[::every]
-    steps = evaluate_model(select_rows(open_dataset(test_data / dataset), rows), choices)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            assert not end.value.failures
-            return end.value.scores
+    evaluation = drain(evaluate_model(select_rows(open_dataset(test_data / dataset), rows), choices))
+    assert not evaluation.failures
+    return evaluation.scores
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.segmentation.segment import make_settings, segment, segment_steps
+from napari_nucseg.steps import drain
 
 TOLERATED = 1e-3
 
@@ -41,12 +42,7 @@ def test_a_region_gets_the_labels_of_the_whole():
     image = synthetic_fluorescence((800, 800), seed=2).image
     settings = make_settings(diameter_px=24, precision="float32")
     region = (slice(250, 550), slice(300, 640))
-    steps = segment_steps(image, settings, region=region)
-    try:
-        while True:
-            next(steps)
-    except StopIteration as end:
-        part = end.value
+    part = drain(segment_steps(image, settings, region=region))
     whole = segment(image, diameter_px=24, precision="float32")
     assert part.labels.shape == (300, 340)
     assert part.maps.shape == (3, 300, 340)

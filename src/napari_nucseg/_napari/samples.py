@@ -10,6 +10,7 @@ import numpy as np
 from napari_nucseg._napari.layer_data import sample_layers
 from napari_nucseg.data.sample_data import find_cached, find_sample, sample_steps
 from napari_nucseg.errors import NucSegError
+from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
     from napari_nucseg._napari.layer_data import LayerData
@@ -78,13 +79,7 @@ def _get(name: str) -> Dataset | None:
         from napari_nucseg._napari.sample_dialogs import ask_for_sample
 
         return ask_for_sample(name)
-    steps = sample_steps(name)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            dataset: Dataset = stop.value
-            return dataset
+    return drain(sample_steps(name))
 
 
 def _layers(dataset: Dataset, title: str) -> list[LayerData]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.data.download import CHUNK_BYTES, DownloadProgress, explained, request, write_whole
 from napari_nucseg.errors import DownloadError
+from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -72,7 +73,7 @@ class RangeReader(io.RawIOBase):
             return 0
         data = self._from_kept(start, stop)
         if not data:
-            data = _result(self.fetch(start, stop))
+            data = drain(self.fetch(start, stop))
             self._kept.pop()  # the buffer above keeps it; only the directory is wanted again
         view[: len(data)] = data
         self._position += len(data)
@@ -195,12 +196,3 @@ def _with_progress(reader: RangeReader, start: int, stop: int) -> Generator[Down
         yield DownloadProgress(
             reader.bytes_fetched, reader.bytes_fetched + stop - start - done, "list of files"
         )
-
-
-def _result(steps: Generator[int, None, bytes]) -> bytes:
-    """Drain a generator and return its result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return bytes(end.value)

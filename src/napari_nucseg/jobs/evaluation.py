@@ -14,6 +14,7 @@ from napari_nucseg.data.layout import is_image, stem
 from napari_nucseg.errors import DatasetError, NucSegError
 from napari_nucseg.nuclei.scoring import METRICS, Scores, evaluate
 from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from napari_nucseg.data.sample import Dataset, Sample
     from napari_nucseg.network.model_file import Model
-    from napari_nucseg.segmentation.result import Segmentation
 
 UNKNOWN_KIND = "unknown"
 _LABELS_STEM = re.compile(r"(?P<name>.+)_(labels?|masks?)", re.IGNORECASE)
@@ -168,7 +168,7 @@ def evaluate_model(
         if true_diameter and sample.labels is not None:
             told["diameter_px"] = median_diameter(sample.labels)
         settings = make_settings(**{**stated, **choices, **told})
-        result = _result_of(segment_steps(sample.image, settings, loaded))
+        result = drain(segment_steps(sample.image, settings, loaded))
         return Prediction(result.labels, result.diameter_px, result.timings["total"])
 
     return (yield from _score_all(dataset, predict))
@@ -235,16 +235,6 @@ def _score(sample: Sample, predict: Callable[[Sample], Prediction], *, images_ar
         diameter_px=prediction.diameter_px,
         seconds=prediction.seconds,
     )
-
-
-def _result_of(steps: Generator[Any, None, Segmentation]) -> Segmentation:
-    """Run to the end, whatever is reported on the way."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Segmentation = end.value
-            return result
 
 
 def _labels_instead_of_image(sample: Sample) -> NDArray[np.int32]:

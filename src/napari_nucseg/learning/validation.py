@@ -8,6 +8,7 @@ from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.segmentation.segment import segment_steps
 from napari_nucseg.segmentation.settings import SegmentationSettings
+from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +26,7 @@ def score(model: Model, samples: Sequence[Sample], device: Device) -> dict[str, 
             continue
         diameter = median_diameter(sample.labels) or model.card.canonical_diameter_px
         settings = SegmentationSettings(diameter_px=diameter, device=device.name, precision=device.precision)
-        steps = segment_steps(sample.image, settings, model)
-        try:
-            while True:
-                next(steps)
-        except StopIteration as end:
-            predicted.append(end.value.labels)
+        predicted.append(drain(segment_steps(sample.image, settings, model)).labels)
         truth.append(sample.labels)
     scores = evaluate(truth, predicted)
     return {"ap50": scores.ap50, "mean_ap": scores.mean_ap, "pixel_accuracy": scores.pixel_accuracy}

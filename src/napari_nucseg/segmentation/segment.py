@@ -22,6 +22,7 @@ from napari_nucseg.segmentation.result import Progress, Segmentation
 from napari_nucseg.segmentation.settings import SegmentationSettings
 from napari_nucseg.segmentation.size import estimate_diameter
 from napari_nucseg.segmentation.window import Window
+from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -59,13 +60,7 @@ def segment(image: NDArray[Any], **choices: Any) -> Segmentation:
     ImageError, SettingsError, ModelFileError, InferenceError
         With what was got, what is allowed and what to do.
     """
-    steps = segment_steps(image, make_settings(**choices))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: Segmentation = end.value
-            return result
+    return drain(segment_steps(image, make_settings(**choices)))
 
 
 def _signature() -> inspect.Signature:

@@ -17,6 +17,7 @@ from scipy import ndimage
 from napari_nucseg.network.predict import TilePlan, predict_steps
 from napari_nucseg.nuclei.decoding import decode
 from napari_nucseg.segmentation.rescale import rescale
+from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +91,7 @@ def _look(model: Model, image: NDArray[np.float32], scale: float, device: Device
 
 def _measure(model: Model, crop: NDArray[np.float32], scale: float, device: Device) -> _Findings:
     """Diameters, certainties and evidence of the nuclei in a crop at network scale."""
-    maps = _predict(model, crop, device)
+    maps = drain(predict_steps(model, crop, TilePlan(device, CROP_PX, 1))).maps
     canonical = model.card.canonical_diameter_px
     labels = decode(maps, diameter_px=canonical)
     areas = np.bincount(labels.ravel())[1:].astype(np.float64)
@@ -106,16 +107,6 @@ def _measure(model: Model, crop: NDArray[np.float32], scale: float, device: Devi
     if whole.sum() < FEW_NUCLEI:
         whole[:] = True
     return _Findings((apparent / scale)[whole], certainty[whole], evidence[whole])
-
-
-def _predict(model: Model, crop: NDArray[np.float32], device: Device) -> NDArray[np.float32]:
-    steps = predict_steps(model, crop, TilePlan(device, CROP_PX, 1))
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            maps: NDArray[np.float32] = end.value.maps
-            return maps
 
 
 def _off_border(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
