@@ -62,8 +62,11 @@ class _Info:
     def rows(self) -> dict[str, dict[str, str]]:
         rows = {}
         for file in self.files:
-            with self.tree.open(file) as stream:
-                for row in csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")):
+            with (
+                self.tree.open(file) as stream,
+                io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text,
+            ):
+                for row in csv.DictReader(text):
                     rows[stem(row["Filename"])] = row
         return rows
 

@@ -115,7 +115,8 @@ def segment_steps(
     settings : choices; defaults where None.
     model : a loaded model in place of the one ``settings`` name.
     region : rows and columns to segment. Intensities and nucleus size are still taken from the whole image,
-        and pixels around the region are looked at, so its labels are those of the whole image.
+        and pixels around the region are looked at, so its labels are those of the whole image, but for what
+        rounding changes where the image is rescaled.
     """
     settings = settings or SegmentationSettings()
     clock = _Clock()
@@ -128,12 +129,13 @@ def segment_steps(
     yield Progress("size", 0, 1)
     with clock("size"):
         given = settings.given_diameter_px
-        estimate = estimate_diameter(model, planes, device) if given is None else None
+        estimate = None if given else estimate_diameter(model, planes, device)
         diameter_px = estimate.diameter_px if estimate else float(given or 0)
-    shape = (planes.shape[1], planes.shape[2])
+    shape = planes.shape[1], planes.shape[2]
     scale, limited = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
     notes += [limited] if limited else []
-    window = Window.around(region, shape, round(model.card.halo_px / scale + SURROUNDINGS * diameter_px))
+    halo_px = round(model.card.halo_px / scale + SURROUNDINGS * diameter_px)
+    window = Window.around(region, shape, halo_px, model.card.architecture.stride_px / scale)
     with clock("network"):
         scaled = rescale(planes[:, window.read[0], window.read[1]], window.scaled_shape(scale))
         plan = TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))

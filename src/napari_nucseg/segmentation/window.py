@@ -24,8 +24,13 @@ class Window:
     kept: Region
 
     @classmethod
-    def around(cls, region: Region | None, shape: tuple[int, int], halo_px: int) -> Window:
+    def around(
+        cls, region: Region | None, shape: tuple[int, int], halo_px: int, step_px: float = 1
+    ) -> Window:
         """Take a region of an image of a (Y, X) shape, plus a halo; None is the whole image.
+
+        What is read starts on a multiple of ``step_px``, the network's stride in image pixels: it sees the same
+        pixels in another way when they are shifted by less.
 
         Raises
         ------
@@ -39,7 +44,10 @@ class Window:
             raise ImageError(
                 f"the region {region} holds no pixel of the {shape[1]} x {shape[0]} px image. Draw another."
             )
-        read = [(max(0, a - halo_px), min(n, b + halo_px)) for (a, b), n in zip(limits, shape, strict=True)]
+        read = [
+            (round(max(0, a - halo_px) // step_px * step_px), min(n, b + halo_px))
+            for (a, b), n in zip(limits, shape, strict=True)
+        ]
         kept = [slice(a - start, b - start) for (a, b), (start, _) in zip(limits, read, strict=True)]
         return cls((slice(*read[0]), slice(*read[1])), (kept[0], kept[1]))
 
