@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.network.predict import Prediction
+    from napari_nucseg.segmentation.size import DiameterEstimate
     from napari_nucseg.segmentation.window import Region
 
 __all__ = ["Progress", "Segmentation", "make_settings", "segment", "segment_steps"]
@@ -118,8 +120,7 @@ def segment_steps(
         and pixels around the region are looked at, so its labels are those of the whole image, but for what
         rounding changes where the image is rescaled.
     """
-    settings = settings or SegmentationSettings()
-    clock = _Clock()
+    settings, clock = settings or SegmentationSettings(), _Clock()
     yield Progress("normalise", 0, 1)
     with clock("load"):
         model = model or load_model(settings.model)
@@ -128,17 +129,15 @@ def segment_steps(
         planes, notes = _normalised(image, settings, model)
     yield Progress("size", 0, 1)
     with clock("size"):
-        given = settings.given_diameter_px
-        estimate = None if given else estimate_diameter(model, planes, device)
-        diameter_px = estimate.diameter_px if estimate else float(given or 0)
+        estimate, diameter_px = _diameter(planes, settings, model, device)
     shape = planes.shape[1], planes.shape[2]
     scale, limited = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
     notes += [limited] if limited else []
     halo_px = round(model.card.halo_px / scale + SURROUNDINGS * diameter_px)
     window = Window.around(region, shape, halo_px, model.card.architecture.stride_px / scale)
     with clock("network"):
-        scaled = rescale(planes[:, window.read[0], window.read[1]], window.scaled_shape(scale))
         plan = TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
+        scaled = rescale(planes[:, *window.read], window.scaled_shape(scale))
         prediction = yield from _network(model, scaled, plan, notes)
         maps = rescale(prediction.maps, window.shape)
     yield Progress("decode", 0, 1)
@@ -172,6 +171,16 @@ def _normalised(
         notes.append("All pixels have the same value: there is nothing to segment.")
     scaled = intensity.apply(planes)
     return (np.repeat(scaled, 3, axis=0) if len(scaled) == 1 else scaled), notes
+
+
+def _diameter(
+    planes: NDArray[np.float32], settings: SegmentationSettings, model: Model, device: Device
+) -> tuple[DiameterEstimate | None, float]:
+    """Return the estimate, None where the diameter was given, and the diameter in pixels to work with."""
+    if settings.given_diameter_px is not None:
+        return None, settings.given_diameter_px
+    estimate = estimate_diameter(model, planes, device)
+    return estimate, estimate.diameter_px
 
 
 def _network(
