@@ -59,6 +59,9 @@ class TrainingJob(BaseModel):
     validation_share: float = Field(0.1, ge=0, lt=1, description="Share of groups held back to watch AP.")
     steps: int = Field(3000, ge=1)
     batch_size: int = Field(16, ge=1)
+    seam_weight: float = Field(
+        0.0, ge=0, description="How much more pixels count where nuclei touch or nearly touch."
+    )
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
     warmup_steps: int = Field(100, ge=0)

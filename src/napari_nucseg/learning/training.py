@@ -167,7 +167,7 @@ class _Run:
         image, targets = self.augmenter(self.fields[chosen.to(self.fields.device)])
         with self.device.autocast():
             logits = self.network(image.contiguous(memory_format=torch.channels_last))
-        losses = map_losses(logits, targets)
+        losses = map_losses(logits, targets, seam_weight=self.job.seam_weight)
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
             raise TrainingError(

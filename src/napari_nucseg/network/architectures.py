@@ -5,15 +5,18 @@ Weights come from model files; nothing here reaches out to a network.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import segmentation_models_pytorch as smp
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import nn
+from segmentation_models_pytorch.encoders import get_encoder
 
 from napari_nucseg.errors import SettingsError
+from napari_nucseg.network.decoders import NestedDecoder, SegmentationNetwork, UnetDecoder
 from napari_nucseg.nuclei.targets import MAP_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _DISTANCE = MAP_NAMES.index("distance")
 
@@ -25,8 +28,11 @@ class Architecture(BaseModel):
 
     kind: Literal["unet", "unetplusplus"] = "unet"
     encoder: str = Field("tu-regnetx_006", description="Encoder by its segmentation-models-pytorch name.")
-    encoder_depth: int = Field(4, ge=3, le=5, description="Halvings of resolution.")
+    encoder_depth: int = Field(4, ge=2, le=5, description="Halvings of resolution.")
     decoder_channels: tuple[int, ...] = Field((128, 64, 32, 16), description="Widths from coarse to fine.")
+    full_size_channels: int = Field(
+        0, ge=0, le=64, description="Width of a skip connection from the image itself; 0 for none."
+    )
 
     @model_validator(mode="after")
     def _one_width_a_level(self) -> Architecture:
@@ -37,36 +43,52 @@ class Architecture(BaseModel):
         return self
 
     @property
+    def heads(self) -> int:
+        """Number of heads: one for U-Net, one a node of the finest nested row for U-Net++."""
+        return 1 if self.kind == "unet" else self.encoder_depth - 1
+
+    def up_to_head(self, head: int) -> Architecture:
+        """Shape of the smaller U-Net++ that is all that ``head``, counted from 1, needs."""
+        depth = head + 1
+        return self.model_copy(
+            update={"encoder_depth": depth, "decoder_channels": self.decoder_channels[-depth:]}
+        )
+
+    @property
     def stride_px(self) -> int:
         """Sides of input images must be multiples of this, in pixels."""
         return 2**self.encoder_depth
 
 
-def build_network(architecture: Architecture) -> nn.Module:
+def build_network(architecture: Architecture, heads: Sequence[int] | None = None) -> SegmentationNetwork:
     """Build a network with random weights: (B, 3, Y, X) float to (B, 3 maps, Y, X) logits.
+
+    Parameters
+    ----------
+    architecture : its shape.
+    heads : which of U-Net++'s heads to build, counted from 1; all by default.
 
     Raises
     ------
     SettingsError
         If segmentation-models-pytorch does not know the encoder, or not at this depth.
     """
-    family = {"unet": smp.Unet, "unetplusplus": smp.UnetPlusPlus}[architecture.kind]
     try:
-        network = family(
-            encoder_name=architecture.encoder,
-            encoder_depth=architecture.encoder_depth,
-            encoder_weights=None,
-            decoder_channels=architecture.decoder_channels,
-            in_channels=3,
-            classes=len(MAP_NAMES),
-        )
+        encoder = get_encoder(architecture.encoder, depth=architecture.encoder_depth, weights=None)
     except (KeyError, ValueError, RuntimeError) as error:
         raise SettingsError(
             f"cannot build {architecture.kind} with encoder {architecture.encoder!r} at depth "
             f"{architecture.encoder_depth}: {error}. Use an encoder name of segmentation-models-pytorch."
         ) from error
-    assert isinstance(network, nn.Module)
-    return network
+    shape = (
+        encoder.out_channels,
+        architecture.decoder_channels,
+        architecture.full_size_channels,
+        len(MAP_NAMES),
+    )
+    if architecture.kind == "unet":
+        return SegmentationNetwork(encoder, UnetDecoder(*shape))
+    return SegmentationNetwork(encoder, NestedDecoder(*shape, heads=heads))
 
 
 def activate(logits: torch.Tensor) -> torch.Tensor:

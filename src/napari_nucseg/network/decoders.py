@@ -1,0 +1,135 @@
+"""Decoders that see the image at full size: segmentation-models-pytorch's own stop at half its resolution.
+
+The encoder's first features come at half resolution, so smp's last block only smooths what it enlarges; nuclei of a
+few pixels and exact outlines need the pixels themselves. Here every last block also sees a shallow view of the image.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from segmentation_models_pytorch.base import SegmentationHead
+from segmentation_models_pytorch.base.initialization import initialize_decoder
+from segmentation_models_pytorch.base.modules import Conv2dReLU
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class UnetDecoder(nn.Module):
+    """U-Net's expanding path: one block a level, from the deepest features to the image's size.
+
+    Parameters
+    ----------
+    encoder_widths : channels of the encoder's features, from the image's size down; the first are not used.
+    widths : channels of the blocks, coarse to fine.
+    view_channels : channels of the shallow view of the image; 0 for none.
+    maps : channels of the answer.
+    """
+
+    def __init__(
+        self, encoder_widths: Sequence[int], widths: Sequence[int], view_channels: int, maps: int
+    ) -> None:
+        super().__init__()
+        deepest, *skips = list(encoder_widths)[:0:-1]
+        entering = [deepest, *widths[:-1]]
+        self.blocks = nn.ModuleList(
+            UnetDecoderBlock(*sizes) for sizes in zip(entering, [*skips, view_channels], widths, strict=True)
+        )
+        self.view = _view(view_channels)
+        self.head = SegmentationHead(widths[-1], maps)
+        initialize_decoder(self)
+
+    def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Turn the encoder's features, the image first, into (1, B, maps, Y, X) logits."""
+        image, *below = features
+        x, *skips = below[::-1]
+        for block, skip in zip(self.blocks, [*skips, self.view(image)], strict=True):
+            x = _enlarge(block, x, skip)
+        return self.head(x).unsqueeze(0)
+
+
+class NestedDecoder(nn.Module):
+    """U-Net++'s nested path with deep supervision: Zhou et al. 2018, 10.1007/978-3-030-00889-5_1.
+
+    Node (r, j) of row r, at 1/2ʳ of the image's size, sees all nodes of its row before it and node (r + 1, j - 1);
+    nodes (r, 0) are the encoder's features. Every node (1, j) is enlarged to the image's size by a block of its own
+    and answers there: head j needs the nodes with r + j ≤ j + 1 alone, which is the U-Net++ of depth j + 1.
+
+    Parameters
+    ----------
+    encoder_widths, widths, view_channels, maps : as for ``UnetDecoder``; all nodes of a row are equally wide.
+    heads : which heads to build, counted from 1, the shallowest; all by default.
+    """
+
+    def __init__(
+        self,
+        encoder_widths: Sequence[int],
+        widths: Sequence[int],
+        view_channels: int,
+        maps: int,
+        heads: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        depth = len(widths)
+        self.heads_built = tuple(heads or range(1, depth))
+        row_width = dict(zip(range(depth - 1, -1, -1), widths, strict=True))
+        self.nodes = nn.ModuleDict()
+        for j in range(1, depth):
+            for row in range(1, depth - j + 1):
+                below = encoder_widths[row + 1] if j == 1 else row_width[row + 1]
+                beside = encoder_widths[row] + (j - 1) * row_width[row]
+                self.nodes[f"{row}_{j}"] = UnetDecoderBlock(below, beside, row_width[row])
+        self.view = _view(view_channels)
+        self.last = nn.ModuleDict(
+            {str(j): UnetDecoderBlock(row_width[1], view_channels, row_width[0]) for j in self.heads_built}
+        )
+        self.heads = nn.ModuleDict({str(j): SegmentationHead(row_width[0], maps) for j in self.heads_built})
+        initialize_decoder(self)
+
+    def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Turn the encoder's features, the image first, into (heads, B, maps, Y, X) logits."""
+        image, *below = features
+        rows = {row: [feature] for row, feature in enumerate(below, start=1)}
+        for j in range(1, len(below)):
+            for row in range(1, len(below) - j + 1):
+                node = _enlarge(self.nodes[f"{row}_{j}"], rows[row + 1][j - 1], torch.cat(rows[row], 1))
+                rows[row].append(node)
+        view = self.view(image)
+        answers = [
+            self.heads[str(j)](_enlarge(self.last[str(j)], rows[1][j], view)) for j in self.heads_built
+        ]
+        return torch.stack(answers)
+
+
+class SegmentationNetwork(nn.Module):
+    """An encoder of segmentation-models-pytorch and one of the decoders above."""
+
+    def __init__(self, encoder: nn.Module, decoder: UnetDecoder | NestedDecoder) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def heads(self, image: torch.Tensor) -> torch.Tensor:
+        """Turn (B, 3, Y, X) images into (heads, B, maps, Y, X) logits."""
+        return self.decoder(self.encoder(image))
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Turn (B, 3, Y, X) images into (B, maps, Y, X) logits, the mean over the heads."""
+        return self.heads(image).mean(0)
+
+
+def _view(channels: int) -> nn.Module:
+    """Look at the image itself; without channels, nothing is seen."""
+    return Conv2dReLU(3, channels, kernel_size=3, padding=1, use_norm="batchnorm") if channels else _Nothing()
+
+
+class _Nothing(nn.Module):
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image[:, :0]
+
+
+def _enlarge(block: nn.Module, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
+    return block(x, *skip.shape[2:], skip_connection=skip)
