@@ -44,6 +44,18 @@ class TrainingError(NucSegError):
     """Training cannot start or go on."""
 
 
+class EditError(NucSegError):
+    """A correction cannot be made where or as it was asked for; the labels are unchanged."""
+
+
+class JournalError(NucSegError):
+    """A journal of corrections is missing, damaged from its start, or of another version."""
+
+
+class CorrectionSetError(NucSegError):
+    """A folder of corrections cannot be opened, or its parts do not belong together."""
+
+
 class OutputError(NucSegError):
     """A result cannot be written: the disk is full, or the place does not allow it."""
 

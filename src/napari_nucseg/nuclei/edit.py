@@ -1,0 +1,103 @@
+"""The result of a correction: new labels in a box, and what those who make or use them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.errors import EditError
+from napari_nucseg.nuclei.strokes import pixel_at
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from napari_nucseg.nuclei.strokes import Box
+
+    Labels = NDArray[np.integer[Any]]
+
+LARGEST_NUMBER = int(np.iinfo(np.int32).max)
+_SPARE_NUMBERS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """New labels inside a box, and what was done in words.
+
+    Attributes
+    ----------
+    box
+        Rows and columns, inside the image.
+    values
+        int32 labels of the box's size.
+    summary
+        One line for the user.
+    """
+
+    box: Box
+    values: NDArray[np.int32]
+    summary: str
+
+    def apply_to(self, labels: Labels) -> None:
+        """Write the new labels into an array of the image's size, in place."""
+        labels[self.box] = self.values
+
+    def changed_pixels(self, labels: Labels) -> tuple[tuple[NDArray[np.intp], ...], NDArray[np.int32]]:
+        """Rows and columns of the pixels this edit changes, and their new labels."""
+        where = np.nonzero(labels[self.box] != self.values)
+        inside = tuple(place + side.start for place, side in zip(where, self.box, strict=True))
+        return inside, self.values[where]
+
+
+def first_free_number(*taken: Labels) -> int:
+    """Find a number from which on at least a thousand are free in all of these labels.
+
+    One above the largest, as a rule; where that is the end of int32, the first gap that is wide enough.
+    """
+    largest = max((int(labels.max(initial=0)) for labels in taken), default=0)
+    if largest + _SPARE_NUMBERS <= LARGEST_NUMBER:
+        return max(largest, 0) + 1
+    used = np.unique(np.concatenate([np.unique(labels) for labels in taken]))
+    used = np.concatenate([[0], used[used > 0], [LARGEST_NUMBER]])
+    gaps = np.flatnonzero(np.diff(used) > _SPARE_NUMBERS)
+    if not gaps.size:
+        raise EditError("all numbers up to 2,147,483,647 are in use. Renumber the nuclei first.")
+    return int(used[gaps[0]]) + 1
+
+
+def nucleus_at(labels: Labels, point: ArrayLike) -> int:
+    """Find the number of the nucleus at a point.
+
+    Raises
+    ------
+    EditError
+        If the point is outside the image or in the background.
+    """
+    check_labels(labels)
+    number = int(labels[pixel_at(point, labels.shape)])
+    if number <= 0:
+        raise EditError("there is no nucleus at this point. Click on one.")
+    return number
+
+
+def box_of(labels: Labels, numbers: NDArray[Any]) -> Box:
+    """Smallest box around all pixels of these nuclei, which must be there."""
+    mask = labels == numbers[0] if len(numbers) == 1 else np.isin(labels, numbers)
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def present(numbers: Labels) -> Labels:
+    """Numbers of the nuclei among some pixels, sorted."""
+    values = np.unique(numbers)
+    return values[values > 0]
+
+
+def check_labels(labels: Labels) -> None:
+    """Refuse what is no 2D array of integers."""
+    if labels.ndim != 2 or labels.dtype.kind not in "iu":
+        raise EditError(
+            f"got labels of shape {labels.shape} and type {labels.dtype}: integers (Y, X) are allowed; "
+            "edit a stack plane by plane."
+        )

@@ -1,0 +1,94 @@
+"""Which pixels a person vouches for: the trust map, and what of it a network may be taught.
+
+An unreviewed pixel without a nucleus is no background: nobody has looked at it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import ndimage
+
+from napari_nucseg.errors import EditError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.nuclei.corrections import Change
+
+MAX_MARGIN_PX = 3
+
+
+class Trust(IntEnum):
+    """Values of a trust map, uint8 (Y, X)."""
+
+    UNKNOWN = 0
+    REVIEWED = 1
+    IGNORE = 2
+
+
+def as_trust_map(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Check a trust map.
+
+    Raises
+    ------
+    EditError
+        If it has another shape than the labels, or other values than those of :class:`Trust`.
+    """
+    if values.shape != shape or values.dtype.kind not in "buif":
+        raise EditError(
+            f"got a trust map of shape {values.shape}, the labels have {shape}: they must be alike."
+        )
+    trust = values.astype(np.uint8)
+    if (trust != values).any() or (trust > max(Trust)).any():
+        raise EditError(
+            "a trust map holds 0 (unknown), 1 (reviewed) and 2 (ignore); other values were found."
+        )
+    return trust
+
+
+def taught_area(
+    trust: NDArray[np.uint8],
+    labels: NDArray[np.integer[Any]],
+    snapshot: NDArray[np.integer[Any]] | None = None,
+    changes: Iterable[Change] = (),
+    *,
+    margin_px: int = MAX_MARGIN_PX,
+) -> NDArray[np.bool_]:
+    """Pixels that count when a network is taught, nuclei and background alike.
+
+    All that is reviewed, and every changed nucleus (as it was and as it is) with a margin. Of the margin, pixels that
+    the prediction gives to another nucleus are left out: nobody said anything about those. What is to be ignored
+    never counts.
+
+    Parameters
+    ----------
+    trust
+        (Y, X) values of :class:`Trust`.
+    labels, snapshot
+        (Y, X) integers: edited, and as predicted. Without a snapshot only the reviewed area counts.
+    changes
+        What differs between the two, from ``diff(snapshot, labels)``.
+    margin_px
+        Background around a changed nucleus that counts, 0 to ``MAX_MARGIN_PX``.
+
+    Raises
+    ------
+    SettingsError
+        If the margin is out of bounds.
+    """
+    if not 0 <= margin_px <= MAX_MARGIN_PX:
+        raise SettingsError(f"got a margin of {margin_px} px; 0 to {MAX_MARGIN_PX} are allowed.")
+    taught = trust == Trust.REVIEWED
+    for change in changes if snapshot is not None else ():
+        window = tuple(slice(max(side.start - margin_px, 0), side.stop + margin_px) for side in change.box)
+        predicted = snapshot[window]  # type: ignore[index]
+        own = np.isin(predicted, change.before) | np.isin(labels[window], change.after)
+        near = ndimage.distance_transform_edt(~own) <= margin_px
+        another = (predicted > 0) & ~np.isin(predicted, change.before)
+        taught[window] |= near & ~another
+    return taught & (trust != Trust.IGNORE)
