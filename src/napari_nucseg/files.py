@@ -38,13 +38,14 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise OutputError(_in_words(error, path)) from error
+        raise OutputError(in_words(error, path)) from error
     finally:
         with suppress(OSError):  # what went wrong is said already
             part.unlink(missing_ok=True)
 
 
-def _in_words(error: OSError, path: Path) -> str:
+def in_words(error: OSError, path: Path) -> str:
+    """Say why a file or folder could not be written, and what to do."""
     if error.errno in _FULL:
         return f"cannot write {path}: the disk is full. Free some space, or choose a folder on another disk."
     if error.errno in _FORBIDDEN:

@@ -1,0 +1,286 @@
+"""Corrections of one image as a folder: what a person made of a prediction, for teaching or for going on tomorrow.
+
+::
+
+    name/
+        correction.json   format and version; image (file, SHA-256, axes, pixel size); model; settings; counts
+        image.tif         copy of the pixels, where they are not referred to
+        labels.tif        edited labels, int32, 0 background, (Y, X) or a stack of it
+        reviewed.tif      trust map, uint8 of the labels' shape: 0 unknown, 1 reviewed, 2 ignore
+        prediction.tif    labels as the model predicted them, where that is known
+
+A set is written beside its place and moved there when it is complete. What it replaces is kept until then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.correction_record import (
+    COPIED_IMAGE,
+    RECORD,
+    CorrectionRecord,
+    ImageRecord,
+    read_record,
+)
+from napari_nucseg.data.images import read_image
+from napari_nucseg.errors import CorrectionSetError, ImageError, OutputError
+from napari_nucseg.files import in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+LABELS, REVIEWED, PREDICTION = "labels.tif", "reviewed.tif", "prediction.tif"
+_MAX_TRUST = 2
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectionSet:
+    """Corrections of one image, in memory.
+
+    Attributes
+    ----------
+    image
+        Pixels, axes as in ``axes``.
+    axes
+        One letter of TZCYX an axis of the image; the labels have those but C.
+    labels
+        (…, Y, X) int32, 0 background.
+    trust
+        uint8 of the labels' shape: 0 unknown, 1 reviewed, 2 ignore.
+    prediction
+        Labels as predicted, or None.
+    name
+        Of the image.
+    pixel_size_um
+        Side of a pixel in µm, None where it is not known.
+    model_name, model_sha256, settings, counts
+        As in :class:`CorrectionRecord`.
+    image_path
+        File the pixels were read from; None where they are a copy in the set.
+    """
+
+    image: NDArray[Any]
+    axes: str
+    labels: NDArray[np.int32]
+    trust: NDArray[np.uint8]
+    prediction: NDArray[np.int32] | None = None
+    name: str = ""
+    pixel_size_um: float | None = None
+    model_name: str = ""
+    model_sha256: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    image_path: Path | None = None
+
+
+def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
+    """Write a set, whole or not at all; an older one at the same place is replaced.
+
+    The image is copied, or referred to where ``image_path`` says it is a file.
+
+    Raises
+    ------
+    CorrectionSetError
+        If its parts do not belong together, or the folder is there and holds something else.
+    OutputError
+        If it cannot be written.
+    """
+    folder = Path(folder)
+    _check_parts(corrections, "these corrections")
+    if (
+        folder.exists()
+        and not (folder / RECORD).is_file()
+        and not (folder.is_dir() and not any(folder.iterdir()))
+    ):
+        raise CorrectionSetError(f"{folder} is there and holds no corrections. Choose a new folder.")
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.mkdir(parents=True)
+        _write_parts(part, folder, corrections)
+        _put_in_place(part, folder)
+    except OSError as error:
+        raise OutputError(in_words(error, folder)) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def open_correction_set(folder: str | Path) -> CorrectionSet:
+    """Read a set.
+
+    Raises
+    ------
+    CorrectionSetError
+        If the folder is no set, of a newer version, damaged, or its image is missing or has changed.
+    """
+    folder = Path(folder)
+    if not folder.exists() and (kept := _set_aside(folder)).exists():
+        folder = kept  # the process died between two renames
+    record = read_record(folder)
+    image_path = _find_image(folder, record.image)
+    if sha256_of(image_path) != record.image.sha256:
+        raise CorrectionSetError(
+            f"the image {image_path} has changed since these corrections were saved in {folder}. "
+            "Put the old file back, or make the corrections again."
+        )
+    optional = folder / PREDICTION
+    corrections = CorrectionSet(
+        image=_read(image_path, folder),
+        axes=record.image.axes,
+        labels=_as_type(_read(folder / LABELS, folder), np.int32, folder / LABELS),
+        trust=_as_type(_read(folder / REVIEWED, folder), np.uint8, folder / REVIEWED),
+        prediction=_as_type(_read(optional, folder), np.int32, optional) if optional.exists() else None,
+        image_path=None if image_path.parent == folder else image_path,
+        name=record.image.name,
+        pixel_size_um=record.image.pixel_size_um,
+        **{name: getattr(record, name) for name in ("model_name", "model_sha256", "settings", "counts")},
+    )
+    _check_parts(corrections, str(folder))
+    return corrections
+
+
+def is_correction_set(folder: str | Path) -> bool:
+    """Whether a folder says it is a set."""
+    folder = Path(folder)
+    return (folder / RECORD).is_file() or (not folder.exists() and (_set_aside(folder) / RECORD).is_file())
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file's content.
+
+    Raises
+    ------
+    CorrectionSetError
+        If it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CorrectionSetError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _check_parts(corrections: CorrectionSet, place: str) -> None:
+    """Refuse parts that do not belong together."""
+    image, axes = corrections.image, corrections.axes.upper().replace("S", "C")
+    if len(axes) != image.ndim or not {"Y", "X"} <= set(axes):
+        raise CorrectionSetError(f"{place}: got axes {axes!r} for an image of shape {image.shape}.")
+    shape = tuple(n for n, axis in zip(image.shape, axes, strict=True) if axis != "C")
+    labels = corrections.labels
+    parts: dict[str, NDArray[Any] | None] = {
+        "labels": labels,
+        "trust map": corrections.trust,
+        "prediction": corrections.prediction,
+    }
+    for what, array in parts.items():
+        if array is not None and array.shape != shape:
+            raise CorrectionSetError(
+                f"{place}: the {what} has shape {array.shape}, the image {shape} without channels. "
+                "They must lie on the same pixels."
+            )
+    if labels.dtype.kind not in "iu" or (
+        labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.int32).max)
+    ):
+        raise CorrectionSetError(f"{place}: labels are whole numbers from 0 to 2³¹ − 1, got {labels.dtype}.")
+    if corrections.trust.size and corrections.trust.max() > _MAX_TRUST:
+        raise CorrectionSetError(f"{place}: the trust map holds other values than 0, 1 and 2.")
+
+
+def _write_parts(part: Path, folder: Path, corrections: CorrectionSet) -> None:
+    """Write all files, the record last."""
+    _write_tiff(part / LABELS, corrections.labels.astype(np.int32))
+    _write_tiff(part / REVIEWED, corrections.trust.astype(np.uint8))
+    if corrections.prediction is not None:
+        _write_tiff(part / PREDICTION, corrections.prediction.astype(np.int32))
+    image_path = corrections.image_path
+    if image_path is None:
+        _write_tiff(part / COPIED_IMAGE, corrections.image)
+        path, sha256 = COPIED_IMAGE, sha256_of(part / COPIED_IMAGE)
+    else:
+        path, sha256 = _reference(image_path, folder), sha256_of(image_path)
+    image = ImageRecord(
+        path=path,
+        sha256=sha256,
+        axes=corrections.axes,
+        name=corrections.name,
+        pixel_size_um=corrections.pixel_size_um,
+    )
+    record = CorrectionRecord(
+        image=image,
+        **{name: getattr(corrections, name) for name in ("model_name", "model_sha256", "settings", "counts")},
+    )
+    (part / RECORD).write_text(record.model_dump_json(indent=2), encoding="utf-8")
+
+
+def _write_tiff(path: Path, pixels: NDArray[Any]) -> None:
+    import tifffile  # late: it is only needed where something is written
+
+    colour = pixels.ndim >= 3 and pixels.shape[-1] in (3, 4) and pixels.dtype == np.uint8
+    array = pixels.astype(np.uint8) if pixels.dtype == bool else pixels
+    tifffile.imwrite(path, array, photometric="rgb" if colour else "minisblack", compression="zlib")
+
+
+def _put_in_place(part: Path, folder: Path) -> None:
+    """Move a finished set to its place; the older one is set aside until the new one is there."""
+    aside = _set_aside(folder)
+    if folder.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(folder, aside)
+    try:
+        os.replace(part, folder)
+    except OSError:
+        if aside.exists():
+            with suppress(OSError):
+                os.replace(aside, folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _set_aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.before")
+
+
+def _reference(image_path: Path, folder: Path) -> str:
+    """Path of an image as the record states it: relative to the set where both lie on one drive."""
+    with suppress(ValueError):
+        return Path(os.path.relpath(image_path.absolute(), folder.absolute())).as_posix()
+    return str(image_path.absolute())
+
+
+def _find_image(folder: Path, record: ImageRecord) -> Path:
+    path = Path(os.path.normpath(folder.absolute() / record.path))
+    if not path.is_file():
+        raise CorrectionSetError(
+            f"the image of {folder} is not at {path}. Put it there, or save corrections with a copy of the image."
+        )
+    return path if record.path != COPIED_IMAGE else folder / COPIED_IMAGE
+
+
+def _read(path: Path, folder: Path) -> NDArray[Any]:
+    if not path.is_file():
+        raise CorrectionSetError(f"{folder} is incomplete: {path.name} is missing.")
+    try:
+        return read_image(path).pixels
+    except ImageError as error:
+        raise CorrectionSetError(str(error)) from error
+
+
+def _as_type(array: NDArray[Any], dtype: type[np.generic], path: Path) -> NDArray[Any]:
+    if array.dtype.kind not in "iu":
+        raise CorrectionSetError(f"{path} holds {array.dtype}; whole numbers are needed.")
+    converted = array.astype(dtype)
+    if not np.array_equal(converted, array):
+        raise CorrectionSetError(f"{path} holds numbers outside the range of {np.dtype(dtype)}.")
+    return converted

@@ -1,0 +1,226 @@
+"""Work through a folder of images: which are untouched, segmented, in work or done, today and tomorrow.
+
+All of it lies in an output folder of the user's choice: ``worklist.json``, and one correction set an image. The list is
+small and written whole; the sets are written by whoever works on an image. A set that a crash left without its line
+in the list is found again when the list is opened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_nucseg.data.correction_set import is_correction_set
+from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.errors import DatasetError, OutputError, problems_in
+from napari_nucseg.files import written_whole
+
+if TYPE_CHECKING:
+    from napari_nucseg.data.sample import Dataset
+
+FILE = "worklist.json"
+
+
+class Status(StrEnum):
+    """How far one image is."""
+
+    UNTOUCHED = "untouched"
+    SEGMENTED = "segmented"
+    IN_WORK = "in work"
+    DONE = "done"
+
+
+class WorkItem(BaseModel):
+    """One image: its name in the dataset, its status, the folder of its correction set, and why it failed, if it did.
+
+    ``missing`` images were in the dataset earlier and are no more; what was made of them is kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    folder: str
+    status: Status = Status.UNTOUCHED
+    error: str = ""
+    missing: bool = False
+
+
+class _File(BaseModel):
+    """Content of ``worklist.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = Field(1, ge=1, le=1)
+    source: str
+    current: str = ""
+    items: tuple[WorkItem, ...]
+
+
+@dataclass(frozen=True)
+class WorkList:
+    """The images of a dataset and how far each is; every change gives a new list, :meth:`save` keeps it.
+
+    Attributes
+    ----------
+    dataset
+        Where the images come from.
+    output
+        Folder of the list and of the correction sets.
+    items
+        In the dataset's order, missing ones last.
+    current
+        Name of the image that was worked on last; empty before the first.
+    """
+
+    dataset: Dataset = field(compare=False)
+    output: Path
+    items: tuple[WorkItem, ...]
+    current: str = ""
+
+    @property
+    def present(self) -> tuple[WorkItem, ...]:
+        """Images that are there."""
+        return tuple(item for item in self.items if not item.missing)
+
+    @property
+    def remaining(self) -> tuple[WorkItem, ...]:
+        """Images that nobody and nothing has worked on."""
+        return tuple(item for item in self.present if item.status is Status.UNTOUCHED)
+
+    @property
+    def summary(self) -> str:
+        """Say it as "17 of 100 done"."""
+        counts = Counter(item.status for item in self.present)
+        return f"{counts[Status.DONE]} of {len(self.present)} done"
+
+    def item(self, name: str) -> WorkItem:
+        """Find an image by its name.
+
+        Raises
+        ------
+        DatasetError
+            If it is not in the list.
+        """
+        for item in self.items:
+            if item.name == name:
+                return item
+        raise DatasetError(f"no image {name!r} in the list of {self.output}.")
+
+    def folder_of(self, name: str) -> Path:
+        """Folder of an image's correction set."""
+        return self.output / self.item(name).folder
+
+    def step(self, by: int = 1) -> str | None:
+        """Name of the image so many after the current one (before, where negative); None beyond the ends."""
+        names = [item.name for item in self.present]
+        if not names:
+            return None
+        if self.current not in names:
+            return names[0]
+        place = names.index(self.current) + by
+        return names[place] if 0 <= place < len(names) else None
+
+    def with_status(self, name: str, status: Status, error: str = "") -> WorkList:
+        """Return the list with one image's status changed."""
+        changed = self.item(name).model_copy(update={"status": status, "error": error})
+        items = tuple(changed if item.name == name else item for item in self.items)
+        return WorkList(self.dataset, self.output, items, self.current)
+
+    def at(self, name: str) -> WorkList:
+        """Return the list with another current image."""
+        return WorkList(self.dataset, self.output, self.items, self.item(name).name)
+
+    def save(self) -> None:
+        """Write ``worklist.json``, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written.
+        """
+        content = _File(source=str(self.dataset.root.absolute()), current=self.current, items=self.items)
+        with written_whole(self.output / FILE) as part:
+            part.write_text(content.model_dump_json(indent=2), encoding="utf-8")
+
+
+def open_worklist(source: str | Path, output: str | Path) -> WorkList:
+    """Open the list of a folder of images or a dataset; begin one where there is none.
+
+    Images added since are untouched, images that are gone are marked as missing.
+
+    Parameters
+    ----------
+    source
+        Anything ``open_dataset`` opens.
+    output
+        Folder for the list and the correction sets; it is made when the list is saved.
+
+    Raises
+    ------
+    DatasetError
+        If nothing is recognised, or the output folder holds the list of another dataset.
+    OutputError
+        If the list that is there is damaged.
+    """
+    output = Path(output).expanduser()
+    dataset = open_dataset(source)
+    known = _read(output)
+    if known is not None and Path(known.source) != dataset.root.absolute() and not _overlap(known, dataset):
+        raise DatasetError(
+            f"{output} holds the work on {known.source}, which shares no image with {dataset.root}. "
+            "Choose another output folder."
+        )
+    before = {item.name: item for item in known.items} if known is not None else {}
+    taken = {item.folder.lower() for item in before.values()}
+    items = [_item(name, before, taken, output) for name in dataset.names]
+    gone = [item for name, item in before.items() if name not in set(dataset.names)]
+    items += [item.model_copy(update={"missing": True}) for item in gone]
+    return WorkList(dataset, output, tuple(items), known.current if known is not None else "")
+
+
+def _read(output: Path) -> _File | None:
+    path = output / FILE
+    try:
+        return _File.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ValidationError as error:
+        raise OutputError(
+            f"{path} is damaged, or of a newer version: {problems_in(error)}. "
+            "Move it away to begin anew; the correction sets beside it will be found."
+        ) from error
+
+
+def _overlap(known: _File, dataset: Dataset) -> bool:
+    """Whether a dataset has images of a list: the folder was moved, then."""
+    return bool({item.name for item in known.items} & set(dataset.names))
+
+
+def _item(name: str, before: dict[str, WorkItem], taken: set[str], output: Path) -> WorkItem:
+    """Line of one image: the known one, or a new one with a folder of its own."""
+    item = before.get(name)
+    if item is None:
+        item = WorkItem(name=name, folder=_folder_name(name, taken))
+        taken.add(item.folder.lower())
+    found = item.status is Status.UNTOUCHED and is_correction_set(output / item.folder)
+    return item.model_copy(
+        update={"missing": False} | ({"status": Status.SEGMENTED, "error": ""} if found else {})
+    )
+
+
+def _folder_name(name: str, taken: set[str]) -> str:
+    """Name every file system takes, made of an image's name, used by no other image."""
+    plain = re.sub(r"[^\w.+-]+", "_", name).strip("._")[:80] or "image"
+    candidate, number = plain, 1
+    while candidate.lower() in taken:
+        number += 1
+        candidate = f"{plain}_{number}"
+    return candidate

@@ -1,0 +1,184 @@
+import json
+import os
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_nucseg.data.correction_set import (
+    CorrectionSet,
+    is_correction_set,
+    open_correction_set,
+    save_correction_set,
+)
+from napari_nucseg.errors import CorrectionSetError, OutputError
+
+
+def _corrections(**more):
+    labels = np.zeros((20, 30), np.int32)
+    labels[3:9, 4:12] = 70_000
+    trust = np.zeros((20, 30), np.uint8)
+    trust[:10], trust[15:] = 1, 2
+    image = np.arange(600, dtype=np.uint16).reshape(20, 30)
+    parts = {"image": image, "axes": "YX", "labels": labels, "trust": trust, "prediction": labels // 2}
+    known = {"name": "cells", "pixel_size_um": 0.5, "model_name": "nuclei-unet", "counts": {"added": 2}}
+    return CorrectionSet(**parts | known | more)
+
+
+def _assert_same(one, other):
+    for name in ("image", "labels", "trust", "prediction"):
+        a, b = getattr(one, name), getattr(other, name)
+        assert (a is None) == (b is None)
+        if a is not None:
+            np.testing.assert_array_equal(a, b)
+            assert a.dtype == b.dtype
+    for name in ("axes", "name", "pixel_size_um", "model_name", "model_sha256", "settings", "counts"):
+        assert getattr(one, name) == getattr(other, name)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({}, id="grey"),
+        pytest.param({"prediction": None, "pixel_size_um": None}, id="no prediction"),
+        pytest.param({"image": np.zeros((20, 30, 3), np.uint8), "axes": "YXC"}, id="colour"),
+        pytest.param({"image": np.zeros((4, 20, 30), np.float32), "axes": "CYX"}, id="channels"),
+        pytest.param({"settings": {"model": "auto", "decoding": {"min_area_px": None}}}, id="settings"),
+    ],
+)
+def test_saved_and_opened_it_is_the_same(tmp_path, more):
+    corrections = _corrections(**more)
+    folder = save_correction_set(tmp_path / "sets" / "one", corrections)
+    assert is_correction_set(folder)
+    _assert_same(open_correction_set(folder), corrections)
+    assert [path.name for path in folder.parent.iterdir()] == ["one"], "nothing is left beside it"
+
+
+def test_a_stack(tmp_path):
+    labels = np.zeros((3, 20, 30), np.int32)
+    corrections = _corrections(
+        image=np.zeros((3, 20, 30), np.uint8),
+        axes="ZYX",
+        labels=labels,
+        trust=labels.astype(np.uint8),
+        prediction=None,
+    )
+    _assert_same(open_correction_set(save_correction_set(tmp_path / "stack", corrections)), corrections)
+
+
+def test_an_image_referred_to_is_found_and_checked(tmp_path):
+    path = tmp_path / "images" / "cells.tif"
+    path.parent.mkdir()
+    corrections = _corrections(image_path=path)
+    tifffile.imwrite(path, corrections.image)
+    folder = save_correction_set(tmp_path / "sets" / "one", corrections)
+    assert not (folder / "image.tif").exists()
+    opened = open_correction_set(folder)
+    _assert_same(opened, corrections)
+    assert opened.image_path == path
+    moved = tmp_path.with_name(tmp_path.name + "-moved")
+    os.replace(tmp_path, moved)
+    _assert_same(open_correction_set(moved / "sets" / "one"), corrections)
+    tifffile.imwrite(moved / "images" / "cells.tif", corrections.image + 1)
+    with pytest.raises(CorrectionSetError, match="has changed"):
+        open_correction_set(moved / "sets" / "one")
+    (moved / "images" / "cells.tif").unlink()
+    with pytest.raises(CorrectionSetError, match="is not at"):
+        open_correction_set(moved / "sets" / "one")
+
+
+def test_saving_again_replaces_it(tmp_path):
+    folder = save_correction_set(tmp_path / "one", _corrections())
+    newer = _corrections(prediction=None, name="newer")
+    save_correction_set(folder, newer)
+    _assert_same(open_correction_set(folder), newer)
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_killed_between_two_renames_the_older_one_is_still_there(tmp_path):
+    folder = save_correction_set(tmp_path / "one", _corrections())
+    os.replace(folder, tmp_path / ".one.before")
+    assert is_correction_set(folder)
+    _assert_same(open_correction_set(folder), _corrections())
+    save_correction_set(folder, _corrections(name="newer"))
+    assert open_correction_set(folder).name == "newer"
+
+
+def test_nothing_else_is_ever_replaced(tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
+    with pytest.raises(CorrectionSetError, match="Choose a new folder"):
+        save_correction_set(tmp_path / "thesis", _corrections())
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(CorrectionSetError):
+        save_correction_set(tmp_path / "file", _corrections())
+    (tmp_path / "empty").mkdir()
+    save_correction_set(tmp_path / "empty", _corrections())
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="cannot write"):
+        save_correction_set(tmp_path / "file" / "one", _corrections())
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        pytest.param({"trust": np.zeros((20, 31), np.uint8)}, "trust map has shape", id="trust"),
+        pytest.param({"labels": np.zeros((1, 1), np.int32)}, "labels has shape", id="labels"),
+        pytest.param({"labels": np.full((20, 30), -1)}, "from 0", id="negative"),
+        pytest.param({"labels": np.zeros((20, 30))}, "whole numbers", id="fractions"),
+        pytest.param({"trust": np.full((20, 30), 3, np.uint8)}, "other values", id="trust values"),
+        pytest.param({"axes": "CYX"}, "axes", id="axes"),
+    ],
+)
+def test_parts_that_do_not_belong_together_are_not_saved(tmp_path, more, words):
+    with pytest.raises(CorrectionSetError, match=words):
+        save_correction_set(tmp_path / "one", _corrections(**more))
+    assert list(tmp_path.iterdir()) == []
+
+
+def _edit_record(folder, **changes):
+    path = folder / "correction.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        pytest.param(
+            lambda f: (f / "correction.json").unlink(), "correction.json is missing", id="no record"
+        ),
+        pytest.param(lambda f: (f / "correction.json").write_text("{"), "damaged", id="no JSON"),
+        pytest.param(lambda f: _edit_record(f, version=2), "newer", id="newer"),
+        pytest.param(lambda f: _edit_record(f, more=1), "damaged", id="unknown field"),
+        pytest.param(lambda f: (f / "labels.tif").unlink(), "labels.tif is missing", id="no labels"),
+        pytest.param(
+            lambda f: (f / "labels.tif").write_bytes(b"II*\x00"), "cannot be read", id="torn labels"
+        ),
+        pytest.param(
+            lambda f: tifffile.imwrite(f / "reviewed.tif", np.ones((2, 2), "u1")), "shape", id="trust"
+        ),
+        pytest.param(
+            lambda f: tifffile.imwrite(f / "labels.tif", np.ones((20, 30), "f4")), "whole", id="floats"
+        ),
+        pytest.param(
+            lambda f: tifffile.imwrite(f / "image.tif", np.ones((20, 30), "u2")), "changed", id="image"
+        ),
+        pytest.param(lambda f: (f / "image.tif").unlink(), "is not at", id="no image"),
+    ],
+)
+def test_a_damaged_set_says_what_is_wrong(tmp_path, damage, words):
+    folder = save_correction_set(tmp_path / "one", _corrections())
+    damage(folder)
+    with pytest.raises(CorrectionSetError, match=words):
+        open_correction_set(folder)
+
+
+def test_no_set_at_all(tmp_path):
+    assert not is_correction_set(tmp_path)
+    with pytest.raises(CorrectionSetError, match="holds no corrections"):
+        open_correction_set(tmp_path)
+    with pytest.raises(CorrectionSetError, match="holds no corrections"):
+        open_correction_set(tmp_path / "missing")

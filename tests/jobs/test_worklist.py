@@ -1,0 +1,155 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.errors import DatasetError, OutputError
+from napari_nucseg.jobs.work_segmentation import new_corrections, segment_remaining
+from napari_nucseg.jobs.worklist import Status, open_worklist
+from napari_nucseg.steps import drain
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three small images."""
+    images = tmp_path / "slides"
+    images.mkdir()
+    for seed, name in enumerate(("a", "b", "c")):
+        Image.fromarray(synthetic_fluorescence((64, 64), seed=seed).image.astype(np.uint8)).save(
+            images / f"{name}.png"
+        )
+    return images
+
+
+def _open(folder):
+    return open_worklist(folder, folder.parent / "work")
+
+
+def test_tomorrow_it_goes_on_where_it_was(folder):
+    work = _open(folder)
+    assert work.summary == "0 of 3 done"
+    assert work.step() == "a"
+    work = work.at("a").with_status("a", Status.DONE).at("b").with_status("b", Status.IN_WORK)
+    work.save()
+    again = _open(folder)
+    assert again == work
+    assert again.summary == "1 of 3 done"
+    assert (again.current, again.step(), again.step(-1)) == ("b", "c", "a")
+    assert again.at("c").step() is None
+    assert [item.name for item in again.remaining] == ["c"]
+
+
+def test_images_come_and_go(folder):
+    _open(folder).with_status("b", Status.DONE).at("b").save()
+    (folder / "b.png").rename(folder / "d.png")
+    work = _open(folder)
+    assert [item.name for item in work.present] == ["a", "c", "d"]
+    assert work.item("b").missing
+    assert work.step() == "a", "what was worked on is gone"
+    assert work.summary == "0 of 3 done"
+    work.save()
+    (folder / "d.png").rename(folder / "b.png")
+    work = _open(folder)
+    assert work.item("b").status is Status.DONE
+    assert work.item("d").missing
+
+
+def test_a_folder_that_was_moved_keeps_its_list_and_another_one_does_not_take_it(folder, tmp_path):
+    _open(folder).with_status("a", Status.DONE).save()
+    moved = folder.rename(tmp_path / "moved")
+    assert open_worklist(moved, tmp_path / "work").summary == "1 of 3 done"
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(moved / "a.png", other / "z.png")
+    with pytest.raises(DatasetError, match="shares no image"):
+        open_worklist(other, tmp_path / "work")
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"version": 2}', "[]"], ids=["empty", "torn", "newer", "list"])
+def test_a_damaged_list_is_never_overwritten(folder, content):
+    path = folder.parent / "work" / "worklist.json"
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(OutputError, match="damaged"):
+        _open(folder)
+    assert path.read_text() == content
+
+
+def test_a_set_without_its_line_is_found(folder):
+    work = _open(folder)
+    corrections = new_corrections(work.dataset.read("b"), None, is_prediction=True)
+    save_correction_set(work.folder_of("b"), corrections)
+    assert _open(folder).item("b").status is Status.SEGMENTED
+
+
+def test_nowhere_to_write(folder):
+    with pytest.raises(OutputError, match="cannot be read"):
+        open_worklist(folder, folder / "a.png")
+    work = open_worklist(folder, folder.parent / "work")
+    (folder.parent / "work").write_text("a file where the folder should be")
+    with pytest.raises(OutputError, match="cannot write"):
+        work.save()
+    with pytest.raises(DatasetError):
+        open_worklist(folder.parent / "missing", folder.parent)
+
+
+def test_names_that_are_no_file_names_get_folders_of_their_own(tmp_path):
+    for part in ("x", "y"):
+        (tmp_path / "set" / part / "images").mkdir(parents=True)
+        shape = (64, 64)
+        image = Image.fromarray(synthetic_fluorescence(shape, seed=1).image.astype(np.uint8))
+        image.save(tmp_path / "set" / part / "images" / "same name?.png")
+    work = open_worklist(tmp_path / "set", tmp_path / "work")
+    folders = [item.folder for item in work.items]
+    assert len(set(folders)) == 2
+    assert not any(set(name) & set('/\\:*?"<>|') for name in folders)
+
+
+class TestSegmentRemaining:
+    def test_untouched_images_become_sets_and_one_broken_stops_nothing(self, folder, tiny_model):
+        (folder / "b.png").write_bytes(b"no image")
+        work = _open(folder)
+        steps = segment_remaining(
+            work.with_status("a", Status.DONE), {"model": tiny_model, "diameter_px": 24}
+        )
+        outcomes = drain(steps)
+        assert [outcome.name for outcome in outcomes] == ["b", "c"]
+        assert outcomes[0].error
+        corrections = open_correction_set(work.folder_of("c"))
+        np.testing.assert_array_equal(corrections.labels, corrections.prediction)
+        assert corrections.model_name == "tiny"
+        assert corrections.settings["diameter_px"] == 24
+        assert corrections.image_path == folder / "c.png"
+        assert not work.folder_of("a").exists()
+
+    def test_cancelled_half_way_the_rest_stays_untouched(self, folder, tiny_model):
+        work = _open(folder)
+        steps = segment_remaining(work, {"model": tiny_model, "diameter_px": 24})
+        for progress in steps:
+            if progress.outcomes:
+                break
+        steps.close()
+        assert [item.status for item in _open(folder).items] == [Status.SEGMENTED, *[Status.UNTOUCHED] * 2]
+
+    def test_progress_always_tells_all_outcomes_so_far(self, folder, tiny_model):
+        seen = [
+            p.outcomes for p in segment_remaining(_open(folder), {"model": tiny_model, "diameter_px": 24})
+        ]
+        assert [len(outcomes) for outcomes in seen] == sorted(len(outcomes) for outcomes in seen)
+        assert len(seen[-1]) == 3
+
+
+def test_the_list_is_plain_json(folder):
+    _open(folder).save()
+    content = json.loads((folder.parent / "work" / "worklist.json").read_text())
+    assert content["items"][0] == {
+        "name": "a",
+        "folder": "a",
+        "status": "untouched",
+        "error": "",
+        "missing": False,
+    }
