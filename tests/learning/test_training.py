@@ -13,7 +13,7 @@ from tifffile import imwrite
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import SettingsError, TrainingError
 from napari_nucseg.learning.augment import Augmenter, AugmentSettings
-from napari_nucseg.learning.examples import hold_back, load_samples
+from napari_nucseg.learning.examples import hold_back, load_examples
 from napari_nucseg.learning.job import TrainingJob, load_job, recipe_path
 from napari_nucseg.learning.patches import cut, pack_patches
 from napari_nucseg.learning.training import train_steps
@@ -165,13 +165,17 @@ def test_one_index_may_describe_several_datasets(folder, tmp_path):
     rows += ["other,elsewhere,g9,train,histology,160,160,9"]
     (tmp_path / "index.csv").write_text("\n".join(rows))
     source = {"path": str(folder), "index": str(tmp_path / "index.csv")}
-    samples = load_samples(TrainingJob(data=[source]))
-    assert [(s.name, s.metadata["group"]) for s in samples] == [("1", "g1"), ("2", "g2"), ("3", "g3")]
+    examples = load_examples(TrainingJob(data=[source], validation={"share": 0}))
+    assert [(s.name, s.metadata["group"]) for s in examples.learned] == [
+        ("1", "g1"),
+        ("2", "g2"),
+        ("3", "g3"),
+    ]
 
 
 def test_no_data_is_said(tmp_path):
     with pytest.raises(TrainingError, match="no data at all"):
-        load_samples(TrainingJob(output=tmp_path))
+        load_examples(TrainingJob(output=tmp_path))
 
 
 def test_groups_are_never_split_and_no_kind_is_left_empty():

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.files import written_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import nn
@@ -20,22 +21,30 @@ if TYPE_CHECKING:
 
 
 def save_checkpoint(
-    path: Path, step: int, modules: dict[str, nn.Module], optimizer: Optimizer, job: str
+    path: Path, state: Mapping[str, Any], modules: dict[str, nn.Module], optimizer: Optimizer, job: str
 ) -> None:
-    """Write modules and optimizer; ``job`` is kept so that a run is never resumed with other settings."""
+    """Write modules, optimizer and plain ``state``; ``job`` is kept so that a run goes on with its own settings.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full or does not let us write; the checkpoint before stays whole.
+    """
     tensors = {f"{name}.{k}": v for name, module in modules.items() for k, v in module.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in moments.items()}
+    content = save(
+        {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
+        {"state": json.dumps(state), "job": job},
+    )
     with written_whole(path) as part:
-        save_file(
-            {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
-            part,
-            {"step": str(step), "job": job},
-        )
+        part.write_bytes(content)
 
 
-def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: Optimizer, job: str) -> int:
-    """Fill modules and optimizer from a checkpoint and return the number of steps done.
+def load_checkpoint(
+    path: Path, modules: dict[str, nn.Module], optimizer: Optimizer, job: str
+) -> dict[str, Any]:
+    """Fill modules and optimizer from a checkpoint and return its plain state.
 
     Raises
     ------
@@ -44,9 +53,10 @@ def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: Optimi
     """
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata()
+            header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except (SafetensorError, OSError) as error:
+        state: dict[str, Any] = json.loads(header["state"])
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
         raise TrainingError(
             f"the checkpoint {path} is damaged ({error}). Delete it to start again."
         ) from error
@@ -54,12 +64,12 @@ def load_checkpoint(path: Path, modules: dict[str, nn.Module], optimizer: Optimi
     for name, module in modules.items():
         module.load_state_dict(_part(tensors, f"{name}."))
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state: dict[int, dict[str, torch.Tensor]] = {}
+    moments: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in _part(tensors, "optimizer.").items():
         index, field = key.split(".", 1)
-        state.setdefault(int(index), {})[field] = _laid_out_like(parameters[int(index)], value)
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return int(header["step"])
+        moments.setdefault(int(index), {})[field] = _laid_out_like(parameters[int(index)], value)
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+    return state
 
 
 def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -70,11 +80,20 @@ def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor
 def _check_same_job(saved: str, current: str, path: Path) -> None:
     if saved == current:
         return
-    old, new = (json.loads(text or "{}") for text in (saved, current))
+    old, new = (_flat(json.loads(text or "{}")) for text in (saved, current))
     changed = ", ".join(sorted(k for k in {*old, *new} if old.get(k) != new.get(k)))
     raise TrainingError(
         f"{path} was made with other settings ({changed}). Restore them, or use another name."
     )
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Name settings within settings in full, such as ``optimizer.learning_rate``."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        inner = _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        flat |= inner
+    return flat
 
 
 def _part(tensors: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -1,38 +1,71 @@
-"""The annotated images a job names: read, told apart by kind and group, and a part of the groups held back."""
+"""The annotated images a job names: read, checked, told apart by kind and group, and a part of them held back."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
-from napari_nucseg.errors import TrainingError
+from napari_nucseg.errors import ImageError, TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from napari_nucseg.data.sample import Sample
     from napari_nucseg.errors import DatasetError
-    from napari_nucseg.learning.job import DataSource, TrainingJob
+    from napari_nucseg.learning.job import TrainingJob
+    from napari_nucseg.learning.settings import DataSource
 
     OnError = Callable[[str, DatasetError], None]
 
+NO_LABELS, NO_NUCLEI = "images without labels", "images whose labels hold no nucleus"
+NAMES_SHOWN = 8
 
-def load_samples(job: TrainingJob, on_error: OnError | None = None) -> list[Sample]:
-    """Read all samples of a job that have labels; broken ones are told to ``on_error`` and left out.
+
+@dataclass(frozen=True)
+class Examples:
+    """Images to learn from and images held back, with what is wrong with those left out, a line each."""
+
+    learned: tuple[Sample, ...]
+    held_back: tuple[Sample, ...]
+    problems: tuple[str, ...] = ()
+
+
+def load_examples(job: TrainingJob) -> Examples:
+    """Read all samples of a job and hold a part of them back.
+
+    Left out are images that cannot be read, do not fit their labels, or have no labels or no nucleus in them, and,
+    where the images to score on are named, those that are also among the ones to learn from.
 
     Raises
     ------
     TrainingError
         If not one annotated sample is left.
     """
-    samples = [s for source in job.data for s in _samples(source, on_error) if s.labels is not None]
+    problems = _Problems()
+    samples = list(problems.usable(job.data))
     if not samples:
         places = ", ".join(str(source.path) for source in job.data) or "no data at all"
-        raise TrainingError(f"got {places}: not one image with labels. Check paths, index and split.")
-    return samples
+        reasons = "".join(f" Left out: {line}" for line in problems.lines()[:3])
+        raise TrainingError(
+            f"got {places}: not one image with labels. Check paths, index and split.{reasons}"
+        )
+    if job.validation.data:
+        held = list(problems.usable(job.validation.data))
+        scored = {_place(sample) for sample in held}
+        learned = [sample for sample in samples if _place(sample) not in scored]
+        problems.note("images that are scored on", [s.name for s in samples if _place(s) in scored])
+        if not learned:
+            raise TrainingError("all images to learn from are also in validation.data: name other ones.")
+    elif job.validation.images is not None:
+        learned, held = hold_back_images(samples, job.validation.images)
+    else:
+        learned, held = hold_back(samples, job.validation.share)
+    return Examples(tuple(learned), tuple(held), problems.lines())
 
 
 def hold_back(samples: Sequence[Sample], share: float) -> tuple[list[Sample], list[Sample]]:
@@ -41,14 +74,37 @@ def hold_back(samples: Sequence[Sample], share: float) -> tuple[list[Sample], li
     Groups are taken in the order of a hash of their names, so the choice does not depend on the order of files
     and stays put when images are added. At least one group of each kind is held back, but never its only one.
     """
-    pairs = [(kind_of(s), group_of(s)) for s in samples]
+    pairs = [_group(s) for s in samples]
     held: set[tuple[str, str]] = set()
     for kind in {kind for kind, _ in pairs} if share else ():
-        groups = sorted({g for k, g in pairs if k == kind}, key=lambda g: hashlib.sha256(g.encode()).digest())
+        groups = _shuffled(pair for pair in pairs if pair[0] == kind)
         n_held = min(max(1, round(share * len(groups))), len(groups) - 1)
-        held.update((kind, group) for group in groups[:n_held])
-    learned = [s for s, pair in zip(samples, pairs, strict=True) if pair not in held]
-    return learned, [s for s, pair in zip(samples, pairs, strict=True) if pair in held]
+        held.update(groups[:n_held])
+    return _split(samples, held)
+
+
+def hold_back_images(samples: Sequence[Sample], n_images: int) -> tuple[list[Sample], list[Sample]]:
+    """Hold back ``n_images`` in whole groups, fewer where no group fits any more: (to learn from, held back).
+
+    Raises
+    ------
+    TrainingError
+        If nothing would be left to learn from.
+    """
+    if n_images >= len(samples):
+        raise TrainingError(
+            f"got {len(samples)} images, {n_images} of them to be held back: nothing is left to learn from. "
+            "Lower validation.images."
+        )
+    pairs = [_group(s) for s in samples]
+    held: set[tuple[str, str]] = set()
+    room = n_images
+    for group in _shuffled(pairs):
+        size = pairs.count(group)
+        if size <= room:
+            held.add(group)
+            room -= size
+    return _split(samples, held)
 
 
 def kind_of(sample: Sample) -> str:
@@ -61,7 +117,72 @@ def group_of(sample: Sample) -> str:
     return str(sample.metadata.get("group") or sample.name)
 
 
-def _samples(source: DataSource, on_error: OnError | None) -> Iterator[Sample]:
+def _group(sample: Sample) -> tuple[str, str]:
+    return kind_of(sample), group_of(sample)
+
+
+def _place(sample: Sample) -> str:
+    return str(sample.metadata.get("image_path") or sample.name)
+
+
+def _shuffled(groups: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Each group once, in the order of a hash of its name."""
+    return sorted(set(groups), key=lambda group: (hashlib.sha256(group[1].encode()).digest(), group[0]))
+
+
+def _split(samples: Sequence[Sample], held: set[tuple[str, str]]) -> tuple[list[Sample], list[Sample]]:
+    learned = [s for s in samples if _group(s) not in held]
+    return learned, [s for s in samples if _group(s) in held]
+
+
+class _Problems:
+    """Collects what is wrong with images while the others are read."""
+
+    def __init__(self) -> None:
+        self._single: list[str] = []
+        self._alike: dict[str, list[str]] = {}
+
+    def usable(self, sources: Iterable[DataSource]) -> Iterator[Sample]:
+        """Yield the samples that can be learned from."""
+        for source in sources:
+            for sample in _samples(source, lambda name, error: self._single.append(f"{name}: {error}")):
+                if self._usable(sample):
+                    yield sample
+
+    def note(self, reason: str, names: Iterable[str]) -> None:
+        """Take note of images left out for one reason."""
+        for name in names:
+            self._alike.setdefault(reason, []).append(name)
+
+    def lines(self) -> tuple[str, ...]:
+        """One line for each image with a problem of its own, one for all that share one."""
+        alike = [f"{len(names)} {reason}: {_listed(names)}" for reason, names in self._alike.items()]
+        return (*self._single, *alike)
+
+    def _usable(self, sample: Sample) -> bool:
+        if sample.labels is None:
+            self.note(NO_LABELS, [sample.name])
+            return False
+        if not sample.labels.any():
+            self.note(NO_NUCLEI, [sample.name])
+            return False
+        try:
+            shape = to_planes(sample.image).shape[1:]
+        except ImageError as error:
+            self._single.append(f"{sample.name}: {error}")
+            return False
+        if shape != sample.labels.shape:
+            self._single.append(f"{sample.name}: image of {shape} px, labels of {sample.labels.shape} px")
+            return False
+        return True
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def _samples(source: DataSource, on_error: OnError) -> Iterator[Sample]:
     dataset = open_dataset(source.path)
     if source.index is not None:
         rows = read_rows(source.index, dataset=source.dataset, split=source.split, kind=source.kind)

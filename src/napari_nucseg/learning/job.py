@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.learning.augment import AugmentSettings
+from napari_nucseg.learning.settings import DataSource, EarlyStop, Loss, Optimizer, Schedule, Validation
 from napari_nucseg.network.architectures import Architecture
+from napari_nucseg.network.model_file import SUFFIX, find_model, read_card
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
+DEFAULT_STEPS = 3000
+RANDOM, IMAGENET = "random", "imagenet"
 
-
-class DataSource(BaseModel):
-    """One dataset of a training run, optionally narrowed to rows of an index file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: Path = Field(description="Folder or zip in any layout that open_dataset knows.")
-    index: Path | None = Field(None, description="CSV with dataset, name, group, split, kind.")
-    dataset: str | None = Field(None, description="Only rows of this dataset in the index.")
-    split: str | None = Field("train", description="Only rows of this split in the index.")
-    kind: str | None = Field(
-        None, description="Only rows of this kind; without an index, what all images are."
-    )
+_SHORT = {
+    "learning_rate": ("optimizer", "learning_rate"),
+    "weight_decay": ("optimizer", "weight_decay"),
+    "gradient_clip": ("optimizer", "gradient_clip"),
+    "average_decay": ("optimizer", "average_decay"),
+    "warmup_steps": ("schedule", "warmup_steps"),
+    "seam_weight": ("loss", "seam_weight"),
+    "validation_share": ("validation", "share"),
+    "validate_every": ("validation", "every"),
+}
+"""Settings that may stand at the top of a job, and the part they belong to."""
 
 
 class TrainingJob(BaseModel):
@@ -49,43 +50,81 @@ class TrainingJob(BaseModel):
     )
     data: tuple[DataSource, ...] = ()
     output: Path = Field(Path("runs"), description="Folder for checkpoints, the log and the model file.")
-    architecture: Architecture = Architecture()
-    canonical_diameter_px: float = Field(
-        24.0, gt=4, description="Nucleus diameter the network is trained at."
+    start: str = Field(
+        RANDOM,
+        description="random, imagenet (needs a network), or name or path of a model to go on from.",
     )
+    architecture: Architecture = Architecture()
+    canonical_diameter_px: float | None = Field(
+        24.0,
+        gt=4,
+        description="Nucleus diameter that images are rescaled to; null leaves them at their own scale.",
+    )
+    normalisation: tuple[float, float] = Field(
+        (0.5, 99.95), description="Percentiles of an image that become 0 and 1."
+    )
+    clahe: bool = Field(False, description="Whether contrast is equalised locally, here and in inference.")
     patch_px: int = Field(320, ge=64)
     augment: AugmentSettings = AugmentSettings()
     kind_weights: dict[str, float] = Field({}, description="How often a patch of each kind is drawn.")
-    validation_share: float = Field(0.1, ge=0, lt=1, description="Share of groups held back to watch AP.")
-    steps: int = Field(3000, ge=1)
+    validation: Validation = Validation()
+    early_stop: EarlyStop | None = None
+    steps: int | None = Field(None, ge=1, description=f"Default, without epochs: {DEFAULT_STEPS}.")
+    epochs: int | None = Field(
+        None, ge=1, description="In place of steps; an epoch draws as many crops as there are patches."
+    )
     batch_size: int = Field(16, ge=1)
-    seam_weight: float = Field(
-        0.0, ge=0, description="How much more pixels count where nuclei touch or nearly touch."
-    )
-    learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    warmup_steps: int = Field(100, ge=0)
-    gradient_clip: float = Field(1.0, gt=0)
-    average_decay: float = Field(
-        0.995, ge=0, lt=1, description="Decay of the running average of the weights."
-    )
+    loss: Loss = Loss()
+    optimizer: Optimizer = Optimizer()
+    schedule: Schedule = Schedule()
+    tensorboard: bool = Field(False, description="Also log for TensorBoard; needs the extra of that name.")
     checkpoint_seconds: float = Field(120.0, gt=0)
-    validate_every: int = Field(500, ge=1)
     device: str = "auto"
     precision: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_names(cls, content: Any) -> Any:
+        """Put settings given by their short names where they belong."""
+        if not isinstance(content, dict):
+            return content
+        content = dict(content)
+        for short, (part, name) in _SHORT.items():
+            if short in content:
+                whole = content.get(part, {})
+                whole = whole.model_dump() if isinstance(whole, BaseModel) else whole
+                content[part] = {**whole, name: content.pop(short)}
+        return content
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingJob:
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError("got steps and epochs: give one of the two")
+        nothing_held_back = not (self.validation.share or self.validation.images or self.validation.data)
+        if self.early_stop and nothing_held_back:
+            raise ValueError("early_stop needs images that are held back: raise validation.share")
+        return self
 
     @property
     def folder(self) -> Path:
         """Folder of this run."""
         return self.output / self.name
 
-    def learning_rate_at(self, step: int) -> float:
-        """Linear warm-up, then a cosine down to a hundredth."""
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / self.warmup_steps
-        progress = (step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+    @property
+    def starts_from_model(self) -> bool:
+        """Whether training goes on from a model."""
+        return self.start not in (RANDOM, IMAGENET)
+
+    def epoch_steps(self, n_patches: int) -> int:
+        """Return the steps that draw as many crops as there are patches."""
+        return max(1, -(-n_patches // self.batch_size))
+
+    def total_steps(self, n_patches: int) -> int:
+        """Length of the run in steps."""
+        if self.epochs is not None:
+            return self.epochs * self.epoch_steps(n_patches)
+        return self.steps or DEFAULT_STEPS
 
 
 def load_job(path: Path | str, **changes: Any) -> TrainingJob:
@@ -97,6 +136,21 @@ def load_job(path: Path | str, **changes: Any) -> TrainingJob:
         If the file is missing, is no YAML mapping, or a field is unknown or out of bounds.
     """
     path = Path(path)
+    content = read_job_file(path)
+    for one, other in (("steps", "epochs"), ("epochs", "steps")):
+        if one in changes:
+            content.pop(other, None)
+    return make_job({**content, **changes}, path.parent)
+
+
+def read_job_file(path: Path) -> dict[str, Any]:
+    """Read the settings of a job file as they stand there, not yet validated.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing or is no YAML mapping.
+    """
     try:
         text = path.read_text(encoding="utf8")
     except OSError as error:
@@ -109,25 +163,31 @@ def load_job(path: Path | str, **changes: Any) -> TrainingJob:
         raise SettingsError(
             f"{path} holds {type(content).__name__}, expected a mapping of settings to values."
         )
-    return make_job({**content, **changes}, path.parent)
+    return content
 
 
 def make_job(content: Mapping[str, Any], folder: Path) -> TrainingJob:
-    """Validate settings; relative data and index paths count from ``folder``."""
+    """Validate settings; relative paths count from ``folder``.
+
+    Where training goes on from a model, what is not said about the network is taken from that model's card.
+    """
     try:
         job = TrainingJob.model_validate(dict(content))
     except ValidationError as error:
         raise SettingsError(f"the training job is not valid: {problems_in(error)}.") from error
-    anchored = tuple(
-        source.model_copy(
-            update={
-                "path": folder / source.path,
-                "index": None if source.index is None else folder / source.index,
-            }
-        )
-        for source in job.data
+    validation = job.validation.model_copy(
+        update={"data": tuple(source.anchored(folder) for source in job.validation.data)}
     )
-    return job.model_copy(update={"data": anchored})
+    start = str(folder / job.start) if job.start.endswith(SUFFIX) else job.start
+    data = tuple(source.anchored(folder) for source in job.data)
+    job = job.model_copy(update={"data": data, "validation": validation, "start": start})
+    return _like_its_start(job, content.keys()) if job.starts_from_model else job
+
+
+def _like_its_start(job: TrainingJob, said: Any) -> TrainingJob:
+    card = read_card(find_model(job.start))
+    names = ("architecture", "canonical_diameter_px", "normalisation", "clahe")
+    return job.model_copy(update={name: getattr(card, name) for name in names if name not in said})
 
 
 def recipe_path(name: str) -> Path:

@@ -15,27 +15,35 @@ SEAM_DISTANCE = 0.4
 
 
 def map_losses(
-    logits: torch.Tensor, targets: torch.Tensor, *, seam_weight: float = 0.0
+    logits: torch.Tensor, targets: torch.Tensor, *, foreground: str = "bce+dice", seam_weight: float = 0.0
 ) -> dict[str, torch.Tensor]:
     """Losses by name for logits and targets, both (B, 3, Y, X) in the order of ``MAP_NAMES``; their sum is minimised.
 
-    Foreground: binary cross-entropy + soft Dice over the batch. Distance: smooth L1, nuclei emphasised.
-    Core: binary cross-entropy. Pixels where nuclei touch or nearly touch count ``1 + seam_weight`` times, the idea
-    of the weight map of Ronneberger et al. 2015, 10.1007/978-3-319-24574-4_28.
+    ``foreground`` names the foreground's loss: ``bce`` (binary cross-entropy), ``dice`` (soft Dice over the batch)
+    or ``bce+dice``, their sum. Distance: smooth L1, nuclei emphasised. Core: binary cross-entropy. Pixels where
+    nuclei touch or nearly touch count ``1 + seam_weight`` times in all but Dice, the idea of the weight map of Ronneberger et al. 2015, 10.1007/978-3-319-24574-4_28.
     """
     logits = logits.float()
-    foreground, distance, core = targets.unbind(1)
-    weight = 1 + seam_weight * seams(foreground, distance)
-    probability = torch.sigmoid(logits[:, 0])
-    overlap = 2 * (probability * foreground).sum() + 1
-    dice = 1 - overlap / (probability.sum() + foreground.sum() + 1)
-    emphasis = (1 + (FOREGROUND_EMPHASIS - 1) * foreground) * weight
+    inside, distance, core = targets.unbind(1)
+    weight = 1 + seam_weight * seams(inside, distance) if seam_weight else torch.ones_like(inside)
+    terms = {
+        "bce": lambda: F.binary_cross_entropy_with_logits(logits[:, 0], inside, weight),
+        "dice": lambda: soft_dice(logits[:, 0], inside),
+    }
+    emphasis = (1 + (FOREGROUND_EMPHASIS - 1) * inside) * weight
     distance_error = F.smooth_l1_loss(logits[:, 1], distance, beta=0.1, reduction="none")
     return {
-        "foreground": F.binary_cross_entropy_with_logits(logits[:, 0], foreground, weight) + dice,
+        "foreground": torch.stack([terms[name]() for name in foreground.split("+")]).sum(),
         "distance": DISTANCE_WEIGHT * (emphasis * distance_error).mean(),
         "core": F.binary_cross_entropy_with_logits(logits[:, 2], core, weight),
     }
+
+
+def soft_dice(logits: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    """1 - Dice of probabilities over a whole batch (B, Y, X): Milletari et al. 2016, 10.1109/3DV.2016.79."""
+    probability = torch.sigmoid(logits)
+    overlap = 2 * (probability * inside).sum() + 1
+    return 1 - overlap / (probability.sum() + inside.sum() + 1)
 
 
 def seams(foreground: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
@@ -48,7 +56,9 @@ def seams(foreground: torch.Tensor, distance: torch.Tensor) -> torch.Tensor:
 
 
 def _grow(mask: torch.Tensor, reach_px: int) -> torch.Tensor:
-    return F.max_pool2d(mask.float(), 2 * reach_px + 1, stride=1, padding=reach_px)
+    side = 2 * reach_px + 1  # rows, then columns: a square's maximum at a fraction of its cost
+    rows = F.max_pool2d(mask.float(), (side, 1), stride=1, padding=(reach_px, 0))
+    return F.max_pool2d(rows, (1, side), stride=1, padding=(0, reach_px))
 
 
 def _shrink(mask: torch.Tensor, reach_px: int) -> torch.Tensor:

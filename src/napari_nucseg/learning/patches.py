@@ -10,7 +10,7 @@ import torch
 from skimage.transform import resize
 
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.data.intensity import IntensityRange
+from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.learning.examples import group_of, kind_of
 from napari_nucseg.nuclei.targets import distance_map, median_diameter
 
@@ -62,11 +62,19 @@ class PatchBank:
         return torch.from_numpy(weights / weights.sum())
 
 
-def pack_patches(samples: Iterable[Sample], *, canonical_diameter_px: float, patch_px: int) -> PatchBank:
+def pack_patches(
+    samples: Iterable[Sample],
+    *,
+    canonical_diameter_px: float | None,
+    patch_px: int,
+    normalisation: tuple[float, float] = (0.5, 99.95),
+    clahe: bool = False,
+) -> PatchBank:
     """Cut annotated samples into patches.
 
     Each image is rescaled so that its median nucleus has the canonical diameter; an image without a nucleus keeps
-    its scale. ``metadata["kind"]`` and ``metadata["group"]`` of a sample are kept where present.
+    its scale, and so do all where the diameter is None. ``normalisation`` and ``clahe`` are those of the model
+    card. ``metadata["kind"]`` and ``metadata["group"]`` of a sample are kept where present.
     """
     fields: list[NDArray[np.uint8]] = []
     sources: list[int] = []
@@ -75,7 +83,8 @@ def pack_patches(samples: Iterable[Sample], *, canonical_diameter_px: float, pat
     for sample in samples:
         if sample.labels is None:
             continue
-        patches = cut(_canonical_fields(sample, canonical_diameter_px), patch_px)
+        image = normalised(sample, normalisation, clahe=clahe)
+        patches = cut(_fields(image, sample.labels, canonical_diameter_px), patch_px)
         fields.extend(patches)
         sources.extend([len(kinds)] * len(patches))
         kinds.append(kind_of(sample))
@@ -86,21 +95,32 @@ def pack_patches(samples: Iterable[Sample], *, canonical_diameter_px: float, pat
     )
 
 
-def _canonical_fields(sample: Sample, canonical_diameter_px: float) -> NDArray[np.uint8]:
-    """Image and targets of one sample at the canonical scale: (5, Y, X) uint8."""
-    assert sample.labels is not None
+def normalised(sample: Sample, percentiles: tuple[float, float], *, clahe: bool) -> NDArray[np.float32]:
+    """Image of a sample as the network is to see it: (3, Y, X), 0…1."""
     planes = to_planes(sample.image)
-    image = IntensityRange.of(planes).apply(planes)
-    image = np.broadcast_to(image, (3, *image.shape[1:]))
-    distance = distance_map(sample.labels)
-    fields = np.concatenate([image, (sample.labels > 0)[None], distance[None]]).astype(np.float32)
-    scale = float(
-        np.clip(
-            canonical_diameter_px / (median_diameter(sample.labels) or canonical_diameter_px), *SCALE_LIMITS
-        )
-    )
+    image = IntensityRange.of(planes, *percentiles).apply(planes)
+    image = equalise(image) if clahe else image
+    return np.broadcast_to(image, (3, *image.shape[1:]))
+
+
+def typical_diameter(samples: Iterable[Sample]) -> float | None:
+    """Median over annotated images of their median nucleus diameter in pixels; None where there is no nucleus."""
+    diameters = [median_diameter(s.labels) for s in samples if s.labels is not None]
+    known = [d for d in diameters if d]
+    return float(np.median(known)) if known else None
+
+
+def _fields(
+    image: NDArray[np.float32], labels: NDArray[np.int32], canonical_diameter_px: float | None
+) -> NDArray[np.uint8]:
+    """Image and targets at the canonical scale, or as they are: (5, Y, X) uint8."""
+    fields = np.concatenate([image, (labels > 0)[None], distance_map(labels)[None]]).astype(np.float32)
+    diameter = median_diameter(labels)
+    scale = canonical_diameter_px / diameter if canonical_diameter_px and diameter else 1.0
+    scale = float(np.clip(scale, *SCALE_LIMITS))
     shape = tuple(max(1, round(n * scale)) for n in fields.shape[1:])
-    fields = resize(fields, (FIELDS, *shape), order=1, anti_aliasing=scale < 1)
+    if scale != 1:
+        fields = resize(fields, (FIELDS, *shape), order=1, anti_aliasing=scale < 1)
     return np.round(fields * 255).clip(0, 255).astype(np.uint8)
 
 

@@ -1,0 +1,195 @@
+"""The training loop itself: network, running average, optimizer and checkpoints, a step at a time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.learning.augment import Augmenter
+from napari_nucseg.learning.checkpoint import load_checkpoint, save_checkpoint
+from napari_nucseg.learning.early_stop import BestSoFar
+from napari_nucseg.learning.losses import map_losses
+from napari_nucseg.learning.progress import TrainingProgress
+from napari_nucseg.learning.start import Origin, start_from
+from napari_nucseg.network.architectures import build_network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.learning import settings
+    from napari_nucseg.learning.job import TrainingJob
+    from napari_nucseg.learning.patches import PatchBank
+    from napari_nucseg.network.device import Device
+
+    Watch = Callable[[nn.Module], "tuple[Mapping[str, float], NDArray[Any] | None]"]
+    Steps = Generator[TrainingProgress, None, nn.Module]
+
+
+class Run:
+    """One training run.
+
+    Parameters
+    ----------
+    job : what to do.
+    bank : patches to learn from.
+    device : where to.
+    watch : scores a network and draws a sample of what it finds; called every ``job.validation.every`` steps.
+
+    Attributes
+    ----------
+    origin : where the first weights came from, known once the first step is done.
+    steps_done : so far, by earlier processes too.
+    scores : of the network that ``steps`` returns; empty where nobody scored it.
+    """
+
+    def __init__(self, job: TrainingJob, bank: PatchBank, device: Device, watch: Watch | None = None) -> None:
+        torch.manual_seed(job.seed)
+        self.job, self.device, self.watch = job, device, watch
+        self.network = build_network(job.architecture).to(device.torch).to(memory_format=torch.channels_last)
+        decay = job.optimizer.average_decay
+        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        self.best = BestSoFar(job.early_stop, self.average.module) if job.early_stop else None
+        self.optimizer = make_optimizer(job.optimizer, self.network)
+        self.scaler = torch.amp.GradScaler(device.kind, enabled=device.precision == "float16")
+        self.augmenter = Augmenter(job.augment)
+        self.fields = bank.fields.to(device.torch)
+        self.weights = bank.sampling_weights(job.kind_weights)
+        self.total = job.total_steps(len(bank))
+        every = job.validation.every
+        self.every = job.epoch_steps(len(bank)) if every == "epoch" else every
+        self.checkpoint = job.folder / "checkpoint.safetensors"
+        self.origin, self.steps_done = Origin(), 0
+        self.scores: Mapping[str, float] = {}
+
+    def steps(self, *, resume: bool) -> Steps:
+        """Train to the end and return the averaged network, the best one where training may stop early."""
+        self.steps_done = step = self._resume() if resume and self.checkpoint.exists() else self._begin()
+        started = saved = time.monotonic()
+        while step < self.total and not (self.best and self.best.done):
+            losses = self._step(step)
+            self.steps_done = step = step + 1
+            last = step == self.total
+            scores, picture = self._look() if last or step % self.every == 0 else ({}, None)
+            if last or (self.best and self.best.done) or self._due(saved):
+                self._save(step)
+                saved = time.monotonic()
+            seconds, rate = time.monotonic() - started, self._learning_rate(step - 1)
+            yield TrainingProgress(
+                step, self.total, losses, seconds, scores, learning_rate=rate, picture=picture
+            )
+        network = self.best.network if self.best and self.best.scores else self.average.module
+        assert isinstance(network, nn.Module)
+        return network.eval()
+
+    def _step(self, step: int) -> dict[str, float]:
+        """One optimisation step on a freshly drawn batch."""
+        torch.manual_seed(self.job.seed * 1_000_003 + step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate(step)
+        chosen = torch.multinomial(self.weights, self.job.batch_size, replacement=True)
+        self.network.train()
+        image, targets = self.augmenter(self.fields[chosen.to(self.fields.device)])
+        with self.device.autocast():
+            heads = self.network.heads(image.contiguous(memory_format=torch.channels_last))
+        losses = supervise(heads, targets, self.job.loss)
+        loss = torch.stack(list(losses.values())).sum()
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss became {float(loss)} at step {step}. Lower the learning rate and resume."
+            )
+        self.optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.job.optimizer.gradient_clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.update_parameters(self.network)
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _learning_rate(self, step: int) -> float:
+        return self.job.optimizer.learning_rate * self.job.schedule.factor_at(step, self.total)
+
+    def _look(self) -> tuple[Mapping[str, float], NDArray[Any] | None]:
+        """Score the averaged network."""
+        if self.watch is None:
+            return {}, None
+        network = self.average.module.eval()
+        scores, picture = self.watch(network)
+        if self.best and scores:
+            self.best.see(network, scores)
+        self.scores = self.best.scores if self.best else scores
+        return scores, picture
+
+    def _begin(self) -> int:
+        self.origin = start_from(self.job, self.network)
+        self.average.module.load_state_dict(self.network.state_dict())
+        return 0
+
+    def _resume(self) -> int:
+        state = load_checkpoint(self.checkpoint, self._modules, self.optimizer, self._identity)
+        self.origin, self.scores = Origin(**state["origin"]), state["scores"]
+        self.scaler.load_state_dict(state["scaler"])
+        if self.best:
+            self.best.restore(state["best"])
+        return int(state["step"])
+
+    def _save(self, step: int) -> None:
+        state = {
+            "step": step,
+            "origin": vars(self.origin),
+            "scores": dict(self.scores),
+            "scaler": self.scaler.state_dict(),
+            "best": self.best.state if self.best else None,
+        }
+        save_checkpoint(self.checkpoint, state, self._modules, self.optimizer, self._identity)
+
+    def _due(self, saved: float) -> bool:
+        return time.monotonic() - saved > self.job.checkpoint_seconds
+
+    @property
+    def _modules(self) -> dict[str, nn.Module]:
+        modules: dict[str, nn.Module] = {"network": self.network, "average": self.average}
+        return modules | ({"best": self.best.network} if self.best else {})
+
+    @property
+    def _identity(self) -> str:
+        """Settings that decide the result, as JSON; where it runs and what it is called do not."""
+        names = ("output", "checkpoint_seconds", "device", "precision", "title", "description", "tensorboard")
+        beside: dict[str, Any] = dict.fromkeys(names, True)
+        if not self.best:
+            beside["validation"] = True  # only looking on
+        return self.job.model_dump_json(exclude=beside)
+
+
+def supervise(heads: torch.Tensor, targets: torch.Tensor, loss: settings.Loss) -> dict[str, torch.Tensor]:
+    """Losses by name, averaged over the heads: deep supervision where there are several.
+
+    Parameters
+    ----------
+    heads : (heads, B, 3, Y, X) logits.
+    targets : (B, 3, Y, X).
+    loss : which.
+    """
+    each = [
+        map_losses(head, targets, foreground=loss.foreground, seam_weight=loss.seam_weight) for head in heads
+    ]
+    return {name: torch.stack([losses[name] for losses in each]).mean() for name in each[0]}
+
+
+def make_optimizer(chosen: settings.Optimizer, network: nn.Module) -> torch.optim.Optimizer:
+    """Build the optimizer; ``adam`` adds weight decay to the gradient, ``adamw`` takes it off the weights."""
+    kind = torch.optim.AdamW if chosen.kind == "adamw" else torch.optim.Adam
+    return kind(
+        network.parameters(),
+        lr=chosen.learning_rate,
+        weight_decay=chosen.weight_decay,
+        amsgrad=chosen.kind == "adam-amsgrad",
+        fused=True,
+    )

@@ -1,0 +1,80 @@
+"""Where training starts: random weights, ImageNet's, or those of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segmentation_models_pytorch.encoders import get_encoder
+
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.learning.job import IMAGENET, RANDOM
+from napari_nucseg.network.model_file import load_model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from napari_nucseg.learning.job import TrainingJob
+    from napari_nucseg.network.architectures import Architecture
+    from napari_nucseg.network.decoders import SegmentationNetwork
+
+FEWEST_ENCODER_TENSORS = 0.5
+"""Share of the encoder's tensors that a model must give; with fewer, another encoder must be meant."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a network's first weights came from, in words, and the hash of the model they were taken from."""
+
+    words: str = "random weights"
+    parent_sha256: str | None = None
+
+
+def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
+    """Fill a network of random weights, on any device, with those the job starts from.
+
+    From a model, every tensor is taken whose name and shape fit: a U-Net++ may start from a U-Net with the same
+    encoder.
+
+    Raises
+    ------
+    TrainingError
+        If ImageNet weights cannot be had, or the model has another encoder.
+    ModelFileError
+        If there is no such model.
+    """
+    if job.start == RANDOM:
+        return Origin()
+    if job.start == IMAGENET:
+        network.encoder.load_state_dict(_imagenet_encoder(job.architecture).state_dict())
+        return Origin("an encoder trained on ImageNet, the decoder at random weights")
+    model = load_model(job.start)
+    weights = network.state_dict()
+    fitting = {
+        name: value
+        for name, value in model.network.state_dict().items()
+        if name in weights and weights[name].shape == value.shape
+    }
+    in_encoder = {name for name in weights if name.startswith("encoder.")}
+    if len(fitting.keys() & in_encoder) < FEWEST_ENCODER_TENSORS * len(in_encoder):
+        theirs, ours = model.card.architecture, job.architecture
+        raise TrainingError(
+            f"cannot start from model {job.start}: {len(fitting)} of {len(weights)} tensors fit. It has encoder "
+            f"{theirs.encoder} of depth {theirs.encoder_depth}, the job {ours.encoder} of depth "
+            f"{ours.encoder_depth}. Use the model's encoder, leave out 'architecture', or start from random."
+        )
+    network.load_state_dict(fitting, strict=False)
+    return Origin(f"{model.card.name} ({len(fitting)} of {len(weights)} tensors)", model.sha256)
+
+
+def _imagenet_encoder(architecture: Architecture) -> nn.Module:
+    # timm's encoders only want to be told whether, smp's own which.
+    weights = True if architecture.encoder.startswith("tu-") else IMAGENET
+    try:
+        return get_encoder(architecture.encoder, depth=architecture.encoder_depth, weights=weights)
+    except Exception as error:  # hub clients raise errors of many kinds
+        raise TrainingError(
+            f"ImageNet weights of encoder {architecture.encoder} cannot be had: {type(error).__name__}: {error}. "
+            "They are downloaded from the Hugging Face hub: check the network and the encoder, or start from "
+            "random or from a model."
+        ) from error

@@ -1,0 +1,47 @@
+"""Looks at a network while it learns: scores it on held-back images and draws a sample of what it finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nucseg.learning.patches import normalised
+from napari_nucseg.learning.picture import sample_picture
+from napari_nucseg.learning.validation import predict, score
+from napari_nucseg.network.model_file import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
+
+    from napari_nucseg.learning.examples import Examples
+    from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_file import ModelCard
+
+
+class Watch:
+    """Scores and pictures of a network on the images of a job.
+
+    Parameters
+    ----------
+    card : description of the model in the making.
+    examples : those held back are scored; the first of them, else of those to learn from, is drawn.
+    device : where to look.
+    native : whether images stay at their own scale.
+    """
+
+    def __init__(self, card: ModelCard, examples: Examples, device: Device, *, native: bool) -> None:
+        self.card, self.held_back, self.device, self.native = card, examples.held_back, device, native
+        self.sample = (examples.held_back or examples.learned)[0]
+
+    def __call__(self, network: nn.Module) -> tuple[Mapping[str, float], NDArray[np.uint8]]:
+        """Return scores, none where no image is held back, and the picture (Y, X, 3) uint8."""
+        assert self.sample.labels is not None
+        model = Model(self.card, network, Path(self.card.name), "")
+        found = predict(model, self.sample, self.device, native=self.native)
+        image = normalised(self.sample, self.card.normalisation, clahe=self.card.clahe)
+        picture = sample_picture(image, self.sample.labels, found.labels)
+        return score(model, self.held_back, self.device, native=self.native), picture
