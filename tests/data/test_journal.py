@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def journal(tmp_path, base):
 
 
 def test_edits_of_labels_trust_and_prediction_come_back(tmp_path, base):
-    header = _header(base, has_prediction=True, image_name="cells", notes={"model": "nuclei-unet"})
+    header = _header(base, image_name="cells", notes={"model": "nuclei-unet"})
     prediction = base + (base > 0)
     path = tmp_path / f"b{SUFFIX}"
     journal = Journal.create(path, header, {Part.LABELS: base, Part.PREDICTION: prediction})
@@ -58,7 +59,7 @@ def test_edits_of_labels_trust_and_prediction_come_back(tmp_path, base):
     np.testing.assert_array_equal(found.trust, trust)
     np.testing.assert_array_equal(found.prediction, prediction)
     assert (found.n_edits, found.lost_bytes) == (2, 0)
-    assert found.header == header
+    assert found.header == header.model_copy(update={"has_prediction": True})
 
 
 def test_stacks_and_other_types(tmp_path):
@@ -146,6 +147,14 @@ def test_a_journal_in_use_is_not_offered_and_not_opened_twice(journal, base, tmp
     ((path, header),) = abandoned_journals(tmp_path)
     assert (path, header.base) == (journal.path, fingerprint(base))
     assert abandoned_journals(tmp_path / "missing") == []
+
+
+def test_after_two_months_nobody_asks_for_it_any_more(tmp_path, base):
+    long_ago = datetime.now().astimezone() - timedelta(days=61)
+    Journal.create(tmp_path / f"old{SUFFIX}", _header(base, started=long_ago), {Part.LABELS: base}).close()
+    Journal.create(tmp_path / f"new{SUFFIX}", _header(base), {Part.LABELS: base}).close()
+    assert [path.name for path, _ in abandoned_journals(tmp_path)] == [f"new{SUFFIX}"]
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")

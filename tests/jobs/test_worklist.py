@@ -8,7 +8,8 @@ from PIL import Image
 from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import DatasetError, OutputError
-from napari_nucseg.jobs.work_segmentation import new_corrections, segment_remaining
+from napari_nucseg.jobs.work_segmentation import segment_remaining
+from napari_nucseg.jobs.work_sets import new_corrections
 from napari_nucseg.jobs.worklist import Status, open_worklist
 from napari_nucseg.steps import drain
 

@@ -36,12 +36,20 @@ def test_a_pale_nucleus_comes_first_and_says_why(maps):
 def test_without_maps_size_and_shape_decide():
     labels = np.zeros((120, 420), np.int32)
     for place in range(20):
-        labels[10:30, 20 * place : 20 * place + 18] = place + 1
-    labels[60:115, 0:70] = 50
+        labels[10:30, 20 * place + 1 : 20 * place + 19] = place + 1
+    labels[60:115, 5:75] = 50
     labels[60:62, 100:180] = 51
     queue = drain(review_steps(labels))
     assert {doubt.number for doubt in queue.nuclei[:2]} == {50, 51}
     assert queue.nuclei[0].reasons == "unusual"
+
+
+def test_what_the_edge_cuts_is_not_unusual_for_that():
+    labels = np.zeros((120, 420), np.int32)
+    for place in range(20):
+        labels[10:30, 20 * place + 1 : 20 * place + 19] = place + 1
+    labels[117:, 100:104] = 50
+    assert drain(review_steps(labels)).nuclei[-1].score == 0
 
 
 def test_walking_the_queue(maps):

@@ -1,12 +1,14 @@
-"""Chooser of an image layer that follows the viewer: layers added, renamed, removed, made active."""
+"""Choosers of a layer that follow the viewer: layers added, renamed, removed, made active."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
+
+from napari_nucseg._napari.layer_state import TRUST_OF
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
 
 
-class ImageLayerChoice(QComboBox):
-    """Names of the viewer's image layers; the active image layer is chosen when it becomes active.
+class LayerChoice(QComboBox):
+    """Names of the viewer's layers of one kind; one of them is chosen when it becomes active.
 
     ``layer_changed`` is emitted when another layer (or none) is chosen, never for a mere renaming.
     """
@@ -25,8 +27,8 @@ class ImageLayerChoice(QComboBox):
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._layers: list[Image] = []
-        self._told: Image | None = None
+        self._layers: list[Layer] = []
+        self._told: Layer | None = None
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(8)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -38,9 +40,13 @@ class ImageLayerChoice(QComboBox):
         self._refill()
         self._choose(viewer.layers.selection.active)
 
+    def offers(self, layer: Layer) -> bool:
+        """Whether a layer is of this kind."""
+        raise NotImplementedError
+
     @property
-    def layer(self) -> Image | None:
-        """The chosen layer; None where the viewer shows no image."""
+    def layer(self) -> Layer | None:
+        """The chosen layer; None where the viewer has none of this kind."""
         index = self.currentIndex()
         return self._layers[index] if 0 <= index < len(self._layers) else None
 
@@ -58,14 +64,14 @@ class ImageLayerChoice(QComboBox):
         added = getattr(event, "value", None) if getattr(event, "type", "") == "inserted" else None
         for layer in self._layers:
             layer.events.name.disconnect(self._rename)
-        self._layers = [layer for layer in reversed(self._viewer.layers) if isinstance(layer, Image)]
+        self._layers = [layer for layer in reversed(self._viewer.layers) if self.offers(layer)]
         for layer in self._layers:
             layer.events.name.connect(self._rename)
         self.blockSignals(True)
         self.clear()
         self.addItems([layer.name for layer in self._layers])
         self.blockSignals(False)
-        self._choose(added if isinstance(added, Image) and added.visible else chosen)
+        self._choose(added if added is not None and self.offers(added) and added.visible else chosen)
         self._tell()
 
     def _rename(self, event: Event | None = None) -> None:
@@ -76,7 +82,7 @@ class ImageLayerChoice(QComboBox):
         self._choose(self._viewer.layers.selection.active)
 
     def _choose(self, layer: Layer | None) -> None:
-        if isinstance(layer, Image) and layer in self._layers:
+        if layer is not None and layer in self._layers:
             self.setCurrentIndex(self._layers.index(layer))
 
     def _tell(self) -> None:
@@ -85,3 +91,19 @@ class ImageLayerChoice(QComboBox):
             self._told = layer
             self.setToolTip(layer.name if layer is not None else "")
             self.layer_changed.emit()
+
+
+class ImageLayerChoice(LayerChoice):
+    """Images."""
+
+    def offers(self, layer: Layer) -> bool:
+        """Whether a layer is an image."""
+        return isinstance(layer, Image)
+
+
+class LabelsLayerChoice(LayerChoice):
+    """Labels that may be corrected; overlays that show which are trusted are none."""
+
+    def offers(self, layer: Layer) -> bool:
+        """Whether a layer holds nuclei."""
+        return isinstance(layer, Labels) and TRUST_OF not in layer.metadata

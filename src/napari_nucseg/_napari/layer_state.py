@@ -1,11 +1,13 @@
-"""What a Labels layer knows about how it was made, kept in ``layer.metadata["napari-nucseg"]``.
+"""What a Labels layer knows about how it was made and what a person did to it, kept in ``layer.metadata``.
 
-Widgets do not know each other: they meet here. The record is validated whenever it is read.
+Widgets do not know each other: they meet here. The records are validated whenever they are read. Any Labels layer may
+have corrections; only those we made know their origin.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, InstanceOf, ValidationError
 
 from napari_nucseg._napari.planes import PlaneIndex, PlaneLayout
 from napari_nucseg._napari.regions import Region
+from napari_nucseg.nuclei.review import ReviewQueue
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from napari_nucseg.segmentation.segment import Segmentation
 
 METADATA_KEY = "napari-nucseg"
+CORRECTIONS_KEY = "napari-nucseg-corrections"
+TRUST_OF = "napari-nucseg-trust-of"
+"""Metadata key of an overlay: ``unique_id`` of the Labels layer whose trust map it shows."""
 CACHE_BYTES = 1_000_000_000
 
 
@@ -105,6 +111,61 @@ class LayerState(BaseModel):
     def edited_plane(self, index: PlaneIndex) -> np.ndarray | None:
         """Pixels of one plane that were edited before the last decoding."""
         return None if self.edited is None else self.edited[index]
+
+
+class CorrectionState(BaseModel):
+    """What a person vouches for in a Labels layer, and what it is compared with.
+
+    Attributes
+    ----------
+    trust
+        uint8 of the labels' shape, values of ``Trust``; also the data of the overlay that shows it.
+    snapshot
+        The labels before the first edit, for layers that do not know their origin.
+    is_prediction
+        Whether ``snapshot`` is what a model predicted, and not just what was there.
+    queues
+        Nuclei to review and those that were, by plane.
+    model_name, model_sha256, settings
+        Origin of a layer that was opened from a correction set.
+    folder
+        Correction set that the layer was opened from or last saved in.
+    n_saves
+        How often it was saved; with every save, edits until then are safe.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    trust: np.ndarray
+    snapshot: np.ndarray | None = None
+    is_prediction: bool = False
+    queues: dict[PlaneIndex, InstanceOf[ReviewQueue]] = {}
+    model_name: str = ""
+    model_sha256: str = ""
+    settings: dict[str, Any] = {}
+    folder: Path | None = None
+    n_saves: int = 0
+
+
+def read_corrections(layer: Any) -> CorrectionState | None:
+    """Corrections of a layer; None where there are none or the record no longer fits the layer."""
+    record = layer.metadata.get(CORRECTIONS_KEY)
+    if not isinstance(record, CorrectionState) or record.trust.shape != tuple(layer.data.shape):
+        return None
+    return record
+
+
+def write_corrections(layer: Labels, state: CorrectionState) -> None:
+    """Keep corrections with their layer; other metadata stays."""
+    layer.metadata = {**layer.metadata, CORRECTIONS_KEY: state}
+
+
+def snapshot_of(layer: Labels) -> np.ndarray | None:
+    """Labels that a layer is compared with: what was predicted, else what was there before the first edit."""
+    origin, corrections = read_state(layer), read_corrections(layer)
+    if origin is not None:
+        return origin.snapshot
+    return None if corrections is None else corrections.snapshot
 
 
 def read_state(layer: Any) -> LayerState | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ __all__ = [
 ]
 
 SUFFIX = ".nucsegjournal"
+KEPT_DAYS = 60
 COMPACT_FROM_BYTES = 32_000_000
 COMPACT_AT_GROWTH = 4
 _FINGERPRINT_BYTES = 8_000_000
@@ -122,7 +124,7 @@ class Journal:
         path
             File to make; its folder is made too.
         header
-            What the journal belongs to.
+            What the journal belongs to; ``has_prediction`` is taken from the arrays.
         arrays
             The labels at least, and what there is of trust map and prediction, all of one shape.
 
@@ -132,6 +134,7 @@ class Journal:
             If it cannot be written.
         """
         path = Path(path)
+        header = header.model_copy(update={"has_prediction": Part.PREDICTION in arrays})
         with written_whole(path) as part, part.open("wb") as file:
             file.write(MAGIC + framed(header.model_dump_json().encode()))
             for which, array in arrays.items():
@@ -263,14 +266,20 @@ def read_header(path: str | Path) -> JournalHeader:
 
 
 def abandoned_journals(folder: Path | None = None) -> list[tuple[Path, JournalHeader]]:
-    """Journals that no process has open, the newest first; files that are no journals are left out."""
+    """Find journals that no process has open, the newest first; those older than ``KEPT_DAYS`` are deleted."""
     found = []
+    oldest = datetime.now().astimezone() - timedelta(days=KEPT_DAYS)
     folder = folder or journal_dir()
     for path in folder.glob(f"*{SUFFIX}") if folder.is_dir() else ():
         try:
             with path.open("r+b") as file:
-                if try_lock(file):
-                    found.append((path, read_header(path)))
+                if not try_lock(file):
+                    continue
+                header = read_header(path)
+            if header.started < oldest:
+                path.unlink()
+            else:
+                found.append((path, header))
         except (OSError, JournalError):  # gone meanwhile, or damaged: nothing to offer
             continue
     return sorted(found, key=lambda pair: pair[1].started, reverse=True)

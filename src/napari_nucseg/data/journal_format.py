@@ -16,7 +16,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from napari_nucseg.errors import JournalError, problems_in
 
@@ -72,7 +72,7 @@ class JournalHeader(BaseModel):
     image_name: str = ""
     layer_name: str = ""
     has_prediction: bool = False
-    started: datetime = Field(default_factory=lambda: datetime.now().astimezone())
+    started: AwareDatetime = Field(default_factory=lambda: datetime.now().astimezone())
     notes: dict[str, Any] = {}
 
     @field_validator("dtype")

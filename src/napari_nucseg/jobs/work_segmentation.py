@@ -6,11 +6,9 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_nucseg.data.correction_set import CorrectionSet, is_correction_set, save_correction_set
-from napari_nucseg.data.images import read_image
-from napari_nucseg.errors import ImageError, NucSegError, OutputError
+from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
+from napari_nucseg.errors import NucSegError, OutputError
+from napari_nucseg.jobs.work_sets import new_corrections
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 
@@ -18,9 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from napari_nucseg.data.sample import Dataset, Sample
+    from napari_nucseg.data.sample import Dataset
     from napari_nucseg.jobs.worklist import WorkList
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.segmentation.result import Progress
@@ -100,44 +96,6 @@ def segment_remaining(
     return outcomes
 
 
-def new_corrections(
-    sample: Sample,
-    labels: NDArray[np.int32] | None,
-    *,
-    is_prediction: bool,
-    model: Model | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> CorrectionSet:
-    """Make a correction set of a sample with nothing reviewed yet.
-
-    The image is referred to where the sample is a plain file that reads to the same pixels, else copied.
-
-    Raises
-    ------
-    ImageError
-        If the sample is no single 2D image.
-    """
-    axes = str(sample.metadata.get("axes") or ("YX" if sample.image.ndim == 2 else "YXC"))
-    if not set(axes) <= set("YXC"):
-        raise ImageError(f"{sample.name} is a stack (axes {axes}); work through folders of 2D images.")
-    shape = tuple(n for n, axis in zip(sample.image.shape, axes, strict=True) if axis != "C")
-    if labels is None:
-        labels = np.zeros(shape, np.int32)
-    return CorrectionSet(
-        image=sample.image,
-        axes=axes,
-        labels=labels,
-        trust=np.zeros(shape, np.uint8),
-        prediction=labels if is_prediction else None,
-        name=sample.name,
-        pixel_size_um=sample.metadata.get("pixel_size_um"),
-        model_name="" if model is None else model.card.name,
-        model_sha256="" if model is None else model.sha256,
-        settings=settings or {},
-        image_path=_plain_file(sample),
-    )
-
-
 def _segment_one(
     dataset: Dataset, name: str, folder: Path, choices: Mapping[str, Any], model: Model
 ) -> Generator[Progress, None, Outcome]:
@@ -153,17 +111,3 @@ def _segment_one(
     )
     save_correction_set(folder, corrections)
     return Outcome(name, result.n_nuclei)
-
-
-def _plain_file(sample: Sample) -> Path | None:
-    """File of a sample, where reading it alone gives the sample's pixels."""
-    from pathlib import Path
-
-    path = Path(str(sample.metadata.get("image_path") or ""))
-    if not path.is_file():
-        return None
-    try:
-        image = read_image(path)
-    except ImageError:
-        return None
-    return path if np.array_equal(image.pixels, sample.image) else None

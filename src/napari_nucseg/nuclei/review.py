@@ -143,7 +143,7 @@ def review_steps(
     table = overlaps(labels, labels)
     n = table.before.size
     yield 0.1
-    unusual = _unusual(labels, table.before, table.area, table.sum_y / np.maximum(table.area, 1), table.sum_x)
+    unusual = _unusual(labels, table)
     uncertain, unstable = np.zeros(n), np.zeros(n)
     if maps is not None and n:
         uncertain = _uncertain(labels, maps[0], table.before, table.area)
@@ -211,18 +211,20 @@ def _best_iou(labels: NDArray[Any], other: NDArray[np.int32], numbers: NDArray[A
     return best
 
 
-def _unusual(
-    labels: NDArray[Any], numbers: NDArray[Any], area: NDArray[Any], mean_y: Floats, sum_x: NDArray[Any]
-) -> Floats:
+def _unusual(labels: NDArray[Any], table: Overlaps) -> Floats:
     """0…1 from robust z-scores of log area, log elongation, and how well an ellipse of equal moments is filled.
 
-    An ellipse has area 4π √det(covariance); concave or ragged nuclei have less than theirs.
+    An ellipse has area 4π √det(covariance); concave or ragged nuclei have less than theirs. Nuclei that the image's
+    edge cuts are never unusual: nobody knows what they look like.
     """
-    if numbers.size < FEWEST_FOR_Z:
-        return np.zeros(numbers.size)
+    numbers, area = table.before, table.area
+    whole = (table.y0 > 0) & (table.x0 > 0) & (table.y1 < labels.shape[0]) & (table.x1 < labels.shape[1])
+    unusual = np.zeros(numbers.size)
+    if whole.sum() < FEWEST_FOR_Z:
+        return unusual
     ys, xs = np.nonzero(labels > 0)
     index = np.searchsorted(numbers, labels[ys, xs])
-    dy, dx = ys - mean_y[index], xs - (sum_x / area)[index]
+    dy, dx = ys - (table.sum_y / area)[index], xs - (table.sum_x / area)[index]
     # a pixel is a square: its own spread is 1/12
     yy, xx, xy = (
         np.bincount(index, weights=w, minlength=numbers.size) / area + c
@@ -230,12 +232,11 @@ def _unusual(
     )
     determinant = np.maximum(yy * xx - xy * xy, 1e-9)
     spread = np.sqrt(np.maximum((yy - xx) ** 2 / 4 + xy * xy, 0))
-    elongation = ((yy + xx) / 2 + spread) / np.maximum((yy + xx) / 2 - spread, 1e-9)
+    elongation = np.log(((yy + xx) / 2 + spread) / np.maximum((yy + xx) / 2 - spread, 1e-9))
     filled = area / (4 * np.pi * np.sqrt(determinant))
-    z = np.maximum.reduce(
-        [np.abs(_robust_z(np.log(area))), _robust_z(np.log(elongation)), -_robust_z(filled)]
-    )
-    return np.clip((z - USUAL_Z) / (STRANGE_Z - USUAL_Z), 0, 1)
+    scores = [np.abs(_robust_z(np.log(area[whole]))), _robust_z(elongation[whole]), -_robust_z(filled[whole])]
+    unusual[whole] = np.clip((np.maximum.reduce(scores) - USUAL_Z) / (STRANGE_Z - USUAL_Z), 0, 1)
+    return unusual
 
 
 def _robust_z(values: Floats) -> Floats:

@@ -1,0 +1,255 @@
+"""What *Correct nuclei* does, without its look: tools, marks, sessions, restoring, saving."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_nucseg._napari.correct_files import collect, mark_saved, show_replayed, show_set
+from napari_nucseg._napari.correct_journal import Restorable, find_restorable
+from napari_nucseg._napari.correct_pointer import Pointer
+from napari_nucseg._napari.correct_session import Session
+from napari_nucseg._napari.correct_subject import apply_edit
+from napari_nucseg._napari.correct_tools import CLICK_PX, TRUST_TOOLS, Gesture, Tool, make_edit
+from napari_nucseg._napari.regions import region_from_outline, region_in_view
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
+from napari_nucseg.data.journal import Journal
+from napari_nucseg.errors import NucSegError
+from napari_nucseg.nuclei.trust import Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+
+    from napari_nucseg.data.correction_set import CorrectionSet
+
+
+class CorrectController(QObject):
+    """Corrects one layer at a time.
+
+    Signals: ``session_changed()``; ``updated()`` of the session; ``armed(Tool | None)``; ``said(str)``;
+    ``failed(str)``; ``restorable(Restorable | None)``.
+    """
+
+    session_changed = Signal()
+    updated = Signal()
+    armed = Signal(object)
+    said = Signal(str)
+    failed = Signal(str)
+    restorable = Signal(object)
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.overwrite = False
+        self._viewer = viewer
+        self._sessions: dict[object, Session] = {}
+        self._session: Session | None = None
+        self._tool: Tool | None = None
+        self._found: Restorable | None = None
+        self._pointer = Pointer(viewer, self)
+        self._pointer.drawn.connect(self._use)
+        self._pointer.disarmed.connect(self._disarmed)
+        self._saving = Runs(self)
+        self._saving.returned.connect(self._saved)
+        self._saving.failed.connect(self.failed)
+        viewer.dims.events.point.connect(self._plane_changed)
+        viewer.layers.events.inserted.connect(self.look_for_journals)
+        viewer.layers.events.removed.connect(self._removed)
+
+    @property
+    def session(self) -> Session | None:
+        """Session of the layer that is corrected."""
+        return self._session
+
+    @property
+    def tool(self) -> Tool | None:
+        """Tool in hand."""
+        return self._tool
+
+    def choose(self, layer: Labels | None) -> None:
+        """Correct another layer, or none."""
+        self.put_down()
+        self._session = None
+        if layer is not None and not layer.multiscale and isinstance(layer.data, np.ndarray):
+            self._session = self._sessions.get(layer.unique_id) or self._begin(layer)
+            self._session.changes.follow_plane()
+        self.session_changed.emit()
+
+    def take(self, tool: Tool) -> None:
+        """Take a tool in hand; taken again, it is put down."""
+        if self._tool is tool:
+            self.put_down()
+            return
+        self.put_down()
+        if self._session is None or (refusal := self._session.subject.refusal()):
+            self.armed.emit(None)
+            self.failed.emit(refusal if self._session is not None else "Choose a Labels layer first.")
+            return
+        self._tool = tool
+        self._pointer.arm(self._session.subject.layer, tool.gesture)
+        self.armed.emit(tool)
+        self.said.emit(tool.hint)
+
+    def put_down(self) -> None:
+        """Give the mouse back to napari."""
+        self._pointer.disarm()
+        if self._tool is not None:
+            self._disarmed()
+
+    def mark_view(self, value: Trust = Trust.REVIEWED) -> None:
+        """Give all pixels in view a value of the trust map."""
+        if self._session is not None:
+            subject = self._session.subject
+            self._try(
+                lambda: self._mark(region_in_view(subject.layer.corner_pixels, subject.labels.shape), value)
+            )
+
+    def mark_all(self, value: Trust) -> None:
+        """Give all pixels of the plane in view a value of the trust map."""
+        if self._session is not None:
+            subject = self._session.subject
+            self._session.trust.mark(subject.index, (slice(None), slice(None)), value)
+            self.updated.emit()
+
+    def look_for_journals(self, event: object = None) -> None:
+        """Find edits that a crash left behind and that belong to a layer of the viewer."""
+        self._found = find_restorable(self._viewer)
+        self.restorable.emit(self._found)
+
+    def restore(self) -> None:
+        """Open the edits that were found, and go on with their journal."""
+        self._try(self._restore)
+
+    def discard(self) -> None:
+        """Throw the edits that were found away."""
+        if self._found is not None:
+            self._found.path.unlink(missing_ok=True)
+        self.look_for_journals()
+
+    def save(self, folder: Path) -> None:
+        """Save the layer's corrections as a correction set, off the GUI thread."""
+        session = self._session
+        if session is None:
+            return
+        session.look()
+        self._try(lambda: self._start_saving(session, folder))
+
+    def open(self, folder: Path) -> None:
+        """Open a correction set as layers."""
+        self._try(lambda: show_set(self._viewer, open_correction_set(folder), folder))
+
+    def stop(self) -> None:
+        """Let go of everything."""
+        self.put_down()
+        self._saving.forget()
+        self._viewer.dims.events.point.disconnect(self._plane_changed)
+        self._viewer.layers.events.inserted.disconnect(self.look_for_journals)
+        self._viewer.layers.events.removed.disconnect(self._removed)
+        for session in self._sessions.values():
+            session.stop()
+        self._sessions, self._session = {}, None
+
+    def _begin(self, layer: Labels) -> Session:
+        session = Session(self._viewer, layer, self)
+        session.updated.connect(self._updated)
+        session.failed.connect(self.failed)
+        self._sessions[layer.unique_id] = session
+        return session
+
+    def _updated(self) -> None:
+        self.updated.emit()
+
+    def _use(self, points: np.ndarray) -> None:
+        tool, session = self._tool, self._session
+        if tool is None or session is None:
+            return
+        self._try(lambda: self._draw(tool, session, points))
+
+    def _draw(self, tool: Tool, session: Session, points: np.ndarray) -> None:
+        if tool in TRUST_TOOLS:
+            self._mark_drawn(tool, session, points)
+            return
+        edit = make_edit(tool, session.subject, points, overwrite=self.overwrite)
+        apply_edit(session.subject.layer, session.subject.index, edit)
+        self.said.emit(f"{edit.summary} Ctrl+Z takes it back.")
+
+    def _mark_drawn(self, tool: Tool, session: Session, points: np.ndarray) -> None:
+        if tool.gesture is Gesture.BOX:
+            (y0, x0), (y1, x1) = points[0], points[-1]
+            points = np.array([(y0, x0), (y0, x1), (y1, x1), (y1, x0)])
+        if np.ptp(points, axis=0).max() < CLICK_PX or len(points) < 3:
+            self.said.emit(tool.hint)
+            return
+        kind = "rectangle" if tool.gesture is Gesture.BOX else "polygon"
+        region = region_from_outline(points, kind, session.subject.labels.shape)
+        self._mark(region, Trust.IGNORE if tool.name.startswith("ignore") else Trust.REVIEWED)
+
+    def _mark(self, region: object, value: Trust) -> None:
+        self._session.trust.mark(self._session.subject.index, region.box, value, region.mask)
+        self.updated.emit()
+
+    def _restore(self) -> None:
+        if self._found is None:
+            return
+        found, self._found = self._found, None
+        journal, replayed = Journal.resume(found.path)
+        layer = show_replayed(self._viewer, replayed, found.image)
+        self._viewer.layers.selection.active = layer
+        session = self._sessions.get(layer.unique_id) or self._begin(layer)
+        session.keeper.adopt(journal)
+        if replayed.trust.any():
+            session.trust.show()
+        self.look_for_journals()
+        self.said.emit(f"Restored {replayed.n_edits} edits.")
+
+    def _start_saving(self, session: Session, folder: Path) -> None:
+        corrections = collect(session.subject)
+        n_edits = session.n_edits
+        self._saving.start(lambda: _save(folder, corrections, (session, n_edits)))
+        self.said.emit("Saving …")
+
+    def _saved(self, result: tuple[Path, tuple[Session, int]]) -> None:
+        folder, (session, n_edits) = result
+        session.look()
+        mark_saved(session.subject.layer, folder, all_of_it=session.n_edits == n_edits)
+        self.said.emit(f"Saved in {folder}")
+
+    def _plane_changed(self, event: object) -> None:
+        if self._session is not None:
+            self._session.changes.follow_plane()
+            self.updated.emit()
+
+    def _removed(self, event: object) -> None:
+        session = self._sessions.pop(event.value.unique_id, None)
+        if session is None:
+            return
+        if session is self._session:
+            self.put_down()
+            self._session = None
+            self.session_changed.emit()
+        session.stop()
+
+    def _disarmed(self) -> None:
+        self._tool = None
+        self.armed.emit(None)
+
+    def _try(self, act: object) -> None:
+        """Do something; what cannot be done is said in words, and nothing is changed."""
+        try:
+            act()
+        except NucSegError as error:
+            self.failed.emit(str(error))
+
+
+def _save(
+    folder: Path, corrections: CorrectionSet, told: tuple[Session, int]
+) -> Generator[None, None, tuple[Path, tuple[Session, int]]]:
+    yield
+    save_correction_set(folder, corrections)
+    return folder, told

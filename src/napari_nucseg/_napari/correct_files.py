@@ -1,0 +1,158 @@
+"""Corrections of a layer as a correction set, and a correction set or a journal as layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+
+from napari_nucseg._napari.correct_subject import Subject, corrections_of
+from napari_nucseg._napari.layer_state import (
+    CorrectionState,
+    read_state,
+    snapshot_of,
+    write_corrections,
+)
+from napari_nucseg._napari.spatial import pixel_size_um, spatial_attributes
+from napari_nucseg.data.correction_set import CorrectionSet
+from napari_nucseg.errors import CorrectionSetError
+from napari_nucseg.nuclei.corrections import count_kinds, diff
+from napari_nucseg.nuclei.trust import Trust
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+
+    from napari_nucseg.data.journal import Replayed
+
+
+def collect(subject: Subject) -> CorrectionSet:
+    """Put a layer and its image into a correction set, as they are now.
+
+    Raises
+    ------
+    CorrectionSetError
+        If no image of the viewer lies on the labels' pixels, or its axes cannot be named.
+    """
+    layer, image = subject.layer, subject.image
+    if image is None:
+        raise CorrectionSetError(
+            "there is no image on the pixels of these labels. Open it in the same window."
+        )
+    origin, state = read_state(layer), corrections_of(layer)
+    known = origin if origin is not None else state
+    settings = origin.settings.model_dump(mode="json") if origin is not None else state.settings
+    is_prediction = origin is not None or state.is_prediction
+    return CorrectionSet(
+        image=np.asarray(image.data[0] if image.multiscale else image.data),
+        axes=_axes(image, layer, None if origin is None else origin.layout.channel_axis),
+        labels=np.array(layer.data, np.int32),
+        trust=state.trust.copy(),
+        prediction=np.array(snapshot_of(layer), np.int32) if is_prediction else None,
+        name=image.name,
+        pixel_size_um=pixel_size_um(image),
+        model_name=known.model_name,
+        model_sha256=known.model_sha256,
+        settings=settings,
+        counts=_counts(layer, state),
+    )
+
+
+def show_set(viewer: ViewerModel, corrections: CorrectionSet, folder: Path) -> Labels:
+    """Open a correction set as an image layer and a Labels layer."""
+    image = _show_image(viewer, corrections)
+    layer = _new_labels(viewer, image, corrections.labels, f"{image.name} nuclei")
+    state = CorrectionState(
+        trust=corrections.trust,
+        snapshot=corrections.labels.copy() if corrections.prediction is None else corrections.prediction,
+        is_prediction=corrections.prediction is not None,
+        model_name=corrections.model_name,
+        model_sha256=corrections.model_sha256,
+        settings=dict(corrections.settings),
+        folder=folder,
+    )
+    write_corrections(layer, state)
+    viewer.add_layer(layer)
+    return layer
+
+
+def show_replayed(viewer: ViewerModel, replayed: Replayed, image: Image | None) -> Labels:
+    """Open what a journal held as a Labels layer of its own."""
+    header = replayed.header
+    name = header.layer_name or header.image_name or "labels"
+    layer = _new_labels(viewer, image, replayed.labels, f"{name} restored")
+    snapshot = replayed.prediction
+    state = CorrectionState(
+        trust=replayed.trust,
+        snapshot=replayed.labels.copy() if snapshot is None else snapshot,
+        is_prediction=snapshot is not None and bool(header.notes.get("is_prediction")),
+        model_name=str(header.notes.get("model_name", "")),
+        model_sha256=str(header.notes.get("model_sha256", "")),
+    )
+    write_corrections(layer, state)
+    viewer.add_layer(layer)
+    return layer
+
+
+def mark_saved(layer: Labels, folder: Path, *, all_of_it: bool = True) -> None:
+    """Remember where a layer was saved; unless edits were made meanwhile, its journal is no longer needed."""
+    state = corrections_of(layer)
+    n_saves = state.n_saves + all_of_it
+    write_corrections(layer, state.model_copy(update={"folder": folder, "n_saves": n_saves}))
+
+
+def _show_image(viewer: ViewerModel, corrections: CorrectionSet) -> Image:
+    pixels, axes = corrections.image, corrections.axes.upper().replace("S", "C")
+    rgb = axes.endswith("C") and pixels.shape[-1] in (3, 4)
+    if "C" in axes and not rgb:
+        pixels, axes = np.moveaxis(pixels, axes.index("C"), 0), "C" + axes.replace("C", "")
+    spatial = axes[:-1] if rgb else axes
+    size = corrections.pixel_size_um
+    placed: dict[str, Any] = {"axis_labels": tuple(spatial.lower())}
+    if size is not None:
+        placed["scale"] = tuple(size if a in "YX" else 1.0 for a in spatial)
+        placed["units"] = tuple("µm" if a in "YX" else "pixel" for a in spatial)
+    image = Image(pixels, name=corrections.name or "image", rgb=rgb, **placed)
+    viewer.add_layer(image)
+    return image
+
+
+def _new_labels(viewer: ViewerModel, image: Image | None, labels: np.ndarray, name: str) -> Labels:
+    placed = {}
+    if image is not None:
+        last = tuple(range(image.ndim - labels.ndim, image.ndim)) if image.ndim >= labels.ndim else ()
+        placed = spatial_attributes(image, last) if last else {}
+    return Labels(labels, name=name, **placed)
+
+
+def _axes(image: Image, layer: Labels, channel_axis: int | None) -> str:
+    """One letter an axis of an image: Z and T for stacks, C for channels, S of colour as C."""
+    n_leading = image.ndim - 2
+    if channel_axis is None and n_leading == layer.ndim - 1:
+        channel_axis = 0
+    stack = [axis for axis in range(n_leading) if axis != channel_axis]
+    if len(stack) > 2 or len(stack) != layer.ndim - 2:
+        raise CorrectionSetError(
+            f"the image {image.name!r} has {image.ndim} axes, its labels {layer.ndim}: "
+            "planes, Z or T stacks, and one axis of channels can be saved."
+        )
+    letters = dict(zip(stack, "TZ"[-len(stack) :], strict=True)) if stack else {}
+    return "".join(letters.get(axis, "C") for axis in range(n_leading)) + "YX" + ("C" if image.rgb else "")
+
+
+def _counts(layer: Labels, state: CorrectionState) -> dict[str, int]:
+    """Numbers a list of sets can show without opening their pictures."""
+    counts = {
+        "nuclei": int(np.unique(layer.data[layer.data > 0]).size),
+        "reviewed_px": int((state.trust == Trust.REVIEWED).sum()),
+        "ignored_px": int((state.trust == Trust.IGNORE).sum()),
+    }
+    snapshot = snapshot_of(layer)
+    if snapshot is None:
+        return counts
+    changes = [
+        c for index in np.ndindex(layer.data.shape[:-2]) for c in diff(snapshot[index], layer.data[index])
+    ]
+    return counts | {str(kind): number for kind, number in count_kinds(changes).items()}

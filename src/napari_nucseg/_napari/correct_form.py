@@ -1,0 +1,199 @@
+"""Layout of *Correct nuclei*: which buttons there are and in which order. No behaviour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QFrame,
+    QGridLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_nucseg._napari.correct_tools import (
+    CHECKED_KEY,
+    EDIT_TOOLS,
+    NEXT_KEY,
+    PREVIOUS_KEY,
+    TRUST_TOOLS,
+    VIEW_KEY,
+)
+from napari_nucseg._napari.dock_column import DockColumn
+from napari_nucseg._napari.layer_choice import LabelsLayerChoice
+from napari_nucseg._napari.rows import add_row, form_rows
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+    from napari_nucseg._napari.correct_tools import Tool
+
+EMPTY_STATE = "Open or make labels first:\nSegment nuclei, or any Labels layer"
+IDLE_HINT = "Take a tool. Ctrl+Z takes a step back."
+LIST_HEIGHT_PX = 96
+
+
+class CorrectForm(QWidget):
+    """All parts of *Correct nuclei*, in a column that scrolls where the window is low."""
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.empty = QLabel(EMPTY_STATE, alignment=Qt.AlignmentFlag.AlignCenter)
+        self.layer = LabelsLayerChoice(viewer)
+        self.layer.setToolTip("Labels to correct: ours, a dataset's, or those of any other program.")
+        self.tools = {tool: _tool_button(tool) for tool in (*EDIT_TOOLS, *TRUST_TOOLS)}
+        self.overwrite = QCheckBox("Overwrite neighbours")
+        self.overwrite.setToolTip("Off: a new outline takes only pixels that belong to no nucleus.")
+        self.status = _lines(2)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.view = _button("View", f"All that is in view is reviewed ({VIEW_KEY}).")
+        self.whole = _button("All", "The whole image is reviewed.")
+        self.unmark = _button("Clear", "Nothing of the image is reviewed or ignored.")
+        self.reviewed = QLabel()
+        self.changes_title = QLabel(wordWrap=True)
+        self.changes = QListWidget()
+        self.changes.setFixedHeight(LIST_HEIGHT_PX)
+        self.changes.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.changes.setToolTip("Click to look at a change.")
+        self.previous = _button("◀", f"Previous doubtful nucleus ({PREVIOUS_KEY.replace('-', '+')}).")
+        self.next = _button(
+            "Next ▶", f"Next doubtful nucleus ({NEXT_KEY}). The first time, nuclei are ranked."
+        )
+        self.checked = _button(
+            "✓ Checked", f"This nucleus is right, as it is now; on to the next ({CHECKED_KEY})."
+        )
+        self.review = QLabel(wordWrap=True)
+        self.save = _button(
+            "Save corrections…", "Image, labels and what was reviewed, as a folder to teach from."
+        )
+        self.open = _button("Open…", "Open corrections that were saved.")
+        self.banner, self.banner_text, self.restore, self.discard = _make_banner()
+        self.body = self._make_body()
+        column = DockColumn([self.banner, self.empty, self.body, self._make_files()])
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(column)
+        self.setSizePolicy(column.sizePolicy())
+        self.banner.setVisible(False)
+        self.say("")
+
+    def say(self, text: str) -> None:
+        """Show a line below the tools."""
+        self.status.setText(text or IDLE_HINT)
+
+    def show_empty(self, empty: bool) -> None:
+        """Show the hint for a viewer without labels in place of the tools."""
+        self.empty.setVisible(empty)
+        self.body.setVisible(not empty)
+        self.save.setEnabled(not empty)
+
+    def _make_body(self) -> QWidget:
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        rows = form_rows()
+        add_row(rows, "Labels", self.layer)
+        column.addLayout(rows)
+        for part in (
+            self._make_tools(),
+            self._make_trust(),
+            self._make_changes(),
+            self._make_review(),
+        ):
+            column.addWidget(part)
+        return body
+
+    def _make_tools(self) -> QGroupBox:
+        box = QGroupBox("Tools")
+        grid = QGridLayout(box)
+        grid.setSpacing(4)
+        for place, tool in enumerate(EDIT_TOOLS):
+            grid.addWidget(self.tools[tool], place // 3, place % 3)
+        grid.addWidget(self.overwrite, 2, 1, 1, 2)
+        grid.addWidget(self.status, 3, 0, 1, 3)
+        return box
+
+    def _make_trust(self) -> QGroupBox:
+        box = QGroupBox("Reviewed")
+        box.setToolTip("What you vouch for. Only that, and nuclei you changed, is ever taught.")
+        grid = QGridLayout(box)
+        grid.setSpacing(4)
+        parts = (self.view, *(self.tools[tool] for tool in TRUST_TOOLS), self.whole, self.unmark)
+        for place, part in enumerate(parts):
+            grid.addWidget(part, place // 3, place % 3)
+        grid.addWidget(self.reviewed, 2, 0, 1, 3)
+        return box
+
+    def _make_changes(self) -> QGroupBox:
+        box = QGroupBox("Changes")
+        column = QVBoxLayout(box)
+        column.setSpacing(4)
+        column.addWidget(self.changes_title)
+        column.addWidget(self.changes)
+        return box
+
+    def _make_review(self) -> QGroupBox:
+        box = QGroupBox("Look at doubtful nuclei")
+        column = QVBoxLayout(box)
+        column.setSpacing(4)
+        row = QHBoxLayout()
+        row.addWidget(self.previous)
+        row.addWidget(self.next, stretch=1)
+        row.addWidget(self.checked, stretch=1)
+        column.addLayout(row)
+        column.addWidget(self.review)
+        return box
+
+    def _make_files(self) -> QWidget:
+        files = QWidget()
+        row = QHBoxLayout(files)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.save, stretch=1)
+        row.addWidget(self.open)
+        return files
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button
+
+
+def _lines(number: int) -> QLabel:
+    """Label that keeps room for some lines, so that nothing below it jumps when its text changes."""
+    label = QLabel(wordWrap=True, alignment=Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+    label.setMinimumHeight(number * label.fontMetrics().lineSpacing() + 4)
+    return label
+
+
+def _tool_button(tool: Tool) -> QPushButton:
+    button = _button(tool.title, f"{tool.hint} ({tool.key_text})")
+    button.setCheckable(True)
+    return button
+
+
+def _make_banner() -> tuple[QFrame, QLabel, QPushButton, QPushButton]:
+    """Strip that offers edits a crash left behind."""
+    banner = QFrame()
+    banner.setObjectName("nucseg-banner")
+    banner.setStyleSheet("#nucseg-banner { border: 1px solid #ffd166; border-radius: 4px; }")
+    text = _lines(2)
+    restore = _button("Restore", "Open these edits as a layer of their own.")
+    discard = _button("Discard", "Throw these edits away for good.")
+    column = QVBoxLayout(banner)
+    column.setContentsMargins(6, 6, 6, 6)
+    row = QHBoxLayout()
+    row.addWidget(restore)
+    row.addWidget(discard)
+    column.addWidget(text)
+    column.addLayout(row)
+    return banner, text, restore, discard

@@ -1,0 +1,188 @@
+"""Keeps the journal of one layer's edits, and finds journals that a crash left behind."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image
+from qtpy.QtCore import QObject, Signal
+
+from napari_nucseg._napari.correct_subject import Subject, corrections_of
+from napari_nucseg._napari.layer_state import read_corrections, read_state, snapshot_of
+from napari_nucseg.data.journal import (
+    SUFFIX,
+    Journal,
+    JournalHeader,
+    Part,
+    abandoned_journals,
+    fingerprint,
+    journal_dir,
+)
+from napari_nucseg.errors import NucSegError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from napari.utils.events import Event
+
+    from napari_nucseg._napari.correct_trust import TrustMap
+    from napari_nucseg._napari.correct_watch import LayerWatch, NdBox
+
+BULK_SHARE = 0.25
+"""A change of more than this share of the image is no stroke: the journal is written anew, prediction included."""
+
+
+class JournalKeeper(QObject):
+    """Writes each change of a layer and of its trust map to a journal, which begins with the first of them.
+
+    Signal: ``failed(str)`` when it cannot be written; the layer itself is unharmed.
+    """
+
+    failed = Signal(str)
+
+    def __init__(
+        self, viewer: ViewerModel, watch: LayerWatch, trust: TrustMap, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._subject = Subject(viewer, watch.layer)
+        self._watch, self._trust = watch, trust
+        self._journal: Journal | None = None
+        self._n_saves = self._saves()
+        watch.changed.connect(self._labels_changed)
+        watch.replaced.connect(self._replaced)
+        trust.changed.connect(self._trust_changed)
+        watch.layer.events.metadata.connect(self._maybe_saved)
+
+    @property
+    def path(self) -> Path | None:
+        """File of the journal; None before the first edit."""
+        return None if self._journal is None else self._journal.path
+
+    def adopt(self, journal: Journal) -> None:
+        """Go on with a journal the layer was restored from."""
+        self._journal = journal
+
+    def close(self) -> None:
+        """Let go of the journal; it stays until its edits are saved or discarded."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        self._watch.layer.events.metadata.disconnect(self._maybe_saved)
+
+    def discard(self) -> None:
+        """Delete the journal: what it holds is safe elsewhere."""
+        if self._journal is not None:
+            self._journal.discard()
+            self._journal = None
+
+    def _labels_changed(self, box: NdBox) -> None:
+        self._record(Part.LABELS, box, self._watch.known, self._watch.layer.data)
+
+    def _trust_changed(self, box: NdBox) -> None:
+        self._record(Part.TRUST, box, self._watch.known, self._trust.values)
+
+    def _record(self, part: Part, box: NdBox, before: np.ndarray, now: np.ndarray) -> None:
+        try:
+            if self._journal is None:
+                self._journal = self._begin(before)
+            block = now[box]
+            if part is Part.LABELS and block.size > BULK_SHARE * now.size:
+                self._journal.compact(self._arrays(now))
+            else:
+                self._journal.record(part, tuple(side.start for side in box), block)
+            if self._journal.wants_compaction:
+                self._journal.compact(self._arrays(self._watch.layer.data))
+        except NucSegError as error:
+            self.failed.emit(str(error))
+
+    def _begin(self, labels: np.ndarray) -> Journal:
+        layer, image = self._watch.layer, self._subject.image
+        origin, state = read_state(layer), corrections_of(layer)
+        notes = {"model_name": origin.model_name, "model_sha256": origin.model_sha256} if origin else {}
+        notes = notes or {"model_name": state.model_name, "model_sha256": state.model_sha256}
+        header = JournalHeader(
+            shape=labels.shape,
+            dtype=str(labels.dtype),
+            base=fingerprint(labels),
+            image="" if image is None else image_fingerprint(image),
+            image_name="" if image is None else image.name,
+            layer_name=layer.name,
+            notes={**notes, "is_prediction": origin is not None or state.is_prediction},
+        )
+        path = journal_dir() / f"{(header.image or header.base)[:16]}-{secrets.token_hex(4)}{SUFFIX}"
+        return Journal.create(path, header, self._arrays(labels))
+
+    def _arrays(self, labels: np.ndarray) -> dict[Part, np.ndarray]:
+        layer = self._watch.layer
+        arrays = {Part.LABELS: labels, Part.TRUST: corrections_of(layer).trust}
+        snapshot = snapshot_of(layer)
+        if snapshot is not None:
+            arrays[Part.PREDICTION] = snapshot.astype(labels.dtype, copy=False)
+        return arrays
+
+    def _saves(self) -> int:
+        state = read_corrections(self._watch.layer)
+        return 0 if state is None else state.n_saves
+
+    def _maybe_saved(self, event: Event) -> None:
+        if self._saves() != self._n_saves:
+            self._n_saves = self._saves()
+            self.discard()
+
+    def _replaced(self) -> None:
+        """Begin anew: the old journal stays, unless its edits are in the new array too."""
+        journal, self._journal = self._journal, None
+        if journal is None:
+            return
+        if read_corrections(self._watch.layer) is None:
+            journal.close()
+            return
+        try:
+            self._journal = self._begin(self._watch.layer.data)
+        except NucSegError as error:
+            journal.close()
+            self.failed.emit(str(error))
+        else:
+            journal.discard()
+
+
+@dataclass(frozen=True, eq=False)
+class Restorable:
+    """A journal whose edits are in no layer, and the image they belong to, where it is open."""
+
+    path: Path
+    header: JournalHeader
+    image: Image | None
+
+    @property
+    def words(self) -> str:
+        """Say what can be restored."""
+        name = self.header.layer_name or self.header.image_name or "labels"
+        return f"Edits of “{name}” from {self.header.started:%d %B, %H:%M} were not saved."
+
+
+def find_restorable(viewer: ViewerModel) -> Restorable | None:
+    """Find the newest journal that fits an image or a Labels layer of the viewer."""
+    for path, header in abandoned_journals():
+        for layer in viewer.layers:
+            shape = (
+                layer.data[0].shape
+                if getattr(layer, "multiscale", False)
+                else getattr(layer.data, "shape", ())
+            )
+            if isinstance(layer, Image) and header.image and set(header.shape[-2:]) <= set(shape):
+                if image_fingerprint(layer) == header.image:
+                    return Restorable(path, header, layer)
+            elif not header.image and tuple(shape) == header.shape and fingerprint(layer.data) == header.base:
+                return Restorable(path, header, None)
+    return None
+
+
+def image_fingerprint(image: Image) -> str:
+    """Fingerprint of an image layer's pixels; empty where they are not in memory."""
+    data: Any = image.data[0] if image.multiscale else image.data
+    return fingerprint(data) if isinstance(data, np.ndarray) else ""

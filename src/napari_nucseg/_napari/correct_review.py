@@ -1,0 +1,117 @@
+"""Walking through doubtful nuclei: rank them, show the next, mark what was checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+from scipy import ndimage
+
+from napari_nucseg._napari.camera import look_at
+from napari_nucseg._napari.correct_subject import corrections_of
+from napari_nucseg._napari.layer_state import write_corrections
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.nuclei.review import ReviewQueue, review_steps
+from napari_nucseg.nuclei.strokes import grown
+from napari_nucseg.nuclei.trust import MAX_MARGIN_PX, Trust
+
+if TYPE_CHECKING:
+    from napari_nucseg._napari.correct_subject import Subject
+    from napari_nucseg._napari.correct_trust import TrustMap
+    from napari_nucseg._napari.planes import PlaneIndex
+    from napari_nucseg.nuclei.review import Doubt
+
+
+class ReviewWalk(QObject):
+    """The review of one layer, plane by plane.
+
+    Signals: ``updated()`` when the queue or the nucleus in hand changed; ``failed(str)``.
+    """
+
+    updated = Signal()
+    failed = Signal(str)
+
+    def __init__(self, subject: Subject, trust: TrustMap, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.current: Doubt | None = None
+        self._subject, self._trust = subject, trust
+        self._ranked_plane: PlaneIndex = ()
+        self._runs = Runs(self)
+        self._runs.returned.connect(self._take)
+        self._runs.failed.connect(self.failed)
+        self._runs.ended.connect(self.updated)
+
+    @property
+    def queue(self) -> ReviewQueue | None:
+        """Queue of the plane in view; None where it was not ranked yet."""
+        return corrections_of(self._subject.layer).queues.get(self._subject.index)
+
+    @property
+    def ranking(self) -> bool:
+        """Whether nuclei are being ranked."""
+        return self._runs.running
+
+    def rank(self) -> None:
+        """Rank the nuclei of the plane in view, off the GUI thread, then show the first."""
+        labels, known = self._subject.labels.copy(), self._subject.maps
+        self._ranked_plane = self._subject.index
+        if known is None:
+            self._runs.start(lambda: review_steps(labels))
+        else:
+            choices = {"decoding": known.decoding, "diameter_px": known.diameter_px}
+            self._runs.start(lambda: review_steps(labels, known.maps, **choices))
+
+    def go(self, step: int = 1) -> None:
+        """Show the next (−1: previous) nucleus that was not checked; those that are gone are passed over."""
+        queue = self.queue
+        if queue is None:
+            self.rank()
+            return
+        number = None if self.current is None else self.current.number
+        while (doubt := queue.after(number, step)) is not None and not self._is_there(doubt):
+            queue = queue.without([doubt.number])
+        self._keep(queue)
+        self.current = doubt
+        if doubt is not None:
+            look_at(self._subject, doubt.box)
+            self._subject.layer.selected_label = doubt.number
+        self.updated.emit()
+
+    def mark(self) -> None:
+        """Mark the nucleus in hand as checked, vouch for it and its nearest surroundings, and show the next."""
+        if self.queue is None or self.current is None:
+            self.go()
+            return
+        self._vouch(self.current)
+        self._keep(self.queue.marked(self.current.number))
+        self.go()
+
+    def stop(self) -> None:
+        """Stop ranking."""
+        self._runs.forget()
+
+    def _is_there(self, doubt: Doubt) -> bool:
+        return bool((self._subject.labels[doubt.box] == doubt.number).any())
+
+    def _vouch(self, doubt: Doubt) -> None:
+        box = grown(doubt.box, MAX_MARGIN_PX, self._subject.labels.shape)
+        labels = self._subject.labels[box]
+        own = labels == doubt.number
+        if own.any():
+            near = ndimage.distance_transform_edt(~own) <= MAX_MARGIN_PX
+            another = (labels > 0) & ~own
+            ignored = self._trust.values[self._subject.index][box] == Trust.IGNORE
+            self._trust.mark(self._subject.index, box, Trust.REVIEWED, near & ~another & ~ignored)
+
+    def _take(self, queue: ReviewQueue) -> None:
+        old = corrections_of(self._subject.layer).queues.get(self._ranked_plane)
+        for number in old.done if old is not None else ():
+            queue = queue.marked(number)
+        self._keep(queue, self._ranked_plane)
+        self.current = None
+        self.go()
+
+    def _keep(self, queue: ReviewQueue, index: PlaneIndex | None = None) -> None:
+        state = corrections_of(self._subject.layer)
+        queues = {**state.queues, self._subject.index if index is None else index: queue}
+        write_corrections(self._subject.layer, state.model_copy(update={"queues": queues}))

@@ -1,0 +1,67 @@
+"""All that goes on around one Labels layer while it is corrected: watch, trust map, journal, changes, review."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_nucseg._napari.correct_changes import LiveChanges
+from napari_nucseg._napari.correct_journal import JournalKeeper
+from napari_nucseg._napari.correct_review import ReviewWalk
+from napari_nucseg._napari.correct_subject import Subject, corrections_of
+from napari_nucseg._napari.correct_trust import TrustMap
+from napari_nucseg._napari.correct_watch import LayerWatch
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+
+
+class Session(QObject):
+    """Begins when a layer is first chosen and lasts as long as the layer or the widget. ``n_edits`` were made since.
+
+    Signals: ``updated()`` when changes, trust or review are to be shown again; ``failed(str)``.
+    """
+
+    updated = Signal()
+    failed = Signal(str)
+
+    def __init__(self, viewer: ViewerModel, layer: Labels, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.n_edits = 0
+        corrections_of(layer)  # before the first edit: it remembers what was there
+        self.subject = Subject(viewer, layer)
+        self.watch = LayerWatch(viewer, layer, self)
+        self.trust = TrustMap(viewer, layer, self)
+        self.keeper = JournalKeeper(viewer, self.watch, self.trust, self)
+        self.changes = LiveChanges(self.subject, self.watch, self)
+        self.review = ReviewWalk(self.subject, self.trust, self)
+        for edited in (self.watch.changed, self.trust.changed):
+            edited.connect(self._count)
+        for told in (self.changes.updated, self.review.updated, self.trust.changed):
+            told.connect(self.updated)
+        for failed in (self.keeper.failed, self.changes.failed, self.review.failed):
+            failed.connect(self.failed)
+        self.watch.replaced.connect(lambda: corrections_of(layer))
+        self.changes.rebuild()
+
+    def _count(self, box: object) -> None:
+        self.n_edits += 1
+
+    def look(self) -> None:
+        """Take note of everything that changed until now."""
+        self.watch.look()
+        self.trust.look()
+
+    def stop(self) -> None:
+        """Take note for the last time and let go of the layer."""
+        self.look()
+        for part in (
+            self.keeper.close,
+            self.changes.stop,
+            self.review.stop,
+            self.trust.stop,
+            self.watch.stop,
+        ):
+            part()

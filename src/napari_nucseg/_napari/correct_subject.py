@@ -1,0 +1,142 @@
+"""The Labels layer that is being corrected: its plane in view, its image, its maps, and why it cannot be edited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Image, Labels
+
+from napari_nucseg._napari.layer_state import (
+    CorrectionState,
+    read_corrections,
+    read_state,
+    snapshot_of,
+    write_corrections,
+)
+from napari_nucseg._napari.results import forget_history
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from numpy.typing import NDArray
+
+    from napari_nucseg._napari.planes import PlaneIndex
+    from napari_nucseg.nuclei.decoding import DecodingSettings
+    from napari_nucseg.nuclei.edit import Edit
+
+WIDE_ENOUGH = ("int32", "int64", "uint32", "uint64")
+USUAL_DIAMETER_PX = 24.0
+
+
+@dataclass(frozen=True, eq=False)
+class Maps:
+    """Cached maps of a plane, (3, Y, X), and how they were decoded."""
+
+    maps: NDArray[np.float32]
+    decoding: DecodingSettings
+    diameter_px: float
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A Labels layer in its viewer."""
+
+    viewer: ViewerModel
+    layer: Labels
+
+    @property
+    def index(self) -> PlaneIndex:
+        """Leading indices of the plane in view; () where the layer is one plane."""
+        position = self.layer.world_to_data(self.viewer.dims.point)[:-2]
+        return tuple(
+            int(np.clip(round(float(p)), 0, n - 1))
+            for p, n in zip(position, self.layer.data.shape, strict=False)
+        )
+
+    @property
+    def labels(self) -> NDArray[np.integer]:
+        """Plane in view, (Y, X), a view of the layer's own array."""
+        return self.layer.data[self.index]
+
+    @property
+    def snapshot(self) -> NDArray[np.integer] | None:
+        """What the plane in view is compared with."""
+        whole = snapshot_of(self.layer)
+        return None if whole is None else whole[self.index]
+
+    @property
+    def image(self) -> Image | None:
+        """Image the labels belong to: the one they were made from, else the topmost that lies on the same pixels."""
+        origin = read_state(self.layer)
+        images = [layer for layer in reversed(self.viewer.layers) if isinstance(layer, Image)]
+        if origin is not None:
+            images = [image for image in images if image.unique_id == origin.image_id]
+        fitting = (image for image in images if _yx(image) == tuple(self.layer.data.shape[-2:]))
+        return min(fitting, key=lambda image: not image.visible, default=None)
+
+    @property
+    def maps(self) -> Maps | None:
+        """Maps of the plane in view; None where there are none in memory."""
+        origin = read_state(self.layer)
+        segmentation = None if origin is None else origin.maps.get(self.index)
+        if origin is None or segmentation is None:
+            return None
+        maps = segmentation.maps
+        if segmentation.region is not None:
+            whole = np.zeros((3, *self.layer.data.shape[-2:]), np.float32)
+            whole[:, *segmentation.region] = maps
+            maps = whole
+        return Maps(maps, origin.settings.decoding, segmentation.diameter_px)
+
+    def refusal(self) -> str:
+        """Say why the layer cannot be edited; empty where it can."""
+        if self.layer.multiscale:
+            return (
+                "Labels with several resolutions cannot be edited. Open one resolution as a layer of its own."
+            )
+        data = self.layer.data
+        if not isinstance(data, np.ndarray) or not data.flags.writeable:
+            return "These labels are read-only. Duplicate the layer and correct the copy."
+        if self.viewer.dims.ndisplay != 2 or not self._shows_planes():
+            return "Switch to the 2D view of Y and X to correct nuclei."
+        return "" if self.layer.editable else "This layer is locked: make it editable in the layer list."
+
+    def _shows_planes(self) -> bool:
+        ndim = self.viewer.dims.ndim
+        return tuple(self.viewer.dims.displayed) == (ndim - 2, ndim - 1)
+
+
+def corrections_of(layer: Labels) -> CorrectionState:
+    """Corrections of a layer, begun where there are none: nothing reviewed, compared with what is there now."""
+    state = read_corrections(layer)
+    if state is None:
+        own = read_state(layer) is not None
+        snapshot = None if own else np.array(layer.data, copy=True)
+        state = CorrectionState(trust=np.zeros(layer.data.shape, np.uint8), snapshot=snapshot)
+        write_corrections(layer, state)
+    return state
+
+
+def apply_edit(layer: Labels, index: PlaneIndex, edit: Edit) -> None:
+    """Make an edit one step of the layer's own history."""
+    if edit.values.max(initial=0) > np.iinfo(layer.data.dtype).max:
+        _widen(layer)
+    places, values = edit.changed_pixels(layer.data[index])
+    leading = tuple(np.full(values.size, i) for i in index)
+    with layer.block_history():
+        layer.data_setitem((*leading, *places), values.astype(layer.data.dtype))
+
+
+def _widen(layer: Labels) -> None:
+    """Let a layer of small integers hold any number; its history was made on the old array and goes."""
+    state = read_corrections(layer)
+    layer.data = layer.data.astype(np.int32)
+    forget_history(layer)
+    if state is not None:
+        write_corrections(layer, state)
+
+
+def _yx(image: Image) -> tuple[int, ...]:
+    shape = image.data[0].shape if image.multiscale else image.data.shape
+    return tuple(shape[-3:-1] if image.rgb else shape[-2:])

@@ -1,0 +1,118 @@
+"""The trust map of a Labels layer: marking what was reviewed, and the faint overlay that shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+from napari.utils.colormaps import DirectLabelColormap
+from qtpy.QtCore import QObject, Signal
+
+from napari_nucseg._napari.correct_subject import corrections_of
+from napari_nucseg._napari.correct_watch import LayerWatch
+from napari_nucseg._napari.layer_state import TRUST_OF, read_corrections
+from napari_nucseg._napari.spatial import spatial_attributes
+from napari_nucseg.nuclei.trust import Trust
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.utils.events import Event
+    from numpy.typing import NDArray
+
+    from napari_nucseg._napari.planes import PlaneIndex
+    from napari_nucseg.nuclei.strokes import Box
+
+COLOURS = {
+    Trust.UNKNOWN: "transparent",
+    Trust.REVIEWED: "#3ddc84",
+    Trust.IGNORE: "#8d6e63",
+    None: "transparent",
+}
+OPACITY = 0.22
+
+
+class TrustMap(QObject):
+    """What is vouched for in one layer. Its overlay is an ordinary Labels layer: it may also be painted on.
+
+    Signal: ``changed(box)``.
+    """
+
+    changed = Signal(object)
+
+    def __init__(self, viewer: ViewerModel, layer: Labels, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layer = layer
+        self._watch: LayerWatch | None = None
+        layer.events.visible.connect(self._follow_visible)
+        if read_corrections(layer) is not None and self.overlay is not None:
+            self._follow()
+
+    @property
+    def values(self) -> NDArray[np.uint8]:
+        """The map, of the layer's shape, values of ``Trust``."""
+        return corrections_of(self._layer).trust
+
+    @property
+    def overlay(self) -> Labels | None:
+        """The layer that shows the map; None before the first mark, or where it was removed."""
+        for layer in self._viewer.layers:
+            if layer.metadata.get(TRUST_OF) == self._layer.unique_id:
+                return layer
+        return None
+
+    def show(self) -> None:
+        """Show the map, with an overlay made where there is none."""
+        overlay = self.overlay
+        if overlay is None:
+            self._viewer.layers.insert(self._viewer.layers.index(self._layer), self._make_overlay())
+            self._viewer.layers.selection.active = self._layer
+        elif overlay.data is not self.values:  # the layer got another array or record
+            overlay.data = self.values
+        self._follow()
+
+    def mark(self, index: PlaneIndex, box: Box, value: Trust, mask: NDArray[np.bool_] | None = None) -> None:
+        """Give pixels of one plane a value: a box, or a mask of the box's size in it."""
+        self.show()
+        plane = self.values[index]
+        plane[box] = value if mask is None else np.where(mask, value, plane[box])
+        self.overlay.refresh()
+        self.look()
+
+    def look(self) -> None:
+        """Tell of changes that were not told yet."""
+        if self._watch is not None:
+            self._watch.look()
+
+    def stop(self) -> None:
+        """Let go of the layers."""
+        self._layer.events.visible.disconnect(self._follow_visible)
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
+
+    def _follow(self) -> None:
+        overlay = self.overlay
+        if self._watch is not None and self._watch.layer == overlay:
+            return
+        if self._watch is not None:
+            self._watch.stop()
+        self._watch = LayerWatch(self._viewer, overlay, self)
+        self._watch.changed.connect(self.changed)
+
+    def _make_overlay(self) -> Labels:
+        layer = self._layer
+        return Labels(
+            self.values,
+            name=f"{layer.name} reviewed",
+            opacity=OPACITY,
+            visible=layer.visible,
+            colormap=DirectLabelColormap(color_dict=dict(COLOURS)),
+            metadata={TRUST_OF: layer.unique_id},
+            **spatial_attributes(layer, tuple(range(layer.ndim))),
+        )
+
+    def _follow_visible(self, event: Event) -> None:
+        if (overlay := self.overlay) is not None:
+            overlay.visible = self._layer.visible

@@ -1,0 +1,104 @@
+"""Tells which part of a Labels layer's array changed, whoever changed it: a brush, a tool, undo, another widget."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_nucseg._napari.correct_subject import Subject
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+    from napari.utils.events import Event
+    from numpy.typing import NDArray
+
+SETTLE_MS = 50
+WHOLE_STACK_PIXELS = 32_000_000
+"""Stacks above this are searched in the plane in view alone when nobody says where they changed."""
+
+NdBox = tuple[slice, ...]
+
+
+class LayerWatch(QObject):
+    """Follows one layer until :meth:`stop`.
+
+    Signals: ``changed(box)`` with the changed rectangle, while :attr:`known` still holds what was there before;
+    ``replaced()`` when the layer got another array.
+
+    Painting says where it happened (``labels_update``). Undo and assignments do not, so after those the array is
+    compared with a copy.
+    """
+
+    changed = Signal(object)
+    replaced = Signal()
+
+    def __init__(self, viewer: ViewerModel, layer: Labels, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.layer = layer
+        self.known: NDArray[np.integer] = np.array(layer.data, copy=True)
+        self._subject = Subject(viewer, layer)
+        self._data = layer.data
+        self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._timer.timeout.connect(self.look)
+        layer.events.labels_update.connect(self._updated)
+        layer.events.set_data.connect(self._maybe_changed)
+
+    def stop(self) -> None:
+        """Let go of the layer."""
+        self._timer.stop()
+        self.layer.events.labels_update.disconnect(self._updated)
+        self.layer.events.set_data.disconnect(self._maybe_changed)
+
+    def look(self) -> None:
+        """Find what changed since it was told last; to be called before anybody relies on it."""
+        self._timer.stop()
+        if self._was_replaced():
+            return
+        data = self.layer.data
+        if data.size <= WHOLE_STACK_PIXELS or data.ndim == 2:
+            planes = np.ndindex(data.shape[:-2])
+        else:
+            planes = iter([self._subject.index])
+        for index in planes:
+            different = data[index] != self.known[index]
+            if different.any():
+                rows, columns = (np.flatnonzero(different.any(axis=axis)) for axis in (1, 0))
+                self._tell(_nd(index, (rows[0], rows[-1] + 1), (columns[0], columns[-1] + 1)))
+
+    def _updated(self, event: Event) -> None:
+        dims = self._subject.viewer.dims
+        if dims.ndisplay != 2 or tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
+            self._timer.start()
+            return
+        if self._was_replaced():
+            return
+        (y, x), (height, width) = event.offset, event.data.shape
+        box = _nd(self._subject.index, (y, y + height), (x, x + width))
+        if not np.array_equal(self.layer.data[box], self.known[box]):
+            self._tell(box)
+
+    def _maybe_changed(self, event: Event) -> None:
+        self._timer.start()
+
+    def _was_replaced(self) -> bool:
+        if self.layer.data is self._data:
+            return False
+        self._data = self.layer.data
+        self.known = np.array(self._data, copy=True)
+        self.replaced.emit()
+        return True
+
+    def _tell(self, box: NdBox) -> None:
+        self.changed.emit(box)
+        self.known[box] = self.layer.data[box]
+
+
+def _nd(index: tuple[int, ...], rows: tuple[int, int], columns: tuple[int, int]) -> NdBox:
+    return (
+        *(slice(i, i + 1) for i in index),
+        slice(int(rows[0]), int(rows[1])),
+        slice(int(columns[0]), int(columns[1])),
+    )

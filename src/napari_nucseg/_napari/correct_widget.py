@@ -1,0 +1,225 @@
+"""The dock widget *Correct nuclei*: joins the form to the controller. Each slot does one thing."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from napari_nucseg._napari.camera import look_at
+from napari_nucseg._napari.correct_controller import CorrectController
+from napari_nucseg._napari.correct_form import CorrectForm
+from napari_nucseg._napari.correct_tools import CHECKED_KEY, NEXT_KEY, PREVIOUS_KEY, VIEW_KEY
+from napari_nucseg._napari.layer_state import read_corrections
+from napari_nucseg._napari.shortcuts import ViewerShortcut
+from napari_nucseg.nuclei.corrections import count_kinds
+from napari_nucseg.nuclei.trust import Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari.components import ViewerModel
+    from qtpy.QtGui import QCloseEvent
+
+    from napari_nucseg._napari.correct_journal import Restorable
+    from napari_nucseg._napari.correct_tools import Tool
+    from napari_nucseg.nuclei.corrections import Change
+
+MOST_LISTED = 200
+
+
+class CorrectWidget(QWidget):
+    """Choose labels, take a tool, correct; say what was checked; save.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer; napari passes it because of the parameter's name.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self.form = CorrectForm(napari_viewer)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.form)
+        self.setSizePolicy(self.form.sizePolicy())
+        self.controller = CorrectController(napari_viewer, self)
+        self._shortcuts = [self._bind(key, act) for key, act in self._keys().items()]
+        self._connect()
+        self._layer_changed()
+        self.controller.look_for_journals()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Let go of the viewer; journals stay."""
+        self.shut()
+        super().closeEvent(event)
+
+    def shut(self) -> None:
+        """Let go of the viewer; safe to call twice."""
+        if not self._shortcuts:
+            return
+        for shortcut in self._shortcuts:
+            shortcut.release()
+        self._shortcuts = []
+        self.controller.stop()
+        self.form.layer.disconnect_viewer()
+
+    def _keys(self) -> dict[str, Callable[[], None]]:
+        actions = {tool.key: partial(self.controller.take, tool) for tool in self.form.tools}
+        return actions | {
+            VIEW_KEY: self.controller.mark_view,
+            NEXT_KEY: partial(self._walk, 1),
+            PREVIOUS_KEY: partial(self._walk, -1),
+            CHECKED_KEY: self._mark_checked,
+        }
+
+    def _bind(self, key: str, act: Callable[[], None]) -> ViewerShortcut:
+        """Bind a key in the canvas and, for whoever has just clicked a button, in the dock."""
+        in_dock = QShortcut(
+            QKeySequence(key.replace("-", "+")), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut
+        )
+        in_dock.activated.connect(act)
+        return ViewerShortcut(self._viewer, key, act)
+
+    def _connect(self) -> None:
+        form, controller = self.form, self.controller
+        form.layer.layer_changed.connect(self._layer_changed)
+        for tool, button in form.tools.items():
+            button.clicked.connect(partial(self._take, tool))
+        form.overwrite.toggled.connect(self._set_overwrite)
+        form.view.clicked.connect(lambda: controller.mark_view())
+        form.whole.clicked.connect(lambda: controller.mark_all(Trust.REVIEWED))
+        form.unmark.clicked.connect(lambda: controller.mark_all(Trust.UNKNOWN))
+        form.changes.itemClicked.connect(self._look_at_change)
+        form.previous.clicked.connect(lambda: self._walk(-1))
+        form.next.clicked.connect(lambda: self._walk(1))
+        form.checked.clicked.connect(self._mark_checked)
+        form.save.clicked.connect(self._save)
+        form.open.clicked.connect(self._open)
+        form.restore.clicked.connect(controller.restore)
+        form.discard.clicked.connect(controller.discard)
+        controller.session_changed.connect(self._show_session)
+        controller.updated.connect(self._show_session)
+        controller.armed.connect(self._show_armed)
+        controller.said.connect(form.say)
+        controller.failed.connect(self._show_failure)
+        controller.restorable.connect(self._show_restorable)
+
+    def _layer_changed(self) -> None:
+        self.controller.choose(self.form.layer.layer)
+
+    def _take(self, tool: Tool, checked: bool) -> None:
+        self.controller.take(tool)
+
+    def _set_overwrite(self, on: bool) -> None:
+        self.controller.overwrite = on
+
+    def _walk(self, step: int) -> None:
+        session = self.controller.session
+        if session is not None:
+            session.review.go(step)
+            self._show_review()
+
+    def _mark_checked(self) -> None:
+        session = self.controller.session
+        if session is not None:
+            session.review.mark()
+            self._show_review()
+
+    def _look_at_change(self, item: object) -> None:
+        session = self.controller.session
+        place = self.form.changes.row(item)
+        if session is not None and place < min(len(session.changes.changes), MOST_LISTED):
+            look_at(session.subject, session.changes.changes[place].box)
+
+    def _save(self) -> None:
+        session = self.controller.session
+        if session is None:
+            return
+        state = read_corrections(session.subject.layer)
+        known = None if state is None else state.folder
+        suggested = str(known or f"{session.subject.layer.name} corrections")
+        name, _ = QFileDialog.getSaveFileName(
+            self, "Save corrections as a folder", suggested, options=QFileDialog.Option.DontConfirmOverwrite
+        )
+        if name:
+            self.controller.save(Path(name))
+
+    def _open(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Open corrections")
+        if folder:
+            self.controller.open(Path(folder))
+
+    def _show_session(self) -> None:
+        session = self.controller.session
+        layer = self.form.layer.layer
+        self.form.show_empty(layer is None)
+        if session is None:
+            self.form.say(
+                "" if layer is None else "These labels cannot be edited: open one resolution, in memory."
+            )
+            return
+        self._show_changes(session.changes.changes)
+        self._show_trust()
+        self._show_review()
+
+    def _show_changes(self, changes: tuple[Change, ...]) -> None:
+        counts = [f"{number} {kind}" for kind, number in count_kinds(changes).items() if number]
+        self.form.changes_title.setText(" · ".join(counts) or "Nothing was changed.")
+        self.form.changes.setVisible(bool(changes))
+        words = [_in_words(change) for change in changes[:MOST_LISTED]]
+        if len(changes) > MOST_LISTED:
+            words.append(f"… and {len(changes) - MOST_LISTED:,} more")
+        self.form.changes.clear()
+        self.form.changes.addItems(words)
+
+    def _show_trust(self) -> None:
+        session = self.controller.session
+        plane = session.trust.values[session.subject.index]
+        shares = np.bincount(plane.ravel(), minlength=3)[:3] / max(plane.size, 1)
+        words = f"{shares[Trust.REVIEWED]:.0%} of the image reviewed"
+        self.form.reviewed.setText(words + (f", {shares[Trust.IGNORE]:.0%} ignored" if shares[2] else ""))
+
+    def _show_review(self) -> None:
+        review = self.controller.session.review
+        queue, doubt = review.queue, review.current
+        self.form.checked.setEnabled(doubt is not None)
+        if review.ranking:
+            self.form.review.setText("Ranking nuclei …")
+        elif queue is None:
+            self.form.review.setText("The most doubtful come first.")
+        elif doubt is None:
+            self.form.review.setText(queue.summary)
+        else:
+            self.form.review.setText(f"{queue.summary} · nucleus {doubt.number}: {doubt.reasons}")
+
+    def _show_armed(self, tool: Tool | None) -> None:
+        for other, button in self.form.tools.items():
+            button.setChecked(other is tool)
+        if tool is None:
+            self.form.say("")
+
+    def _show_failure(self, message: str) -> None:
+        self.form.say(f"⚠ {message}")
+        show_error(message)
+
+    def _show_restorable(self, found: Restorable | None) -> None:
+        self.form.banner.setVisible(found is not None)
+        if found is not None:
+            self.form.banner_text.setText(found.words)
+
+
+def _in_words(change: Change) -> str:
+    """Say one change: "split 12 → 12, 143"."""
+    before, after = (", ".join(map(str, numbers)) for numbers in (change.before, change.after))
+    if not before or not after or before == after:
+        return f"{change.kind} {after or before}"
+    return f"{change.kind} {before} → {after}"

@@ -1,0 +1,237 @@
+"""What *Work through a folder* does: open images one after the other, keep what was done, segment the rest."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_nucseg._napari.torch_import import make_torch_safe
+from napari_nucseg._napari.work_layers import WorkLayers, with_counts
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, save_correction_set
+from napari_nucseg.errors import NucSegError
+from napari_nucseg.jobs.work_sets import new_corrections
+from napari_nucseg.jobs.worklist import Status, WorkList, open_worklist
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+
+    from napari_nucseg.data.correction_set import CorrectionSet
+    from napari_nucseg.jobs.work_segmentation import Outcome, WorkProgress
+
+AUTOSAVE_MS = 15_000
+
+
+class WorkController(QObject):
+    """Works through one list.
+
+    Signals: ``changed()`` when the list is to be shown again; ``shown(str)`` with the name of the image on show;
+    ``said(str)``; ``failed(str)``; ``progressed(WorkProgress)`` and ``segmented()`` of the background work.
+    """
+
+    changed = Signal()
+    shown = Signal(str)
+    said = Signal(str)
+    failed = Signal(str)
+    progressed = Signal(object)
+    segmented = Signal()
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.worklist: WorkList | None = None
+        self._layers = WorkLayers(viewer)
+        self._writing = threading.Lock()
+        self._n_writes = 0
+        self._opening, self._saving, self._segmenting = Runs(self), Runs(self), Runs(self)
+        self._opening.returned.connect(self._show)
+        self._saving.returned.connect(self._saved)
+        self._segmenting.progressed.connect(self._enter_progress)
+        self._segmenting.returned.connect(self._enter)
+        self._segmenting.ended.connect(self.segmented)
+        for runs in (self._opening, self._saving, self._segmenting):
+            runs.failed.connect(self.failed)
+        self._autosave = QTimer(self, interval=AUTOSAVE_MS)
+        self._autosave.timeout.connect(self._save_soon)
+
+    @property
+    def segmenting(self) -> bool:
+        """Whether the remaining images are being segmented."""
+        return self._segmenting.running
+
+    @property
+    def busy(self) -> bool:
+        """Whether an image is being opened or saved."""
+        return self._opening.running or self._saving.running
+
+    def open(self, source: Path, output: Path) -> None:
+        """Open the list of a folder or dataset and show the image that was worked on last."""
+        self.save()
+        try:
+            self.worklist = open_worklist(source, output)
+            self.worklist.save()
+        except NucSegError as error:
+            self.failed.emit(str(error))
+            return
+        self._autosave.start()
+        self.changed.emit()
+        name = self.worklist.step(0) or self.worklist.step()
+        if name is not None:
+            self.show(name)
+
+    def go(self, by: int) -> None:
+        """Show the image so many after the current one."""
+        name = None if self.worklist is None else self.worklist.step(by)
+        if name is None:
+            self.said.emit("This is the last image." if by > 0 else "This is the first image.")
+        else:
+            self.show(name)
+
+    def show(self, name: str) -> None:
+        """Keep what was done and show another image."""
+        if self.worklist is None or not self.save():
+            return
+        worklist = self.worklist
+        self._opening.start(lambda: _open(worklist, name))
+        self.said.emit(f"Opening {name} …")
+
+    def mark_done(self) -> None:
+        """Mark the current image as done, keep it whatever was changed, and show the next that is not."""
+        if self.worklist is None or not self._layers.shown or not self.save(always=True, status=Status.DONE):
+            return
+        name = self._next_undone()
+        if name is None:
+            self.said.emit("All images are done.")
+        else:
+            self.show(name)
+
+    def save(self, *, always: bool = False, status: Status = Status.IN_WORK) -> bool:
+        """Keep what was done on the current image, now; False where that is impossible."""
+        corrections = self._layers.as_they_are()
+        if corrections is None and always:
+            corrections = self._layers.as_shown
+        if self.worklist is None or corrections is None:
+            return True
+        try:
+            with self._writing:
+                self._n_writes += 1  # an autosave that waits is outdated now
+                folder = self.worklist.folder_of(self.worklist.current)
+                corrections = with_counts(corrections)
+                save_correction_set(folder, corrections)
+            self._enter_status(self.worklist.current, status)
+        except NucSegError as error:
+            self.failed.emit(str(error))
+            return False
+        self._layers.kept(corrections, folder)
+        return True
+
+    def segment_remaining(self) -> None:
+        """Segment all images nobody worked on, in the background; the one on show is left to the user."""
+        if self.worklist is None:
+            return
+        worklist = self.worklist
+        if worklist.current:
+            worklist = worklist.with_status(worklist.current, Status.IN_WORK)
+        self._segmenting.start(lambda: _segment(worklist))
+
+    def cancel(self) -> None:
+        """Stop segmenting after the step it is at; what is finished stays."""
+        self._segmenting.cancel()
+
+    def stop(self) -> None:
+        """Keep what was done and let go."""
+        self._autosave.stop()
+        self.save()
+        for runs in (self._opening, self._saving, self._segmenting):
+            runs.forget()
+
+    def _next_undone(self) -> str | None:
+        items = self.worklist.present
+        names = [item.name for item in items]
+        start = names.index(self.worklist.current) if self.worklist.current in names else 0
+        for item in (*items[start:], *items[:start]):
+            if item.status is not Status.DONE:
+                return item.name
+        return None
+
+    def _show(self, opened: tuple[str, CorrectionSet, Path]) -> None:
+        name, corrections, folder = opened
+        self.worklist = self.worklist.at(name)
+        self._keep_list()
+        self._layers.show(corrections, folder)
+        self.shown.emit(name)
+        self.changed.emit()
+
+    def _save_soon(self) -> None:
+        corrections = self._layers.as_they_are()
+        if self.worklist is None or corrections is None or self._saving.running:
+            return
+        name, number = self.worklist.current, self._n_writes
+        self._saving.start(lambda: self._write(name, corrections, number))
+
+    def _write(
+        self, name: str, corrections: CorrectionSet, number: int
+    ) -> Generator[None, None, tuple[str, CorrectionSet, Path] | None]:
+        yield
+        corrections = with_counts(corrections)
+        with self._writing:
+            if number != self._n_writes:
+                return None
+            folder = self.worklist.folder_of(name)
+            save_correction_set(folder, corrections)
+        return name, corrections, folder
+
+    def _saved(self, written: tuple[str, CorrectionSet, Path] | None) -> None:
+        if written is None or self.worklist is None or written[0] != self.worklist.current:
+            return
+        name, corrections, folder = written
+        self._layers.kept(corrections, folder)
+        self._enter_status(name, Status.IN_WORK)
+
+    def _enter_status(self, name: str, status: Status) -> None:
+        self.worklist = self.worklist.with_status(name, status)
+        self._keep_list()
+        self.changed.emit()
+
+    def _enter_progress(self, progress: WorkProgress) -> None:
+        self._enter(progress.outcomes)
+        self.progressed.emit(progress)
+
+    def _enter(self, outcomes: tuple[Outcome, ...]) -> None:
+        """Write what was segmented into the list, unless a person was there first."""
+        before = self.worklist
+        for outcome in outcomes:
+            if self.worklist.item(outcome.name).status is Status.UNTOUCHED:
+                status = Status.UNTOUCHED if outcome.error else Status.SEGMENTED
+                self.worklist = self.worklist.with_status(outcome.name, status, outcome.error)
+        if self.worklist != before:
+            self._keep_list()
+            self.changed.emit()
+
+    def _keep_list(self) -> None:
+        try:
+            self.worklist.save()
+        except NucSegError as error:
+            self.failed.emit(str(error))
+
+
+def _open(worklist: WorkList, name: str) -> Generator[None, None, tuple[str, CorrectionSet, Path]]:
+    """Read an image's corrections; an untouched one has its dataset's labels, or none."""
+    yield
+    folder = worklist.folder_of(name)
+    if is_correction_set(folder):
+        return name, open_correction_set(folder), folder
+    sample = worklist.dataset.read(name)
+    return name, new_corrections(sample, sample.labels, is_prediction=False), folder
+
+
+def _segment(worklist: WorkList) -> Generator[WorkProgress, None, tuple[Outcome, ...]]:
+    # torch takes seconds to import: here, in the worker's thread, and not with the window
+    make_torch_safe()
+    from napari_nucseg.jobs.work_segmentation import segment_remaining
+
+    return (yield from segment_remaining(worklist))

@@ -1,0 +1,182 @@
+"""The layers that show one image of a work list after the other: the same few, filled anew, since none is removed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+
+from napari_nucseg._napari.layer_state import (
+    CORRECTIONS_KEY,
+    METADATA_KEY,
+    TRUST_OF,
+    CorrectionState,
+    read_corrections,
+    read_state,
+)
+from napari_nucseg._napari.results import forget_history, result_layer
+from napari_nucseg.nuclei.corrections import count_kinds, diff
+from napari_nucseg.nuclei.trust import Trust
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+
+    from napari_nucseg.data.correction_set import CorrectionSet
+
+LABELS_NAME = "Nuclei in work"
+
+
+class WorkLayers:
+    """An image layer a kind of image (grey, colour, channels) and one Labels layer."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._images: dict[tuple[int, bool], Image] = {}
+        self._image: Image | None = None
+        self._labels: Labels | None = None
+        self._shown: CorrectionSet | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether an image is shown, with its layers still there."""
+        layers = self._viewer.layers
+        return self._shown is not None and self._image in layers and self._labels in layers
+
+    def show(self, corrections: CorrectionSet, folder: Path) -> Labels:
+        """Show an image and its labels in place of those before."""
+        pixels, placed, rgb = _as_napari_shows(corrections)
+        image = self._images.get((pixels.ndim, rgb))
+        for other in self._images.values():
+            other.visible = other is image
+        if image is None or image not in self._viewer.layers:
+            image = self._viewer.add_image(pixels, rgb=rgb, name=corrections.name, **placed)
+            self._images[pixels.ndim, rgb] = image
+        else:
+            self._put_results_away(image)
+            image.data = pixels
+            _place(image, placed)
+            image.name = corrections.name
+            if not rgb:
+                image.reset_contrast_limits()
+        self._image, self._shown = image, corrections
+        self._labels = self._fill_labels(corrections, folder, {k: v[-2:] for k, v in placed.items()})
+        self._viewer.layers.selection.active = self._labels
+        self._viewer.reset_view()
+        return self._labels
+
+    def as_they_are(self) -> CorrectionSet | None:
+        """Corrections as the layers show them now; None where nothing was changed since they were shown or kept."""
+        if not self.shown:
+            return None
+        layer = self._in_work()
+        state, origin = read_corrections(layer), read_state(layer)
+        shown = self._shown
+        labels = np.array(layer.data, np.int32)
+        trust = np.zeros(labels.shape, np.uint8) if state is None else state.trust.copy()
+        if np.array_equal(labels, shown.labels) and np.array_equal(trust, shown.trust):
+            return None
+        more: dict[str, Any] = {}
+        if origin is not None:  # it was segmented here: that is the prediction now
+            more = {
+                "prediction": np.array(origin.snapshot, np.int32),
+                "model_name": origin.model_name,
+                "model_sha256": origin.model_sha256,
+                "settings": origin.settings.model_dump(mode="json"),
+            }
+        return replace(shown, labels=labels, trust=trust, **more)
+
+    @property
+    def as_shown(self) -> CorrectionSet | None:
+        """Corrections as they were shown or kept last."""
+        return self._shown
+
+    def kept(self, corrections: CorrectionSet, folder: Path) -> None:
+        """Remember that these corrections are safe in a folder."""
+        if not self.shown:
+            return
+        self._shown = corrections
+        layer = self._in_work()
+        state = read_corrections(layer)
+        if state is not None and np.array_equal(layer.data, corrections.labels):
+            safe = state.model_copy(update={"folder": folder, "n_saves": state.n_saves + 1})
+            layer.metadata = {**layer.metadata, CORRECTIONS_KEY: safe}
+
+    def _in_work(self) -> Labels:
+        """Layer a person works on: what *Segment nuclei* made of this image, else ours."""
+        made = result_layer(self._viewer, self._image)
+        return made if made is not None and made.data.shape == self._labels.data.shape else self._labels
+
+    def _put_results_away(self, image: Image) -> None:
+        """Hide what was segmented from the image before: the layer is to show another one now."""
+        for layer in self._viewer.layers:
+            origin = read_state(layer) if isinstance(layer, Labels) else None
+            if origin is not None and origin.image_id == image.unique_id:
+                layer.metadata = {k: v for k, v in layer.metadata.items() if k != METADATA_KEY}
+                layer.visible = False
+
+    def _fill_labels(self, corrections: CorrectionSet, folder: Path, placed: dict[str, Any]) -> Labels:
+        predicted = corrections.prediction
+        labels = corrections.labels.copy()
+        state = CorrectionState(
+            trust=corrections.trust.copy(),
+            snapshot=labels.copy() if predicted is None else predicted,
+            is_prediction=predicted is not None,
+            model_name=corrections.model_name,
+            model_sha256=corrections.model_sha256,
+            settings=dict(corrections.settings),
+            folder=folder,
+        )
+        layer = self._labels
+        if layer is None or layer not in self._viewer.layers:
+            layer = Labels(labels, name=LABELS_NAME, metadata={CORRECTIONS_KEY: state}, **placed)
+            self._viewer.add_layer(layer)
+            return layer
+        layer.data = labels
+        layer.metadata = {CORRECTIONS_KEY: state}
+        forget_history(layer)
+        _place(layer, placed)
+        layer.visible = True
+        for overlay in self._viewer.layers:
+            if overlay.metadata.get(TRUST_OF) == layer.unique_id:
+                overlay.data = state.trust
+                _place(overlay, placed)
+        return layer
+
+
+def with_counts(corrections: CorrectionSet) -> CorrectionSet:
+    """Corrections with the numbers that a list of sets shows."""
+    counts = {
+        "nuclei": int(np.unique(corrections.labels[corrections.labels > 0]).size),
+        "reviewed_px": int((corrections.trust == Trust.REVIEWED).sum()),
+        "ignored_px": int((corrections.trust == Trust.IGNORE).sum()),
+    }
+    if corrections.prediction is not None:
+        changes = diff(corrections.prediction, corrections.labels)
+        counts |= {str(kind): number for kind, number in count_kinds(changes).items()}
+    return replace(corrections, counts=counts)
+
+
+def _place(layer: Image | Labels, placed: dict[str, Any]) -> None:
+    for name, value in placed.items():
+        setattr(layer, name, value)
+
+
+def _as_napari_shows(corrections: CorrectionSet) -> tuple[np.ndarray, dict[str, Any], bool]:
+    """Pixels with colour last and channels first, what places them in the world, and whether they are colour."""
+    pixels, axes = corrections.image, corrections.axes.upper().replace("S", "C")
+    rgb = axes.endswith("YXC") and pixels.shape[-1] in (3, 4)
+    if "C" in axes and not rgb:
+        pixels, axes = np.moveaxis(pixels, axes.index("C"), 0), "C" + axes.replace("C", "")
+    spatial = axes[:-1] if rgb else axes
+    size = corrections.pixel_size_um or 1.0
+    unit = "pixel" if corrections.pixel_size_um is None else "µm"
+    placed = {
+        "scale": tuple(size if a in "YX" else 1.0 for a in spatial),
+        "units": tuple(unit if a in "YX" else "pixel" for a in spatial),
+        "axis_labels": tuple(spatial.lower()),
+    }
+    return pixels, placed, rgb

@@ -1,0 +1,70 @@
+"""The correction set an image of a work list begins with. No torch: a window opens images without waiting for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.correction_set import CorrectionSet
+from napari_nucseg.data.images import read_image
+from napari_nucseg.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.data.sample import Sample
+    from napari_nucseg.network.model_file import Model
+
+
+def new_corrections(
+    sample: Sample,
+    labels: NDArray[np.int32] | None,
+    *,
+    is_prediction: bool,
+    model: Model | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> CorrectionSet:
+    """Make a correction set of a sample with nothing reviewed yet.
+
+    The image is referred to where the sample is a plain file that reads to the same pixels, else copied.
+
+    Raises
+    ------
+    ImageError
+        If the sample is no single 2D image.
+    """
+    axes = str(sample.metadata.get("axes") or ("YX" if sample.image.ndim == 2 else "YXC"))
+    if not set(axes) <= set("YXC"):
+        raise ImageError(f"{sample.name} is a stack (axes {axes}); work through folders of 2D images.")
+    shape = tuple(n for n, axis in zip(sample.image.shape, axes, strict=True) if axis != "C")
+    if labels is None:
+        labels = np.zeros(shape, np.int32)
+    return CorrectionSet(
+        image=sample.image,
+        axes=axes,
+        labels=labels,
+        trust=np.zeros(shape, np.uint8),
+        prediction=labels if is_prediction else None,
+        name=sample.name,
+        pixel_size_um=sample.metadata.get("pixel_size_um"),
+        model_name="" if model is None else model.card.name,
+        model_sha256="" if model is None else model.sha256,
+        settings=settings or {},
+        image_path=_plain_file(sample),
+    )
+
+
+def _plain_file(sample: Sample) -> Path | None:
+    """File of a sample, where reading it alone gives the sample's pixels."""
+    path = Path(str(sample.metadata.get("image_path") or ""))
+    if not path.is_file():
+        return None
+    try:
+        image = read_image(path)
+    except ImageError:
+        return None
+    return path if np.array_equal(image.pixels, sample.image) else None

@@ -1,0 +1,460 @@
+"""*Correct nuclei* in a real window: every tool and its undo, the trust map, changes, review, journal, files."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels, Points, Shapes
+from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
+from napari.utils.key_bindings import coerce_keybinding
+from qtpy.QtCore import Qt
+
+from napari_nucseg._napari.correct_pointer import PREVIEW_LAYER
+from napari_nucseg._napari.correct_tools import ALL_KEYS, EDIT_TOOLS, TRUST_TOOLS
+from napari_nucseg._napari.layer_state import TRUST_OF, read_corrections
+from napari_nucseg.data.correction_set import open_correction_set
+from napari_nucseg.data.journal import abandoned_journals, replay
+from napari_nucseg.nuclei.corrections import Kind
+from napari_nucseg.nuclei.trust import Trust
+
+TIMEOUT_MS = 60_000
+TOOLS = {tool.name: tool for tool in (*EDIT_TOOLS, *TRUST_TOOLS)}
+
+
+@pytest.fixture(autouse=True)
+def _own_journals(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
+
+
+@pytest.fixture
+def drawn():
+    """Two touching nuclei (1, 2), one apart (3), one with a hole (4)."""
+    labels = np.zeros((100, 140), np.int32)
+    labels[20:40, 10:30] = 1
+    labels[20:40, 30:50] = 2
+    labels[20:40, 60:80] = 3
+    labels[60:80, 60:80] = 4
+    labels[66:70, 66:70] = 0
+    return labels
+
+
+@pytest.fixture
+def corrector(viewer, qtbot):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Correct nuclei")
+    yield widget
+    widget.shut()
+
+
+@pytest.fixture
+def layer(viewer, corrector, drawn):
+    viewer.add_image(np.random.default_rng(0).integers(0, 255, drawn.shape, np.uint8), name="cells")
+    return viewer.add_labels(drawn.copy(), name="masks")
+
+
+class Hand:
+    """A mouse on the canvas: presses, moves and releases as napari's canvas passes them to the active layer."""
+
+    def __init__(self, viewer):
+        self.viewer = viewer
+
+    def draw(self, *points):
+        layer = self.viewer.layers.selection.active
+        event = SimpleNamespace(type="mouse_press", button=1, is_dragging=True, modifiers=(), position=None)
+        event.position = self._world(layer, points[0])
+        mouse_press_callbacks(layer, event)
+        for point in points[1:]:
+            event.type, event.position = "mouse_move", self._world(layer, point)
+            mouse_move_callbacks(layer, event)
+        event.type = "mouse_release"
+        mouse_release_callbacks(layer, event)
+
+    def _world(self, layer, point):
+        index = tuple(round(p) for p in layer.world_to_data(self.viewer.dims.point)[:-2])
+        return tuple(layer.data_to_world((*index, *point)))
+
+
+@pytest.fixture
+def click(qtbot):
+    """Press and release the left mouse button on a visible, enabled button."""
+
+    def press(button):
+        assert button.isVisible()
+        assert button.isEnabled()
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    return press
+
+
+@pytest.fixture
+def hand(viewer):
+    return Hand(viewer)
+
+
+def _settle(qtbot, widget):
+    qtbot.wait(80)
+    session = widget.controller.session
+    qtbot.waitUntil(lambda: not session.changes.busy and not session.review.ranking, timeout=TIMEOUT_MS)
+
+
+def _take(widget, name, qtbot=None):
+    widget.controller.take(TOOLS[name])
+
+
+STROKES = {
+    "split": [(15, 20), (30, 20), (45, 20)],
+    "merge": [(30, 20), (30, 30), (30, 40)],
+    "delete": [(30, 20)],
+    "outline": [(70, 100), (70, 120), (90, 120), (90, 100)],
+    "fill": [(61, 61)],
+}
+KINDS = {
+    "split": Kind.SPLIT,
+    "merge": Kind.MERGED,
+    "delete": Kind.DELETED,
+    "outline": Kind.ADDED,
+    "fill": Kind.RESHAPED,
+}
+
+
+@pytest.mark.parametrize("name", STROKES)
+def test_each_tool_is_one_step_of_undo_and_is_listed(viewer, qtbot, corrector, layer, hand, drawn, name):
+    _take(corrector, name)
+    assert corrector.form.tools[TOOLS[name]].isChecked()
+    hand.draw(*STROKES[name])
+    edited = layer.data.copy()
+    assert not np.array_equal(edited, drawn)
+    _settle(qtbot, corrector)
+    assert [change.kind for change in corrector.controller.session.changes.changes] == [KINDS[name]]
+    assert str(KINDS[name]) in corrector.form.changes.item(0).text()
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, drawn)
+    _settle(qtbot, corrector)
+    assert corrector.form.changes_title.text() == "Nothing was changed."
+    layer.redo()
+    np.testing.assert_array_equal(layer.data, edited)
+    layer.undo()
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, drawn)
+
+
+def test_delete_and_restore_by_box_and_restore_by_click(corrector, layer, hand, drawn):
+    _take(corrector, "delete")
+    hand.draw((10, 5), (30, 30), (50, 55))
+    assert set(np.unique(layer.data)) == {0, 3, 4}
+    _take(corrector, "restore")
+    hand.draw((30, 40))
+    assert set(np.unique(layer.data)) == {0, 2, 3, 4}
+    hand.draw((10, 5), (50, 55))
+    np.testing.assert_array_equal(layer.data, drawn)
+    for wanted in ({0, 2, 3, 4}, {0, 3, 4}):
+        layer.undo()
+        assert set(np.unique(layer.data)) == wanted
+
+
+def test_add_by_click_grows_from_the_maps(viewer, qtbot, user, corrector, nuclei, hand, largest):
+    viewer.add_image(nuclei)
+    layer = user.segment()
+    number = largest(layer.data)
+    before = layer.data.copy()
+    centre = tuple(np.argwhere(before == number).mean(axis=0))
+    viewer.layers.selection.active = layer
+    _take(corrector, "delete")
+    hand.draw(centre)
+    assert number not in layer.data
+    _take(corrector, "grow")
+    hand.draw(centre)
+    grown = layer.data == layer.data.max()
+    wanted = before == number
+    assert (grown & wanted).sum() / (grown | wanted).sum() > 0.7
+    layer.undo()
+    assert number not in layer.data
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, before)
+
+
+def test_what_a_tool_cannot_do_is_said_and_changes_nothing(corrector, layer, hand, drawn):
+    for name, point in (("split", (5, 5)), ("grow", (5, 5)), ("fill", (5, 5)), ("restore", (5, 5))):
+        _take(corrector, name)
+        hand.draw(point)
+        assert corrector.form.status.text().startswith("⚠"), name
+        np.testing.assert_array_equal(layer.data, drawn)
+    assert not layer._undo_history
+
+
+def test_new_outlines_leave_neighbours_alone_unless_asked(corrector, layer, hand, drawn):
+    outline = [(15, 45), (15, 70), (45, 70), (45, 45)]
+    _take(corrector, "outline")
+    hand.draw(*outline)
+    np.testing.assert_array_equal(layer.data[drawn > 0], drawn[drawn > 0])
+    layer.undo()
+    corrector.form.overwrite.setChecked(True)
+    hand.draw(*outline)
+    assert (layer.data[21:39, 47:50] == 5).all()
+
+
+def test_foreign_labels_of_eight_bits_take_numbers_beyond_255(viewer, corrector, hand):
+    labels = np.zeros((60, 60), np.uint8)
+    labels[10:30, 10:30] = 255
+    layer = viewer.add_labels(labels)
+    _take(corrector, "split")
+    hand.draw((5, 20), (35, 20))
+    assert set(np.unique(layer.data)) == {0, 255, 256}
+
+
+def test_stacks_are_corrected_plane_by_plane(viewer, qtbot, corrector, drawn, hand):
+    layer = viewer.add_labels(np.stack([drawn, drawn * 0, drawn + (drawn > 0) * 10]), name="stack")
+    viewer.dims.set_current_step(0, 2)
+    _take(corrector, "delete")
+    hand.draw((30, 20))
+    assert 11 not in layer.data
+    assert 1 in layer.data[0]
+    _settle(qtbot, corrector)
+    assert [change.before for change in corrector.controller.session.changes.changes] == [(11,)]
+    viewer.dims.set_current_step(0, 0)
+    _settle(qtbot, corrector)
+    assert corrector.controller.session.changes.changes == ()
+
+
+class TestMouse:
+    def test_the_preview_is_shown_while_drawing_and_hidden_after(self, viewer, corrector, layer):
+        _take(corrector, "split")
+        preview = viewer.layers[PREVIEW_LAYER]
+        assert not preview.visible
+        event = SimpleNamespace(
+            type="mouse_press", button=1, is_dragging=True, modifiers=(), position=(15.0, 20.0)
+        )
+        mouse_press_callbacks(layer, event)
+        event.type, event.position = "mouse_move", (45.0, 20.0)
+        mouse_move_callbacks(layer, event)
+        assert preview.visible
+        assert len(preview.data) == 1
+        event.type = "mouse_release"
+        mouse_release_callbacks(layer, event)
+        assert not preview.visible
+        assert preview in viewer.layers, "hidden, never removed"
+        assert viewer.layers.selection.active == layer
+
+    def test_panning_rests_while_a_tool_is_in_hand_and_comes_back(self, corrector, layer):
+        assert layer.mouse_pan
+        _take(corrector, "merge")
+        assert not layer.mouse_pan
+        _take(corrector, "merge")
+        assert layer.mouse_pan
+        assert not any(button.isChecked() for button in corrector.form.tools.values())
+
+    def test_painting_puts_the_tool_down(self, corrector, layer, hand, drawn):
+        _take(corrector, "delete")
+        layer.mode = "paint"
+        assert corrector.controller.tool is None
+        layer.mode = "pan_zoom"
+        hand.draw((30, 20))
+        np.testing.assert_array_equal(layer.data, drawn)
+
+    def test_other_buttons_and_modifiers_are_napari_s(self, corrector, layer, drawn):
+        _take(corrector, "delete")
+        for button, modifiers in ((2, ()), (1, ("Shift",))):
+            event = SimpleNamespace(
+                type="mouse_press",
+                button=button,
+                is_dragging=True,
+                modifiers=modifiers,
+                position=(30.0, 20.0),
+            )
+            mouse_press_callbacks(layer, event)
+            event.type = "mouse_release"
+            mouse_release_callbacks(layer, event)
+        np.testing.assert_array_equal(layer.data, drawn)
+
+
+def test_no_key_is_anybody_else_s(viewer):
+    taken = set(viewer.keymap) | set(type(viewer).class_keymap)
+    for kind in (Image, Labels, Shapes, Points):
+        taken |= set(kind.class_keymap)
+    from napari.settings import get_settings
+
+    for bindings in get_settings().shortcuts.shortcuts.values():
+        taken |= {coerce_keybinding(binding) for binding in bindings}
+    ours = {coerce_keybinding(key) for key in ALL_KEYS}
+    assert len(ours) == len(ALL_KEYS)
+    assert not {str(key) for key in ours} & {str(key) for key in taken}
+
+
+def test_keys_stand_in_the_tooltips_and_work(viewer, corrector, layer, hand):
+    for tool, button in corrector.form.tools.items():
+        assert tool.key_text in button.toolTip()
+        layer.keymap[coerce_keybinding(tool.key)](layer)
+        assert corrector.controller.tool is tool
+    layer.keymap[coerce_keybinding("W")](layer)
+    assert (read_corrections(layer).trust == Trust.REVIEWED).any()
+
+
+class TestTrust:
+    def test_marks_are_kept_with_the_layer_and_shown(self, viewer, corrector, layer, hand):
+        _take(corrector, "review_box")
+        hand.draw((10, 10), (30, 30), (49, 59))
+        trust = read_corrections(layer).trust
+        assert (trust[10:50, 10:60] == Trust.REVIEWED).all()
+        assert (trust == Trust.REVIEWED).sum() == 2000
+        (overlay,) = [x for x in viewer.layers if x.metadata.get(TRUST_OF) == layer.unique_id]
+        assert overlay.data is trust
+        assert viewer.layers.selection.active == layer
+        assert corrector.form.layer.layer == layer, "the overlay is no layer to correct"
+        _take(corrector, "ignore_outline")
+        hand.draw((60, 60), (60, 90), (90, 90), (90, 60))
+        assert (trust[65:85, 65:85] == Trust.IGNORE).all()
+        assert "14% of the image reviewed, 7% ignored" in corrector.form.reviewed.text()
+
+    def test_view_all_and_clear(self, qtbot, viewer, corrector, layer, click):
+        click(corrector.form.whole)
+        assert (read_corrections(layer).trust == Trust.REVIEWED).all()
+        click(corrector.form.unmark)
+        assert not read_corrections(layer).trust.any()
+        viewer.camera.zoom *= 4
+        qtbot.wait(100)
+        click(corrector.form.view)
+        assert 0 < read_corrections(layer).trust.mean() < 0.5
+
+
+class TestReview:
+    def test_walk_mark_and_count(self, qtbot, corrector, layer, click):
+        click(corrector.form.next)
+        _settle(qtbot, corrector)
+        review = corrector.controller.session.review
+        first = review.current.number
+        assert corrector.form.review.text().startswith(f"0 of 4 checked · nucleus {first}")
+        assert layer.selected_label == first
+        click(corrector.form.checked)
+        assert corrector.form.review.text().startswith("1 of 4 checked")
+        trust = read_corrections(layer).trust
+        assert (trust[layer.data == first] == Trust.REVIEWED).all(), "a checked nucleus is vouched for"
+        layer.data_setitem(np.nonzero(layer.data == review.current.number), 0)
+        for _ in range(3):
+            if corrector.form.checked.isEnabled():
+                click(corrector.form.checked)
+        assert review.current is None
+        assert read_corrections(layer).queues[()].done
+
+    def test_changes_are_looked_at_by_a_click(self, qtbot, viewer, corrector, layer, hand):
+        _take(corrector, "delete")
+        hand.draw((70, 62))
+        _settle(qtbot, corrector)
+        corrector.form.changes.itemClicked.emit(corrector.form.changes.item(0))
+        np.testing.assert_allclose(viewer.camera.center[-2:], (69.5, 69.5))
+
+
+class TestJournal:
+    def test_edits_of_brush_tools_undo_and_trust_come_back_after_a_crash(
+        self, qtbot, viewer, corrector, layer, hand, click, drawn
+    ):
+        keeper = corrector.controller.session.keeper
+        assert keeper.path is None, "nothing is written before the first edit"
+        layer.selected_label = 7
+        layer.paint((50, 100), 7)
+        assert keeper.path is not None
+        _take(corrector, "delete")
+        hand.draw((30, 20))
+        _take(corrector, "split")
+        hand.draw((15, 70), (45, 70))
+        layer.undo()
+        click(corrector.form.whole)
+        _settle(qtbot, corrector)
+        found = replay(keeper.path)
+        np.testing.assert_array_equal(found.labels, layer.data)
+        assert (found.trust == Trust.REVIEWED).all()
+        np.testing.assert_array_equal(found.prediction, drawn)
+        assert abandoned_journals() == [], "a journal in use is offered to nobody"
+
+    def test_a_crash_is_offered_and_restored_once(self, qtbot, viewer, corrector, layer, hand, click):
+        _take(corrector, "delete")
+        hand.draw((30, 20))
+        edited = layer.data.copy()
+        corrector.controller.session.keeper._journal.close()  # what the system does when a process is killed
+        assert not corrector.form.banner.isVisible()
+        viewer.add_labels(np.zeros((5, 5), np.int32))
+        qtbot.waitUntil(corrector.form.banner.isVisible, timeout=TIMEOUT_MS)
+        assert "masks" in corrector.form.banner_text.text()
+        click(corrector.form.restore)
+        restored = viewer.layers.selection.active
+        assert restored.name == "masks restored"
+        np.testing.assert_array_equal(restored.data, edited)
+        assert not corrector.form.banner.isVisible()
+        _settle(qtbot, corrector)
+        assert [c.kind for c in corrector.controller.session.changes.changes] == [Kind.DELETED]
+        restored.data_setitem((np.array([1]), np.array([1])), 9)
+        assert replay(corrector.controller.session.keeper.path).labels[1, 1] == 9
+
+    def test_discarded_it_is_gone(self, qtbot, viewer, corrector, layer, hand, click):
+        _take(corrector, "delete")
+        hand.draw((30, 20))
+        path = corrector.controller.session.keeper.path
+        corrector.controller.session.keeper._journal.close()
+        corrector.controller.look_for_journals()
+        click(corrector.form.discard)
+        assert not corrector.form.banner.isVisible()
+        assert not path.exists()
+
+
+class TestFiles:
+    def test_saved_and_opened(self, qtbot, viewer, corrector, layer, hand, click, tmp_path, answer, choose):
+        _take(corrector, "delete")
+        hand.draw((30, 20))
+        click(corrector.form.whole)
+        journal = corrector.controller.session.keeper.path
+        answer(choose(tmp_path / "mine"))
+        click(corrector.form.save)
+        qtbot.waitUntil(lambda: "Saved" in corrector.form.status.text(), timeout=TIMEOUT_MS)
+        corrections = open_correction_set(tmp_path / "mine")
+        np.testing.assert_array_equal(corrections.labels, layer.data)
+        np.testing.assert_array_equal(corrections.image, viewer.layers["cells"].data)
+        assert corrections.prediction is None, "nobody knows which model made these masks"
+        assert corrections.counts["deleted"] == 1
+        assert not journal.exists(), "what is saved needs no journal"
+        corrector.controller.open(tmp_path / "mine")
+        opened = corrector.form.layer.layer
+        assert opened != layer
+        np.testing.assert_array_equal(opened.data, layer.data)
+        assert (read_corrections(opened).trust == Trust.REVIEWED).all()
+
+    def test_of_a_segmented_image_the_prediction_is_saved_too(
+        self, qtbot, viewer, user, corrector, nuclei, tmp_path
+    ):
+        viewer.add_image(nuclei, scale=(0.5, 0.5), units=("um", "um"))
+        layer = user.segment()
+        predicted = layer.data.copy()
+        layer.data_setitem(np.nonzero(layer.data == layer.data.max()), 0)
+        viewer.layers.selection.active = layer
+        corrector.controller.save(tmp_path / "set")
+        qtbot.waitUntil(lambda: "Saved" in corrector.form.status.text(), timeout=TIMEOUT_MS)
+        corrections = open_correction_set(tmp_path / "set")
+        np.testing.assert_array_equal(corrections.prediction, predicted)
+        assert corrections.model_name.startswith("nuclei")
+        assert corrections.pixel_size_um == pytest.approx(0.5)
+
+    def test_a_folder_that_is_none_says_so(self, corrector, layer, tmp_path):
+        corrector.controller.open(tmp_path)
+        assert "holds no corrections" in corrector.form.status.text()
+        assert corrector.form.layer.layer == layer
+
+
+def test_without_labels_and_with_labels_that_cannot_be_edited(viewer, corrector):
+    assert corrector.form.empty.isVisible()
+    corrector.controller.take(TOOLS["split"])
+    pyramid = [np.zeros((64, 64), np.int32), np.zeros((32, 32), np.int32)]
+    viewer.add_labels(pyramid, multiscale=True)
+    assert "cannot be edited" in corrector.form.status.text()
+    locked = np.zeros((20, 20), np.int32)
+    locked.setflags(write=False)
+    viewer.add_labels(locked)
+    corrector.controller.take(TOOLS["split"])
+    assert "read-only" in corrector.form.status.text()
+
+
+def test_closing_the_widget_leaves_napari_as_it_was(viewer, corrector, layer, drawn):
+    _take(corrector, "delete")
+    corrector.close()
+    assert layer.mouse_pan
+    assert not layer.keymap
+    layer.data_setitem((np.array([1]), np.array([1])), 9)
+    assert layer.data[1, 1] == 9

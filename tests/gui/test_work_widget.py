@@ -1,0 +1,151 @@
+"""*Work through a folder* in a real window: open, correct, go on, come back tomorrow, segment the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from qtpy.QtCore import Qt
+
+from napari_nucseg._napari.layer_state import CorrectionState, read_corrections
+from napari_nucseg.data.correction_set import open_correction_set
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
+from napari_nucseg.jobs.worklist import Status, open_worklist
+
+TIMEOUT_MS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def _own_journals(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two grey images of different sizes and one in colour."""
+    images = tmp_path / "slides"
+    images.mkdir()
+    for seed, (name, shape) in enumerate({"a": (96, 128), "b": (128, 96)}.items()):
+        Image.fromarray(synthetic_fluorescence(shape, seed=seed).image.astype(np.uint8)).save(
+            images / f"{name}.png"
+        )
+    Image.fromarray(synthetic_histology((96, 96), seed=5).image).save(images / "c.png")
+    return images
+
+
+@pytest.fixture
+def worker(viewer, qtbot):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Work through a folder")
+    yield widget
+    widget.shut()
+
+
+@pytest.fixture
+def click(qtbot, worker):
+    """Click a button and wait until what it began has ended."""
+
+    def press(button):
+        assert button.isVisible()
+        assert button.isEnabled()
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: not worker.controller.busy, timeout=TIMEOUT_MS)
+        qtbot.wait(50)
+
+    return press
+
+
+@pytest.fixture
+def opened(worker, folder, qtbot, click, answer, choose):
+    answer(choose(folder))
+    click(worker.form.choose)
+    return worker
+
+
+def _labels(viewer):
+    (layer,) = [
+        x for x in viewer.layers if isinstance(x.metadata.get("napari-nucseg-corrections"), CorrectionState)
+    ]
+    return layer
+
+
+def test_image_after_image_everything_is_kept(viewer, opened, folder, click):
+    output = folder.with_name("slides corrections")
+    assert opened.form.summary.text() == "0 of 3 done"
+    layer = _labels(viewer)
+    assert layer.data.shape == (96, 128)
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    click(opened.form.next)
+    assert layer.data.shape == (128, 96)
+    assert not layer.data.any()
+    assert open_correction_set(output / "a").labels[5, 6] == 3
+    assert not layer._undo_history, "undo never reaches into another image"
+    click(opened.form.done)
+    assert opened.form.summary.text() == "1 of 3 done"
+    assert layer.data.shape == (96, 96)
+    assert sum(x.visible for x in viewer.layers) == 2, "image and labels, the grey image is hidden"
+    click(opened.form.previous)
+    click(opened.form.previous)
+    assert layer.data[5, 6] == 3
+    assert layer.data.sum() == 3
+    statuses = [item.status for item in open_worklist(folder, output).items]
+    assert statuses == [Status.IN_WORK, Status.DONE, Status.UNTOUCHED]
+
+
+def test_only_looking_writes_no_corrections(opened, folder, click):
+    click(opened.form.next)
+    click(opened.form.previous)
+    assert [path.name for path in folder.with_name("slides corrections").iterdir()] == ["worklist.json"]
+
+
+def test_autosave_and_the_trust_map(viewer, opened, folder, qtbot):
+    layer = _labels(viewer)
+    read_corrections(layer).trust[:20] = 1
+    opened.controller._save_soon()
+    qtbot.waitUntil(lambda: not opened.controller.busy, timeout=TIMEOUT_MS)
+    corrections = open_correction_set(folder.with_name("slides corrections") / "a")
+    assert corrections.trust.sum() == 20 * 128
+    assert corrections.counts["reviewed_px"] == 20 * 128
+    assert corrections.image_path == folder / "a.png", "the image is referred to, not copied"
+
+
+def test_closing_keeps_what_was_done_and_tomorrow_goes_on(viewer, opened, folder, click, qtbot):
+    click(opened.form.next)
+    layer = _labels(viewer)
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    opened.close()
+    _, again = viewer.window.add_plugin_dock_widget("napari-nucseg", "Work through a folder")
+    again.controller.open(folder, folder.with_name("slides corrections"))
+    qtbot.waitUntil(lambda: again.form.items.currentItem() is not None, timeout=TIMEOUT_MS)
+    assert again.form.items.currentItem().text() == "◑ b"
+    again.shut()
+
+
+def test_a_broken_image_is_said_and_the_others_go_on(viewer, opened, folder, click):
+    (folder / "b.png").write_bytes(b"no image")
+    click(opened.form.next)
+    assert opened.form.status.text().startswith("⚠")
+    assert _labels(viewer).data.shape == (96, 128), "the image before is still there"
+
+
+def test_segment_all_remaining_in_the_background(
+    viewer, opened, folder, click, qtbot, tiny_model, monkeypatch
+):
+    (folder / "c.png").write_bytes(b"no image")
+    with qtbot.waitSignal(opened.controller.segmented, timeout=TIMEOUT_MS):
+        click(opened.form.segment)
+    assert [item.status for item in opened.controller.worklist.items] == [
+        Status.UNTOUCHED,  # on show: left to the user
+        Status.SEGMENTED,
+        Status.UNTOUCHED,
+    ]
+    assert opened.form.items.item(2).text().startswith("⚠")
+    click(opened.form.next)
+    layer = _labels(viewer)
+    np.testing.assert_array_equal(layer.data, read_corrections(layer).snapshot)
+    assert read_corrections(layer).is_prediction
+
+
+def test_a_folder_without_images_says_so(worker, tmp_path):
+    worker.controller.open(tmp_path, tmp_path / "work")
+    assert worker.form.status.text().startswith("⚠")
+    assert worker.form.empty.isVisible()
