@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
+from napari_nucseg.errors import SettingsError
 
 if TYPE_CHECKING:
-    import argparse
+    from napari_nucseg.learning.job import TrainingJob
+    from napari_nucseg.learning.progress import TrainingProgress
 
-    from napari_nucseg.learning.training import TrainingProgress
-
-_EXPLAINED = "Relative paths in a job file count from the file. Stopped runs go on with --resume."
+_EXPLAINED = (
+    "With --data alone the recipe own-images is taken. Relative paths in a job file count from the file. "
+    "Stopped runs go on with --resume."
+)
+_REPLACED = ("name", "output", "start", "device", "steps", "epochs", "tensorboard")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``nucseg train``."""
     parser.epilog = _EXPLAINED
-    what = parser.add_mutually_exclusive_group(required=True)
+    what = parser.add_mutually_exclusive_group()
     what.add_argument("--job", type=Path, metavar="FILE", help="YAML file with the settings of the run.")
     what.add_argument("--recipe", metavar="NAME", help="Recipe that comes with the package.")
+    _add_data(parser)
+    parser.add_argument("--name", help="Name of the new model, in place of the job's.")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="Folder of the runs, in place of the job's."
+    )
+    parser.add_argument(
+        "--start", metavar="MODEL", help="random, imagenet, or the model to go on from: name or file."
+    )
+    parser.add_argument("--device", help="auto, cuda, mps or cpu, in place of the job's.")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--steps", metavar="N", help="Training steps, in place of the job's.")
+    length.add_argument("--epochs", metavar="N", help="Epochs, in place of the job's.")
+    parser.add_argument(
+        "--tensorboard", action=argparse.BooleanOptionalAction, help="Also log for TensorBoard."
+    )
+    parser.add_argument("--resume", action="store_true", help="Go on from the run's last checkpoint.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON line a report.")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", nargs="+", type=Path, metavar="PATH", help="Datasets to learn from, in place of the job's."
     )
@@ -29,25 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", metavar="NAME", help="Rows of the index to learn from. Default: train.")
     parser.add_argument(
+        "--validation-split",
+        metavar="NAME",
+        help="Rows of the index to score on, in place of images held back from those to learn from.",
+    )
+    parser.add_argument(
         "--kind", metavar="NAME", help="Rows of this kind; without an index, what all images are."
     )
-    parser.add_argument("--name", help="Name of the new model, in place of the job's.")
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="Folder of the runs, in place of the job's."
-    )
-    parser.add_argument("--device", help="auto, cuda, mps or cpu, in place of the job's.")
-    parser.add_argument("--steps", metavar="N", help="Training steps, in place of the job's.")
-    parser.add_argument("--resume", action="store_true", help="Go on from the run's last checkpoint.")
-    parser.add_argument("--json", action="store_true", help="Print one JSON line a report.")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train; the last line of the output is the model file."""
-    from napari_nucseg.learning.job import load_job, recipe_path  # late: loads torch
-    from napari_nucseg.learning.training import train_steps
+    from napari_nucseg.learning.training import train_steps  # late: loads torch
 
-    path = args.job or recipe_path(args.recipe)
-    steps = train_steps(load_job(path, **_changes(args)), resume=args.resume)
+    steps = train_steps(_job(args), resume=args.resume)
     while True:
         try:
             _report(next(steps), as_json=args.json)
@@ -61,31 +81,46 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _changes(args: argparse.Namespace) -> dict[str, Any]:
+def _job(args: argparse.Namespace) -> TrainingJob:
+    """Read the job and put in place what the command line says."""
+    from napari_nucseg.learning.job import DEFAULT_RECIPE, load_job, read_job_file, recipe_path
+
+    if args.job is None and args.recipe is None and args.data is None:
+        raise SettingsError("nothing says what to learn: give --data FOLDER, --recipe NAME or --job FILE")
+    path = args.job or recipe_path(args.recipe or DEFAULT_RECIPE)
+    job = load_job(path, **_changes(args, read_job_file(path)))
+    if args.job is None and args.data is None:
+        raise SettingsError(f"the recipe {args.recipe} needs images: give --data PATH …")
+    return job
+
+
+def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any]:
     """Return what the command line puts in place of the job's settings."""
-    names = ("name", "output", "device", "steps")
-    changes = {name: value for name in names if (value := getattr(args, name)) is not None}
-    if args.data is not None:
-        rows = {"index": args.index.absolute() if args.index else None, "kind": args.kind}
-        rows |= {"split": args.split} if args.split else {}
-        changes["data"] = [{"path": path.absolute(), **rows} for path in args.data]
+    from napari_nucseg.learning.job import fill_sources
+    from napari_nucseg.network.model_file import SUFFIX
+
+    changes = {name: value for name in _REPLACED if (value := getattr(args, name)) is not None}
+    if str(args.start).endswith(SUFFIX):
+        changes["start"] = str(Path(args.start).absolute())
+    if args.data is None:
+        return changes
+    paths = [path.absolute() for path in args.data]
+    rows = {"index": args.index.absolute() if args.index else None, "kind": args.kind}
+    changes["data"] = fill_sources(content.get("data") or (), paths, **rows, split=args.split)
+    if args.validation_split is not None:
+        if args.index is None:
+            raise SettingsError("--validation-split needs --index: splits are columns of an index")
+        held = [{**source, "split": args.validation_split} for source in changes["data"]]
+        every = {k: v for k, v in (content.get("validation") or {}).items() if k == "every"}
+        changes["validation"] = {**every, "data": held}
     return changes
 
 
 def _report(progress: TrainingProgress, *, as_json: bool) -> None:
     """Say what is worth a line; the steps between are shown only where somebody watches."""
-    if as_json and (progress.message or progress.scores or progress.step % 10 == 0):
-        say_json(
-            {
-                "step": progress.step,
-                "total": progress.total,
-                "seconds": progress.seconds,
-                "losses": dict(progress.losses),
-                "scores": dict(progress.scores),
-                "message": progress.message,
-            }
-        )
     if as_json:
+        if progress.message or progress.scores or progress.step % 10 == 0:
+            say_json(_as_json(progress))
         return
     if progress.message:
         note(progress.message)
@@ -95,3 +130,15 @@ def _report(progress: TrainingProgress, *, as_json: bool) -> None:
         note(f"{line}, {figures}")
     elif progress.losses:
         show_progress(f"{line}, {progress.seconds:.0f} s")
+
+
+def _as_json(progress: TrainingProgress) -> dict[str, Any]:
+    return {
+        "step": progress.step,
+        "total": progress.total,
+        "seconds": progress.seconds,
+        "learning_rate": progress.learning_rate,
+        "losses": dict(progress.losses),
+        "scores": dict(progress.scores),
+        "message": progress.message,
+    }

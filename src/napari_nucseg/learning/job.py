@@ -15,9 +15,10 @@ from napari_nucseg.network.architectures import Architecture
 from napari_nucseg.network.model_file import SUFFIX, find_model, read_card
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
+DEFAULT_RECIPE = "own-images"
 DEFAULT_STEPS = 3000
 RANDOM, IMAGENET = "random", "imagenet"
 
@@ -91,9 +92,8 @@ class TrainingJob(BaseModel):
             return content
         content = dict(content)
         for short, (part, name) in _SHORT.items():
-            if short in content:
-                whole = content.get(part, {})
-                whole = whole.model_dump() if isinstance(whole, BaseModel) else whole
+            whole = content.get(part, {})
+            if short in content and isinstance(whole, dict):
                 content[part] = {**whole, name: content.pop(short)}
         return content
 
@@ -188,6 +188,34 @@ def _like_its_start(job: TrainingJob, said: Any) -> TrainingJob:
     card = read_card(find_model(job.start))
     names = ("architecture", "canonical_diameter_px", "normalisation", "clahe")
     return job.model_copy(update={name: getattr(card, name) for name in names if name not in said})
+
+
+def fill_sources(
+    templates: Sequence[Mapping[str, Any]], paths: Sequence[Path], **said: Any
+) -> list[dict[str, Any]]:
+    """Put datasets where a recipe names none: each path takes the place of one, or all that of the only one.
+
+    Parameters
+    ----------
+    templates : the recipe's sources, whose split, kind and dataset are kept.
+    paths : the datasets.
+    **said : fields of ``DataSource`` for all of them; those that are None are left as they are.
+
+    Raises
+    ------
+    SettingsError
+        If the recipe has places for another number of datasets.
+    """
+    places: Sequence[Mapping[str, Any]] = templates or ({},)
+    if len(places) == 1:
+        places = [places[0]] * len(paths)
+    if len(places) != len(paths):
+        wanted = ", ".join(str(place.get("path")) for place in places)
+        raise SettingsError(
+            f"got {len(paths)} datasets, the recipe has places for {len(places)}, in this order: {wanted}"
+        )
+    known = {name: value for name, value in said.items() if value is not None}
+    return [{**place, **known, "path": path} for place, path in zip(places, paths, strict=True)]
 
 
 def recipe_path(name: str) -> Path:

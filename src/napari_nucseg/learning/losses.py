@@ -21,7 +21,8 @@ def map_losses(
 
     ``foreground`` names the foreground's loss: ``bce`` (binary cross-entropy), ``dice`` (soft Dice over the batch)
     or ``bce+dice``, their sum. Distance: smooth L1, nuclei emphasised. Core: binary cross-entropy. Pixels where
-    nuclei touch or nearly touch count ``1 + seam_weight`` times in all but Dice, the idea of the weight map of Ronneberger et al. 2015, 10.1007/978-3-319-24574-4_28.
+    nuclei touch or nearly touch count ``1 + seam_weight`` times in all but Dice, the idea of the weight map
+    of Ronneberger et al. 2015, 10.1007/978-3-319-24574-4_28.
     """
     logits = logits.float()
     inside, distance, core = targets.unbind(1)

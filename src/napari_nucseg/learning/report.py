@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-    from torch import nn
-
     from napari_nucseg.learning.progress import TrainingProgress
+    from napari_nucseg.network.decoders import SegmentationNetwork
 
 LOG_EVERY = 10
 SCORES = ("ap50", "mean_ap", "pixel_accuracy", "pixel_iou", "auc")
@@ -52,14 +51,14 @@ class Report:
             self._board.close()
 
     def passing_on(
-        self, steps: Generator[TrainingProgress, None, nn.Module]
-    ) -> Generator[TrainingProgress, None, nn.Module]:
+        self, steps: Generator[TrainingProgress, None, SegmentationNetwork]
+    ) -> Generator[TrainingProgress, None, SegmentationNetwork]:
         """Pass on a run's steps, having written them down; returns what the run returns."""
         while True:
             try:
                 progress = next(steps)
             except StopIteration as end:
-                network: nn.Module = end.value
+                network: SegmentationNetwork = end.value
                 return network
             self.take(progress)
             yield progress

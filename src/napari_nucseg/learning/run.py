@@ -17,6 +17,7 @@ from napari_nucseg.learning.losses import map_losses
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.start import Origin, start_from
 from napari_nucseg.network.architectures import build_network
+from napari_nucseg.network.decoders import SegmentationNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from napari_nucseg.learning.patches import PatchBank
     from napari_nucseg.network.device import Device
 
-    Watch = Callable[[nn.Module], "tuple[Mapping[str, float], NDArray[Any] | None]"]
-    Steps = Generator[TrainingProgress, None, nn.Module]
+    Watch = Callable[[SegmentationNetwork], "tuple[Mapping[str, float], NDArray[Any] | None]"]
+    Steps = Generator[TrainingProgress, None, SegmentationNetwork]
 
 
 class Run:
@@ -85,8 +86,7 @@ class Run:
                 step, self.total, losses, seconds, scores, learning_rate=rate, picture=picture
             )
         network = self.best.network if self.best and self.best.scores else self.average.module
-        assert isinstance(network, nn.Module)
-        return network.eval()
+        return _evaluating(network)
 
     def _step(self, step: int) -> dict[str, float]:
         """One optimisation step on a freshly drawn batch."""
@@ -120,7 +120,7 @@ class Run:
         """Score the averaged network."""
         if self.watch is None:
             return {}, None
-        network = self.average.module.eval()
+        network = _evaluating(self.average.module)
         scores, picture = self.watch(network)
         if self.best and scores:
             self.best.see(network, scores)
@@ -166,6 +166,11 @@ class Run:
         if not self.best:
             beside["validation"] = True  # only looking on
         return self.job.model_dump_json(exclude=beside)
+
+
+def _evaluating(network: object) -> SegmentationNetwork:
+    assert isinstance(network, SegmentationNetwork)  # torch's wrappers forget what they hold
+    return network.eval()
 
 
 def supervise(heads: torch.Tensor, targets: torch.Tensor, loss: settings.Loss) -> dict[str, torch.Tensor]:

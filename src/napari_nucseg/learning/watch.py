@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
-    from torch import nn
 
     from napari_nucseg.learning.examples import Examples
+    from napari_nucseg.network.decoders import SegmentationNetwork
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import ModelCard
 
@@ -37,7 +37,7 @@ class Watch:
         self.card, self.held_back, self.device, self.native = card, examples.held_back, device, native
         self.sample = (examples.held_back or examples.learned)[0]
 
-    def __call__(self, network: nn.Module) -> tuple[Mapping[str, float], NDArray[np.uint8]]:
+    def __call__(self, network: SegmentationNetwork) -> tuple[Mapping[str, float], NDArray[np.uint8]]:
         """Return scores, none where no image is held back, and the picture (Y, X, 3) uint8."""
         assert self.sample.labels is not None
         model = Model(self.card, network, Path(self.card.name), "")

@@ -5,7 +5,7 @@ Weights come from model files; nothing here reaches out to a network.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,6 +13,7 @@ from segmentation_models_pytorch.encoders import get_encoder
 
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.network.decoders import NestedDecoder, SegmentationNetwork, UnetDecoder
+from napari_nucseg.network.plain import PLAIN, PlainEncoder
 from napari_nucseg.nuclei.targets import MAP_NAMES
 
 if TYPE_CHECKING:
@@ -27,11 +28,20 @@ class Architecture(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["unet", "unetplusplus"] = "unet"
-    encoder: str = Field("tu-regnetx_006", description="Encoder by its segmentation-models-pytorch name.")
+    encoder: str = Field(
+        "tu-regnetx_006", description="Encoder by its segmentation-models-pytorch name, or plain."
+    )
     encoder_depth: int = Field(4, ge=2, le=5, description="Halvings of resolution.")
     decoder_channels: tuple[int, ...] = Field((128, 64, 32, 16), description="Widths from coarse to fine.")
     full_size_channels: int = Field(
         0, ge=0, le=64, description="Width of a skip connection from the image itself; 0 for none."
+    )
+    encoder_widths: tuple[int, ...] = Field(
+        (16, 32, 64, 128, 256),
+        description="Widths of the plain encoder's levels, from the image's size down.",
+    )
+    encoder_convolutions: tuple[int, ...] = Field(
+        (2, 2, 2, 2, 2), description="Convolutions in each level of the plain encoder."
     )
 
     @model_validator(mode="after")
@@ -40,6 +50,14 @@ class Architecture(BaseModel):
             raise ValueError(
                 f"got {len(self.decoder_channels)} decoder widths for depth {self.encoder_depth}: give one a level"
             )
+        levels = {len(self.encoder_widths), len(self.encoder_convolutions)}
+        if self.encoder == PLAIN and levels != {self.encoder_depth + 1}:
+            raise ValueError(
+                f"got {len(self.encoder_widths)} encoder_widths and {len(self.encoder_convolutions)} "
+                f"encoder_convolutions for depth {self.encoder_depth}: give one a level, {self.encoder_depth + 1}"
+            )
+        if min(*self.encoder_widths, *self.encoder_convolutions, *self.decoder_channels) < 1:
+            raise ValueError("got a width or a number of convolutions below 1")
         return self
 
     @property
@@ -50,9 +68,13 @@ class Architecture(BaseModel):
     def up_to_head(self, head: int) -> Architecture:
         """Shape of the smaller U-Net++ that is all that ``head``, counted from 1, needs."""
         depth = head + 1
-        return self.model_copy(
-            update={"encoder_depth": depth, "decoder_channels": self.decoder_channels[-depth:]}
-        )
+        levels = {
+            "encoder_depth": depth,
+            "decoder_channels": self.decoder_channels[-depth:],
+            "encoder_widths": self.encoder_widths[: depth + 1],
+            "encoder_convolutions": self.encoder_convolutions[: depth + 1],
+        }
+        return self.model_copy(update=levels)
 
     @property
     def stride_px(self) -> int:
@@ -74,11 +96,11 @@ def build_network(architecture: Architecture, heads: Sequence[int] | None = None
         If segmentation-models-pytorch does not know the encoder, or not at this depth.
     """
     try:
-        encoder = get_encoder(architecture.encoder, depth=architecture.encoder_depth, weights=None)
+        encoder = _encoder(architecture)
     except (KeyError, ValueError, RuntimeError) as error:
         raise SettingsError(
             f"cannot build {architecture.kind} with encoder {architecture.encoder!r} at depth "
-            f"{architecture.encoder_depth}: {error}. Use an encoder name of segmentation-models-pytorch."
+            f"{architecture.encoder_depth}: {error}. Use an encoder name of segmentation-models-pytorch, or plain."
         ) from error
     shape = (
         encoder.out_channels,
@@ -89,6 +111,13 @@ def build_network(architecture: Architecture, heads: Sequence[int] | None = None
     if architecture.kind == "unet":
         return SegmentationNetwork(encoder, UnetDecoder(*shape))
     return SegmentationNetwork(encoder, NestedDecoder(*shape, heads=heads))
+
+
+def _encoder(architecture: Architecture) -> Any:  # smp is not typed
+    depth = architecture.encoder_depth
+    if architecture.encoder == PLAIN:
+        return PlainEncoder(architecture.encoder_widths, architecture.encoder_convolutions, depth)
+    return get_encoder(architecture.encoder, depth=depth, weights=None)
 
 
 def activate(logits: torch.Tensor) -> torch.Tensor:

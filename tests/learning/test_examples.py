@@ -1,0 +1,149 @@
+"""Which images are learned from, which are held back, which are no use; and how they are cut."""
+
+import numpy as np
+import pytest
+import torch
+from tifffile import imwrite
+
+from napari_nucseg.data.sample import Sample
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.learning.examples import hold_back, hold_back_images, load_examples
+from napari_nucseg.learning.job import TrainingJob
+from napari_nucseg.learning.patches import cut, pack_patches
+
+INDEX = [
+    "dataset,name,group,split,kind,height,width,n_nuclei",
+    *(f"mine,{i},g{i},{'train' if i else 'val'},fluorescence,160,160,9" for i in range(4)),
+    "other,elsewhere,g9,train,histology,160,160,9",
+]
+
+
+@pytest.fixture
+def index(tmp_path):
+    (tmp_path / "index.csv").write_text("\n".join(INDEX))
+    return str(tmp_path / "index.csv")
+
+
+def make_samples(kinds=("a", "b"), groups=5, images=3):
+    return [
+        Sample(f"{kind}{group}{i}", np.zeros((4, 4)), metadata={"kind": kind, "group": f"{kind}{group}"})
+        for kind in kinds
+        for group in range(groups)
+        for i in range(images)
+    ]
+
+
+def test_one_index_may_describe_several_datasets(folder, index):
+    job = TrainingJob(data=[{"path": folder, "index": index}], validation={"share": 0})
+    learned = load_examples(job).learned
+    assert [(s.name, s.metadata["group"]) for s in learned] == [("1", "g1"), ("2", "g2"), ("3", "g3")]
+
+
+def test_images_to_score_on_can_be_named_and_are_never_learned_from(folder, index):
+    val = {"path": folder, "index": index, "split": "val"}
+    named = load_examples(TrainingJob(data=[{"path": folder, "index": index}], validation={"data": [val]}))
+    assert [s.name for s in named.held_back] == ["0"]
+    assert named.problems == ()
+    everything = load_examples(TrainingJob(data=[{"path": folder}], validation={"data": [val]}))
+    assert [s.name for s in everything.learned] == ["1", "2", "3"]
+    assert everything.problems == ("1 images that are scored on: 0",)
+    with pytest.raises(TrainingError, match=r"validation\.data"):
+        load_examples(TrainingJob(data=[val], validation={"data": [val]}))
+
+
+def test_no_data_is_said(tmp_path):
+    with pytest.raises(TrainingError, match="no data at all"):
+        load_examples(TrainingJob(output=tmp_path))
+
+
+def test_pairs_that_cannot_be_learned_from_are_listed(tmp_path):
+    for sub in ("images", "labels"):
+        (tmp_path / sub).mkdir()
+    good = synthetic_fluorescence((64, 64), seed=0)
+    for name in ("good", "lonely", "larger", "empty", "stack", "damaged"):
+        imwrite(tmp_path / "images" / f"{name}.tif", good.image)
+        imwrite(tmp_path / "labels" / f"{name}.tif", good.labels)
+    (tmp_path / "labels" / "lonely.tif").unlink()
+    imwrite(tmp_path / "labels" / "larger.tif", np.pad(good.labels, 8))
+    imwrite(tmp_path / "labels" / "empty.tif", np.zeros_like(good.labels))
+    imwrite(tmp_path / "images" / "stack.tif", np.stack([good.image] * 5), metadata={"axes": "ZYX"})
+    (tmp_path / "images" / "damaged.tif").write_bytes(b"II*\x00rubbish")
+    examples = load_examples(TrainingJob(data=[{"path": tmp_path}]))
+    assert [s.name for s in examples.learned] == ["good"]
+    problems = "\n".join(examples.problems)
+    assert len(examples.problems) == 5
+    assert "without labels: lonely" in problems
+    assert "no nucleus: empty" in problems
+    for name in ("larger", "stack", "damaged"):
+        assert f"{name}: " in problems
+    (tmp_path / "images" / "good.tif").unlink()
+    with pytest.raises(TrainingError, match=r"not one image with labels.*Left out"):
+        load_examples(TrainingJob(data=[{"path": tmp_path}]))
+
+
+def test_groups_are_never_split_and_no_kind_is_left_empty():
+    samples = make_samples()
+    learned, held = hold_back(samples, 0.2)
+    assert {s.metadata["group"] for s in learned}.isdisjoint(s.metadata["group"] for s in held)
+    assert {s.metadata["kind"] for s in held} == {"a", "b"}
+    assert len(learned) + len(held) == len(samples)
+    assert hold_back(samples[:3], 0.5)[1] == []
+
+
+@pytest.mark.parametrize(("wanted", "held"), [(1, 0), (3, 3), (8, 6), (27, 27)])
+def test_a_number_of_images_is_held_back_in_whole_groups(wanted, held):
+    samples = make_samples()
+    learned, found = hold_back_images(samples, wanted)
+    assert len(found) == held
+    assert {s.metadata["group"] for s in learned}.isdisjoint(s.metadata["group"] for s in found)
+    assert hold_back_images(samples[::-1], wanted)[1] == found[::-1]
+
+
+def test_not_all_images_can_be_held_back():
+    with pytest.raises(TrainingError, match="nothing is left"):
+        hold_back_images(make_samples(), 30)
+
+
+def test_patches_are_at_the_canonical_scale_or_at_their_own():
+    sample = synthetic_fluorescence((256, 256), seed=0, diameter_px=12)
+    bank = pack_patches([sample], canonical_diameter_px=24, patch_px=128)
+    assert bank.fields.dtype == torch.uint8
+    assert bank.fields.shape[1:] == (5, 128, 128)
+    assert 14 <= len(bank) <= 25
+    native = pack_patches([sample], canonical_diameter_px=None, patch_px=128)
+    assert len(native) == 4
+    np.testing.assert_array_equal(native.fields[0, 3].numpy() > 127, sample.labels[:128, :128] > 0)
+
+
+def test_patches_of_equalised_images_have_more_contrast():
+    sample = synthetic_fluorescence((128, 128), seed=0)
+    spreads = [
+        pack_patches([sample], canonical_diameter_px=None, patch_px=128, clahe=clahe)
+        .fields[:, :3]
+        .float()
+        .std()
+        for clahe in (False, True)
+    ]
+    assert spreads[1] > spreads[0]
+
+
+@pytest.mark.parametrize("shape", [(10, 300), (128, 128), (129, 500)])
+def test_patches_cover_the_image(shape):
+    fields = np.arange(np.prod(shape), dtype=np.int64).reshape(1, *shape)
+    patches = cut(fields, 128)
+    assert all(p.shape == (1, 128, 128) for p in patches)
+    assert set(np.unique(fields)) <= set(np.unique(np.stack(patches)))
+
+
+def test_kinds_are_drawn_by_their_weights_and_groups_by_the_root_of_their_size():
+    make = synthetic_fluorescence((64, 64), seed=0)
+    samples = [
+        Sample(str(i), make.image, make.labels, metadata={"kind": kind, "group": group})
+        for i, (kind, group) in enumerate([("a", "x")] * 4 + [("a", "y")] + [("b", "z")])
+    ]
+    bank = pack_patches(samples, canonical_diameter_px=24, patch_px=64)
+    weights = bank.sampling_weights({"a": 0.75, "b": 0.25})
+    by_group = {g: weights[[bank.groups[s] == g for s in bank.sources]].sum() for g in "xyz"}
+    assert by_group["z"] == pytest.approx(0.25)
+    assert by_group["x"] == pytest.approx(2 * by_group["y"])

@@ -1,0 +1,120 @@
+"""Job files, recipes and schedules."""
+
+import pytest
+import torch
+import yaml
+
+from napari_nucseg.errors import SettingsError
+from napari_nucseg.learning.job import RECIPES_DIR, TrainingJob, fill_sources, load_job, recipe_path
+from napari_nucseg.learning.settings import Schedule
+from napari_nucseg.network.architectures import build_network
+
+SYSTEMS = ["unet-dsb2018", "unet-dsb2018-80-20", "unetpp-dsb2018", "unet26-lizard-cpm"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param("steps: -1", "steps", id="out of bounds"),
+        pytest.param("stepps: 5", "stepps", id="misspelt"),
+        pytest.param("- a\n- b", "expected a mapping", id="a list"),
+        pytest.param("a: [", "not valid YAML", id="no YAML"),
+        pytest.param("name: ../escape", "name", id="a path for a name"),
+        pytest.param("steps: 5\nepochs: 2", "steps and epochs", id="two lengths"),
+        pytest.param(
+            "schedule: {kind: step, milestones: [30]}", "shares of the run", id="milestone in epochs"
+        ),
+        pytest.param("validation: {every: never}", "every", id="no interval"),
+        pytest.param("validation: {images: 3, data: [{path: a}]}", "one of the two", id="two held back"),
+        pytest.param("validation_share: 0\nearly_stop: {}", "early_stop needs", id="nothing to stop by"),
+        pytest.param("loss: {foreground: focal}", "foreground", id="unknown loss"),
+        pytest.param("optimizer: sgd", "optimizer", id="no part"),
+        pytest.param("optimizer: sgd\nlearning_rate: 0.1", "optimizer", id="no part, and a short name"),
+        pytest.param("start: nowhere.safetensors", "no model file", id="start from nothing"),
+    ],
+)
+def test_jobs_that_make_no_sense_are_refused_in_words(tmp_path, content, words):
+    (tmp_path / "job.yaml").write_text(content)
+    with pytest.raises(Exception, match=words) as refused:
+        load_job(tmp_path / "job.yaml")
+    assert type(refused.value).__module__ == "napari_nucseg.errors"
+
+
+def test_missing_job_and_unknown_recipe(tmp_path):
+    with pytest.raises(SettingsError, match="cannot read"):
+        load_job(tmp_path / "none.yaml")
+    with pytest.raises(SettingsError, match=r"known are:.*nuclei-unet"):
+        recipe_path("no-such-recipe")
+
+
+def test_settings_at_the_top_of_older_job_files_find_their_part(tmp_path):
+    old = {
+        "learning_rate": 0.1,
+        "validation_share": 0.3,
+        "validate_every": 7,
+        "warmup_steps": 3,
+        "seam_weight": 2,
+    }
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump({**old, "optimizer": {"kind": "adam"}}))
+    job = load_job(tmp_path / "job.yaml")
+    assert (job.optimizer.kind, job.optimizer.learning_rate) == ("adam", 0.1)
+    assert (job.validation.share, job.validation.every) == (0.3, 7)
+    assert (job.schedule.warmup_steps, job.loss.seam_weight) == (3, 2)
+
+
+def test_a_length_given_replaces_the_recipes(tmp_path):
+    assert load_job(recipe_path("unet-dsb2018"), steps=5).epochs is None
+    assert load_job(recipe_path("nuclei-unet"), epochs=5).steps is None
+    assert TrainingJob().total_steps(100) == 3000
+    assert TrainingJob(epochs=2, batch_size=16).total_steps(100) == 14
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        pytest.param({"kind": "constant", "warmup_steps": 0}, [1, 1, 1, 1], id="constant"),
+        pytest.param({"kind": "cosine", "warmup_steps": 0}, [1, 0.8550, 0.5050, 0.1550], id="cosine"),
+        pytest.param(
+            {"kind": "step", "warmup_steps": 0, "milestones": [0.5, 0.75], "factor": 0.1},
+            [1, 1, 0.1, 0.01],
+            id="step",
+        ),
+        pytest.param({"kind": "constant", "warmup_steps": 50}, [0.02, 0.52, 1, 1], id="warm-up"),
+    ],
+)
+def test_schedules(schedule, factors):
+    chosen = Schedule(**schedule)
+    assert [chosen.factor_at(step, 100) for step in (0, 25, 50, 75)] == pytest.approx(factors, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in RECIPES_DIR.glob("*.yaml")))
+def test_every_recipe_can_be_built_and_is_told_about(name):
+    job = load_job(recipe_path(name))
+    assert job.name == name or name == "own-images"
+    assert job.title
+    assert f"--recipe {name}" in recipe_path(name).read_text() or name == "own-images"
+    answer = build_network(job.architecture).heads(torch.rand(1, 3, 64, 64))
+    assert answer.shape == (job.architecture.heads, 1, 3, 64, 64)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_systems_are_told_in_full(name):
+    stated = yaml.safe_load(recipe_path(name).read_text()).keys()
+    assert stated >= {"architecture", "augment", "validation", "epochs", "batch_size", "loss", "optimizer"}
+    assert stated >= {"schedule", "normalisation", "canonical_diameter_px"}
+
+
+def test_unet26_has_26_convolutions():
+    network = build_network(load_job(recipe_path("unet26-lizard-cpm")).architecture)
+    assert sum(isinstance(module, torch.nn.Conv2d) for module in network.modules()) == 26
+
+
+def test_paths_take_the_places_of_a_recipes_datasets(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert fill_sources((), [one, two], kind=None) == [{"path": one}, {"path": two}]
+    alike = fill_sources([{"path": "any", "kind": "histology"}], [one, two], split="val")
+    assert alike == [{"path": path, "kind": "histology", "split": "val"} for path in (one, two)]
+    places = [{"path": "lizard", "split": "train"}, {"path": "cpm15", "split": "eval"}]
+    assert [source["split"] for source in fill_sources(places, [one, two])] == ["train", "eval"]
+    with pytest.raises(SettingsError, match="in this order: lizard, cpm15"):
+        fill_sources(places, [one, two, one])

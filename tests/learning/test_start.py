@@ -1,0 +1,79 @@
+"""Going on from a model, and what cannot be started from."""
+
+import huggingface_hub.constants
+import pytest
+import torch
+
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.learning.job import load_job
+from napari_nucseg.learning.start import start_from
+from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.model_file import ModelCard, load_model, save_model
+
+UNET = Architecture(encoder="resnet18", encoder_depth=3, decoder_channels=(16, 8, 8))
+
+
+@pytest.fixture
+def parent(tmp_path):
+    torch.manual_seed(7)
+    path = tmp_path / "parent.safetensors"
+    card = ModelCard(name="parent", title="Parent", architecture=UNET, canonical_diameter_px=31, clahe=True)
+    save_model(path, card, build_network(UNET))
+    return path
+
+
+def test_training_goes_on_from_a_model_with_its_network(write_job, train, parent, tmp_path):
+    job = load_job(write_job(steps=1))
+    content = {
+        "start": str(parent),
+        "steps": 1,
+        "learning_rate": 1e-9,
+        "weight_decay": 0,
+        "validation_share": 0,
+    }
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "\n".join(f"{k}: {v}" for k, v in content.items())
+        + f"\ndata: [{{path: {job.data[0].path}}}]\noutput: {tmp_path}\npatch_px: 96\naugment: {{crop_px: 64}}\n"
+        "device: cpu\nprecision: float32\nbatch_size: 2\n"
+    )
+    made, _ = train(path)
+    model = load_model(made)
+    assert (model.card.architecture, model.card.canonical_diameter_px, model.card.clahe) == (UNET, 31, True)
+    assert model.card.parent_sha256 == load_model(parent).sha256
+    assert "from parent" in model.card.history[0]
+    before = load_model(parent).network.state_dict()
+    weight = "encoder.layer1.0.conv1.weight"
+    torch.testing.assert_close(model.network.state_dict()[weight], before[weight], atol=1e-3, rtol=1e-3)
+
+
+def test_a_nested_network_may_start_from_a_plain_ones_encoder(write_job, parent):
+    nested = {
+        "kind": "unetplusplus",
+        "encoder": "resnet18",
+        "encoder_depth": 3,
+        "decoder_channels": [8, 8, 8],
+    }
+    job = load_job(write_job(start=str(parent), architecture=nested))
+    network = build_network(job.architecture)
+    origin = start_from(job, network)
+    for name, value in load_model(parent).network.encoder.state_dict().items():
+        torch.testing.assert_close(network.encoder.state_dict()[name], value)
+    encoder = len(network.encoder.state_dict())
+    assert f"parent ({encoder} of {len(network.state_dict())} tensors)" in origin.words
+
+
+def test_another_encoder_is_refused(write_job, parent):
+    job = load_job(write_job(start=str(parent)))
+    with pytest.raises(TrainingError, match=r"\d+ of \d+ tensors fit.*resnet18.*plain"):
+        start_from(job, build_network(job.architecture))
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "tu-regnetx_002", "plain"])
+def test_imagenet_weights_need_a_network(write_job, monkeypatch, encoder):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    small = {"encoder": encoder, "encoder_depth": 3, "decoder_channels": [16, 8, 8]}
+    plain = {"encoder_widths": [8, 8, 8, 8], "encoder_convolutions": [1, 1, 1, 1]}
+    job = load_job(write_job(start="imagenet", architecture={**small, **plain}))
+    with pytest.raises(TrainingError, match=f"ImageNet weights of encoder {encoder}"):
+        start_from(job, build_network(job.architecture))

@@ -1,0 +1,73 @@
+"""``nucseg train``: a folder, a recipe, rows of an index."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from napari_nucseg.cli import main
+from napari_nucseg.network.model_file import read_card
+
+
+def test_an_own_folder_goes_on_from_a_model_with_one_command(
+    tmp_path: Path, tiny_models: Path, capsys
+) -> None:
+    main(["sample", "synthetic-fluorescence", "synthetic-histology", "-o", str(tmp_path / "data")])
+    data = tmp_path / "data" / "synthetic-fluorescence"
+    start = ["--start", str(tiny_models / "tiny.safetensors"), "--steps", "1", "--device", "cpu"]
+    assert main(["train", "--data", str(data), *start, "--output", str(tmp_path / "runs")]) == 0
+    model = Path(capsys.readouterr().out.splitlines()[-1])
+    assert model == tmp_path / "runs" / "my-model" / "my-model.safetensors"
+    card = read_card(model)
+    assert card.architecture == read_card(tiny_models / "tiny.safetensors").architecture
+    assert "from tiny" in card.history[0]
+
+
+def test_train_on_rows_of_an_index_and_score_on_others(tmp_path: Path, capsys) -> None:
+    main(["sample", "synthetic-fluorescence", "synthetic-histology", "-o", str(tmp_path)])
+    index = tmp_path / "index.csv"
+    names = {"train": "synthetic-fluorescence", "val": "synthetic-histology"}
+    rows = [f"mine,{name},{name},{split},histology,1,1,1" for split, name in names.items()]
+    index.write_text("\n".join(["dataset,name,group,split,kind,height,width,n_nuclei", *rows]))
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        "name: mine\nbatch_size: 2\npatch_px: 64\ndevice: cpu\naugment: {crop_px: 64}\nvalidation: {every: 1}\n"
+        "architecture: {encoder: tu-regnetx_002, encoder_depth: 3, decoder_channels: [16, 8, 8]}\n"
+    )
+    data = [str(tmp_path / name) for name in names.values()]
+    split = [
+        "--index",
+        str(index),
+        "--validation-split",
+        "val",
+        "--steps",
+        "1",
+        "--output",
+        str(tmp_path / "runs"),
+    ]
+    capsys.readouterr()
+    assert main(["train", "--job", str(job), "--data", *data, *split, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert "from 1 images; 1 images held back" in lines[1]["message"]
+    assert "auc" in lines[-2]["scores"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["--recipe", "nuclei-unet"], "--data PATH", id="recipe without data"),
+        pytest.param([], "--data FOLDER", id="nothing"),
+        pytest.param(
+            ["--recipe", "nuclei-unet", "--data", "x", "--validation-split", "val"], "--index", id="split"
+        ),
+        pytest.param(["--data", "x", "--start", "none.safetensors"], "none.safetensors", id="start"),
+        pytest.param(
+            ["--recipe", "unet26-lizard-cpm", "--data", "a", "b", "c"], "lizard, cpm15", id="another number"
+        ),
+    ],
+)
+def test_train_says_what_is_missing(arguments: list[str], words: str, capsys) -> None:
+    assert main(["train", *arguments, "--device", "cpu"]) == 2
+    assert words in capsys.readouterr().err
