@@ -80,8 +80,7 @@ def click(qtbot):
     """Press and release the left mouse button on a visible, enabled button."""
 
     def press(button):
-        assert button.isVisible()
-        assert button.isEnabled()
+        qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=TIMEOUT_MS)
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
     return press

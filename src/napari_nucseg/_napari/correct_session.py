@@ -43,8 +43,15 @@ class Session(QObject):
             told.connect(self.updated)
         for failed in (self.keeper.failed, self.changes.failed, self.review.failed):
             failed.connect(self.failed)
-        self.watch.replaced.connect(lambda: corrections_of(layer))
+        self.watch.replaced.connect(self._begin_anew)
         self.changes.rebuild()
+
+    def _begin_anew(self) -> None:
+        """Follow a layer that got another array, and with it other corrections."""
+        corrections_of(self.subject.layer)
+        self.trust.forget_shares()
+        if self.trust.overlay is not None:
+            self.trust.show()
 
     def _count(self, box: object) -> None:
         self.n_edits += 1

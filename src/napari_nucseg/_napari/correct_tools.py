@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg._napari.layer_state import snapshot_of
 from napari_nucseg.errors import EditError
 from napari_nucseg.nuclei.edit import first_free_number
 from napari_nucseg.nuclei.editing import (
@@ -114,7 +115,7 @@ def _line(points: np.ndarray) -> np.ndarray:
 
 def _free(subject: Subject) -> int:
     """Free number in all planes and in the prediction, whose numbers may come back."""
-    snapshot = subject.snapshot
+    snapshot = snapshot_of(subject.layer)
     others = () if snapshot is None else (snapshot,)
     return first_free_number(subject.layer.data, *others)
 

@@ -45,6 +45,8 @@ class TrustMap(QObject):
         self._viewer = viewer
         self._layer = layer
         self._watch: LayerWatch | None = None
+        self._shares: dict[PlaneIndex, dict[Trust, float]] = {}
+        self.changed.connect(lambda box: self._shares.clear())
         layer.events.visible.connect(self._follow_visible)
         if read_corrections(layer) is not None and self.overlay is not None:
             self._follow()
@@ -79,6 +81,18 @@ class TrustMap(QObject):
         plane[box] = value if mask is None else np.where(mask, value, plane[box])
         self.overlay.refresh()
         self.look()
+
+    def shares(self, index: PlaneIndex) -> dict[Trust, float]:
+        """Share of a plane's pixels that are reviewed and ignored; counted again only after a change."""
+        if index not in self._shares:
+            plane = self.values[index]
+            counted = (Trust.REVIEWED, Trust.IGNORE)
+            self._shares[index] = {v: np.count_nonzero(plane == v) / max(plane.size, 1) for v in counted}
+        return self._shares[index]
+
+    def forget_shares(self) -> None:
+        """Count again: the layer has another map."""
+        self._shares.clear()
 
     def look(self) -> None:
         """Tell of changes that were not told yet."""

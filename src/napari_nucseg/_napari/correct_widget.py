@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
@@ -183,10 +182,10 @@ class CorrectWidget(QWidget):
 
     def _show_trust(self) -> None:
         session = self.controller.session
-        plane = session.trust.values[session.subject.index]
-        shares = np.bincount(plane.ravel(), minlength=3)[:3] / max(plane.size, 1)
+        shares = session.trust.shares(session.subject.index)
         words = f"{shares[Trust.REVIEWED]:.0%} of the image reviewed"
-        self.form.reviewed.setText(words + (f", {shares[Trust.IGNORE]:.0%} ignored" if shares[2] else ""))
+        ignored = f", {shares[Trust.IGNORE]:.0%} ignored" if shares[Trust.IGNORE] else ""
+        self.form.reviewed.setText(words + ignored)
 
     def _show_review(self) -> None:
         review = self.controller.session.review

@@ -52,7 +52,7 @@ class WorkController(QObject):
         self._saving.returned.connect(self._saved)
         self._segmenting.progressed.connect(self._enter_progress)
         self._segmenting.returned.connect(self._enter)
-        self._segmenting.ended.connect(self.segmented)
+        self._segmenting.ended.connect(self._segmentation_ended)
         for runs in (self._opening, self._saving, self._segmenting):
             runs.failed.connect(self.failed)
         self._autosave = QTimer(self, interval=AUTOSAVE_MS)
@@ -71,6 +71,9 @@ class WorkController(QObject):
     def open(self, source: Path, output: Path) -> None:
         """Open the list of a folder or dataset and show the image that was worked on last."""
         self.save()
+        if self.segmenting:  # what it finishes belongs to the other list
+            self._segmenting.forget()
+            self.segmented.emit()
         try:
             self.worklist = open_worklist(source, output)
             self.worklist.save()
@@ -211,6 +214,16 @@ class WorkController(QObject):
         if self.worklist != before:
             self._keep_list()
             self.changed.emit()
+
+    def _segmentation_ended(self) -> None:
+        """Enter what was written before a cancel and not told any more."""
+        before = self.worklist
+        for item in before.remaining:
+            if item.name != before.current and is_correction_set(before.folder_of(item.name)):
+                self.worklist = self.worklist.with_status(item.name, Status.SEGMENTED)
+        if self.worklist != before:
+            self._keep_list()
+        self.segmented.emit()
 
     def _keep_list(self) -> None:
         try:

@@ -53,7 +53,8 @@ class WorkLayers:
         for other in self._images.values():
             other.visible = other is image
         if image is None or image not in self._viewer.layers:
-            image = self._viewer.add_image(pixels, rgb=rgb, name=corrections.name, **placed)
+            image = Image(pixels, rgb=rgb, name=corrections.name, **placed)
+            self._viewer.layers.insert(self._below_labels(), image)
             self._images[pixels.ndim, rgb] = image
         else:
             self._put_results_away(image)
@@ -109,6 +110,10 @@ class WorkLayers:
         """Layer a person works on: what *Segment nuclei* made of this image, else ours."""
         made = result_layer(self._viewer, self._image)
         return made if made is not None and made.data.shape == self._labels.data.shape else self._labels
+
+    def _below_labels(self) -> int:
+        layers = self._viewer.layers
+        return layers.index(self._labels) if self._labels in layers else len(layers)
 
     def _put_results_away(self, image: Image) -> None:
         """Hide what was segmented from the image before: the layer is to show another one now."""
