@@ -18,7 +18,7 @@ from napari_nucseg.cli import main
 from napari_nucseg.cli.main import COMMANDS
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.rows import read_rows
-from napari_nucseg.network.model_file import BUNDLED_DIR
+from napari_nucseg.network.model_file import BUNDLED_DIR, find_model
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.segmentation.settings import SegmentationSettings
@@ -97,6 +97,25 @@ def test_segment_json_is_one_line_an_image(tmp_path: Path, picture: Path, tiny: 
     assert "missing.png" in second["error"]
 
 
+def test_segment_writes_run_lengths(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
+    table = tmp_path / "lengths.csv"
+    arguments = [
+        "segment",
+        str(picture),
+        "-o",
+        str(tmp_path / "out"),
+        "--rle",
+        str(table),
+        "--quality",
+        "fast",
+    ]
+    assert main([*arguments, *tiny]) == 0
+    header, *rows = table.read_text().splitlines()
+    assert header == "ImageId,EncodedPixels"
+    assert rows and all(row.startswith("cells,") for row in rows)
+    assert str(table) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("diameter", "expected"),
     [
@@ -123,6 +142,7 @@ def test_diameter_in_all_its_forms(
         pytest.param(["--diameter", "24", "--diameter-px", "24"], ["give one of the two"], id="twice"),
         pytest.param(["--diameter-px", "-3"], ["diameter_px", "greater than 0"], id="bounds"),
         pytest.param(["--foreground-threshold", "many"], ["foreground_threshold", "number"], id="type"),
+        pytest.param(["--rle", "."], ["cannot write"], id="rle"),
         pytest.param(["--device", "abacus"], ["'abacus'", "cpu"], id="device"),
         pytest.param(["--model", "nothing"], ["'nothing'", "tiny"], id="model"),
     ],
@@ -275,7 +295,30 @@ def test_models_are_listed(tiny_model: str, capsys) -> None:
     listed = {line["name"]: line for line in json_lines(capsys.readouterr().out)}
     assert listed[tiny_model]["card"]["canonical_diameter_px"] == 24
     assert main(["models"]) == 0
-    assert "tiny: Tiny" in capsys.readouterr().out
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["name", "title", "kind", "size", "licence", "where"]
+    (line,) = [line for line in lines if line.startswith("tiny ")]
+    assert all(word in line for word in ("Tiny", "U-Net", " MB", "tiny.safetensors"))
+
+
+def test_models_are_shown_installed_and_removed(tmp_path: Path, tiny_model: str, monkeypatch, capsys) -> None:
+    file = find_model(tiny_model)
+    assert main(["models", "show", "tiny"]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("tu-regnetx_002", "none stated", "24 px", str(file)))
+    monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "own"))
+    assert main(["models", "install", str(file), "--name", "mine"]) == 0
+    output = capsys.readouterr()
+    assert str(tmp_path / "own" / "mine.safetensors") in output.out
+    assert "Licence: none stated" in output.err
+    assert main(["models", "install", str(file), "--name", "mine"]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert main(["models", "install", str(file), "--name", "mine", "--force"]) == 0
+    assert main(["models", "show", "mine"]) == 0
+    assert main(["models", "remove", "mine"]) == 0
+    assert main(["models", "remove", "mine"]) == 2
+    assert "'mine'" in capsys.readouterr().err
+    assert os.listdir(tmp_path / "own") == []
 
 
 def test_samples_keep_their_pixel_size(tmp_path: Path, capsys) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_nucseg.data.opening import open_dataset
     from napari_nucseg.data.sample import Dataset, Sample
+    from napari_nucseg.network.installing import install_model
     from napari_nucseg.network.model_file import list_models, load_model
     from napari_nucseg.nuclei.scoring import Scores, evaluate
     from napari_nucseg.segmentation.segment import Segmentation, segment
@@ -21,6 +22,7 @@ _HOMES = {
     "Scores": "nuclei.scoring",
     "Segmentation": "segmentation.segment",
     "evaluate": "nuclei.scoring",
+    "install_model": "network.installing",
     "list_models": "network.model_file",
     "load_model": "network.model_file",
     "open_dataset": "data.opening",
@@ -33,6 +35,7 @@ __all__ = [
     "Scores",
     "Segmentation",
     "evaluate",
+    "install_model",
     "list_models",
     "load_model",
     "open_dataset",

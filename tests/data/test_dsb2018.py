@@ -5,10 +5,11 @@ import csv
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from napari_nucseg.data.dsb2018 import decode_rle, encode_rle
+from napari_nucseg.data.dsb2018 import decode_rle, encode_labels, encode_rle
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import DatasetError
 
@@ -38,6 +39,12 @@ def write_table(path, rows, header=("ImageId", "EncodedPixels", "Height", "Width
 @given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)))
 def test_run_lengths_round_trip(mask):
     np.testing.assert_array_equal(decode_rle(encode_rle(mask), mask.shape), mask)
+
+
+@given(hnp.arrays(np.int32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 4)))
+def test_all_labels_are_encoded_as_each_alone(labels):
+    numbers = [number for number in np.unique(labels).tolist() if number > 0]
+    assert encode_labels(labels) == {number: encode_rle(labels == number) for number in numbers}
 
 
 def test_run_lengths_are_column_major_and_count_from_1():

@@ -11,6 +11,7 @@ import tifffile
 from PIL import Image
 
 from napari_nucseg.data.images import read_image
+from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import ImageError, ModelFileError, OutputError, SettingsError
 from napari_nucseg.jobs.batch import BatchProgress, FileResult, Outputs, find_images, segment_files
 
@@ -60,6 +61,51 @@ def test_everything_asked_for_is_written(tmp_path: Path, tiny_model: str) -> Non
 def test_only_labels_unless_more_is_asked(tmp_path: Path, tiny_model: str) -> None:
     drain(segment_files([write_image(tmp_path / "a.png")], Outputs(tmp_path / "out"), CHOICES))
     assert os.listdir(tmp_path / "out") == ["a_labels.tif"]
+
+
+def test_run_lengths_of_all_images_are_read_back_as_their_labels(tmp_path: Path, tiny_model: str) -> None:
+    tree = tmp_path / "stage1_train"
+    images = [write_image(tree / name / "images" / f"{name}.png") for name in ("a", "b", "c")]
+    Image.fromarray(np.zeros((70, 90), np.uint8)).save(images[1])
+    images[2].write_bytes(b"no image at all")
+    outputs = Outputs(tmp_path / "out", run_lengths=tree / "labels.csv")
+    _, results = drain(segment_files(images, outputs, {**CHOICES, "min_area_px": 3}))
+    write_image(images[2])
+    lines = (tree / "labels.csv").read_text().splitlines()
+    n_nuclei = [result.n_nuclei for result in results[:2]]
+    assert lines[0] == "ImageId,EncodedPixels"
+    assert n_nuclei[0] > 3
+    assert [line.split(",")[0] for line in lines[1:]] == ["a"] * n_nuclei[0] + ["b"] * max(1, n_nuclei[1])
+    dataset = open_dataset(tree)
+    for name, result in zip("ab", results, strict=False):
+        np.testing.assert_array_equal(dataset.read(name).labels, read_image(result.labels).pixels)
+    assert dataset.read("c").labels is None, "an image that could not be read has no row"
+
+
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_run_lengths_are_whole_or_absent(tmp_path: Path, tiny_model: str, cancelled: bool) -> None:
+    images = [write_image(tmp_path / f"{name}.png") for name in "ab"]
+    table = tmp_path / "lengths.csv"
+    table.write_text("older")
+    steps = segment_files(images, Outputs(tmp_path / "out", run_lengths=table), CHOICES)
+    while next(steps).result is None:
+        pass
+    assert table.read_text() == "older", "the first image is done, the second is not"
+    if cancelled:
+        steps.close()
+        assert table.read_text() == "older"
+    else:
+        drain(steps)
+        assert table.read_text().startswith("ImageId")
+    assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png", "lengths.csv", "out"]
+
+
+def test_an_impossible_place_for_run_lengths_is_said_before_the_first_image(
+    tmp_path: Path, tiny_model: str
+) -> None:
+    outputs = Outputs(tmp_path / "out", run_lengths=tmp_path)
+    with pytest.raises(OutputError, match="cannot write"):
+        next(segment_files([write_image(tmp_path / "a.png")], outputs, CHOICES))
 
 
 def test_one_broken_file_stops_nothing(tmp_path: Path, tiny_model: str) -> None:

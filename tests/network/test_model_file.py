@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from napari_nucseg.errors import ModelFileError, SettingsError
@@ -12,6 +13,8 @@ from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.model_file import (
     HEADER_KEY,
     ModelCard,
+    ModelInfo,
+    automatic_model,
     list_models,
     load_model,
     read_card,
@@ -70,6 +73,23 @@ def test_unknown_name_says_what_there_is(monkeypatch, model_path):
         load_model("nonsense")
 
 
+@pytest.mark.parametrize(
+    ("installed", "quality", "chosen"),
+    [
+        pytest.param(["aaa", "nuclei-unet", "nuclei-unetpp"], "standard", "nuclei-unet", id="standard"),
+        pytest.param(["aaa", "nuclei-unet", "nuclei-unetpp"], "fast", "nuclei-unet", id="fast"),
+        pytest.param(["aaa", "nuclei-unet", "nuclei-unetpp"], "accurate", "nuclei-unetpp", id="accurate"),
+        pytest.param(["aaa", "nuclei-unet"], "accurate", "nuclei-unet", id="no U-Net++"),
+        pytest.param(["aaa", "bbb"], "accurate", "aaa", id="own models alone"),
+        pytest.param([], "standard", None, id="none"),
+    ],
+)
+def test_auto_depends_on_the_quality(tmp_path, card, installed, quality, chosen):
+    models = [ModelInfo(name, tmp_path, card.model_copy(update={"name": name})) for name in installed]
+    found = automatic_model(models, quality)
+    assert (found and found.name) == chosen
+
+
 def _truncated(path):
     path.write_bytes(path.read_bytes()[:-1000])
 
@@ -95,6 +115,13 @@ def _card(path, **changes):
     save_file({"network.a": torch.zeros(3)}, path, {HEADER_KEY: json.dumps(content)})
 
 
+def _with_other_tensors(path):
+    with safe_open(path, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+        header = file.metadata()
+    save_file({**tensors, "colour.a": torch.zeros(3)}, path, header)
+
+
 def _not_finite(path):
     card = read_card(path)
     network = build_network(SMALL)
@@ -115,6 +142,8 @@ def _not_finite(path):
         pytest.param(lambda p: _card(p, format="x"), "names no format", id="no format"),
         pytest.param(lambda p: _card(p, surprise=1), "is damaged", id="unknown field"),
         pytest.param(_card, "do not fit its card", id="other weights"),
+        pytest.param(lambda p: _card(p, fast_head=2), "the network has 1", id="no such head"),
+        pytest.param(_with_other_tensors, "tensors of colour besides", id="unknown group"),
         pytest.param(_not_finite, "NaN or infinity", id="NaN weights"),
     ],
 )

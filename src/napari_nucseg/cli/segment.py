@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overlay", action="store_true", help="Also write the outlines over the image (PNG)."
     )
     parser.add_argument("--table", action="store_true", help="Also write area, centroid, intensity … (CSV).")
+    parser.add_argument(
+        "--rle",
+        type=Path,
+        metavar="FILE",
+        help="Also write the nuclei of all images as run lengths, in the form of the 2018 Data Science Bowl (CSV).",
+    )
     parser.add_argument("--json", action="store_true", help="Print one JSON line an image.")
     add_settings(parser)
 
@@ -34,14 +40,17 @@ def run(args: argparse.Namespace) -> int:
     choices = chosen_settings(args)
     from napari_nucseg.jobs.batch import Outputs, find_images, segment_files  # late: loads torch
 
-    n_failed = 0
-    outputs = Outputs(args.output, overlay=args.overlay, table=args.table)
+    n_failed = n_done = 0
+    outputs = Outputs(args.output, overlay=args.overlay, table=args.table, run_lengths=args.rle)
     for progress in segment_files(find_images(args.images), outputs, choices):
         if progress.result is None:
             show_progress(_where(progress))
             continue
         n_failed += progress.result.error is not None
+        n_done += progress.result.error is None
         _report(progress.result, as_json=args.json)
+    if args.rle is not None and not args.json:
+        note(f"run lengths of {n_done} images: {args.rle}")
     return 1 if n_failed else 0
 
 

@@ -12,7 +12,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LAYOUT = "dsb2018"
 _IMAGE = re.compile(r"(?P<folder>(?:.*/)?(?P<id>[^/]+))/images/(?P=id)\.[^./]+")
 _MASK = re.compile(r"(?P<folder>.*[^/])/masks/[^/]+")
-_CSV_HEADER = "ImageId,EncodedPixels"
+CSV_COLUMNS = ("ImageId", "EncodedPixels")
 
 
 def find(tree: Tree) -> list[Found]:
@@ -61,10 +61,24 @@ def _image_folders(tree: Tree) -> dict[str, str]:
 
 def encode_rle(mask: NDArray[np.bool_]) -> str:
     """Encode a mask (Y, X) as ``start length …``, column by column, counted from 1."""
-    flat = np.concatenate([[False], mask.ravel(order="F"), [False]])
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    starts, lengths = edges[::2], edges[1::2] - edges[::2]
-    return " ".join(map(str, np.stack([starts, lengths], axis=1).ravel().tolist()))
+    return next(iter(encode_labels(mask.astype(np.int8)).values()), "")
+
+
+def encode_labels(labels: NDArray[np.integer[Any]]) -> dict[int, str]:
+    """Encode every nucleus of labels (Y, X) as ``encode_rle`` does, by its number in rising order.
+
+    All runs are found in one walk over the image, however many nuclei there are.
+    """
+    flat = labels.ravel(order="F")
+    starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]])[: flat.size])
+    lengths = np.diff(starts, append=flat.size)
+    numbers = flat[starts]
+    order = np.argsort(numbers, kind="stable")
+    order = order[numbers[order] > 0]
+    nuclei, first = np.unique(numbers[order], return_index=True)
+    runs = np.stack([starts + 1, lengths], axis=1)[order]
+    texts = (" ".join(map(str, part.ravel().tolist())) for part in np.split(runs, first[1:]))
+    return dict(zip(nuclei.tolist(), texts, strict=False))
 
 
 def decode_rle(text: str, shape: Size) -> NDArray[np.bool_]:
@@ -126,7 +140,7 @@ def _is_run_length_csv(tree: Tree, file: str) -> bool:
     if not file.lower().endswith(".csv"):
         return False
     with tree.open(file) as stream:
-        return stream.read(64).decode("utf-8-sig", errors="replace").startswith(_CSV_HEADER)
+        return stream.read(64).decode("utf-8-sig", errors="replace").startswith(",".join(CSV_COLUMNS))
 
 
 def _read(tree: Tree, name: str, image_file: str, masks: tuple[str, ...], table: RunLengthTable) -> Sample:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +14,16 @@ import numpy as np
 from napari_nucseg.data.images import ImageFile, read_image, to_planes
 from napari_nucseg.data.layout import is_image, unique_names
 from napari_nucseg.errors import ImageError, NucSegError, OutputError
-from napari_nucseg.jobs.export import write_labels, write_overlay
+from napari_nucseg.jobs.export import run_length_table, write_labels, write_overlay
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.nuclei.measuring import measure, write_table
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.segmentation.result import Progress, Segmentation
@@ -31,11 +34,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outputs:
-    """Which files are written for each image, and where."""
+    """Which files are written, and where: for each image in a folder, and the run lengths of all in one CSV."""
 
     folder: Path
     overlay: bool = False
     table: bool = False
+    run_lengths: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -94,9 +98,10 @@ def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
 def segment_files(
     images: Sequence[Path], outputs: Outputs, choices: Mapping[str, Any] | None = None
 ) -> Generator[BatchProgress, None, tuple[FileResult, ...]]:
-    """Segment image files and write their labels, on request with an overlay and a table.
+    """Segment image files and write their labels, on request with an overlay, a table and run lengths.
 
-    The files are named after the image: ``<name>_labels.tif``, ``<name>_overlay.png``, ``<name>_table.csv``.
+    The files are named after the image: ``<name>_labels.tif``, ``<name>_overlay.png``, ``<name>_table.csv``, and
+    ``<name>`` is its id among the run lengths, which appear when all images are done; failed ones have none.
     Axes and pixel size come from each image file unless they are chosen.
 
     Parameters
@@ -128,14 +133,14 @@ def segment_files(
     choices = {key: value for key, value in (choices or {}).items() if value is not None}
     # A diameter in µm may get its pixel size from each file, so a stand-in is checked here.
     checked = make_settings(**({"pixel_size_um": 1.0} if "diameter_um" in choices else {}) | choices)
-    model = load_model(checked.model)
+    model = load_model(checked.model, checked.quality)
     choose_device(checked.device, checked.precision)
     names = _output_names(images)
     results = []
-    for index, path in enumerate(images):
-        steps = _segment_file(path, outputs, names[path], choices, model)
-        result = yield from _guarded(path, index, len(images), steps)
-        results.append(result)
+    with run_length_table(outputs.run_lengths) if outputs.run_lengths else nullcontext() as add_run_lengths:
+        for index, path in enumerate(images):
+            steps = _segment_file(path, outputs, names[path], choices, model, add_run_lengths)
+            results.append((yield from _guarded(path, index, len(images), steps)))
     return tuple(results)
 
 
@@ -166,12 +171,20 @@ def settings_for(image: ImageFile, choices: Mapping[str, Any]) -> SegmentationSe
 
 
 def _segment_file(
-    path: Path, outputs: Outputs, name: str, choices: Mapping[str, Any], model: Model
+    path: Path,
+    outputs: Outputs,
+    name: str,
+    choices: Mapping[str, Any],
+    model: Model,
+    add_run_lengths: Callable[[str, NDArray[np.int32]], None] | None,
 ) -> Generator[Progress, None, FileResult]:
     image = read_image(path)
     settings = settings_for(image, choices)
     result = yield from segment_steps(image.pixels, settings, model)
-    return _write(path, outputs, name, image, result)
+    written = _write(path, outputs, name, image, result)
+    if add_run_lengths is not None:
+        add_run_lengths(name, result.labels)
+    return written
 
 
 def _write(path: Path, outputs: Outputs, name: str, image: ImageFile, result: Segmentation) -> FileResult:

@@ -160,7 +160,8 @@ def evaluate_model(
     choices = {key: value for key, value in (choices or {}).items() if value is not None}
     if true_diameter:
         choices = {key: value for key, value in choices.items() if not key.startswith("diameter")}
-    loaded = model or load_model(make_settings(**choices).model)
+    checked = make_settings(**choices)
+    loaded = model or load_model(checked.model, checked.quality)
 
     def predict(sample: Sample) -> Prediction:
         stated = {key: sample.metadata.get(key) for key in ("axes", "pixel_size_um")}

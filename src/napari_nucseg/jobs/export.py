@@ -1,22 +1,35 @@
-"""Results as files other programs read: labels as TIFF, outlines over the image as PNG, the table as CSV."""
+"""Results as files other programs read: labels as TIFF or run lengths, outlines as PNG, the table as CSV."""
 
 from __future__ import annotations
 
+import csv
+import errno
+import os
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.dsb2018 import CSV_COLUMNS, encode_labels
 from napari_nucseg.data.intensity import IntensityRange
-from napari_nucseg.errors import ImageError
-from napari_nucseg.files import written_whole
+from napari_nucseg.errors import ImageError, OutputError
+from napari_nucseg.files import in_words, written_whole
 from napari_nucseg.nuclei.measuring import write_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-__all__ = ["draw_outlines", "write_image", "write_labels", "write_overlay", "write_table"]
+__all__ = [
+    "draw_outlines",
+    "run_length_table",
+    "write_image",
+    "write_labels",
+    "write_overlay",
+    "write_table",
+]
 
 # Bright on a dark field and distinct from the pinks and violets of stained tissue.
 OUTLINE_COLOURS = np.array(
@@ -110,6 +123,41 @@ def write_overlay(path: str | Path, planes: NDArray[np.float32], labels: NDArray
     picture = Image.fromarray(draw_outlines(planes, labels))
     with written_whole(path) as part:
         picture.save(part, format="PNG")
+
+
+@contextmanager
+def run_length_table(path: str | Path) -> Iterator[Callable[[str, NDArray[np.integer[Any]]], None]]:
+    """Write the nuclei of many images as run lengths, in the form of the 2018 Data Science Bowl (CSV).
+
+    Columns ``ImageId,EncodedPixels``, a row a nucleus: pixels count from 1, column by column. An image without
+    nuclei has one row with nothing in the second column. The file appears when the context is left without an
+    error; an older one stays until then.
+
+    Yields
+    ------
+    add
+        Function of an image's id and its labels (Y, X), integers from 0.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written: at once where its place does not allow it.
+    """
+    path = Path(path)
+    with written_whole(path) as part:
+        if path.is_dir():  # said now, not after hours of work
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with part.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(CSV_COLUMNS)
+
+            def add(image_id: str, labels: NDArray[np.integer[Any]]) -> None:
+                try:
+                    writer.writerows((image_id, text) for text in encode_labels(labels).values() or ("",))
+                except OSError as error:
+                    raise OutputError(in_words(error, path)) from error
+
+            yield add
 
 
 def draw_outlines(planes: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:

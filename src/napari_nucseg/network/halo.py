@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from napari_nucseg.network.decoders import SegmentationNetwork
+
 TOLERANCE = 0.02  # largest change of a map value that still counts as none
 LARGEST_HALO_PX = 128
 
@@ -21,7 +23,7 @@ def measure_halo(network: nn.Module, images: list[NDArray[np.float32]], stride_p
     """Smallest context in pixels, a multiple of the stride, without which maps stay within ``TOLERANCE``.
 
     The middle of each image is predicted with the whole image around it and with less and less of it. All but
-    one in a thousand map values must stay within the tolerance.
+    one in a thousand map values of every head must stay within the tolerance; so do those of their mean then.
 
     Parameters
     ----------
@@ -44,15 +46,16 @@ def _change(
     inner = [(n // 3 // stride * stride, n // 3 // stride * stride + 4 * stride) for n in image.shape[1:]]
     window = tuple(slice(max(0, a - halo), b + halo) for a, b in inner)
     kept = tuple(slice(a - w.start, b - w.start) for (a, b), w in zip(inner, window, strict=True))
-    part = _maps(network, image[:, window[0], window[1]])[:, kept[0], kept[1]]
-    middle = whole[:, slice(*inner[0]), slice(*inner[1])]
+    part = _maps(network, image[:, window[0], window[1]])[..., kept[0], kept[1]]
+    middle = whole[..., slice(*inner[0]), slice(*inner[1])]
     return float(np.quantile(np.abs(part - middle), 0.999))
 
 
 def _maps(network: nn.Module, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Predict the maps (heads, 3, Y, X) of every head."""
     with torch.inference_mode():
         batch = torch.from_numpy(np.ascontiguousarray(image))[None].contiguous(
             memory_format=torch.channels_last
         )
-        maps: NDArray[np.float32] = activate(network(batch))[0].numpy()
+        maps: NDArray[np.float32] = activate(cast("SegmentationNetwork", network).heads(batch))[:, 0].numpy()
     return maps

@@ -13,51 +13,51 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from napari_nucseg.errors import ModelFileError, SettingsError, problems_in
 from napari_nucseg.files import written_whole
-from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.architectures import build_network
+from napari_nucseg.network.heads import network_of_head
+from napari_nucseg.network.model_card import FORMAT, ModelCard
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from torch import nn
 
+    from napari_nucseg.network.decoders import SegmentationNetwork
     from napari_nucseg.network.device import Device
 
-FORMAT = 1
+__all__ = [
+    "ACCURATE_MODEL",
+    "BUNDLED_DIR",
+    "DEFAULT_MODEL",
+    "FORMAT",
+    "GROUPS",
+    "HEADER_KEY",
+    "SUFFIX",
+    "Model",
+    "ModelCard",
+    "ModelInfo",
+    "automatic_model",
+    "find_model",
+    "list_models",
+    "load_model",
+    "models_dir",
+    "read_card",
+    "save_model",
+]
+
 HEADER_KEY = "napari-nucseg"
 SUFFIX = ".safetensors"
 BUNDLED_DIR = Path(__file__).parent.parent / "models"
 DEFAULT_MODEL = "nuclei-unet"
-
-
-class ModelCard(BaseModel):
-    """What a model file says about itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: int = FORMAT
-    name: str
-    title: str
-    description: str = ""
-    architecture: Architecture
-    canonical_diameter_px: float = Field(gt=0, description="Nucleus diameter the network was trained at.")
-    normalisation: tuple[float, float] = Field(
-        (0.5, 99.95), description="Percentiles of the image that become 0 and 1."
-    )
-    halo_px: int = Field(
-        64, ge=0, description="Context in network pixels beyond which nothing matters; measured."
-    )
-    licence: str = ""
-    training_data: tuple[str, ...] = ()
-    intended_use: str = ""
-    figures: dict[str, float] = {}
-    parent_sha256: str | None = None
-    history: tuple[str, ...] = ()
+ACCURATE_MODEL = "nuclei-unetpp"
+GROUPS = ("network",)
+"""Groups of tensors that a file may hold, by the first part of their names."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,22 @@ class ModelInfo:
     path: Path
     card: ModelCard
 
+    @property
+    def bundled(self) -> bool:
+        """Whether the model comes with the package."""
+        return self.path.parent == BUNDLED_DIR
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
     """A loaded model, ready to run; shared between callers, so never changed in place."""
 
     card: ModelCard
-    network: nn.Module
+    network: SegmentationNetwork
     path: Path
     sha256: str
     _elsewhere: dict[str, Model] = field(default_factory=dict, repr=False)
+    _heads: dict[int, Model] = field(default_factory=dict, repr=False)
 
     def on(self, device: Device) -> Model:
         """Return this model on the CPU, or its copy on an accelerator; the copy is kept for the next call."""
@@ -86,6 +92,20 @@ class Model:
         if device.name not in self._elsewhere:
             self._elsewhere[device.name] = replace(self, network=copy.deepcopy(self.network).to(device.torch))
         return self._elsewhere[device.name]
+
+    def fast(self) -> Model:
+        """Return what runs in fast quality: a U-Net++ cut down to one head, kept for the next call; else itself."""
+        architecture = self.card.architecture
+        if architecture.heads == 1:
+            return self
+        head = self.card.fast_head or architecture.heads - 1
+        if head not in self._heads:
+            card = self.card.model_copy(
+                update={"architecture": architecture.up_to_head(head), "fast_head": None}
+            )
+            network = network_of_head(self.network, architecture, head)
+            self._heads[head] = replace(self, card=card, network=network, _elsewhere={}, _heads={})
+        return self._heads[head]
 
     @property
     def info(self) -> ModelInfo:
@@ -111,8 +131,18 @@ def list_models() -> tuple[ModelInfo, ...]:
     return tuple(sorted(found.values(), key=lambda m: (m.name != DEFAULT_MODEL, m.name)))
 
 
-def find_model(name_or_path: str | Path = "auto") -> Path:
-    """Path of a model by its name, or the path itself; ``auto`` is the default model.
+def automatic_model(models: Sequence[ModelInfo], quality: str = "standard") -> ModelInfo | None:
+    """Choose among models listed by ``list_models`` for ``auto``: the only place where that is decided.
+
+    The bundled U-Net, or the bundled U-Net++ where accuracy is asked for; where neither is there, the first.
+    """
+    wanted = (ACCURATE_MODEL, DEFAULT_MODEL) if quality == "accurate" else (DEFAULT_MODEL,)
+    by_name = {model.name: model for model in models}
+    return next((by_name[name] for name in wanted if name in by_name), models[0] if models else None)
+
+
+def find_model(name_or_path: str | Path = "auto", quality: str = "standard") -> Path:
+    """Path of a model by its name, or the path itself; ``auto`` is what ``automatic_model`` chooses.
 
     Raises
     ------
@@ -127,24 +157,32 @@ def find_model(name_or_path: str | Path = "auto") -> Path:
             )
         return path
     models = list_models()
-    for model in models:
-        if str(name_or_path) in ("auto", model.name):
-            return model.path
+    if str(name_or_path) == "auto":
+        found = automatic_model(models, quality)
+    else:
+        found = next((model for model in models if model.name == str(name_or_path)), None)
+    if found is not None:
+        return found.path
     known = ", ".join(m.name for m in models) or "none"
     raise ModelFileError(
         f"got model {str(name_or_path)!r}; installed are: {known}. A file's name ends in {SUFFIX}."
     )
 
 
-def load_model(name_or_path: str | Path = "auto") -> Model:
+def load_model(name_or_path: str | Path = "auto", quality: str = "standard") -> Model:
     """Load a model by name or path; the last few stay in memory until their file changes.
+
+    Parameters
+    ----------
+    name_or_path : name of an installed model, path of a model file, or ``auto``.
+    quality : fast, standard or accurate; ``auto`` depends on it.
 
     Raises
     ------
     ModelFileError
         If the file is missing, damaged, made by a newer version, or is not ours.
     """
-    path = find_model(name_or_path).resolve()
+    path = find_model(name_or_path, quality).resolve()
     return _load(path, path.stat().st_mtime_ns)
 
 
@@ -188,6 +226,7 @@ def _load(path: Path, _modified_ns: int) -> Model:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}
+        _check_groups(tensors, path)
         network = build_network(card.architecture)
         _fill(network, _part(tensors, "network."))
     except (SafetensorError, OSError, RuntimeError, SettingsError) as error:
@@ -203,6 +242,14 @@ def _check_format(content: Any, path: Path) -> None:
     if version > FORMAT:
         raise ModelFileError(
             f"{path} has format {version}, this version reads up to {FORMAT}. Update napari-nucseg."
+        )
+
+
+def _check_groups(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
+    if unknown := sorted({name.partition(".")[0] for name in tensors} - set(GROUPS)):
+        raise ModelFileError(
+            f"{path} holds tensors of {', '.join(unknown)} besides {', '.join(GROUPS)}: it was made by a newer "
+            "version, or is not one of our models. Update napari-nucseg, or get the file again."
         )
 
 

@@ -11,7 +11,7 @@ import torch
 from napari_nucseg.errors import InferenceError
 from napari_nucseg.network.architectures import activate
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.network.tiling import batches, padded_length, plan_tiles
+from napari_nucseg.network.tiling import batches, pad_to_stride, padded_length, plan_axis, plan_tiles
 from napari_nucseg.nuclei.targets import MAP_NAMES
 
 if TYPE_CHECKING:
@@ -72,6 +72,13 @@ def default_batch(device: Device) -> int:
     return CPU_BATCH if device.kind == "cpu" else GPU_BATCH
 
 
+def count_tiles(model: Model, shape: tuple[int, int], plan: TilePlan) -> int:
+    """Count the tiles that an image of a (Y, X) shape at the network's scale takes."""
+    stride, halo = model.card.architecture.stride_px, model.card.halo_px
+    rows, columns = (len(plan_axis(padded_length(n, stride), plan.tile_px, halo, stride)) for n in shape)
+    return rows * columns
+
+
 def predict_steps(
     model: Model, image: NDArray[np.float32], plan: TilePlan
 ) -> Generator[TileProgress, None, Prediction]:
@@ -111,8 +118,7 @@ def _predict(
 ) -> Generator[TileProgress, None, NDArray[np.float32]]:
     stride = model.card.architecture.stride_px
     height, width = image.shape[1:]
-    padding = [(0, padded_length(n, stride) - n) for n in (height, width)]
-    padded = np.pad(image, ((0, 0), *padding), mode="symmetric")
+    padded = pad_to_stride(image, stride)
     tiles = plan_tiles((padded.shape[1], padded.shape[2]), plan.tile_px, model.card.halo_px, stride)
     maps = np.zeros((len(MAP_NAMES), *padded.shape[1:]), np.float32)
     network = model.on(plan.device).network

@@ -52,6 +52,12 @@ def padded_length(length: int, stride: int) -> int:
     return max(2, -(-length // stride)) * stride
 
 
+def pad_to_stride(image: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
+    """Mirror an image (C, Y, X) beyond its last row and column until its sides have ``padded_length``."""
+    padding = [(0, padded_length(n, stride) - n) for n in image.shape[1:]]
+    return np.pad(image, ((0, 0), *padding), mode="symmetric")
+
+
 def plan_axis(length: int, tile: int, halo: int, stride: int) -> list[Segment]:
     """Cover an axis whose length is a multiple of the stride with equal segments that start on the stride."""
     tile = max(tile // stride * stride, padded_length(2 * halo + RAMP_PX + stride, stride))

@@ -25,6 +25,11 @@ def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.fl
     return np.asarray(resized[0].numpy())
 
 
+def largest_scale(shape: tuple[int, int]) -> float:
+    """Largest factor at which an image of a (Y, X) shape stays within memory."""
+    return (MAX_NETWORK_PIXELS / (shape[0] * shape[1])) ** 0.5
+
+
 def network_scale(shape: tuple[int, int], diameter_px: float, canonical_px: float) -> tuple[float, str]:
     """Choose the factor from image to network pixels, and say in words where it had to be limited."""
     wanted = canonical_px / diameter_px
@@ -36,7 +41,7 @@ def network_scale(shape: tuple[int, int], diameter_px: float, canonical_px: floa
             f"Nuclei of {diameter_px:.0f} px are outside {allowed} px: "
             f"the image was scaled by {scale:g} instead of {wanted:.2g}."
         )
-    budget = (MAX_NETWORK_PIXELS / (shape[0] * shape[1])) ** 0.5
+    budget = largest_scale(shape)
     if scale > budget:
         note = f"The image was scaled by {budget:.2g} instead of {scale:.2g} to stay within memory."
         scale = budget

@@ -11,13 +11,14 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.data.intensity import IntensityRange
+from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.network.model_file import load_model
-from napari_nucseg.network.predict import TilePlan, default_batch, predict_steps
+from napari_nucseg.network.model_file import ACCURATE_MODEL, load_model
+from napari_nucseg.network.predict import TilePlan, default_batch
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
-from napari_nucseg.segmentation.rescale import network_scale, rescale
+from napari_nucseg.segmentation.looking import look_steps
+from napari_nucseg.segmentation.rescale import network_scale
 from napari_nucseg.segmentation.result import Progress, Segmentation
 from napari_nucseg.segmentation.settings import SegmentationSettings
 from napari_nucseg.segmentation.size import estimate_diameter
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
-    from napari_nucseg.network.predict import Prediction
+    from napari_nucseg.network.predict import Prediction, TileProgress
     from napari_nucseg.segmentation.size import DiameterEstimate
     from napari_nucseg.segmentation.window import Region
 
@@ -116,14 +117,14 @@ def segment_steps(
     image : as for ``segment``.
     settings : choices; defaults where None.
     model : a loaded model in place of the one ``settings`` name.
-    region : rows and columns to segment. Intensities and nucleus size are still taken from the whole image,
-        and pixels around the region are looked at, so its labels are those of the whole image, but for what
-        rounding changes where the image is rescaled.
+    region : rows and columns to segment. Intensities and nucleus size are taken from the whole image, and pixels
+        around are looked at: labels are those of the whole, but for rounding where the image is rescaled.
     """
     settings, clock = settings or SegmentationSettings(), _Clock()
     yield Progress("normalise", 0, 1)
     with clock("load"):
-        model = model or load_model(settings.model)
+        settings, model = _loaded(settings, model)
+        runs = model.fast() if settings.quality == "fast" else model
         device = choose_device(settings.device, settings.precision)
     with clock("normalise"):
         planes, notes = _normalised(image, settings, model)
@@ -132,20 +133,17 @@ def segment_steps(
         estimate, diameter_px = _diameter(planes, settings, model, device)
     shape = planes.shape[1], planes.shape[2]
     scale, limited = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
-    notes += [limited] if limited else []
-    halo_px = round(model.card.halo_px / scale + SURROUNDINGS * diameter_px)
-    window = Window.around(region, shape, halo_px, model.card.architecture.stride_px / scale)
+    notes += [*_about_quality(settings, model), *([limited] if limited else [])]
+    window = Window.around(region, shape, round(SURROUNDINGS * diameter_px))
     with clock("network"):
-        plan = TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
-        scaled = rescale(planes[:, *window.read], window.scaled_shape(scale))
-        prediction = yield from _network(model, scaled, plan, notes)
-        maps = rescale(prediction.maps, window.shape)
+        looks = look_steps(runs, planes, window, scale, settings.chosen_views, _plan(settings, device))
+        prediction = yield from _network(looks, notes)
     yield Progress("decode", 0, 1)
     with clock("decode"):
-        labels = decode(maps, settings.decoding, diameter_px=diameter_px, origin=window.origin)
+        labels = decode(prediction.maps, settings.decoding, diameter_px=diameter_px, origin=window.origin)
     return Segmentation(
         labels=np.ascontiguousarray(window.crop(labels)),
-        maps=np.ascontiguousarray(window.crop(maps)),
+        maps=np.ascontiguousarray(window.crop(prediction.maps)),
         settings=settings,
         model=model.info,
         diameter_px=diameter_px,
@@ -155,6 +153,17 @@ def segment_steps(
         notes=tuple(notes),
         region=region,
     )
+
+
+def _loaded(settings: SegmentationSettings, model: Model | None) -> tuple[SegmentationSettings, Model]:
+    """Return the model and the settings completed by its thresholds."""
+    model = model or load_model(settings.model, settings.quality)
+    return settings.with_thresholds(model.card.thresholds.model_dump()), model
+
+
+def _plan(settings: SegmentationSettings, device: Device) -> TilePlan:
+    """How to put the image through the network, to begin with."""
+    return TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
 
 
 def _normalised(
@@ -170,6 +179,7 @@ def _normalised(
     if not intensity.high > intensity.low:
         notes.append("All pixels have the same value: there is nothing to segment.")
     scaled = intensity.apply(planes)
+    scaled = equalise(scaled) if model.card.clahe else scaled
     return (np.repeat(scaled, 3, axis=0) if len(scaled) == 1 else scaled), notes
 
 
@@ -183,11 +193,20 @@ def _diameter(
     return estimate, estimate.diameter_px
 
 
+def _about_quality(settings: SegmentationSettings, model: Model) -> list[str]:
+    """Say what a quality other than the standard one means for this model."""
+    notes = []
+    if settings.model == "auto" and model.card.name == ACCURATE_MODEL:
+        notes.append(f"{model.card.title} was chosen for {settings.quality} quality.")
+    if settings.quality == "fast" and model.card.architecture.heads == 1:
+        notes.append(f"{model.card.title} has one head: fast quality is the same as standard.")
+    return notes
+
+
 def _network(
-    model: Model, image: NDArray[np.float32], plan: TilePlan, notes: list[str]
+    steps: Generator[TileProgress, None, Prediction], notes: list[str]
 ) -> Generator[Progress, None, Prediction]:
-    """Run the network, passing on its progress; what it had to change on the way is added to the notes."""
-    steps = predict_steps(model, image, plan)
+    """Pass on the network's progress; what it had to change on the way is added to the notes."""
     while True:
         try:
             tile = next(steps)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_nucseg.nuclei.decoding import DecodingSettings
+from napari_nucseg.segmentation.views import ACCURATE_VIEWS, VIEWS, ViewsName
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_nucseg.segmentation.views import Views
+
+Quality = Literal["fast", "standard", "accurate"]
 Precision = Literal["auto", "bfloat16", "float16", "float32"]
 
 
@@ -18,6 +25,12 @@ class SegmentationSettings(BaseModel):
 
     model: str = Field(
         "auto", title="Model", description="Name of an installed model, or path of a model file."
+    )
+    quality: Quality = Field(
+        "standard",
+        title="Quality",
+        description="fast: a part of the network where it is a U-Net++. standard: all of it. accurate: the mean "
+        "over mirrored and rescaled views of the image, several times slower.",
     )
     axes: str | None = Field(
         None,
@@ -41,6 +54,11 @@ class SegmentationSettings(BaseModel):
         gt=0,
         title="Diameter (µm)",
         description="Median nucleus diameter in micrometres; needs a pixel size.",
+    )
+    views: ViewsName = Field(
+        "auto",
+        title="Views",
+        description="Views of the image whose maps are averaged. auto: what the quality stands for.",
     )
     device: str = Field("auto", title="Device", description="auto, cuda, cuda:1, mps or cpu.")
     precision: Precision = Field(
@@ -70,3 +88,17 @@ class SegmentationSettings(BaseModel):
         if self.diameter_um is not None and self.pixel_size_um is not None:
             return self.diameter_um / self.pixel_size_um
         return self.diameter_px
+
+    @property
+    def chosen_views(self) -> Views:
+        """How the network is shown the image."""
+        auto: ViewsName = ACCURATE_VIEWS if self.quality == "accurate" else "plain"
+        return VIEWS[auto if self.views == "auto" else self.views]
+
+    def with_thresholds(self, thresholds: Mapping[str, Any]) -> SegmentationSettings:
+        """Take a model's thresholds where the user has set none."""
+        unset = {
+            name: value for name, value in thresholds.items() if name not in self.decoding.model_fields_set
+        }
+        decoding = DecodingSettings(**{**self.decoding.model_dump(), **unset})
+        return self.model_copy(update={"decoding": decoding})

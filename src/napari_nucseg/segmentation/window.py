@@ -29,8 +29,8 @@ class Window:
     ) -> Window:
         """Take a region of an image of a (Y, X) shape, plus a halo; None is the whole image.
 
-        What is read starts on a multiple of ``step_px``, the network's stride in image pixels: it sees the same
-        pixels in another way when they are shifted by less.
+        What is read starts and ends on multiples of ``step_px``, or at the image's end. For the network that is its
+        stride in image pixels: it sees the same pixels in another way when they are shifted by less.
 
         Raises
         ------
@@ -45,7 +45,10 @@ class Window:
                 f"the region {region} holds no pixel of the {shape[1]} x {shape[0]} px image. Draw another."
             )
         read = [
-            (round(max(0, a - halo_px) // step_px * step_px), min(n, b + halo_px))
+            (
+                round(max(0, a - halo_px) // step_px * step_px),
+                min(n, round(-(-(b + halo_px) // step_px) * step_px)),
+            )
             for (a, b), n in zip(limits, shape, strict=True)
         ]
         kept = [slice(a - start, b - start) for (a, b), (start, _) in zip(limits, read, strict=True)]

@@ -1,0 +1,54 @@
+"""What a model file says about itself: the JSON in its header."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from napari_nucseg.network.architectures import Architecture
+
+FORMAT = 1
+
+
+class Thresholds(BaseModel):
+    """Decoding settings that serve a model best; used where the user sets none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    foreground_threshold: float = Field(0.5, ge=0.05, le=0.95)
+    core_threshold: float = Field(0.5, ge=0.05, le=0.95)
+
+
+class ModelCard(BaseModel):
+    """What a model file says about itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    name: str
+    title: str
+    description: str = ""
+    architecture: Architecture
+    canonical_diameter_px: float = Field(gt=0, description="Nucleus diameter the network was trained at.")
+    normalisation: tuple[float, float] = Field(
+        (0.5, 99.95), description="Percentiles of the image that become 0 and 1."
+    )
+    clahe: bool = Field(False, description="Whether contrast is equalised locally before the network.")
+    halo_px: int = Field(
+        64, ge=0, description="Context in network pixels beyond which nothing matters; measured."
+    )
+    fast_head: int | None = Field(
+        None, ge=1, description="Head of a U-Net++ that fast quality runs, from 1. None: the last but one."
+    )
+    thresholds: Thresholds = Thresholds()
+    licence: str = ""
+    training_data: tuple[str, ...] = ()
+    intended_use: str = ""
+    figures: dict[str, float] = {}
+    parent_sha256: str | None = None
+    history: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _fast_head_exists(self) -> ModelCard:
+        if self.fast_head is not None and self.fast_head > self.architecture.heads:
+            raise ValueError(f"got fast_head {self.fast_head}; the network has {self.architecture.heads}")
+        return self

@@ -1,0 +1,135 @@
+"""Maps of an image on its own grid: the network is shown one or more views of it, the answers are averaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_nucseg.network.predict import Prediction, count_tiles, predict_steps
+from napari_nucseg.network.tiling import pad_to_stride
+from napari_nucseg.segmentation.rescale import largest_scale, rescale
+from napari_nucseg.segmentation.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.network.predict import TilePlan, TileProgress
+    from napari_nucseg.segmentation.views import Symmetry, Views
+
+LARGEST_STEP = 8  # strides; a region is read with up to this much more around it than the network needs
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One pass of the network.
+
+    Attributes
+    ----------
+    window : what is read for it, and which part of that is wanted
+    scale : from image to network pixels
+    symmetry : how the image is held
+    stride_px : the network's stride
+    """
+
+    window: Window
+    scale: float
+    symmetry: Symmetry
+    stride_px: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns in network pixels, before turning."""
+        return self.window.scaled_shape(self.scale)
+
+    def show(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cut out of (3, Y, X) what the network is shown.
+
+        It is padded before it is turned: so the stride's grid lies on the same pixels however it is held, and a
+        region is seen as it is within the whole.
+        """
+        scaled = rescale(image[:, *self.window.read], self.shape)
+        return self.symmetry.apply(pad_to_stride(scaled, self.stride_px))
+
+    def take_back(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring maps of what was shown back to the wanted part of the image's grid."""
+        upright = self.symmetry.undo(maps)[:, : self.shape[0], : self.shape[1]]
+        return self.window.crop(rescale(upright, self.window.shape))
+
+
+def look_steps(
+    model: Model, image: NDArray[np.float32], wanted: Window, scale: float, views: Views, plan: TilePlan
+) -> Generator[TileProgress, None, Prediction]:
+    """Predict the maps of what a window reads of an image; yields after every batch of tiles, counting all views.
+
+    Memory does not grow with the number of views: their mean is taken as they come.
+
+    Parameters
+    ----------
+    model : loaded model.
+    image : (3, Y, X) float32, 0…1, whole.
+    wanted : the part to predict, ``wanted.read``; around it as much is looked at as the network's halo needs.
+    scale : from image to network pixels.
+    views : how to look at it; views that would take too much memory are shown at a smaller scale.
+    plan : device, tile and batch size to begin with.
+
+    Raises
+    ------
+    InferenceError
+        As ``predict_steps``.
+    """
+    looks = _plan_looks(model, (image.shape[1], image.shape[2]), wanted, scale, views)
+    mean: NDArray[np.float32] | None = None
+    done = 0
+    for number, look in enumerate(looks, start=1):
+        ahead = sum(count_tiles(model, later.shape, plan) for later in looks[number:])
+        prediction = yield from _counted(predict_steps(model, look.show(image), plan), done, ahead)
+        plan = prediction.plan
+        done += count_tiles(model, look.shape, plan)
+        mean = _sum(mean, look.take_back(prediction.maps))
+        del prediction  # its maps need not stay in memory while the next view is looked at
+    assert mean is not None  # there is at least one view
+    return Prediction(mean if len(looks) == 1 else mean / np.float32(len(looks)), plan)
+
+
+def _sum(so_far: NDArray[np.float32] | None, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    return maps if so_far is None else np.add(so_far, maps, out=so_far)
+
+
+def _plan_looks(
+    model: Model, shape: tuple[int, int], wanted: Window, scale: float, views: Views
+) -> list[_Look]:
+    halo_px, stride_px = model.card.halo_px, model.card.architecture.stride_px
+    largest = max(scale, largest_scale(shape))
+    looks = []
+    for at in dict.fromkeys(min(scale * factor, largest) for factor in views.scales):
+        window = Window.around(wanted.read, shape, round(halo_px / at), _whole_step(stride_px / at))
+        looks += [_Look(window, at, symmetry, stride_px) for symmetry in views.symmetries]
+    return looks
+
+
+def _whole_step(stride_px: float) -> float:
+    """Smallest multiple of the stride in image pixels that is a whole number, or as near to one as there is.
+
+    A window that starts between pixels would be rescaled onto other network pixels than within the whole image.
+    """
+    steps = stride_px * np.arange(1, LARGEST_STEP + 1)
+    off = np.abs(steps - np.round(steps)).round(2)
+    return float(steps[off.argmin()])
+
+
+def _counted(
+    steps: Generator[TileProgress, None, Prediction], done: int, ahead: int
+) -> Generator[TileProgress, None, Prediction]:
+    """Pass on the progress of one pass among others."""
+    while True:
+        try:
+            tile = next(steps)
+        except StopIteration as end:
+            prediction: Prediction = end.value
+            return prediction
+        yield replace(tile, done=done + tile.done, total=done + tile.total + ahead)

@@ -1,0 +1,116 @@
+"""Installing and removing model files: real files in real folders."""
+
+import os
+
+import pytest
+
+import napari_nucseg
+from napari_nucseg.errors import ModelFileError, OutputError
+from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.installing import install_model, remove_model
+from napari_nucseg.network.model_file import ModelCard, list_models, load_model, read_card, save_model
+
+SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
+NETWORK = build_network(SMALL)
+
+
+def make_file(path, name="histo"):
+    card = ModelCard(name=name, title="Histo", architecture=SMALL, canonical_diameter_px=24, licence="NC")
+    save_model(path, card, NETWORK)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path, monkeypatch):
+    """Folder of the user's own models, which need not exist yet."""
+    monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "own"))
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def file(tmp_path):
+    return make_file(tmp_path / "downloaded.safetensors")
+
+
+def own_names():
+    return [model.name for model in list_models() if not model.bundled]
+
+
+def test_an_installed_model_is_the_file_and_can_be_loaded_by_name(file, own):
+    model = napari_nucseg.install_model(file)
+    assert model.path == own / "histo.safetensors"
+    assert model.card.licence == "NC"
+    assert model.path.read_bytes() == file.read_bytes()
+    assert os.listdir(own) == ["histo.safetensors"]
+    assert load_model("histo").card == read_card(file)
+
+
+def test_another_name_changes_the_card_and_nothing_else(file, own):
+    install_model(file, "mine")
+    loaded, original = load_model("mine"), load_model(file)
+    assert loaded.card == original.card.model_copy(update={"name": "mine"})
+    ours, theirs = loaded.network.state_dict(), original.network.state_dict()
+    assert all((ours[key] == theirs[key]).all() for key in theirs)
+
+
+def test_a_name_that_is_taken_needs_force_and_another_file_keeps_its_place(file, own, tmp_path):
+    own.mkdir()
+    copied = make_file(own / "copied-by-hand.safetensors")
+    with pytest.raises(ModelFileError, match="--force"):
+        install_model(file)
+    assert install_model(file, force=True).path == copied
+    assert os.listdir(own) == ["copied-by-hand.safetensors"], "two files of one name would hide each other"
+
+
+def _damage(file):
+    file.write_bytes(file.read_bytes()[:-500])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name", "words"),
+    [
+        pytest.param(_damage, None, "no readable safetensors", id="damaged"),
+        pytest.param(lambda f: f.unlink(), None, "no model file", id="missing"),
+        pytest.param(None, "nuclei-unet", "comes with napari-nucseg", id="bundled"),
+        pytest.param(None, "../outside", "cannot be a model's name", id="path"),
+        pytest.param(None, "auto", "cannot be a model's name", id="auto"),
+        pytest.param(lambda f: make_file(f, "a/b"), None, "cannot be a model's name", id="card"),
+    ],
+)
+@pytest.mark.parametrize("force", [False, True])
+def test_what_cannot_be_installed_is_refused_and_leaves_nothing(file, own, spoil, name, words, force):
+    if spoil:
+        spoil(file)
+    with pytest.raises(ModelFileError, match=words):
+        install_model(file, name, force=force)
+    assert not own.exists()
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    (tmp_path / "weights.pt").write_bytes(b"anything")
+    with pytest.raises(ModelFileError, match=r"ends in \.safetensors"):
+        install_model(tmp_path / "weights.pt")
+
+
+def test_a_model_is_not_installed_over_itself(file):
+    model = install_model(file)
+    with pytest.raises(ModelFileError, match="already"):
+        install_model(model.path, force=True)
+    assert own_names() == ["histo"]
+
+
+def test_a_place_that_cannot_be_written_is_said(file, own):
+    own.write_text("a file where the folder should be")
+    with pytest.raises(OutputError, match="cannot write"):
+        install_model(file)
+
+
+def test_only_own_models_are_removed(file, own):
+    install_model(file)
+    with pytest.raises(ModelFileError, match="your own models are: histo"):
+        remove_model("nothing")
+    if bundled := [model.name for model in list_models() if model.bundled]:
+        with pytest.raises(ModelFileError, match="comes with"):
+            remove_model(bundled[0])
+    assert remove_model("histo") == own / "histo.safetensors"
+    assert own_names() == []
