@@ -151,6 +151,11 @@ def test_a_damaged_checkpoint_is_said(write_job, train, tmp_path):
         train(write_job(steps=2), resume=True)
 
 
+def test_a_loss_that_bursts_is_said(write_job, train):
+    with pytest.raises(TrainingError, match=r"the loss became.*lower the learning rate"):
+        train(write_job(steps=20, warmup_steps=0, learning_rate=1e30))
+
+
 def test_an_output_that_cannot_be_written_is_said(write_job, train, tmp_path):
     (tmp_path / "runs").write_text("a file, not a folder")
     with pytest.raises(OutputError, match="cannot write"):

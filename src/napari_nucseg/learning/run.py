@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -100,10 +101,6 @@ class Run:
             heads = self.network.heads(image.contiguous(memory_format=torch.channels_last))
         losses = supervise(heads, targets, self.job.loss)
         loss = torch.stack(list(losses.values())).sum()
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss became {float(loss)} at step {step}. Lower the learning rate and resume."
-            )
         self.optimizer.zero_grad()
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
@@ -111,7 +108,17 @@ class Run:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.update_parameters(self.network)
-        return {name: float(value.detach()) for name, value in losses.items()}
+        return self._told(step, losses)
+
+    def _told(self, step: int, losses: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Wait for the device, once a step, and return the losses as numbers."""
+        values = torch.stack(list(losses.values())).tolist()
+        if not all(map(math.isfinite, values)):
+            raise TrainingError(
+                f"the loss became {sum(values)} at step {step}. Use another name, or delete the run's folder, and "
+                "lower the learning rate."
+            )
+        return dict(zip(losses, values, strict=True))
 
     def _learning_rate(self, step: int) -> float:
         return self.job.optimizer.learning_rate * self.job.schedule.factor_at(step, self.total)
@@ -161,7 +168,7 @@ class Run:
     @property
     def _identity(self) -> str:
         """Settings that decide the result, as JSON; where it runs and what it is called do not."""
-        names = ("output", "checkpoint_seconds", "device", "precision", "title", "description", "tensorboard")
+        names = ("output", "checkpoint_seconds", "device", "precision", "title", "description", "tensorboard", "size")
         beside: dict[str, Any] = dict.fromkeys(names, True)
         if not self.best:
             beside["validation"] = True  # only looking on
