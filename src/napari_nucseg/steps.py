@@ -10,6 +10,13 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+class Cancelled(BaseException):
+    """Thrown into slow work that shall stop, which may still return what it has.
+
+    No ``Exception``: work that goes on after any failure must not go on after this.
+    """
+
+
 def drain(steps: Generator[Any, None, Result]) -> Result:
     """Run slow work to its end and return its result, whatever it reports on the way."""
     while True:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from napari.layers import Labels
+from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.segment_form import EMPTY_STATE
+from napari_nucseg.network.model_card import Thresholds
+from napari_nucseg.network.model_file import automatic_model, list_models, load_model, save_model
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QMessageBox
@@ -123,6 +126,66 @@ def test_cancel_stops_within_a_tile_and_changes_nothing(viewer, user, widget, nu
     assert "Cancelled" in user.said()
     assert not widget.form.running.isVisible()
     assert not any(isinstance(layer, Labels) for layer in viewer.layers)
+
+
+def test_cancelling_a_stack_keeps_the_slices_that_are_done(viewer, user, widget, nuclei):
+    viewer.add_image(np.stack([nuclei] * 12))
+    widget.form.axes.slices.setCurrentIndex(1)
+    slices = []
+    widget.controller.progressed.connect(lambda progress: slices.append(progress.message))
+    user.click(widget.form.run)
+    user.qtbot.waitUntil(lambda: bool(slices) and slices[-1].startswith("Slice 2"), timeout=60_000)
+    with user.qtbot.waitSignal(widget.controller.done, timeout=60_000) as done:
+        user.click(widget.form.cancel)
+    user.wait_until_idle()
+    layer, result = done.args
+    kept = len(result.planes)
+    assert 0 < kept < 12
+    assert f"Cancelled: {kept} of 12 slices are done and kept." in user.said()
+    filled = [bool(plane.any()) for plane in layer.data]
+    assert filled == [True] * kept + [False] * (12 - kept)
+
+
+def test_quality_is_chosen_and_the_automatic_model_says_what_it_is(viewer, user, widget, nuclei):
+    viewer.add_image(nuclei)
+    quality = widget.form.quality_form.editors["quality"].widget
+    assert quality.isVisible()
+    assert quality.currentText() == "standard"
+    assert widget.form.model.currentData() == "auto"
+    for chosen in ("fast", "accurate"):
+        quality.setCurrentText(chosen)
+        expected = automatic_model(list_models(), chosen)
+        assert widget.form.model.currentText() == f"Automatic: {expected.card.title}"
+    state = read_state(user.segment())
+    assert state.settings.quality == "accurate"
+    assert state.model_name == expected.name
+    user.click(widget.form.result.python)
+    assert "quality='accurate'" in QApplication.clipboard().text()
+    user.click(widget.form.result.methods)
+    n_views = len(state.settings.chosen_views)
+    assert f"Quality: accurate. The network's maps were averaged over {n_views} views" in (
+        QApplication.clipboard().text()
+    )
+
+
+def test_a_models_thresholds_are_the_sliders_defaults(viewer, user, widget, nuclei, tmp_path):
+    bundled = load_model()
+    card = bundled.card.model_copy(update={"thresholds": Thresholds(foreground_threshold=0.62)})
+    save_model(tmp_path / "own.safetensors", card, bundled.network)
+    viewer.add_image(nuclei)
+    widget.form.model.addItem("own", str(tmp_path / "own.safetensors"))
+    widget.form.model.setCurrentIndex(widget.form.model.count() - 1)
+    widget.form.diameter.set_diameter_px(24)
+    layer = user.segment()
+    slider = widget.form.result.form.editors["foreground_threshold"].widget
+    assert slider.value() == pytest.approx(0.62)
+    slider.setValue(0.5)
+    user.wait_until_idle()
+    user.click(widget.form.result.python)
+    assert "foreground_threshold=0.5" in QApplication.clipboard().text()
+    user.click(widget.form.result.defaults)
+    user.wait_until_idle()
+    assert read_state(layer).settings.decoding.foreground_threshold == pytest.approx(0.62)
 
 
 def test_second_click_restarts(viewer, user, widget, nuclei):

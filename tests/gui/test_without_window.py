@@ -18,6 +18,7 @@ from napari_nucseg._napari.shortcuts import SEGMENT_KEY
 from napari_nucseg._napari.text import count_nuclei, summary_text
 from napari_nucseg._napari.workers import Failed, Finished, drive
 from napari_nucseg.errors import ImageError, InferenceError
+from napari_nucseg.steps import Cancelled
 
 
 def _squares(**places: tuple[int, int]) -> np.ndarray:
@@ -151,6 +152,23 @@ def test_worker_turns_errors_into_words_and_closes_what_it_cancels():
     cancelled.set()
     assert _outcome(driving) is None
     assert len(closed) == 4
+
+
+def test_cancelled_work_may_return_what_it_has():
+    def steps():
+        done = []
+        try:
+            for number in range(5):
+                yield number
+                done.append(number)
+        except Cancelled:
+            return done
+
+    cancelled = threading.Event()
+    driving = drive(steps, cancelled)
+    next(driving)
+    cancelled.set()
+    assert _outcome(driving) == Finished([])
 
 
 def _outcome(generator):

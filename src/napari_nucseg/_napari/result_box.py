@@ -24,8 +24,9 @@ class ResultBox(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._standard = DecodingSettings()
         self.form = SettingsForm(DecodingSettings, SLIDERS)
-        self.defaults = _button("Defaults", "Back to the standard settings.")
+        self.defaults = _button("Defaults", "Back to the settings that serve the model best.")
         self.table = _button(
             "Save table (CSV)…", "Label, area, centroid and mean intensity of every nucleus."
         )
@@ -42,18 +43,15 @@ class ResultBox(QWidget):
 
     def show_state(self, state: LayerState) -> None:
         """Show a layer's settings without changing it."""
-        diameters = [s.diameter_px for s in map(state.maps.get, state.maps) if s is not None]
-        if diameters:
-            nucleus_px = pi / 4 * diameters[-1] ** 2
+        cached = [s for s in map(state.maps.get, state.maps) if s is not None]
+        if cached:
+            self._standard = DecodingSettings(**cached[-1].model.card.thresholds.model_dump())
+            nucleus_px = pi / 4 * cached[-1].diameter_px ** 2
             area = self.form.editors["min_area_px"]
             if isinstance(area, OptionalIntSlider):
                 area.set_automatic(round(nucleus_px / 20), round(nucleus_px))
         self.form.set_values(state.settings.decoding)
         self.form.setEnabled(bool(state.maps))
-
-    def show_defaults(self) -> None:
-        """Show the standard settings without telling anyone."""
-        self.form.set_values(DecodingSettings())
 
     def _make_adjust(self) -> QGroupBox:
         box = QGroupBox("Adjust")
@@ -75,7 +73,7 @@ class ResultBox(QWidget):
         self.decoding_changed.emit(DecodingSettings(**self.form.values()))
 
     def _reset(self) -> None:
-        self.show_defaults()
+        self.form.set_values(self._standard)
         self._tell()
 
 

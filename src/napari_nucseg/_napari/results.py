@@ -138,7 +138,7 @@ def _state_of(result: JobResult, image: Image, snapshot: np.ndarray) -> LayerSta
         model_name=result.model.card.name,
         model_title=result.model.card.title,
         model_sha256=result.model.sha256,
-        settings=job.settings,
+        settings=next(iter(result.planes.values())).settings,
         regions={} if job.region is None else dict.fromkeys(result.planes, job.region),
         maps=maps,
         snapshot=snapshot,

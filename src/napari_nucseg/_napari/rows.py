@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QSizePolicy
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
-LABEL_WIDTH_PX = 64
+LABEL_WIDTH_PX = 72
 
 
 def form_rows(parent: QWidget | None = None) -> QFormLayout:
@@ -31,7 +31,12 @@ def add_row(rows: QFormLayout, label: str, field: QWidget, width_px: int = LABEL
 def growing_combo() -> QComboBox:
     """Combo box that takes the width there is, whatever its longest entry."""
     combo = QComboBox()
+    let_grow(combo)
+    return combo
+
+
+def let_grow(combo: QComboBox) -> None:
+    """Let a combo box take the width there is, whatever its longest entry."""
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(8)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return combo

@@ -119,7 +119,7 @@ class SegmentController(QObject):
         self.started.emit()
 
     def cancel(self) -> None:
-        """Stop at the next tile; nothing is changed then."""
+        """Stop at the next tile; of a stack, the slices that are done are kept, and nothing else is changed."""
         self._runs.cancel()
 
     def shut(self) -> None:

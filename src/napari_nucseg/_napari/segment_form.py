@@ -22,6 +22,7 @@ from superqt import QCollapsible
 from napari_nucseg._napari.diameter_choice import DiameterChoice
 from napari_nucseg._napari.image_choice import AxesChoice, WhereChoice
 from napari_nucseg._napari.layer_choice import ImageLayerChoice
+from napari_nucseg._napari.model_choice import ModelChoice
 from napari_nucseg._napari.parameter_form import SettingsForm
 from napari_nucseg._napari.result_box import ResultBox
 from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
@@ -31,7 +32,6 @@ from napari_nucseg.segmentation.settings import SegmentationSettings
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from qtpy.QtCore import QObject
-    from qtpy.QtWidgets import QComboBox
 
 EMPTY_STATE = "Open an image first:\nFile ▸ Open Sample ▸ NucSeg"
 ADVANCED = ("precision", "tile_px", "batch_size")
@@ -64,10 +64,12 @@ class SegmentForm(QWidget):
         self.empty = QLabel(EMPTY_STATE, alignment=Qt.AlignmentFlag.AlignCenter)
         self.image = ImageLayerChoice(viewer)
         self.axes = AxesChoice()
-        self.model = _combo("Reading models…")
+        self.model = ModelChoice()
+        self.quality_form = SettingsForm(SegmentationSettings, ("quality",))
         self.diameter = DiameterChoice()
         self.where = WhereChoice()
-        self.device = _combo("Automatic")
+        self.device = growing_combo()
+        self.device.addItem("Automatic", "auto")
         self.advanced_form = SettingsForm(SegmentationSettings, ADVANCED)
         self.advanced = self._make_advanced()
         self.run = QPushButton("Segment nuclei")
@@ -106,6 +108,7 @@ class SegmentForm(QWidget):
         add_row(rows, "Image", self.image)
         rows.addRow(self.axes)
         add_row(rows, "Model", self.model)
+        rows.addRow(self.quality_form)
         add_row(rows, "Diameter", self.diameter)
         add_row(rows, "Where", self.where)
         rows.addRow(self.advanced)
@@ -150,9 +153,3 @@ class SegmentForm(QWidget):
         outer.addWidget(scroll)
         # without this napari puts an empty half below the form
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
-
-
-def _combo(placeholder: str) -> QComboBox:
-    combo = growing_combo()
-    combo.addItem(placeholder, "auto")
-    return combo

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.errors import ImageError
+from napari_nucseg.steps import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -67,15 +68,21 @@ class JobProgress:
 
 @dataclass(frozen=True, eq=False)
 class JobResult:
-    """Segmentations by plane, and the model that made them."""
+    """Segmentations by plane, at least one, and the model that made them."""
 
     job: SegmentJob
     planes: Mapping[PlaneIndex, Segmentation]
     model: Model
 
+    @property
+    def cut_short(self) -> str:
+        """What a cancelled run got done, in words; empty where it came to its end."""
+        n_done, n_all = len(self.planes), len(self.job.planes)
+        return "" if n_done == n_all else f"Cancelled: {n_done} of {n_all} slices are done and kept."
+
 
 def run_job(job: SegmentJob) -> Generator[JobProgress, None, JobResult]:
-    """Segment plane by plane.
+    """Segment plane by plane. Cancelled, it returns the planes that are done, if there are any.
 
     Raises
     ------
@@ -87,11 +94,15 @@ def run_job(job: SegmentJob) -> Generator[JobProgress, None, JobResult]:
     make_torch_safe()
     from napari_nucseg.network.model_file import load_model
 
-    model = load_model(job.settings.model)
+    model = load_model(job.settings.model, job.settings.quality)
     done: dict[PlaneIndex, Segmentation] = {}
     for number, index in enumerate(job.planes):
         try:
             done[index] = yield from _run_plane(job, model, number, index)
+        except Cancelled:
+            if not done:
+                raise
+            break
         except ImageError as error:
             if len(job.planes) == 1:
                 raise

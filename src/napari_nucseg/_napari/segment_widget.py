@@ -103,6 +103,7 @@ class SegmentWidget(QWidget):
         form, controller = self.form, self.controller
         form.image.layer_changed.connect(self._image_changed)
         form.run.clicked.connect(self.segment)
+        form.quality_form.changed.connect(self._quality_changed)
         form.cancel.clicked.connect(controller.cancel)
         form.diameter.measure_requested.connect(self._measure_line)
         form.where.draw_requested.connect(self._draw_region)
@@ -138,6 +139,7 @@ class SegmentWidget(QWidget):
             channel=form.axes.chosen_channel(),
             device=form.device.currentData(),
             decoding=self._decoding(),
+            **form.quality_form.values(),
             **form.diameter.choices(),
             **form.advanced_form.values(),
         )
@@ -148,7 +150,12 @@ class SegmentWidget(QWidget):
     def _decoding(self) -> DecodingSettings:
         from napari_nucseg.nuclei.decoding import DecodingSettings
 
-        return DecodingSettings(**self.form.result.form.values())
+        # sliders nobody sees must not decide over the next run: the model's own thresholds do
+        seen = self.form.result.isVisibleTo(self.form)
+        return DecodingSettings(**self.form.result.form.values()) if seen else DecodingSettings()
+
+    def _quality_changed(self) -> None:
+        self.form.model.show_quality(self.form.quality_form.values()["quality"])
 
     def _image_changed(self) -> None:
         image = self.form.image.layer
@@ -162,23 +169,14 @@ class SegmentWidget(QWidget):
         layer = self._result()
         state = None if layer is None else read_state(layer)
         self.form.result.setVisible(state is not None)
-        if state is None:  # sliders nobody sees must not decide over the next run
-            self.form.result.show_defaults()
-        else:
+        if state is not None:
             self.form.result.show_state(state)
 
     def _result(self) -> Labels | None:
         return result_layer(self._viewer, self.form.image.layer)
 
     def _show_catalogue(self, catalogue: Catalogue) -> None:
-        self.form.model.clear()
-        for model in catalogue.models:
-            self.form.model.addItem(model.card.title, model.name)
-            self.form.model.setItemData(
-                self.form.model.count() - 1, model.card.description, Qt.ItemDataRole.ToolTipRole
-            )
-        if not catalogue.models:
-            self.form.model.addItem("no model installed", "auto")
+        self.form.model.show_models(catalogue.models, self.form.quality_form.values()["quality"])
         self.form.device.clear()
         self.form.device.addItem(f"Automatic ({catalogue.devices[0].description})", "auto")
         for device in catalogue.devices:
@@ -202,6 +200,7 @@ class SegmentWidget(QWidget):
         last = list(result.planes.values())[-1]
         device = short_device(last.device.name, last.device.description)
         notes = dict.fromkeys(note for s in result.planes.values() for note in s.notes)
+        notes |= {result.cut_short: None} if result.cut_short else {}
         self._say_summary(layer, [f"{seconds:.1f} s on {device}", *notes])
         for note in notes:
             show_info(note)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import napari_nucseg
+from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from napari_nucseg._napari.layer_state import LayerState
+    from napari_nucseg.segmentation.segment import Segmentation
     from napari_nucseg.segmentation.size import DiameterEstimate
 
 DOUBTFUL = 0.4  # confidence below which the user is asked to check the estimated diameter
@@ -25,6 +27,9 @@ CITATIONS = (
     "U-Net: Ronneberger, Fischer & Brox (2015), doi:10.1007/978-3-319-24574-4_28",
     "napari: napari contributors, doi:10.5281/zenodo.3555620",
 )
+KIND_CITATIONS = {
+    "unetplusplus": "U-Net++: Zhou et al. (2018), doi:10.1007/978-3-030-00889-5_1",
+}
 TRAINING_CITATIONS = {
     "dsb2018": "2018 Data Science Bowl: Caicedo et al. (2019), doi:10.1038/s41592-019-0612-7",
     "tnbc": "TNBC: Naylor et al. (2018), doi:10.5281/zenodo.1175282",
@@ -74,7 +79,7 @@ def short_device(name: str, description: str) -> str:
 
 def python_text(state: LayerState) -> str:
     """Python that segments the same image with the same settings."""
-    choices = dict(_changed(state.settings))
+    choices = dict(_changed(state.settings, _standard_decoding(state)))
     choices["model"] = state.model_name
     stack = " × ".join(map(str, state.layout.stack_shape))
     what = f"one plane of the {stack} planes" if stack else "the array"
@@ -89,7 +94,7 @@ def python_text(state: LayerState) -> str:
 
 def methods_text(state: LayerState) -> str:
     """Paragraph for a methods section: what was used, with which settings, and whom to cite."""
-    run = next((s for s in map(state.maps.get, state.maps) if s is not None), None)
+    run = _some_run(state)
     settings = state.settings
     decoding = settings.decoding
     size = _size_words(state)
@@ -100,8 +105,13 @@ def methods_text(state: LayerState) -> str:
     )
     border = ", nuclei touching the image's edge were removed" if decoding.exclude_border else ""
     where = "" if run is None else f" on {short_device(run.device.name, run.device.description)}"
+    kind = "" if run is None else run.model.card.architecture.kind
     training_data = () if run is None else run.model.card.training_data
-    cited = [*CITATIONS, *(TRAINING_CITATIONS[d] for d in _known(training_data))]
+    cited = [
+        *(citation for known, citation in KIND_CITATIONS.items() if known == kind),
+        *CITATIONS,
+        *(TRAINING_CITATIONS[d] for d in _known(training_data)),
+    ]
     model = f"model {state.model_name}, SHA-256 {state.model_sha256[:12]}…"
     thresholds = (
         f"a foreground threshold of {decoding.foreground_threshold:.2f} and a core threshold of "
@@ -110,16 +120,28 @@ def methods_text(state: LayerState) -> str:
     versions = f"Python {platform.python_version()}, PyTorch {_version('torch')}, NumPy {np.__version__}"
     return (
         f"Nuclei were segmented with napari-nucseg {napari_nucseg.__version__} ({model}) in napari "
-        f"{_version('napari')}{where}. {size} The network's maps were turned into nuclei with {thresholds}; "
-        f"{area}{border}. {versions}.\n\nPlease cite:\n" + "\n".join(f"- {c}" for c in cited) + "\n"
+        f"{_version('napari')}{where}. {size}{_quality_words(settings)} The network's maps were turned into nuclei "
+        f"with {thresholds}; {area}{border}. {versions}.\n\nPlease cite:\n"
+        + "\n".join(f"- {c}" for c in cited)
+        + "\n"
     )
 
 
-def _changed(settings: SegmentationSettings) -> list[tuple[str, object]]:
+def _some_run(state: LayerState) -> Segmentation | None:
+    """One of the runs that are still in memory."""
+    return next((s for s in map(state.maps.get, state.maps) if s is not None), None)
+
+
+def _standard_decoding(state: LayerState) -> DecodingSettings:
+    """Return the decoding settings that hold where none are given: those of the model."""
+    run = _some_run(state)
+    return DecodingSettings() if run is None else DecodingSettings(**run.model.card.thresholds.model_dump())
+
+
+def _changed(settings: SegmentationSettings, standard: DecodingSettings) -> list[tuple[str, object]]:
     """Every setting that is not its default, decoding's beside the others (segment takes both by name)."""
-    default = SegmentationSettings()
-    pairs = _differing(settings, default, skip={"decoding"})
-    return [*pairs, *_differing(settings.decoding, default.decoding)]
+    pairs = _differing(settings, SegmentationSettings(), skip={"decoding"})
+    return [*pairs, *_differing(settings.decoding, standard)]
 
 
 def _differing(
@@ -137,6 +159,18 @@ def _size_words(state: LayerState) -> str:
     if not used:
         return "The nucleus diameter was estimated from the image."
     return f"The nucleus diameter was estimated from the image ({np.median(used):.1f} px)."
+
+
+def _quality_words(settings: SegmentationSettings) -> str:
+    """Say how the network was run where that is not the plain way."""
+    views = settings.chosen_views
+    words = "" if settings.quality == "standard" else f" Quality: {settings.quality}."
+    if len(views) > 1:
+        words += (
+            f" The network's maps were averaged over {len(views)} views of the image: {len(views.symmetries)} "
+            f"orientation(s) at {len(views.scales)} scale(s)."
+        )
+    return words
 
 
 def _known(training_data: tuple[str, ...]) -> list[str]:

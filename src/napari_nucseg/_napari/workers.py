@@ -15,6 +15,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg.errors import InferenceError, NucSegError
+from napari_nucseg.steps import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -115,18 +116,21 @@ def drive(
     """Pass on a generator's progress, not more often than a window can show; return its outcome.
 
     napari's generator workers swallow ``RuntimeError`` (torch's out-of-memory is one), so none may get out.
-    A cancelled run closes the generator here, in its own thread, and returns None.
+    A cancelled run is told so by a ``Cancelled`` thrown into it, here in its own thread: what it has so far it may
+    return; otherwise the outcome is None.
     """
     steps = make_steps()
     last = 0.0
     try:
-        while not cancel.is_set():
-            progress = next(steps)
+        while True:
+            progress = steps.throw(Cancelled()) if cancel.is_set() else next(steps)
             if time.monotonic() - last >= PROGRESS_INTERVAL_S:
                 yield progress
                 last = time.monotonic()
     except StopIteration as stop:
         return Finished(stop.value)
+    except Cancelled:
+        return None
     except NucSegError as error:
         return Failed(str(error))
     except MemoryError:
@@ -135,4 +139,3 @@ def drive(
         raise InferenceError(f"the network could not be run: {error}") from error
     finally:
         steps.close()
-    return None
