@@ -21,6 +21,7 @@ from PIL import Image
 from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.correct_tools import EDIT_TOOLS, TRUST_TOOLS
+from napari_nucseg._napari.layer_state import read_corrections, write_corrections
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 
 if TYPE_CHECKING:
@@ -105,7 +106,10 @@ def correct(tour: Tour) -> None:
     wait(lambda: not widget.controller.session.review.ranking, 20)
     widget.form.checked.click()
     tour.picture("4-review")
-    widget.controller.session.keeper._journal.close()  # what the system does when a process is killed
+    session = widget.controller.session
+    session.keeper._journal.close()  # what the system does when a process is killed; no layer knows of it then
+    state = read_corrections(session.subject.layer)
+    write_corrections(session.subject.layer, state.model_copy(update={"journal": None}))
     widget.controller.look_for_journals()
     viewer.reset_view()
     tour.picture("5-after-a-crash")

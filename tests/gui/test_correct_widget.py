@@ -13,7 +13,8 @@ from qtpy.QtCore import Qt
 
 from napari_nucseg._napari.correct_pointer import PREVIEW_LAYER
 from napari_nucseg._napari.correct_tools import ALL_KEYS, EDIT_TOOLS, TRUST_TOOLS
-from napari_nucseg._napari.layer_state import TRUST_OF, read_corrections
+from napari_nucseg._napari.correct_widget import CorrectWidget
+from napari_nucseg._napari.layer_state import TRUST_OF, read_corrections, write_corrections
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.journal import abandoned_journals, replay
 from napari_nucseg.nuclei.corrections import Kind
@@ -343,7 +344,28 @@ class TestReview:
         np.testing.assert_allclose(viewer.camera.center[-2:], (69.5, 69.5))
 
 
+def _crash(corrector, layer):
+    """Leave a journal behind as a killed process does: closed by the system, known to no layer."""
+    corrector.controller.session.keeper._journal.close()
+    write_corrections(layer, read_corrections(layer).model_copy(update={"journal": None}))
+
+
 class TestJournal:
+    def test_closed_and_opened_again_the_widget_goes_on_with_the_journal(
+        self, viewer, corrector, layer, hand
+    ):
+        _take(corrector, "delete")
+        hand.draw((30, 20))
+        path = corrector.controller.session.keeper.path
+        corrector.close()
+        layer.data_setitem((np.array([1]), np.array([1])), 9)
+        again = CorrectWidget(viewer)
+        viewer.window.add_dock_widget(again)
+        assert not again.form.banner.isVisible()
+        assert again.controller.session.keeper.path == path
+        np.testing.assert_array_equal(replay(path).labels, layer.data)
+        again.shut()
+
     def test_edits_of_brush_tools_undo_and_trust_come_back_after_a_crash(
         self, qtbot, viewer, corrector, layer, hand, click, drawn
     ):
@@ -369,7 +391,7 @@ class TestJournal:
         _take(corrector, "delete")
         hand.draw((30, 20))
         edited = layer.data.copy()
-        corrector.controller.session.keeper._journal.close()  # what the system does when a process is killed
+        _crash(corrector, layer)
         assert not corrector.form.banner.isVisible()
         viewer.add_labels(np.zeros((5, 5), np.int32))
         qtbot.waitUntil(corrector.form.banner.isVisible, timeout=TIMEOUT_MS)
@@ -388,7 +410,7 @@ class TestJournal:
         _take(corrector, "delete")
         hand.draw((30, 20))
         path = corrector.controller.session.keeper.path
-        corrector.controller.session.keeper._journal.close()
+        _crash(corrector, layer)
         corrector.controller.look_for_journals()
         click(corrector.form.discard)
         assert not corrector.form.banner.isVisible()
@@ -415,6 +437,7 @@ class TestFiles:
         assert opened != layer
         np.testing.assert_array_equal(opened.data, layer.data)
         assert (read_corrections(opened).trust == Trust.REVIEWED).all()
+        qtbot.waitUntil(lambda: any(x.metadata.get(TRUST_OF) == opened.unique_id for x in viewer.layers))
 
     def test_of_a_segmented_image_the_prediction_is_saved_too(
         self, qtbot, viewer, user, corrector, nuclei, tmp_path

@@ -8,6 +8,7 @@ from PIL import Image
 from qtpy.QtCore import Qt
 
 from napari_nucseg._napari.layer_state import CorrectionState, read_corrections
+from napari_nucseg._napari.work_widget import WorkWidget
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.jobs.worklist import Status, open_worklist
@@ -114,7 +115,8 @@ def test_closing_keeps_what_was_done_and_tomorrow_goes_on(viewer, opened, folder
     layer = _labels(viewer)
     layer.data_setitem((np.array([5]), np.array([6])), 3)
     opened.close()
-    _, again = viewer.window.add_plugin_dock_widget("napari-nucseg", "Work through a folder")
+    again = WorkWidget(viewer)
+    viewer.window.add_dock_widget(again)
     again.controller.open(folder, folder.with_name("slides corrections"))
     qtbot.waitUntil(lambda: again.form.items.currentItem() is not None, timeout=TIMEOUT_MS)
     assert again.form.items.currentItem().text() == "◑ b"

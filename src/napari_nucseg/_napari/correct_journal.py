@@ -11,7 +11,14 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
-from napari_nucseg._napari.layer_state import read_corrections, read_state, snapshot_of
+from napari_nucseg._napari.layer_state import (
+    CORRECTIONS_KEY,
+    CorrectionState,
+    read_corrections,
+    read_state,
+    snapshot_of,
+    write_corrections,
+)
 from napari_nucseg.data.journal import (
     SUFFIX,
     Journal,
@@ -56,6 +63,7 @@ class JournalKeeper(QObject):
         watch.replaced.connect(self._replaced)
         trust.changed.connect(self._trust_changed)
         watch.layer.events.metadata.connect(self._maybe_saved)
+        self._go_on()
 
     @property
     def path(self) -> Path | None:
@@ -65,6 +73,7 @@ class JournalKeeper(QObject):
     def adopt(self, journal: Journal) -> None:
         """Go on with a journal the layer was restored from."""
         self._journal = journal
+        self._remember(journal.path)
 
     def close(self) -> None:
         """Let go of the journal; it stays until its edits are saved or discarded."""
@@ -78,6 +87,17 @@ class JournalKeeper(QObject):
         if self._journal is not None:
             self._journal.discard()
             self._journal = None
+
+    def _go_on(self) -> None:
+        """Go on with the layer's journal, where the widget was closed and opened again."""
+        state = read_corrections(self._watch.layer)
+        if state is None or state.journal is None or not state.journal.exists():
+            return
+        try:
+            self._journal, _ = Journal.resume(state.journal)
+            self._journal.compact(self._arrays(self._watch.layer.data))
+        except NucSegError as error:
+            self.failed.emit(str(error))
 
     def _labels_changed(self, box: NdBox) -> None:
         self._record(Part.LABELS, box, self._watch.known, self._watch.layer.data)
@@ -114,7 +134,13 @@ class JournalKeeper(QObject):
             notes={**notes, "is_prediction": origin is not None or state.is_prediction},
         )
         path = journal_dir() / f"{(header.image or header.base)[:16]}-{secrets.token_hex(4)}{SUFFIX}"
-        return Journal.create(path, header, self._arrays(labels))
+        journal = Journal.create(path, header, self._arrays(labels))
+        self._remember(path)
+        return journal
+
+    def _remember(self, path: Path) -> None:
+        layer = self._watch.layer
+        write_corrections(layer, corrections_of(layer).model_copy(update={"journal": path}))
 
     def _arrays(self, labels: np.ndarray) -> dict[Part, np.ndarray]:
         layer = self._watch.layer
@@ -166,8 +192,12 @@ class Restorable:
 
 
 def find_restorable(viewer: ViewerModel) -> Restorable | None:
-    """Find the newest journal that fits an image or a Labels layer of the viewer."""
+    """Find the newest journal that fits an image or a Labels layer of the viewer, and is no open layer's."""
+    states = (layer.metadata.get(CORRECTIONS_KEY) for layer in viewer.layers)
+    open_here = {state.journal for state in states if isinstance(state, CorrectionState)}
     for path, header in abandoned_journals():
+        if path in open_here:
+            continue
         for layer in viewer.layers:
             shape = (
                 layer.data[0].shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.correct_changes import LiveChanges
 from napari_nucseg._napari.correct_journal import JournalKeeper
@@ -45,13 +45,23 @@ class Session(QObject):
             failed.connect(self.failed)
         self.watch.replaced.connect(self._begin_anew)
         self.changes.rebuild()
+        # later: this may be within napari's own handling of a layer that is being added
+        self._soon = QTimer(self, singleShot=True, interval=0)
+        self._soon.timeout.connect(self._show_trust)
+        self._soon.start()
 
     def _begin_anew(self) -> None:
         """Follow a layer that got another array, and with it other corrections."""
         corrections_of(self.subject.layer)
         self.trust.forget_shares()
-        if self.trust.overlay is not None:
+        self._soon.start()
+
+    def _show_trust(self) -> None:
+        """Show marks that were there before."""
+        layer, viewer = self.subject.layer, self.subject.viewer
+        if layer in viewer.layers and (self.trust.overlay is not None or self.trust.values.any()):
             self.trust.show()
+            self.updated.emit()
 
     def _count(self, box: object) -> None:
         self.n_edits += 1
@@ -63,6 +73,7 @@ class Session(QObject):
 
     def stop(self) -> None:
         """Take note for the last time and let go of the layer."""
+        self._soon.stop()
         self.look()
         for part in (
             self.keeper.close,

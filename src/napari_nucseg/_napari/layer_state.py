@@ -132,6 +132,8 @@ class CorrectionState(BaseModel):
         Correction set that the layer was opened from or last saved in.
     n_saves
         How often it was saved; with every save, edits until then are safe.
+    journal
+        File that edits since then are in.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -145,6 +147,7 @@ class CorrectionState(BaseModel):
     settings: dict[str, Any] = {}
     folder: Path | None = None
     n_saves: int = 0
+    journal: Path | None = None
 
 
 def read_corrections(layer: Any) -> CorrectionState | None:
