@@ -158,11 +158,12 @@ def count_mistakes(true: np.ndarray, pred: np.ndarray) -> Mistakes:
     both = (pairs > 0).all(axis=0)
     (i, j), overlap = pairs[:, both], overlap[both]
     true_px, pred_px = np.bincount(true.ravel()), np.bincount(pred.ravel())
-    matched = overlap / (true_px[i] + pred_px[j] - overlap) >= 0.5
     inside_pred, inside_true = overlap >= true_px[i] / 2, overlap >= pred_px[j] / 2
+    scores = evaluate(true, pred)
+    found = int(scores.counts.tp[0, 0])
     return Mistakes(
-        missed=int(np.count_nonzero(true_px[1:]) - np.unique(i[matched]).size),
-        false=int(np.count_nonzero(pred_px[1:]) - np.unique(j[matched]).size),
+        missed=scores.n_true - found,
+        false=scores.n_pred - found,
         merged=int((np.bincount(j[inside_pred]) > 1).sum()),
         split=int((np.bincount(i[inside_true]) > 1).sum()),
     )
