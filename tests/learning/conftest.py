@@ -33,6 +33,7 @@ SMALL = {
     "batch_size": 4,
     "warmup_steps": 5,
     "checkpoint_seconds": 0.001,
+    "size": {"views_an_image": 2, "steps": 5},
     "device": "cpu",
     "precision": "float32",
 }

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.learning.augment import AugmentSettings
 from napari_nucseg.learning.settings import DataSource, EarlyStop, Loss, Optimizer, Schedule, Validation
+from napari_nucseg.learning.sizing import SizeSettings
 from napari_nucseg.network.architectures import Architecture
 from napari_nucseg.network.model_file import SUFFIX, find_model, read_card
 
@@ -78,6 +79,9 @@ class TrainingJob(BaseModel):
     loss: Loss = Loss()
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
+    size: SizeSettings | None = Field(
+        SizeSettings(), description="How the size head is taught; null for a model without one."
+    )
     tensorboard: bool = Field(False, description="Also log for TensorBoard; needs the extra of that name.")
     checkpoint_seconds: float = Field(120.0, gt=0)
     device: str = "auto"

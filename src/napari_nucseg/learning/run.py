@@ -168,7 +168,16 @@ class Run:
     @property
     def _identity(self) -> str:
         """Settings that decide the result, as JSON; where it runs and what it is called do not."""
-        names = ("output", "checkpoint_seconds", "device", "precision", "title", "description", "tensorboard", "size")
+        names = (
+            "output",
+            "checkpoint_seconds",
+            "device",
+            "precision",
+            "title",
+            "description",
+            "tensorboard",
+            "size",
+        )
         beside: dict[str, Any] = dict.fromkeys(names, True)
         if not self.best:
             beside["validation"] = True  # only looking on

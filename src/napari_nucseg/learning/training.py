@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -10,20 +11,22 @@ from napari_nucseg.learning.patches import pack_patches, typical_diameter
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
 from napari_nucseg.learning.run import Run
+from napari_nucseg.learning.sizing import fit_size_head
 from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import measure_halo
 from napari_nucseg.network.model_file import SUFFIX, ModelCard, save_model
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from torch import nn
-
+    from napari_nucseg.data.sample import Sample
     from napari_nucseg.learning.examples import Examples
     from napari_nucseg.learning.job import TrainingJob
     from napari_nucseg.learning.patches import PatchBank
+    from napari_nucseg.network.decoders import SegmentationNetwork
+    from napari_nucseg.network.size_head import SizeHead
 
 __all__ = ["TrainingProgress", "make_card", "train_steps"]
 
@@ -59,14 +62,32 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
         bank = _pack(job, examples)
         watch = Watch(card, examples, device, native=job.canonical_diameter_px is None)
         run = Run(job, bank, device, watch)
-        n_learned, n_held = len(examples.learned), len(examples.held_back)
-        del examples  # the images learned from are in the bank now
-        found = f"{len(bank)} patches from {n_learned} images; {n_held} images held back."
+        learned, n_held = examples.learned, len(examples.held_back)
+        found = f"{len(bank)} patches from {len(learned)} images; {n_held} images held back."
         yield TrainingProgress(0, run.total, message=found)
         network = yield from report.passing_on(run.steps(resume=resume))
+        size_head = yield from _size_head(job, card, network, learned, run)
     path = job.folder / f"{job.name}{SUFFIX}"
-    save_model(path, _finished(card, job, run, _halo(job, network.cpu(), bank)), network)
+    save_model(path, _finished(card, job, run, _halo(job, network.cpu(), bank)), network, size_head)
     return path
+
+
+def _size_head(
+    job: TrainingJob, card: ModelCard, network: SegmentationNetwork, learned: Sequence[Sample], run: Run
+) -> Generator[TrainingProgress, None, SizeHead | None]:
+    """Teach the size head; None where the job wants none, or no image has a nucleus."""
+    if job.size is None or typical_diameter(learned) is None:
+        return None
+    done = TrainingProgress(run.steps_done, run.total)
+    yield replace(done, message="Learning the size of nuclei.")
+    steps = fit_size_head(network, learned, card, run.device, job.size, job.seed)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            head: SizeHead = end.value
+            return head
+        yield done  # here the run can be cancelled
 
 
 def _pack(job: TrainingJob, examples: Examples) -> PatchBank:
@@ -79,7 +100,7 @@ def _pack(job: TrainingJob, examples: Examples) -> PatchBank:
     )
 
 
-def _halo(job: TrainingJob, network: nn.Module, bank: PatchBank) -> int:
+def _halo(job: TrainingJob, network: SegmentationNetwork, bank: PatchBank) -> int:
     every = -(-len(bank) // HALO_VIEWS)
     views = [fields[:3].float().div(255).numpy() for fields in bank.fields[::every]]
     return measure_halo(network, views, job.architecture.stride_px)

@@ -112,6 +112,11 @@ class SegmentationNetwork(nn.Module):
         super().__init__()
         self.encoder, self.decoder = encoder, decoder
 
+    @property
+    def feature_channels(self) -> tuple[int, ...]:
+        """Channels of the encoder's features, the image's first."""
+        return tuple(self.encoder.out_channels)  # type: ignore[arg-type]
+
     def heads(self, image: torch.Tensor) -> torch.Tensor:
         """Turn (B, 3, Y, X) images into (heads, B, maps, Y, X) logits."""
         return self.decoder(self.encoder(image))

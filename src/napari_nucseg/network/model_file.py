@@ -22,6 +22,7 @@ from napari_nucseg.files import written_whole
 from napari_nucseg.network.architectures import build_network
 from napari_nucseg.network.heads import network_of_head
 from napari_nucseg.network.model_card import FORMAT, ModelCard
+from napari_nucseg.network.size_head import SizeHead, n_summaries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,8 +57,8 @@ SUFFIX = ".safetensors"
 BUNDLED_DIR = Path(__file__).parent.parent / "models"
 DEFAULT_MODEL = "nuclei-unet"
 ACCURATE_MODEL = "nuclei-unetpp"
-GROUPS = ("network",)
-"""Groups of tensors that a file may hold, by the first part of their names."""
+GROUPS = ("network", "size")
+"""Groups of tensors that a file may hold, by the first part of their names: the network, and its size head."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Model:
     network: SegmentationNetwork
     path: Path
     sha256: str
+    size_head: SizeHead | None = None
     _elsewhere: dict[str, Model] = field(default_factory=dict, repr=False)
     _heads: dict[int, Model] = field(default_factory=dict, repr=False)
 
@@ -104,7 +106,9 @@ class Model:
                 update={"architecture": architecture.up_to_head(head), "fast_head": None}
             )
             network = network_of_head(self.network, architecture, head)
-            self._heads[head] = replace(self, card=card, network=network, _elsewhere={}, _heads={})
+            self._heads[head] = replace(
+                self, card=card, network=network, size_head=None, _elsewhere={}, _heads={}
+            )
         return self._heads[head]
 
     @property
@@ -209,9 +213,11 @@ def read_card(path: Path) -> ModelCard:
         raise ModelFileError(f"the card of {path} is damaged: {error}.") from error
 
 
-def save_model(path: Path, card: ModelCard, network: nn.Module) -> None:
+def save_model(path: Path, card: ModelCard, network: nn.Module, size_head: SizeHead | None = None) -> None:
     """Write a model file in float16, whole or not at all."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    if size_head is not None:
+        tensors |= {f"size.{k}": v for k, v in size_head.state_dict().items()}
     compact = {
         k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in tensors.items()
     }
@@ -229,10 +235,19 @@ def _load(path: Path, _modified_ns: int) -> Model:
         _check_groups(tensors, path)
         network = build_network(card.architecture)
         _fill(network, _part(tensors, "network."))
+        size_head = _size_head(network, _part(tensors, "size."))
     except (SafetensorError, OSError, RuntimeError, SettingsError) as error:
         raise ModelFileError(f"the weights of {path} do not fit its card: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Model(card, network, path, digest)
+    return Model(card, network, path, digest, size_head)
+
+
+def _size_head(network: SegmentationNetwork, tensors: dict[str, torch.Tensor]) -> SizeHead | None:
+    if not tensors:
+        return None
+    head = SizeHead(n_summaries(network.feature_channels))
+    _fill(head, tensors)
+    return head
 
 
 def _check_format(content: Any, path: Path) -> None:

@@ -1,8 +1,7 @@
-"""How large the nuclei of an image are: the scale at which the network recognises them best.
+"""How large the nuclei of an image are: what the size head reads in a few views, sharpened by measuring.
 
-The network is trained on nuclei of one size. Shown an image at several scales, it finds whole, certain nuclei of that
-size at the right one; enlarged too much it sees fragments it is unsure of, reduced too much it sees specks. No scale
-is trusted for what it finds on its own: large nuclei break into pieces that would confirm a wrong guess.
+The head tells the size from features, at scales far off too; it never sees its own findings confirmed. At the scale it
+names, nuclei are segmented in two views and measured: that is more exact, and is believed only where it agrees.
 """
 
 from __future__ import annotations
@@ -12,24 +11,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from scipy import ndimage
 
 from napari_nucseg.network.predict import TilePlan, predict_steps
 from napari_nucseg.nuclei.decoding import decode
-from napari_nucseg.segmentation.rescale import rescale
+from napari_nucseg.segmentation.size_views import VIEW_PX, at_scale, square, structured_windows, summaries
 from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
 
-VIEW_SCALES = (0.25, 0.5, 1.0, 2.0)
-CROP_PX = 256
-CROPS_PER_VIEW = 2
-SPREAD = 0.4  # natural log; nuclei this much off the canonical size still are convincing evidence
-AGREES_WITHIN = 0.3  # natural log; evidence this close to the estimate counts for the confidence
+FIRST_SCALES = (0.25, 0.5, 1.0, 2.0)
+SECOND_SCALES = (0.8, 1.25)  # around the first estimate
+VIEWS_A_SCALE = 2
+AGREES_WITHIN = 0.3  # natural log
 FEW_NUCLEI = 5
 
 
@@ -42,21 +43,32 @@ class DiameterEstimate:
 
 
 @dataclass(frozen=True)
-class _Findings:
-    """Nuclei seen in one view: diameters in image pixels, certainty 0…1, evidence for this view's scale."""
+class _Readings:
+    """What the head reads in several views: natural log of the diameter in image pixels, and weights."""
 
-    diameter_px: NDArray[np.float64]
-    certainty: NDArray[np.float64]
-    evidence: NDArray[np.float64]
+    log_diameter: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    def plus(self, other: _Readings) -> _Readings:
+        return _Readings(
+            np.concatenate([self.log_diameter, other.log_diameter]),
+            np.concatenate([self.weight, other.weight]),
+        )
+
+    def median(self) -> float:
+        return _weighted_median(self.log_diameter, self.weight)
+
+    def agreeing_with(self, log_diameter: float) -> float:
+        near = np.abs(self.log_diameter - log_diameter) < AGREES_WITHIN
+        return float(self.weight[near].sum() / self.weight.sum())
 
 
 def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) -> DiameterEstimate:
     """Estimate the median nucleus diameter of a whole image.
 
-    A few crops are segmented at four scales. A nucleus is evidence for a scale by its share of the area, its
-    certainty, and how near the canonical diameter it appears. The scale with most evidence gives a first
-    estimate, a last look at exactly that scale the final one. Where nothing is found the canonical diameter is
-    returned with confidence 0.
+    The size head reads two views at each of four scales, then again around its first answer; the median weighted
+    by its certainty is measured at that scale. A model without a size head answers with its canonical diameter
+    and confidence 0.
 
     Parameters
     ----------
@@ -64,71 +76,53 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     image : (3, Y, X) float32, 0…1.
     device : where to run.
     """
-    views = [_look(model, image, scale, device) for scale in VIEW_SCALES]
-    best = max(views, key=lambda view: view.evidence.sum())
+    if model.size_head is None:
+        return DiameterEstimate(model.card.canonical_diameter_px, 0.0)
     canonical = model.card.canonical_diameter_px
-    if not best.evidence.sum() > 0:
-        return DiameterEstimate(canonical, 0.0)
-    first = _weighted_median(best.diameter_px, best.evidence / best.diameter_px**2)
-    final = _look(model, image, canonical / first, device)
-    diameter = first
-    if final.evidence.sum() > 0:
-        diameter = _weighted_median(final.diameter_px, final.certainty)
-    pooled = _Findings(
-        *(np.concatenate([getattr(v, f) for v in views]) for f in _Findings.__dataclass_fields__)
-    )
-    agrees = np.abs(np.log(pooled.diameter_px / diameter)) < AGREES_WITHIN
-    return DiameterEstimate(diameter, float(pooled.evidence[agrees].sum() / pooled.evidence.sum()))
+    readings = _read(model, image, FIRST_SCALES, device)
+    near = canonical / math.exp(readings.median())
+    readings = readings.plus(_read(model, image, [near * scale for scale in SECOND_SCALES], device))
+    read = readings.median()
+    measured = _measure(model, image, canonical / math.exp(read), device)
+    best = measured if measured is not None and abs(measured - read) < AGREES_WITHIN else read
+    return DiameterEstimate(math.exp(best), readings.agreeing_with(best))
 
 
-def _look(model: Model, image: NDArray[np.float32], scale: float, device: Device) -> _Findings:
-    """Segment the most structured crops at a scale and measure what is found."""
-    found = [_measure(model, crop, scale, device) for crop in _crops(image, scale)]
-    return _Findings(
-        *(np.concatenate([getattr(f, name) for f in found]) for name in _Findings.__dataclass_fields__)
-    )
+def _read(model: Model, image: NDArray[np.float32], scales: Iterable[float], device: Device) -> _Readings:
+    """Let the size head look at the most structured windows at several scales."""
+    assert model.size_head is not None
+    views = [(s, w) for s in scales for w in structured_windows(image, s, VIEWS_A_SCALE)]
+    squares = [square(at_scale(window, scale)) for scale, window in views]
+    with torch.inference_mode():
+        size, uncertainty = model.size_head(summaries(model.on(device).network, squares, device))
+    apparent = size.double().numpy() + math.log(model.card.canonical_diameter_px)
+    offsets = np.log([scale for scale, _ in views])
+    return _Readings(apparent - offsets, np.exp(-uncertainty.double().numpy()))
 
 
-def _measure(model: Model, crop: NDArray[np.float32], scale: float, device: Device) -> _Findings:
-    """Diameters, certainties and evidence of the nuclei in a crop at network scale."""
-    maps = drain(predict_steps(model, crop, TilePlan(device, CROP_PX, 1))).maps
-    canonical = model.card.canonical_diameter_px
-    labels = decode(maps, diameter_px=canonical)
-    areas = np.bincount(labels.ravel())[1:].astype(np.float64)
-    index = np.arange(1, areas.size + 1)
-    foreground, distance, _ = maps
-    certainty = np.asarray(ndimage.mean(2 * foreground - 1, labels, index)) * ndimage.maximum(
-        distance, labels, index
-    )
-    apparent = np.sqrt(4 * areas / math.pi)
-    likely = np.exp(-0.5 * (np.log(apparent / canonical) / SPREAD) ** 2)
-    evidence = areas / labels.size * certainty**2 * likely
-    whole = _off_border(labels)
-    if whole.sum() < FEW_NUCLEI:
-        whole[:] = True
-    return _Findings((apparent / scale)[whole], certainty[whole], evidence[whole])
+def _measure(model: Model, image: NDArray[np.float32], scale: float, device: Device) -> float | None:
+    """Segment two views at a scale and return the natural log of the median diameter in image pixels."""
+    diameters, certainties = [], []
+    for window in structured_windows(image, scale, VIEWS_A_SCALE):
+        view = at_scale(window, scale)
+        maps = drain(predict_steps(model, view, TilePlan(device, VIEW_PX, 1))).maps
+        labels = decode(maps, diameter_px=model.card.canonical_diameter_px)
+        index = np.flatnonzero(_whole(labels)) + 1
+        areas = np.bincount(labels.ravel(), minlength=int(labels.max(initial=0)) + 1)[index]
+        diameters.append(np.sqrt(4 * areas / math.pi) / scale)
+        certainties.append(np.asarray(ndimage.mean(2 * maps[0] - 1, labels, index)).clip(0))
+    found, weights = np.concatenate(diameters), np.concatenate(certainties)
+    return math.log(_weighted_median(found, weights)) if weights.sum() > 0 else None
 
 
-def _off_border(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Whether each nucleus 1…n keeps clear of the edge."""
+def _whole(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Whether each nucleus 1…n keeps clear of the edge; where few do, all count."""
     inside = np.ones(int(labels.max(initial=0)) + 1, bool)
     inside[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = False
-    return inside[1:]
+    return inside[1:] if inside[1:].sum() >= FEW_NUCLEI else np.ones_like(inside[1:])
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
-
-
-def _crops(image: NDArray[np.float32], scale: float) -> list[NDArray[np.float32]]:
-    """Return the crops with most structure, rescaled; the whole image where it is small."""
-    side = math.ceil(CROP_PX / scale)
-    starts = [np.unique(np.linspace(0, max(0, n - side), -(-n // side)).astype(int)) for n in image.shape[1:]]
-    windows = [image[:, y : y + side, x : x + side] for y in starts[0] for x in starts[1]]
-    windows.sort(key=lambda w: -float(w[:, ::4, ::4].std()))
-    return [
-        rescale(w, (max(1, round(w.shape[1] * scale)), max(1, round(w.shape[2] * scale))))
-        for w in windows[:CROPS_PER_VIEW]
-    ]

@@ -1,0 +1,61 @@
+"""Views of an image: square windows at a scale, as the size head sees them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from napari_nucseg.network.size_head import summarise
+from napari_nucseg.segmentation.rescale import rescale
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.network.decoders import SegmentationNetwork
+    from napari_nucseg.network.device import Device
+
+VIEW_PX = 256
+BATCH = 8
+
+
+def structured_windows(image: NDArray[np.float32], scale: float, n: int) -> list[NDArray[np.float32]]:
+    """Choose the ``n`` windows with most structure among those that tile a (C, Y, X) image at a scale.
+
+    A window shows ``VIEW_PX`` network pixels, or the whole image where that is less.
+    """
+    side = math.ceil(VIEW_PX / scale)
+    starts = [np.unique(np.linspace(0, max(0, n - side), -(-n // side)).astype(int)) for n in image.shape[1:]]
+    windows = [image[:, y : y + side, x : x + side] for y in starts[0] for x in starts[1]]
+    windows.sort(key=lambda window: -float(window[:, ::4, ::4].std()))
+    return windows[:n]
+
+
+def at_scale(window: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """Rescale a (C, Y, X) window."""
+    return rescale(window, (max(1, round(window.shape[1] * scale)), max(1, round(window.shape[2] * scale))))
+
+
+def square(view: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cut or mirror a (C, Y, X) view to ``VIEW_PX`` a side."""
+    view = view[:, :VIEW_PX, :VIEW_PX]
+    missing = [(0, VIEW_PX - n) for n in view.shape[1:]]
+    return np.ascontiguousarray(np.pad(view, ((0, 0), *missing), mode="symmetric"))
+
+
+def summaries(
+    network: SegmentationNetwork, views: Sequence[NDArray[np.float32]], device: Device
+) -> torch.Tensor:
+    """Summarise what the encoder sees in square views: (N, D) float32 on the CPU."""
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(views), BATCH):
+            batch = torch.from_numpy(np.stack(views[start : start + BATCH])).to(device.torch)
+            with device.autocast():
+                features = network.encoder(batch.contiguous(memory_format=torch.channels_last))
+            found.append(summarise(features).cpu())
+    return torch.cat(found)

@@ -1,0 +1,69 @@
+"""The size of nuclei: views of an image, what the head reads in them, what measuring adds."""
+
+import math
+
+import numpy as np
+import pytest
+
+from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.intensity import IntensityRange
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
+from napari_nucseg.network.device import choose_device
+from napari_nucseg.network.model_file import load_model
+from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.segmentation.segment import segment
+from napari_nucseg.segmentation.size import estimate_diameter
+from napari_nucseg.segmentation.size_views import VIEW_PX, square, structured_windows
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (19, 37), (300, 200), (1000, 1300)])
+@pytest.mark.parametrize("scale", [0.25, 1.0, 3.0])
+def test_windows_lie_in_the_image_and_show_no_more_than_a_view(shape, scale):
+    image = np.random.default_rng(0).random((3, *shape)).astype(np.float32)
+    windows = structured_windows(image, scale, 2)
+    assert 1 <= len(windows) <= 2
+    for window in windows:
+        assert all(
+            1 <= n <= min(side, math.ceil(VIEW_PX / scale))
+            for n, side in zip(window.shape[1:], shape, strict=True)
+        )
+
+
+def test_windows_with_structure_come_first():
+    image = np.zeros((3, 600, 600), np.float32)
+    image[:, 400:500, 400:500] = np.random.default_rng(0).random((3, 100, 100))
+    window = structured_windows(image, 1.0, 1)[0]
+    assert window.std() > 0
+
+
+def test_a_small_view_is_mirrored_to_full_size():
+    view = np.arange(3 * 5 * 7, dtype=np.float32).reshape(3, 5, 7)
+    full = square(view)
+    assert full.shape == (3, VIEW_PX, VIEW_PX)
+    np.testing.assert_array_equal(full[:, :5, :7], view)
+    np.testing.assert_array_equal(full[:, 5:10, :7], view[:, ::-1])
+
+
+@pytest.mark.parametrize("diameter_px", [10, 24, 60])
+@pytest.mark.parametrize(
+    "sample", [synthetic_fluorescence, synthetic_histology], ids=["fluorescence", "histology"]
+)
+def test_the_bundled_model_reads_the_size_of_nuclei_it_was_never_shown(sample, diameter_px):
+    made = sample(shape=(512, 512), seed=5, diameter_px=diameter_px)
+    planes = to_planes(made.image)
+    planes = np.broadcast_to(IntensityRange.of(planes).apply(planes), (3, *planes.shape[1:])).copy()
+    estimate = estimate_diameter(load_model(), planes, choose_device("cpu"))
+    assert abs(math.log(estimate.diameter_px / median_diameter(made.labels))) < 0.35
+    assert 0 <= estimate.confidence <= 1
+
+
+def test_without_a_head_the_canonical_diameter_is_used_without_confidence(small_model):
+    estimate = estimate_diameter(small_model, np.zeros((3, 64, 64), np.float32), choose_device("cpu"))
+    assert (estimate.diameter_px, estimate.confidence) == (small_model.card.canonical_diameter_px, 0.0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 500)])
+def test_any_image_gets_an_estimate(shape):
+    result = segment(np.zeros(shape, np.uint8), axes="YX")
+    assert result.diameter.diameter_px > 0
+    assert result.n_nuclei == 0
