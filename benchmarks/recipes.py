@@ -122,7 +122,7 @@ def _changes(system: System, args: argparse.Namespace) -> dict[str, Any]:
     for widths in ("encoder_widths", "decoder_channels"):
         shape[widths] = [max(4, round(width * args.width)) for width in shape[widths]]
     shape["full_size_channels"] = max(4, round(shape["full_size_channels"] * args.width))
-    changes = {"data": _sources(system), "architecture": shape, "tensorboard": False}
+    changes = {"data": _sources(system), "architecture": shape, "tensorboard": False, "size": None}
     return changes | ({"batch_size": args.batch} if args.batch else {})
 
 

@@ -67,9 +67,8 @@ def segment_remaining(
         If a result cannot be written: the next could not either.
     """
     choices = {key: value for key, value in (choices or {}).items() if value is not None}
-    model = load_model(
-        make_settings(**({"pixel_size_um": 1.0} if "diameter_um" in choices else {}) | choices).model
-    )
+    checked = make_settings(**({"pixel_size_um": 1.0} if "diameter_um" in choices else {}) | choices)
+    model = load_model(checked.model, checked.quality)
     items = worklist.remaining
     outcomes: tuple[Outcome, ...] = ()
     for index, item in enumerate(items):
