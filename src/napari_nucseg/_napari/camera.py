@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,15 +16,21 @@ LARGEST_PX = 220
 """… and at most this large, so that its surroundings are seen too."""
 
 
+def camera_of(viewer: Any) -> Any:
+    """Return the camera, which napari 0.9 moved into the scene."""
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
 def look_at(subject: Subject, box: Box) -> None:
     """Centre the view on a box of the plane in view; the zoom stays where the box is seen well already."""
     viewer, layer = subject.viewer, subject.layer
     middle = [(side.start + side.stop - 1) / 2 for side in box]
     world = np.asarray(layer.data_to_world((*subject.index, *middle)), float)
-    viewer.camera.center = (0.0, *world[-2:])
+    camera = camera_of(viewer)
+    camera.center = (0.0, *world[-2:])
     extent = max(
         (side.stop - side.start) * float(scale) for side, scale in zip(box, layer.scale[-2:], strict=True)
     )
-    shown = viewer.camera.zoom * extent
+    shown = camera.zoom * extent
     if not SHOWN_PX <= shown <= LARGEST_PX:
-        viewer.camera.zoom = min(max(shown, SHOWN_PX), LARGEST_PX) / max(extent, 1e-9)
+        camera.zoom = min(max(shown, SHOWN_PX), LARGEST_PX) / max(extent, 1e-9)

@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Shapes
 from qtpy.QtCore import QObject, Signal
 
+from napari_nucseg._napari.camera import camera_of
 from napari_nucseg._napari.correct_tools import Gesture
 from napari_nucseg._napari.spatial import spatial_attributes
 
@@ -121,7 +122,7 @@ class Pointer(QObject):
         shape_type, corners = _shape(self._gesture, points)
         if corners is None:
             return
-        width = PREVIEW_WIDTH_PX / max(self._viewer.camera.zoom * float(self._layer.scale[-1]), 1e-9)
+        width = PREVIEW_WIDTH_PX / max(camera_of(self._viewer).zoom * float(self._layer.scale[-1]), 1e-9)
         preview.data = []
         preview.add(
             corners, shape_type=shape_type, edge_color="#ffd166", face_color="#ffd16630", edge_width=width

@@ -119,7 +119,7 @@ def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any
 def _report(progress: TrainingProgress, *, as_json: bool) -> None:
     """Say what is worth a line; the steps between are shown only where somebody watches."""
     if as_json:
-        if progress.message or progress.scores or progress.step % 10 == 0:
+        if progress.message or progress.scores or (progress.losses and progress.step % 10 == 0):
             say_json(_as_json(progress))
         return
     if progress.message:
