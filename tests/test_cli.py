@@ -172,7 +172,14 @@ def test_interrupt_is_130_and_leaves_nothing_half_written(
         os.link(picture, images[-1])
     command = [sys.executable, "-c", "import sys; from napari_nucseg.cli import main; sys.exit(main())"]
     command += ["segment", *images, "-o", str(tmp_path / "out"), *tiny]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs, and with them these tests, may have been told to ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     process.stdout.readline()  # the first image is done
     time.sleep(0.05)
     process.send_signal(signal.SIGINT)

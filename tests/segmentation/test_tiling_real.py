@@ -38,12 +38,19 @@ def test_tiling_changes_almost_nothing_on_tissue(test_data):
     assert _changed(whole.labels, tiled.labels) <= TOLERATED
 
 
-def test_a_region_gets_the_labels_of_the_whole():
+@pytest.mark.parametrize(
+    ("diameter_px", "tolerated"),
+    [
+        pytest.param(20.5, TOLERATED, id="own scale"),
+        pytest.param(24, 0.005, id="rescaled"),  # sides are rounded to whole network pixels
+    ],
+)
+def test_a_region_gets_the_labels_of_the_whole(diameter_px, tolerated):
     image = synthetic_fluorescence((800, 800), seed=2).image
-    settings = make_settings(diameter_px=24, precision="float32")
+    settings = make_settings(diameter_px=diameter_px, precision="float32")
     region = (slice(250, 550), slice(300, 640))
     part = drain(segment_steps(image, settings, region=region))
-    whole = segment(image, diameter_px=24, precision="float32")
+    whole = segment(image, diameter_px=diameter_px, precision="float32")
     assert part.labels.shape == (300, 340)
     assert part.maps.shape == (3, 300, 340)
-    assert _changed(part.labels, whole.labels[region]) <= TOLERATED
+    assert _changed(part.labels, whole.labels[region]) <= tolerated
