@@ -1,12 +1,14 @@
-"""Slow work is a generator of progress that returns its result; this is for those who want the result alone."""
+"""Slow work is a generator of progress that returns its result: run to its end, or passed on in other words."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
+Step = TypeVar("Step")
+Told = TypeVar("Told")
 Result = TypeVar("Result")
 
 
@@ -25,3 +27,16 @@ def drain(steps: Generator[Any, None, Result]) -> Result:
         except StopIteration as end:
             result: Result = end.value
             return result
+
+
+def told_as(
+    steps: Generator[Step, None, Result], tell: Callable[[Step], Told]
+) -> Generator[Told, None, Result]:
+    """Pass on slow work, its progress in other words; returns what it returns."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        yield tell(step)

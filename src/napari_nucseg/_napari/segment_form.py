@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QFrame,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
-    QSizePolicy,
-    QStyle,
     QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible
 
 from napari_nucseg._napari.diameter_choice import DiameterChoice
+from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.image_choice import AxesChoice, WhereChoice
 from napari_nucseg._napari.layer_choice import ImageLayerChoice
 from napari_nucseg._napari.model_choice import ModelChoice
@@ -31,29 +28,9 @@ from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from qtpy.QtCore import QObject
 
 EMPTY_STATE = "Open an image first:\nFile ▸ Open Sample ▸ NucSeg"
 ADVANCED = ("precision", "tile_px", "batch_size")
-DOCK_WIDTH_PX = 310
-
-
-class _Column(QScrollArea):
-    """Scrolls up and down only, and is always as wide as its content needs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Follow the content when rows appear or go."""
-        if event.type() == QEvent.Type.LayoutRequest and self.widget() is not None:
-            bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
-            needed = self.widget().minimumSizeHint().width() + bar
-            self.setMinimumWidth(max(DOCK_WIDTH_PX + bar, needed))
-        return super().eventFilter(watched, event)
 
 
 class SegmentForm(QWidget):
@@ -139,17 +116,9 @@ class SegmentForm(QWidget):
         return running
 
     def _lay_out(self) -> None:
-        content = QWidget()
-        column = QVBoxLayout(content)
-        column.setContentsMargins(4, 4, 4, 4)
-        column.setSpacing(8)
-        for part in (self.empty, self.choices, self.run, self.running, self.status, self.result):
-            column.addWidget(part)
-        column.addStretch(1)
-        scroll = _Column()
-        scroll.setWidget(content)
+        column = DockColumn([self.empty, self.choices, self.run, self.running, self.status, self.result])
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(scroll)
+        outer.addWidget(column)
         # without this napari puts an empty half below the form
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.setSizePolicy(column.sizePolicy())

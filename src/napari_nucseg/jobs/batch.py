@@ -95,6 +95,21 @@ def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(images))
 
 
+def check_choices(choices: Mapping[str, Any] | None) -> tuple[dict[str, Any], Model]:
+    """Return the choices that were made and the loaded model, before any image is touched.
+
+    Raises
+    ------
+    SettingsError, ModelFileError
+        If the choices could not work for any image.
+    """
+    made = {key: value for key, value in (choices or {}).items() if value is not None}
+    # A diameter in µm may get its pixel size from each file, so a stand-in is checked here.
+    checked = make_settings(**({"pixel_size_um": 1.0} if "diameter_um" in made else {}) | made)
+    choose_device(checked.device, checked.precision)
+    return made, load_model(checked.model, checked.quality)
+
+
 def segment_files(
     images: Sequence[Path], outputs: Outputs, choices: Mapping[str, Any] | None = None
 ) -> Generator[BatchProgress, None, tuple[FileResult, ...]]:
@@ -130,11 +145,7 @@ def segment_files(
     OutputError
         If a result cannot be written: the next could not either.
     """
-    choices = {key: value for key, value in (choices or {}).items() if value is not None}
-    # A diameter in µm may get its pixel size from each file, so a stand-in is checked here.
-    checked = make_settings(**({"pixel_size_um": 1.0} if "diameter_um" in choices else {}) | choices)
-    model = load_model(checked.model, checked.quality)
-    choose_device(checked.device, checked.precision)
+    choices, model = check_choices(choices)
     names = _output_names(images)
     results = []
     with run_length_table(outputs.run_lengths) if outputs.run_lengths else nullcontext() as add_run_lengths:

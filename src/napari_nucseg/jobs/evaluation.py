@@ -122,7 +122,7 @@ def evaluate_model(
     model: Model | None = None,
     true_diameter: bool = False,
 ) -> Generator[EvaluationProgress, None, Evaluation]:
-    """Segment every sample of a dataset and score it against its labels.
+    """Segment every sample of a dataset and score it against its labels; yields once an image.
 
     Kinds and groups come from the samples' metadata (``data.rows.select_rows`` puts an index's there).
 
@@ -137,11 +137,6 @@ def evaluate_model(
         A loaded model in place of the one ``choices`` name.
     true_diameter
         Tell the model the median diameter of the true nuclei: how good it were if sizes were known.
-
-    Yields
-    ------
-    EvaluationProgress
-        One object an image.
 
     Returns
     -------
@@ -164,15 +159,20 @@ def evaluate_model(
     loaded = model or load_model(checked.model, checked.quality)
 
     def predict(sample: Sample) -> Prediction:
-        stated = {key: sample.metadata.get(key) for key in ("axes", "pixel_size_um")}
-        told = {}
-        if true_diameter and sample.labels is not None:
-            told["diameter_px"] = median_diameter(sample.labels)
-        settings = make_settings(**{**stated, **choices, **told})
+        told = _told(sample, true_diameter=true_diameter)
+        settings = make_settings(**{**told, **choices})
         result = drain(segment_steps(sample.image, settings, loaded))
         return Prediction(result.labels, result.diameter_px, result.timings["total"])
 
     return (yield from _score_all(dataset, predict))
+
+
+def _told(sample: Sample, *, true_diameter: bool) -> dict[str, Any]:
+    """Return what a sample says of itself, as settings."""
+    told = {key: sample.metadata.get(key) for key in ("axes", "pixel_size_um")}
+    if true_diameter and sample.labels is not None:
+        told["diameter_px"] = median_diameter(sample.labels)
+    return told
 
 
 def compare_labels(

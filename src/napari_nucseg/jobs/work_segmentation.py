@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
 from napari_nucseg.errors import NucSegError, OutputError
+from napari_nucseg.jobs.batch import check_choices
 from napari_nucseg.jobs.work_sets import new_corrections
-from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 
 if TYPE_CHECKING:
@@ -66,9 +66,7 @@ def segment_remaining(
     OutputError
         If a result cannot be written: the next could not either.
     """
-    choices = {key: value for key, value in (choices or {}).items() if value is not None}
-    checked = make_settings(**({"pixel_size_um": 1.0} if "diameter_um" in choices else {}) | choices)
-    model = load_model(checked.model, checked.quality)
+    choices, model = check_choices(choices)
     items = worklist.remaining
     outcomes: tuple[Outcome, ...] = ()
     for index, item in enumerate(items):

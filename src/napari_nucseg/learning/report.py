@@ -9,6 +9,7 @@ from PIL import Image
 
 from napari_nucseg.errors import OutputError, SettingsError
 from napari_nucseg.files import written_whole
+from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -54,14 +55,11 @@ class Report:
         self, steps: Generator[TrainingProgress, None, SegmentationNetwork]
     ) -> Generator[TrainingProgress, None, SegmentationNetwork]:
         """Pass on a run's steps, having written them down; returns what the run returns."""
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as end:
-                network: SegmentationNetwork = end.value
-                return network
-            self.take(progress)
-            yield progress
+        return (yield from told_as(steps, self._taken))
+
+    def _taken(self, progress: TrainingProgress) -> TrainingProgress:
+        self.take(progress)
+        return progress
 
     def take(self, progress: TrainingProgress) -> None:
         """Write down one step: every tenth, and all that were scored."""

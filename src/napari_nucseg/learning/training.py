@@ -16,6 +16,7 @@ from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import measure_halo
 from napari_nucseg.network.model_file import SUFFIX, ModelCard, save_model
+from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -81,13 +82,7 @@ def _size_head(
     done = TrainingProgress(run.steps_done, run.total)
     yield replace(done, message="Learning the size of nuclei.")
     steps = fit_size_head(network, learned, card, run.device, job.size, job.seed)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            head: SizeHead = end.value
-            return head
-        yield done  # here the run can be cancelled
+    return (yield from told_as(steps, lambda _: done))  # here the run can be cancelled
 
 
 def _pack(job: TrainingJob, examples: Examples) -> PatchBank:

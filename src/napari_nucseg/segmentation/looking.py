@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from napari_nucseg.network.predict import Prediction, count_tiles, predict_steps
 from napari_nucseg.network.tiling import pad_to_stride
 from napari_nucseg.segmentation.rescale import largest_scale, rescale
 from napari_nucseg.segmentation.window import Window
+from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -87,7 +89,8 @@ def look_steps(
     done = 0
     for number, look in enumerate(looks, start=1):
         ahead = sum(count_tiles(model, later.shape, plan) for later in looks[number:])
-        prediction = yield from _counted(predict_steps(model, look.show(image), plan), done, ahead)
+        passed = partial(_counted, done=done, ahead=ahead)
+        prediction = yield from told_as(predict_steps(model, look.show(image), plan), passed)
         plan = prediction.plan
         done += count_tiles(model, look.shape, plan)
         mean = _sum(mean, look.take_back(prediction.maps))
@@ -122,14 +125,6 @@ def _whole_step(stride_px: float) -> float:
     return float(steps[off.argmin()])
 
 
-def _counted(
-    steps: Generator[TileProgress, None, Prediction], done: int, ahead: int
-) -> Generator[TileProgress, None, Prediction]:
-    """Pass on the progress of one pass among others."""
-    while True:
-        try:
-            tile = next(steps)
-        except StopIteration as end:
-            prediction: Prediction = end.value
-            return prediction
-        yield replace(tile, done=done + tile.done, total=done + tile.total + ahead)
+def _counted(tile: TileProgress, *, done: int, ahead: int) -> TileProgress:
+    """Progress of one pass among others."""
+    return replace(tile, done=done + tile.done, total=done + tile.total + ahead)

@@ -23,7 +23,7 @@ from napari_nucseg.segmentation.result import Progress, Segmentation
 from napari_nucseg.segmentation.settings import SegmentationSettings
 from napari_nucseg.segmentation.size import estimate_diameter
 from napari_nucseg.segmentation.window import Window
-from napari_nucseg.steps import drain
+from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
-    from napari_nucseg.network.predict import Prediction, TileProgress
+    from napari_nucseg.network.predict import TileProgress
     from napari_nucseg.segmentation.size import DiameterEstimate
     from napari_nucseg.segmentation.window import Region
 
@@ -137,7 +137,7 @@ def segment_steps(
     window = Window.around(region, shape, round(SURROUNDINGS * diameter_px))
     with clock("network"):
         looks = look_steps(runs, planes, window, scale, settings.chosen_views, _plan(settings, device))
-        prediction = yield from _network(looks, notes)
+        prediction = yield from told_as(looks, lambda tile: _told(tile, notes))
     yield Progress("decode", 0, 1)
     with clock("decode"):
         labels = decode(prediction.maps, settings.decoding, diameter_px=diameter_px, origin=window.origin)
@@ -203,18 +203,10 @@ def _about_quality(settings: SegmentationSettings, model: Model) -> list[str]:
     return notes
 
 
-def _network(
-    steps: Generator[TileProgress, None, Prediction], notes: list[str]
-) -> Generator[Progress, None, Prediction]:
-    """Pass on the network's progress; what it had to change on the way is added to the notes."""
-    while True:
-        try:
-            tile = next(steps)
-        except StopIteration as end:
-            prediction: Prediction = end.value
-            return prediction
-        notes += [tile.message] if tile.message else []
-        yield Progress("network", tile.done, tile.total, tile.message)
+def _told(tile: TileProgress, notes: list[str]) -> Progress:
+    """Progress of the network; what it had to change on the way is added to the notes."""
+    notes += [tile.message] if tile.message else []
+    return Progress("network", tile.done, tile.total, tile.message)
 
 
 class _Clock:

@@ -29,7 +29,10 @@ def structured_windows(image: NDArray[np.float32], scale: float, n: int) -> list
     A window shows ``VIEW_PX`` network pixels, or the whole image where that is less.
     """
     side = math.ceil(VIEW_PX / scale)
-    starts = [np.unique(np.linspace(0, max(0, n - side), -(-n // side)).astype(int)) for n in image.shape[1:]]
+    starts = [
+        np.unique(np.linspace(0, max(0, length - side), -(-length // side)).astype(int))
+        for length in image.shape[1:]
+    ]
     windows = [image[:, y : y + side, x : x + side] for y in starts[0] for x in starts[1]]
     windows.sort(key=lambda window: -float(window[:, ::4, ::4].std()))
     return windows[:n]
