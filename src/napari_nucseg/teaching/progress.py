@@ -56,6 +56,13 @@ class Comparison(_Told):
     low: float = Field(description="Lower end of the interval of new − old.")
     high: float
     verdict: Verdict
+    found_old: int = Field(0, description="Nuclei that the old model finds.")
+    found_new: int = 0
+    false_old: int = Field(0, description="Nuclei that the old model sees where there are none.")
+    false_new: int = 0
+    more_nuclei: int = Field(
+        0, description="About how many more would make a gain certain; 0 where it is, or where there is none."
+    )
 
     @property
     def gain(self) -> float:

@@ -1,0 +1,170 @@
+"""The judgement on a new model, on squares whose scores can be counted by hand."""
+
+import numpy as np
+import pytest
+
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.nuclei.scoring import evaluate
+from napari_nucseg.teaching.guard import Judged, compare, judge
+from napari_nucseg.teaching.progress import Verdict
+
+
+def squares(kept, n=40, shift=0):
+    """Labels (20, 10 n): square number i is there where ``kept`` holds i; ``shift`` moves all to the right."""
+    labels = np.zeros((20, 10 * n), np.int32)
+    for i in kept:
+        labels[5:13, 10 * i + shift : 10 * i + shift + 6] = i + 1
+    return labels
+
+
+def judged(old, new, n=40, true=None, taught=None):
+    return Judged(squares(range(n) if true is None else true, n), taught, squares(old, n), squares(new, n))
+
+
+def held_out(*images):
+    return compare("your corrections", "held-out", images)
+
+
+def reference(*images):
+    return compare("synthetic histology", "reference", images)
+
+
+def test_scores_are_those_of_the_scoring_module():
+    truth = synthetic_fluorescence((256, 256), seed=1).labels
+    old, new = np.roll(truth, 6, axis=0), np.where(truth % 3 > 0, truth, 0)
+    old[10:20, 10:20] = 500
+    both = [Judged(truth, None, old, new), Judged(old, None, truth, np.zeros_like(truth))]
+    comparison = held_out(*both)
+    assert comparison.old == pytest.approx(evaluate([truth, old], [old, truth]).ap50)
+    assert comparison.new == pytest.approx(evaluate([truth, old], [new, np.zeros_like(truth)]).ap50)
+    assert comparison.found_old == int(evaluate([truth, old], [old, truth]).counts.tp[:, 0].sum())
+
+
+def test_a_clear_gain_is_better_and_said_in_plain_words():
+    verdict, words = judge(
+        [held_out(judged(range(13), range(20), n=24)), reference(judged(range(40), range(40)))]
+    )
+    assert verdict is Verdict.BETTER
+    assert words == (
+        "On the 24 nuclei kept aside, the new model finds 20, the old one 13. On other images nothing got worse."
+    )
+
+
+def test_false_predictions_count_like_missed_nuclei():
+    true = range(20)
+    comparison = held_out(judged([*range(20), 25, 27], [*range(20), *range(25, 35)], true=true))
+    assert (comparison.old, comparison.new) == (pytest.approx(20 / 22), pytest.approx(20 / 30))
+    assert (comparison.found_new, comparison.false_new) == (20, 10)
+    assert comparison.verdict is Verdict.WORSE
+    assert "10 false ones against 2" in judge([comparison])[1]
+
+
+def test_a_merged_pair_costs_both_nuclei_and_one_false_prediction():
+    merged = squares(range(2), n=2)
+    merged[5:13, 0:16] = 1
+    comparison = held_out(Judged(squares(range(2), n=2), None, squares(range(2), n=2), merged))
+    assert (comparison.found_new, comparison.false_new, comparison.new) == (0, 1, 0)
+
+
+def test_only_the_taught_area_counts():
+    taught = np.zeros((20, 400), bool)
+    taught[:, : 10 * 10 + 3] = True  # exactly half of square 10 as well
+    comparison = held_out(judged(range(40), [*range(5), *range(20, 40)], taught=taught))
+    assert (comparison.n_nuclei, comparison.found_old, comparison.found_new) == (11, 11, 5)
+    assert comparison.false_new == comparison.false_old == 0
+
+
+def test_a_match_of_a_nucleus_that_is_hardly_taught_is_no_false_prediction():
+    taught = np.zeros((20, 10), bool)
+    taught[:, 3:] = True
+    truth, new = squares([0], n=1), squares([0], n=1)
+    truth[5:13, 0:2], taught[:, :4] = 1, False
+    new[5:13, :2], new[5:13, 4:8] = 0, 1
+    comparison = held_out(Judged(truth, taught, truth, new))
+    assert (comparison.n_nuclei, comparison.found_new, comparison.false_new) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("n", "old", "new", "verdict", "words"),
+    [
+        pytest.param(3, [], range(3), Verdict.UNSURE, "about 5 more", id="three nuclei won prove nothing"),
+        pytest.param(5, [], range(5), Verdict.BETTER, "finds 5", id="five do"),
+        pytest.param(
+            40, range(30), range(5, 36), Verdict.UNSURE, "may be chance", id="hardly more won than lost"
+        ),
+        pytest.param(40, range(30), range(30), Verdict.UNSURE, "no gain", id="the same"),
+        pytest.param(40, range(30), range(20), Verdict.WORSE, "finds 20", id="fewer"),
+        pytest.param(0, [], [], Verdict.UNSURE, "nothing can be said", id="nothing held out"),
+    ],
+)
+def test_held_out_nuclei_decide(n, old, new, verdict, words):
+    comparison = held_out(judged(old, new, n=max(n, 1), true=range(n)))
+    assert comparison.verdict is verdict
+    assert judge([comparison])[0] is verdict
+    assert words in judge([comparison])[1]
+    assert comparison.low <= comparison.gain <= comparison.high
+
+
+def test_the_interval_is_that_of_resampled_nuclei():
+    rng = np.random.default_rng(0)
+    old, new = set(range(25)), {*range(5, 25), *range(30, 38)}
+    comparison = held_out(judged(old, new))
+    draws = rng.integers(0, 40, (20_000, 40))
+    value = np.array([(i in new) - (i in old) for i in range(40)])
+    low, high = np.quantile(value[draws].mean(axis=1), (0.025, 0.975))
+    assert (comparison.low, comparison.high) == (
+        pytest.approx(low, abs=0.026),
+        pytest.approx(high, abs=0.026),
+    )
+
+
+def test_the_same_nuclei_are_compared_with_each_other():
+    noisy = held_out(judged(range(20), [*range(10), *range(20, 30)]))
+    paired = held_out(judged(range(20), range(20)))
+    assert noisy.gain == paired.gain == 0
+    assert paired.high - paired.low == 0 < noisy.high - noisy.low
+
+
+def test_the_same_false_prediction_is_one_place():
+    false = [25, 26, 27, 28, 29]
+    same = held_out(judged([*range(20), *false], [*range(20), *false], true=range(20)))
+    assert (same.low, same.high) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("new", "verdict"),
+    [
+        pytest.param(range(38), Verdict.BETTER, id="two of 40 lost may be chance"),
+        pytest.param(range(30), Verdict.WORSE, id="ten of 40 lost"),
+    ],
+)
+def test_a_gain_is_refused_where_reference_images_lose(new, verdict):
+    gain = held_out(judged(range(13), range(20), n=24))
+    found, words = judge([gain, reference(judged(range(40), new))])
+    assert found is verdict
+    assert ("on synthetic histology it got worse: it finds 30 of 40" in words) == (verdict is Verdict.WORSE)
+
+
+def test_a_loss_within_the_tolerance_is_none():
+    many = [judged(range(40), range(40))] * 30
+    lossy = [*many, judged(range(40), range(34))]  # 6 of 1,240: .5 %, though surely no chance
+    assert reference(*lossy).verdict is Verdict.UNSURE
+    assert held_out(*lossy).verdict is Verdict.WORSE
+
+
+def test_images_without_a_nucleus_count_by_what_is_seen_in_them():
+    comparison = held_out(judged(range(8), [], true=[]))
+    assert (comparison.old, comparison.new, comparison.verdict) == (0, 1, Verdict.BETTER)
+    assert "Where you left no nucleus" in judge([comparison])[1]
+
+
+def test_numbers_and_gaps_make_no_difference():
+    truth = squares(range(10), n=10)
+    renumbered = np.where(truth > 0, 2**31 - 2 - 7 * truth, 0)
+    assert held_out(Judged(renumbered, None, truth, renumbered)).old == 1
+
+
+def test_parts_of_different_shape_are_refused():
+    with pytest.raises(TrainingError, match=r"truth \(20, 400\)"):
+        Judged(squares([1]), None, squares([1]), squares([1], n=3))
