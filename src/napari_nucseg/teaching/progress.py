@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Stage = Literal["reading", "checking the old model", "learning", "comparing", "saving"]
+Part = Literal["learned", "held out", "cut in two", "partly held out"]
 
 
 class _Told(BaseModel):
@@ -76,7 +77,9 @@ class ExampleUse(_Told):
     name: str
     n_nuclei: int = Field(description="Nuclei a person vouches for.")
     taught_px: int
-    use: Literal["learned", "held out", "cut in two"]
+    use: Part
+    n_images: int = Field(1, description="Planes it has in which something is taught.")
+    problem: str = Field("", description="What cannot be used of it, and why, in words.")
 
 
 class FinetuneResult(_Told):

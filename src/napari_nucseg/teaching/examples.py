@@ -1,0 +1,247 @@
+"""What a person corrected, read for teaching: images, labels, and which pixels count.
+
+Correction sets, folders of them (folders worked through are such) and datasets with labels all become lessons, one a
+2D plane. No torch is loaded for a mere list of what is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_nucseg.data.intensity import IntensityRange, equalise
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.teaching.holdout import hold_out, vouched_for
+from napari_nucseg.teaching.pages import Page, read_pages
+from napari_nucseg.teaching.progress import ExampleUse, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.teaching.job import Example, FinetuneJob
+
+CONTEXT_DIAMETERS = 8.0
+"""What is kept of an image around its taught area: more than any network looks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """One image plane with what a person vouches for in it.
+
+    Attributes
+    ----------
+    name
+        Of the image, with the index of the plane where it is a stack.
+    example
+        Which of the job's examples it belongs to, counted from 0.
+    pixels
+        (C, Y, X) uint8, C 1 or 3: normalised as the base model wants it, and cut to what matters.
+    labels
+        (Y, X) int32, 0 background.
+    learned, held_out
+        (Y, X) bool: pixels that are taught, and pixels that are only checked; they share no nucleus.
+    prediction
+        (Y, X) int32: what the base model had made of it, where the example tells.
+    changed
+        Numbers of the nuclei that differ from the prediction, sorted.
+    diameter_px
+        Median diameter of the nuclei a person vouches for; None where those are few.
+    sha256
+        Of pixels, labels and taught area.
+    """
+
+    name: str
+    example: int
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+    learned: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
+    prediction: NDArray[np.int32] | None
+    changed: NDArray[np.int32]
+    diameter_px: float | None
+    sha256: str
+
+    @property
+    def image(self) -> NDArray[np.float32]:
+        """(3, Y, X) float32, 0…1."""
+        planes = self.pixels.astype(np.float32) / np.float32(255)
+        return np.broadcast_to(planes, (3, *planes.shape[1:])).copy()
+
+    @property
+    def taught(self) -> NDArray[np.bool_]:
+        """(Y, X) bool: all pixels a person vouches for."""
+        return self.learned | self.held_out
+
+    @property
+    def n_nuclei(self) -> int:
+        """Nuclei a person vouches for."""
+        return vouched_for(self.labels, self.taught).size
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """All lessons of a job, what became of each example, and what had to be left out, a line each."""
+
+    lessons: tuple[Lesson, ...]
+    uses: tuple[ExampleUse, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def learned(self) -> tuple[Lesson, ...]:
+        """Those with something to learn."""
+        return tuple(lesson for lesson in self.lessons if lesson.learned.any())
+
+    @property
+    def held_out(self) -> tuple[Lesson, ...]:
+        """Those with something to check."""
+        return tuple(lesson for lesson in self.lessons if lesson.held_out.any())
+
+
+def read_examples(job: FinetuneJob) -> Lessons:
+    """Read all examples of a job and keep about a quarter of their nuclei aside for the check.
+
+    Raises
+    ------
+    TrainingError
+        If there is nothing to learn, with the reason.
+    ModelFileError
+        If the base model is missing.
+    """
+    from napari_nucseg.network.model_file import find_model, read_card  # late: loads torch
+
+    card = read_card(find_model(job.model))
+    if not job.examples:
+        raise TrainingError("there are no examples: save corrections, or name images with labels.")
+    pages, problems = read_pages(job.examples)
+    masks = hold_out(pages)
+    lessons = tuple(
+        _lesson(page, learned, held_out, card.normalisation, clahe=card.clahe)
+        for page, (learned, held_out) in zip(pages, masks, strict=True)
+        if page.taught.any()
+    )
+    _check_teachable(lessons, problems)
+    uses = _uses(job.examples, pages, masks, problems)
+    return Lessons(lessons, uses, tuple(line for lines in problems.values() for line in lines))
+
+
+def describe_examples(examples: Sequence[Example]) -> tuple[ExampleUse, ...]:
+    """Say what would become of each example, in their order; one that cannot be read says why in ``problem``."""
+    pages, problems = read_pages(examples, pixels=False)
+    return _uses(examples, pages, hold_out(pages), problems)
+
+
+def _uses(
+    examples: Sequence[Example],
+    pages: Sequence[Page],
+    masks: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
+    problems: dict[int, list[str]],
+) -> tuple[ExampleUse, ...]:
+    """One line an example, of all its pages together."""
+    every = [(page, *mask) for page, mask in zip(pages, masks, strict=True)]
+    return tuple(
+        _use_of(example, [part for part in every if part[0].example == number], problems.get(number, []))
+        for number, example in enumerate(examples)
+    )
+
+
+def _use_of(
+    example: Example, parts: Sequence[tuple[Page, NDArray[np.bool_], NDArray[np.bool_]]], problems: list[str]
+) -> ExampleUse:
+    learned = any(learned.any() for _, learned, _ in parts)
+    held_out = any(held.any() for _, _, held in parts)
+    use: Part = "held out" if held_out else "learned"
+    if learned and held_out:
+        use = "cut in two" if len(parts) == 1 else "partly held out"
+    return ExampleUse(
+        name=parts[0][0].name if len(parts) == 1 else example.path.name,
+        n_nuclei=sum(vouched_for(page.labels, page.taught).size for page, _, _ in parts),
+        taught_px=sum(int(learned.sum() + held.sum()) for _, learned, held in parts),
+        use=use,
+        n_images=len(parts),
+        problem=" ".join(problems),
+    )
+
+
+def _check_teachable(lessons: Sequence[Lesson], problems: dict[int, list[str]]) -> None:
+    """Refuse to start where nothing can be learned, and say why."""
+    reasons = " ".join(line for lines in problems.values() for line in lines)
+    if not lessons:
+        raise TrainingError(
+            "nothing in the examples is reviewed or changed, so there is nothing to learn. "
+            f"Mark what you have checked as reviewed. {reasons}".strip()
+        )
+    learned = [lesson for lesson in lessons if lesson.learned.any()]
+    if not learned:
+        raise TrainingError("all examples are to be checked on, none is left to learn from. Add another.")
+    if not any(vouched_for(lesson.labels, lesson.learned).size for lesson in learned):
+        raise TrainingError(
+            "there is no nucleus in the reviewed areas: nobody vouches for one. Review an area with nuclei. "
+            f"{reasons}".strip()
+        )
+
+
+def _lesson(
+    page: Page,
+    learned: NDArray[np.bool_],
+    held_out: NDArray[np.bool_],
+    percentiles: tuple[float, float],
+    *,
+    clahe: bool,
+) -> Lesson:
+    """Normalise the whole plane, then cut it to what matters."""
+    assert page.planes is not None
+    image = IntensityRange.of(page.planes, *percentiles).apply(page.planes)
+    pixels = np.round((equalise(image) if clahe else image) * 255).astype(np.uint8)
+    digest = hashlib.sha256()
+    for part in (pixels, page.labels, page.taught):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    whole = Lesson(
+        name=page.name,
+        example=page.example,
+        pixels=pixels,
+        labels=page.labels,
+        learned=learned,
+        held_out=held_out,
+        prediction=page.prediction,
+        changed=page.changed,
+        diameter_px=page.diameter_px,
+        sha256=digest.hexdigest(),
+    )
+    if page.diameter_px is None:
+        return whole  # the base model will look at all of it to estimate the size
+    return _cropped(whole, _box_around(page.taught, round(CONTEXT_DIAMETERS * page.diameter_px)))
+
+
+def _cropped(lesson: Lesson, box: tuple[slice, slice]) -> Lesson:
+    prediction = lesson.prediction
+    return replace(
+        lesson,
+        pixels=np.ascontiguousarray(lesson.pixels[:, *box]),
+        labels=np.ascontiguousarray(lesson.labels[box]),
+        learned=np.ascontiguousarray(lesson.learned[box]),
+        held_out=np.ascontiguousarray(lesson.held_out[box]),
+        prediction=None if prediction is None else np.ascontiguousarray(prediction[box]),
+    )
+
+
+def _box_around(mask: NDArray[np.bool_], margin_px: int) -> tuple[slice, slice]:
+    rows, columns = (_span(np.flatnonzero(mask.any(axis=axis)), margin_px) for axis in (1, 0))
+    return rows, columns
+
+
+def _span(places: NDArray[np.intp], margin_px: int) -> slice:
+    return slice(max(0, int(places[0]) - margin_px), int(places[-1]) + 1 + margin_px)
+
+
+def count_nuclei(lessons: Iterable[Lesson]) -> tuple[int, int]:
+    """Nuclei to learn from, and nuclei held out."""
+    learned = held = 0
+    for lesson in lessons:
+        learned += vouched_for(lesson.labels, lesson.learned).size
+        held += vouched_for(lesson.labels, lesson.held_out).size
+    return learned, held

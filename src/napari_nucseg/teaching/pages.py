@@ -1,0 +1,157 @@
+"""Corrected images read from wherever they lie, a 2D plane each, with what a person vouches for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
+from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.errors import NucSegError, TrainingError
+from napari_nucseg.nuclei.corrections import diff
+from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.nuclei.trust import taught_area
+from napari_nucseg.teaching.holdout import vouched_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.data.correction_set import CorrectionSet
+    from napari_nucseg.data.sample import Sample
+    from napari_nucseg.teaching.job import Example, Use
+
+FEWEST_MEASURED = 3
+"""Nuclei from which on their median diameter is believed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One plane of one example, whole.
+
+    Attributes
+    ----------
+    name, example, use
+        Of the image; which example it belongs to; what the user wants done with it.
+    planes
+        (C, Y, X) float32 in the image's own units; None where only labels were asked for.
+    labels, prediction
+        (Y, X) int32.
+    taught
+        (Y, X) bool: pixels a person vouches for.
+    changed
+        Numbers of the nuclei that differ from the prediction, sorted.
+    diameter_px
+        Median diameter of the nuclei a person vouches for; None where those are few.
+    """
+
+    name: str
+    example: int
+    use: Use
+    planes: NDArray[np.float32] | None
+    labels: NDArray[np.int32]
+    taught: NDArray[np.bool_]
+    prediction: NDArray[np.int32] | None
+    changed: NDArray[np.int32]
+    diameter_px: float | None
+
+
+def read_pages(
+    examples: Sequence[Example], *, pixels: bool = True
+) -> tuple[list[Page], dict[int, list[str]]]:
+    """Read all pages in which something is taught, and tell what is wrong with the others, by example."""
+    pages: list[Page] = []
+    problems: dict[int, list[str]] = {}
+    for number, example in enumerate(examples):
+        lines = problems.setdefault(number, [])
+        try:
+            found = list(_pages_of(example, number, lines, pixels=pixels))
+        except NucSegError as error:
+            lines.append(str(error))
+            continue
+        pages += found
+        if not found and not lines:
+            lines.append(f"{example.path}: nothing in it is reviewed or changed.")
+    return pages, {number: lines for number, lines in problems.items() if lines}
+
+
+def _pages_of(example: Example, number: int, problems: list[str], *, pixels: bool) -> Iterator[Page]:
+    """Pages of one example; what cannot be read of a folder is told and stops nothing."""
+    path = example.path.expanduser()
+    if is_correction_set(path):
+        yield from _of_set(open_correction_set(path), path.name, number, example.use, pixels=pixels)
+        return
+    sets = sorted(f for f in path.iterdir() if is_correction_set(f)) if path.is_dir() else []
+    for folder in sets:
+        try:
+            yield from _of_set(open_correction_set(folder), folder.name, number, example.use, pixels=pixels)
+        except NucSegError as error:
+            problems.append(f"Left out {folder.name}: {error}")
+    if sets:
+        return
+    dataset = open_dataset(path)
+    for sample in dataset.valid(lambda name, error: problems.append(f"Left out {name}: {error}")):
+        try:
+            yield from _of_sample(sample, number, example.use, pixels=pixels)
+        except NucSegError as error:
+            problems.append(f"Left out {sample.name}: {error}")
+
+
+def _of_set(
+    corrections: CorrectionSet, folder_name: str, example: int, use: Use, *, pixels: bool
+) -> Iterator[Page]:
+    """Pages of a correction set; planes of a stack in which nothing is taught are left out."""
+    axes = corrections.axes.upper().replace("S", "C")
+    leading = [axes.index(a) for a in axes if a not in "CYX"]
+    plane_axes = "".join(a for a in axes if a in "CYX")
+    stack = np.moveaxis(corrections.image, leading, range(len(leading)))
+    channel = corrections.settings.get("channel") if "C" in plane_axes else None
+    name = corrections.name or folder_name
+    for index in np.ndindex(corrections.labels.shape[:-2]):
+        labels = corrections.labels[index]
+        prediction = None if corrections.prediction is None else corrections.prediction[index]
+        changes = () if prediction is None else diff(prediction, labels)
+        taught = taught_area(corrections.trust[index], labels, prediction, changes)
+        if taught.any():
+            changed = np.array(sorted({n for change in changes for n in change.after}), np.int32)
+            yield Page(
+                name=name + "".join(f" [{i}]" for i in index),
+                example=example,
+                use=use,
+                planes=to_planes(stack[index], plane_axes, channel) if pixels else None,
+                labels=labels,
+                taught=taught,
+                prediction=prediction,
+                changed=changed,
+                diameter_px=_diameter(labels, taught),
+            )
+
+
+def _of_sample(sample: Sample, example: int, use: Use, *, pixels: bool) -> Iterator[Page]:
+    """Page of an annotated image, all of it vouched for."""
+    if sample.labels is None:
+        raise TrainingError("it has no labels.")
+    labels = sample.labels.astype(np.int32)
+    planes = _whole(sample, labels) if pixels else None
+    taught = np.ones(labels.shape, bool)
+    nothing = np.zeros(0, np.int32)
+    yield Page(sample.name, example, use, planes, labels, taught, None, nothing, _diameter(labels, taught))
+
+
+def _whole(sample: Sample, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+    axes: Any = sample.metadata.get("axes")
+    planes = to_planes(sample.image, axes)
+    if planes.shape[1:] != labels.shape:
+        raise TrainingError(f"the image has {planes.shape[1:]} px, its labels {labels.shape}.")
+    return planes
+
+
+def _diameter(labels: NDArray[np.int32], taught: NDArray[np.bool_]) -> float | None:
+    numbers = vouched_for(labels, taught)
+    if numbers.size < FEWEST_MEASURED:
+        return None
+    return median_diameter(np.where(np.isin(labels, numbers), labels, 0))

@@ -1,0 +1,199 @@
+"""Examples of every kind become lessons; what is held out is not empty where it need not be, and shares no nucleus."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tifffile import imwrite
+
+from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.nuclei.trust import Trust
+from napari_nucseg.teaching.examples import count_nuclei, describe_examples, read_examples
+from napari_nucseg.teaching.holdout import vouched_for
+from napari_nucseg.teaching.job import Example, FinetuneJob
+
+SIZE = 192
+
+
+def corrected(folder, seed=0, reviewed=(slice(None), slice(None)), prediction=None, **changes):
+    """Save a correction set of a synthetic image, reviewed in one rectangle."""
+    sample = synthetic_fluorescence((SIZE, SIZE), seed=seed)
+    trust = np.zeros(sample.labels.shape, np.uint8)
+    if reviewed is not None:
+        trust[reviewed] = Trust.REVIEWED
+    parts = {"image": sample.image, "axes": "YX", "labels": sample.labels, "trust": trust}
+    return save_correction_set(folder, CorrectionSet(**parts | {"prediction": prediction} | changes))
+
+
+def job(*examples, **changes):
+    return FinetuneJob(model="nuclei-unet", examples=[Example(path=path) for path in examples], **changes)
+
+
+def assert_split_well(lessons):
+    learned, held = count_nuclei(lessons.lessons)
+    assert held >= 1
+    assert learned >= 1
+    assert 0.1 <= held / (learned + held) <= 0.5
+    for lesson in lessons.lessons:
+        assert not (lesson.learned & lesson.held_out).any()
+        sides = [set(np.unique(lesson.labels[mask])) - {0} for mask in (lesson.learned, lesson.held_out)]
+        assert not sides[0] & sides[1]
+
+
+def test_one_reviewed_area_is_cut_in_two_with_a_gap(tmp_path):
+    lessons = read_examples(job(corrected(tmp_path / "a", reviewed=(slice(20, 120), slice(10, 180)))))
+    assert_split_well(lessons)
+    (use,) = lessons.uses
+    assert use.use == "cut in two"
+    (lesson,) = lessons.lessons
+    columns = [np.flatnonzero(mask.any(axis=0)) for mask in (lesson.learned, lesson.held_out)]
+    assert abs(columns[0].mean() - columns[1].mean()) > 40  # across the longer side
+    assert lesson.taught.sum() < 100 * 170  # the gap belongs to nobody
+
+
+def test_of_two_images_of_one_size_only_a_part_of_one_is_held_out(tmp_path):
+    lessons = read_examples(job(*(corrected(tmp_path / str(i), seed=i) for i in range(2))))
+    assert_split_well(lessons)
+    assert sorted(use.use for use in lessons.uses) == ["cut in two", "learned"]
+
+
+def test_of_many_images_whole_ones_are_held_out(tmp_path):
+    for i in range(6):
+        corrected(tmp_path / "work" / str(i), seed=i)
+    (tmp_path / "work" / "worklist.json").write_text("{}")
+    lessons = read_examples(job(tmp_path / "work"))
+    assert_split_well(lessons)
+    assert {bool(lesson.learned.any()) ^ bool(lesson.held_out.any()) for lesson in lessons.lessons} == {True}
+    (use,) = lessons.uses
+    assert (use.use, use.n_images) == ("partly held out", 6)
+
+
+def test_of_areas_that_lie_apart_one_is_held_out(tmp_path):
+    trust = np.zeros((SIZE, SIZE), np.uint8)
+    for y in (slice(0, 70), slice(120, SIZE)):
+        for x in (slice(0, 70), slice(120, SIZE)):
+            trust[y, x] = Trust.REVIEWED
+    lessons = read_examples(job(corrected(tmp_path / "a", trust=trust)))
+    assert_split_well(lessons)
+    (lesson,) = lessons.lessons
+    assert lesson.held_out.sum() > 60 * 60
+
+
+def test_two_images_with_a_single_nucleus_each_leave_one_to_check(tmp_path):
+    sample = synthetic_fluorescence((SIZE, SIZE))
+    one = int(sample.labels[SIZE // 2 - 20 : SIZE // 2 + 20].max())
+    for name in "ab":
+        corrected(tmp_path / name, labels=np.where(sample.labels == one, 1, 0).astype(np.int32))
+    assert count_nuclei(read_examples(job(tmp_path / "a", tmp_path / "b")).lessons) == (1, 1)
+
+
+def test_what_is_named_for_the_check_is_never_learned(tmp_path):
+    learn, check = (corrected(tmp_path / name, seed=i) for i, name in enumerate("ab"))
+    examples = (Example(path=learn), Example(path=check, use="check"))
+    lessons = read_examples(FinetuneJob(model="nuclei-unet", examples=examples))
+    assert [use.use for use in lessons.uses] == ["learned", "held out"]
+    assert not lessons.lessons[1].learned.any()
+
+
+def test_changed_nuclei_are_taught_without_any_review_and_ignored_pixels_never_are(tmp_path):
+    sample = synthetic_fluorescence((SIZE, SIZE))
+    numbers = np.unique(sample.labels)[1:9]
+    prediction = np.where(np.isin(sample.labels, numbers), 0, sample.labels).astype(np.int32)
+    trust = np.zeros(sample.labels.shape, np.uint8)
+    ignored = sample.labels == numbers[0]
+    trust[ignored] = Trust.IGNORE
+    lessons = read_examples(job(corrected(tmp_path / "a", trust=trust, prediction=prediction)))
+    (lesson,) = lessons.lessons
+    taught = set(np.unique(lesson.labels[lesson.taught])) - {0}
+    assert taught == set(numbers[1:])
+    assert set(lesson.changed) == set(numbers)
+    assert vouched_for(lesson.labels, lesson.taught).size == lesson.n_nuclei == 7
+
+
+def test_a_stack_gives_a_lesson_for_every_plane_in_which_something_is_taught(tmp_path):
+    samples = [synthetic_fluorescence((SIZE, SIZE), seed=i) for i in range(3)]
+    channels = np.stack([np.stack([s.image, np.zeros_like(s.image)]) for s in samples])  # ZCYX
+    trust = np.full((3, SIZE, SIZE), Trust.REVIEWED, np.uint8)
+    trust[1] = 0
+    parts = {
+        "image": channels,
+        "axes": "ZCYX",
+        "labels": np.stack([s.labels for s in samples]),
+        "trust": trust,
+        "settings": {"channel": 0},
+        "name": "stack",
+    }
+    lessons = read_examples(job(save_correction_set(tmp_path / "z", CorrectionSet(**parts))))
+    assert [lesson.name for lesson in lessons.lessons] == ["stack [0]", "stack [2]"]
+    assert lessons.lessons[0].image.shape == (3, SIZE, SIZE)
+    assert lessons.lessons[0].image.std() > 0.05
+
+
+def test_a_dataset_with_labels_counts_as_reviewed(tmp_path):
+    for sub in ("images", "labels"):
+        (tmp_path / sub).mkdir()
+    sample = synthetic_fluorescence((SIZE, SIZE))
+    imwrite(tmp_path / "images" / "a.tif", sample.image)
+    imwrite(tmp_path / "labels" / "a.tif", sample.labels)
+    imwrite(tmp_path / "images" / "b.tif", sample.image)
+    lessons = read_examples(job(tmp_path))
+    assert lessons.lessons[0].taught.mean() > 0.8
+    assert any("b" in line and "no labels" in line for line in lessons.problems)
+
+
+def test_a_broken_set_is_left_out_of_a_folder_and_said(tmp_path):
+    for i in range(2):
+        corrected(tmp_path / "sets" / str(i), seed=i)
+    (tmp_path / "sets" / "1" / "labels.tif").write_bytes(b"rubbish")
+    lessons = read_examples(job(tmp_path / "sets"))
+    assert len(lessons.lessons) == 1
+    (use,) = lessons.uses
+    assert "Left out 1" in use.problem
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        pytest.param(lambda t: [], "no examples", id="nothing"),
+        pytest.param(lambda t: [t / "nowhere"], "does not exist", id="missing"),
+        pytest.param(
+            lambda t: [corrected(t / "a", reviewed=None)],
+            "nothing in the examples is reviewed",
+            id="unreviewed",
+        ),
+        pytest.param(
+            lambda t: [corrected(t / "a", labels=np.zeros((SIZE, SIZE), np.int32))],
+            "no nucleus",
+            id="no nucleus",
+        ),
+    ],
+)
+def test_why_it_cannot_start(tmp_path, prepare, words):
+    with pytest.raises(TrainingError, match=words):
+        read_examples(job(*prepare(tmp_path)))
+
+
+def test_only_examples_to_check_on_leave_nothing_to_learn(tmp_path):
+    with pytest.raises(TrainingError, match="none is left to learn from"):
+        read_examples(FinetuneJob(examples=(Example(path=corrected(tmp_path / "a"), use="check"),)))
+
+
+def test_describing_says_the_same_as_reading_and_loads_no_torch(tmp_path):
+    corrected(tmp_path / "a")
+    (tmp_path / "empty").mkdir()
+    examples = (Example(path=tmp_path / "a"), Example(path=tmp_path / "empty"))
+    described = describe_examples(examples)
+    assert described == read_examples(FinetuneJob(examples=examples)).uses
+    assert described[1].problem
+    code = (
+        "import sys, json; from pathlib import Path; from napari_nucseg.teaching.examples import describe_examples;"
+        "from napari_nucseg.teaching.job import Example;"
+        f"uses = describe_examples([Example(path=Path({str(tmp_path / 'a')!r}))]);"
+        "print(json.dumps([uses[0].n_nuclei, 'torch' in sys.modules]))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert json.loads(out) == [described[0].n_nuclei, False]
