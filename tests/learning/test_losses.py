@@ -49,3 +49,33 @@ def test_a_merging_prediction_costs_more_under_seam_weight():
     logits[:, 1] = as_one[:, 1]
     plain, weighted = (sum(map_losses(logits, targets, seam_weight=w).values()) for w in (0.0, 3.0))
     assert weighted > 1.1 * plain
+
+
+def random_maps():
+    torch.manual_seed(0)
+    logits = torch.randn(2, 3, 32, 32, requires_grad=True)
+    return logits, torch.rand(2, 3, 32, 32)
+
+
+@pytest.mark.parametrize("seam_weight", [0.0, 2.0])
+def test_pixels_that_do_not_count_have_no_gradient(seam_weight):
+    logits, targets = random_maps()
+    where = torch.zeros(2, 32, 32)
+    where[0, 4:20, 4:20] = 1
+    sum(map_losses(logits, targets, where=where, seam_weight=seam_weight).values()).backward()
+    counted = where.bool()[:, None].expand_as(logits)
+    assert (logits.grad[~counted] == 0).all()
+    assert (logits.grad[counted] != 0).float().mean() > 0.9
+
+
+def test_where_all_pixels_count_alike_nothing_changes():
+    logits, targets = random_maps()
+    for name, loss in map_losses(logits, targets).items():
+        other = map_losses(logits, targets, where=torch.full((2, 32, 32), 1.0))[name]
+        torch.testing.assert_close(loss, other)
+
+
+def test_where_nothing_counts_the_loss_is_finite():
+    logits, targets = random_maps()
+    losses = map_losses(logits, targets, where=torch.zeros(2, 32, 32))
+    assert torch.isfinite(torch.stack(list(losses.values()))).all()

@@ -76,12 +76,16 @@ class Augmenter(nn.Module):
     @torch.no_grad()
     def forward(self, fields: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw one random view of every patch of the batch."""
+        image, others = self.view(fields)
+        foreground, distance = others.unbind(1)
+        return image, torch.stack([foreground, distance, core_of(distance)], dim=1)
+
+    @torch.no_grad()
+    def view(self, fields: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw one random view of patches (B, 3 + K, P, P) uint8: images (B, 3, C, C) and other fields (B, K, C, C)."""
         warped = warp(fields.float() / 255, self.settings)
-        image, foreground, distance = warped[:, :3], warped[:, 3], warped[:, 4]
-        core = ((distance - CORE_DISTANCE) / CORE_SOFTNESS + 0.5).clamp(0, 1)
-        targets = torch.stack([foreground, distance, core], dim=1)
-        image = self._add_noise(self._recolour(self._restain(image)))
-        return self._compress(image) if self.settings.p_jpeg else image, targets
+        image = self._add_noise(self._recolour(self._restain(warped[:, :3])))
+        return self._compress(image) if self.settings.p_jpeg else image, warped[:, 3:]
 
     def _recolour(self, image: torch.Tensor) -> torch.Tensor:
         return self.intensity(image).clamp(0, 1) if len(self.intensity) else image
@@ -104,6 +108,11 @@ class Augmenter(nn.Module):
         noisy = torch.rand(n, device=image.device) < self.settings.p_noise
         sigma = noisy * torch.rand(n, device=image.device) * self.settings.noise
         return image + torch.randn_like(image[:, :1]) * sigma.view(-1, 1, 1, 1)
+
+
+def core_of(distance: torch.Tensor) -> torch.Tensor:
+    """Core of nuclei with a soft edge, 0…1, from their normalised distance, of any shape."""
+    return ((distance - CORE_DISTANCE) / CORE_SOFTNESS + 0.5).clamp(0, 1)
 
 
 def warp(fields: torch.Tensor, settings: AugmentSettings) -> torch.Tensor:

@@ -189,7 +189,9 @@ def _evaluating(network: object) -> SegmentationNetwork:
     return network.eval()
 
 
-def supervise(heads: torch.Tensor, targets: torch.Tensor, loss: settings.Loss) -> dict[str, torch.Tensor]:
+def supervise(
+    heads: torch.Tensor, targets: torch.Tensor, loss: settings.Loss, where: torch.Tensor | None = None
+) -> dict[str, torch.Tensor]:
     """Losses by name, averaged over the heads: deep supervision where there are several.
 
     Parameters
@@ -197,10 +199,10 @@ def supervise(heads: torch.Tensor, targets: torch.Tensor, loss: settings.Loss) -
     heads : (heads, B, 3, Y, X) logits.
     targets : (B, 3, Y, X).
     loss : which.
+    where : (B, Y, X) how much each pixel counts; None for all alike.
     """
-    each = [
-        map_losses(head, targets, foreground=loss.foreground, seam_weight=loss.seam_weight) for head in heads
-    ]
+    choices = {"foreground": loss.foreground, "seam_weight": loss.seam_weight, "where": where}
+    each = [map_losses(head, targets, **choices) for head in heads]  # type: ignore[arg-type]
     return {name: torch.stack([losses[name] for losses in each]).mean() for name in each[0]}
 
 

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from napari_nucseg.learning.examples import load_examples
+from napari_nucseg.learning.importance import measure_importance
 from napari_nucseg.learning.patches import pack_patches, typical_diameter
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
@@ -68,8 +69,10 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
         yield TrainingProgress(0, run.total, message=found)
         network = yield from report.passing_on(run.steps(resume=resume))
         size_head = yield from _size_head(job, card, network, learned, run)
+    importance = measure_importance(network, bank.fields, device)
     path = job.folder / f"{job.name}{SUFFIX}"
-    save_model(path, _finished(card, job, run, _halo(job, network.cpu(), bank)), network, size_head)
+    card = _finished(card, job, run, _halo(job, network.cpu(), bank))
+    save_model(path, card, network, size_head, importance)
     return path
 
 

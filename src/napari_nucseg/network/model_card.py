@@ -18,6 +18,51 @@ class Thresholds(BaseModel):
     core_threshold: float = Field(0.5, ge=0.05, le=0.95)
 
 
+class TaughtExample(BaseModel):
+    """One corrected image that a model was taught on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    sha256: str = Field(description="Of its normalised pixels, labels and taught area.")
+    n_learned: int = Field(description="Nuclei it was taught.")
+    n_held_out: int = Field(0, description="Nuclei it was checked on.")
+
+
+class TaughtComparison(BaseModel):
+    """AP50 of the old and of the new model on the same images; ``low`` and ``high`` are those of new - old."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    n_nuclei: int
+    old: float
+    new: float
+    low: float
+    high: float
+    verdict: str
+
+
+class TeachingRecord(BaseModel):
+    """How a model was made from another one by corrections."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    date: str
+    parent: str = Field(description="Name of the model it was made from.")
+    examples: tuple[TaughtExample, ...]
+    settings: dict[str, str | int | float] = {}
+    curve: tuple[tuple[int, float, float | None], ...] = Field(
+        (), description="Steps, held-out loss, and AP50 on held-out nuclei where there are enough."
+    )
+    blend: float = Field(1.0, description="Share of the new weights; the rest is the parent's.")
+    verdict: str = ""
+    words: str = ""
+    comparisons: tuple[TaughtComparison, ...] = ()
+    warnings: tuple[str, ...] = ()
+    versions: dict[str, str] = {}
+
+
 class ModelCard(BaseModel):
     """What a model file says about itself."""
 
@@ -44,8 +89,13 @@ class ModelCard(BaseModel):
     training_data: tuple[str, ...] = ()
     intended_use: str = ""
     figures: dict[str, float] = {}
-    parent_sha256: str | None = None
+    parent_sha256: str | None = Field(None, description="Hash of the file of the model it was made from.")
+    parent_name: str = Field("", description="Name that model had then.")
+    former_sha256: tuple[str, ...] = Field(
+        (), description="Hashes this file had under other names: its children know it by them."
+    )
     history: tuple[str, ...] = ()
+    teaching: TeachingRecord | None = None
 
     @model_validator(mode="after")
     def _fast_head_exists(self) -> ModelCard:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import platformdirs
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
@@ -20,8 +18,10 @@ from safetensors.torch import save
 from napari_nucseg.errors import ModelFileError, SettingsError, problems_in
 from napari_nucseg.files import written_whole
 from napari_nucseg.network.architectures import build_network
+from napari_nucseg.network.choices import AUTO, read_choices
 from napari_nucseg.network.heads import network_of_head
 from napari_nucseg.network.model_card import FORMAT, ModelCard
+from napari_nucseg.network.places import BUNDLED_DIR, SUFFIX, models_dir
 from napari_nucseg.network.size_head import SizeHead, n_summaries
 
 if TYPE_CHECKING:
@@ -53,12 +53,13 @@ __all__ = [
 ]
 
 HEADER_KEY = "napari-nucseg"
-SUFFIX = ".safetensors"
-BUNDLED_DIR = Path(__file__).parent.parent / "models"
 DEFAULT_MODEL = "nuclei-unet"
 ACCURATE_MODEL = "nuclei-unetpp"
-GROUPS = ("network", "size")
-"""Groups of tensors that a file may hold, by the first part of their names: the network, and its size head."""
+GROUPS = ("network", "size", "importance")
+"""Groups of tensors that a file may hold, by the first part of their names.
+
+The network; its size head; and how important each output channel of each of the network's parameters is.
+"""
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Model:
     path: Path
     sha256: str
     size_head: SizeHead | None = None
+    importance: Mapping[str, torch.Tensor] | None = None
+    """(channels,) for each parameter of the network, by its name; None where nobody measured it."""
     _elsewhere: dict[str, Model] = field(default_factory=dict, repr=False)
     _heads: dict[int, Model] = field(default_factory=dict, repr=False)
 
@@ -107,7 +110,7 @@ class Model:
             )
             network = network_of_head(self.network, architecture, head)
             self._heads[head] = replace(
-                self, card=card, network=network, size_head=None, _elsewhere={}, _heads={}
+                self, card=card, network=network, size_head=None, importance=None, _elsewhere={}, _heads={}
             )
         return self._heads[head]
 
@@ -115,11 +118,6 @@ class Model:
     def info(self) -> ModelInfo:
         """Return the description without the weights."""
         return ModelInfo(self.card.name, self.path, self.card)
-
-
-def models_dir() -> Path:
-    """Folder of the user's own models; ``NUCSEG_MODELS`` overrides it."""
-    return Path(os.environ.get("NUCSEG_MODELS") or platformdirs.user_data_path("napari-nucseg") / "models")
 
 
 def list_models() -> tuple[ModelInfo, ...]:
@@ -132,16 +130,19 @@ def list_models() -> tuple[ModelInfo, ...]:
             except ModelFileError:
                 continue
             found.setdefault(card.name, ModelInfo(card.name, path, card))
-    return tuple(sorted(found.values(), key=lambda m: (m.name != DEFAULT_MODEL, m.name)))
+    preferred = read_choices().latest
+    return tuple(sorted(found.values(), key=lambda m: (m.name != preferred, m.name != DEFAULT_MODEL, m.name)))
 
 
 def automatic_model(models: Sequence[ModelInfo], quality: str = "standard") -> ModelInfo | None:
     """Choose among models listed by ``list_models`` for ``auto``: the only place where that is decided.
 
-    The bundled U-Net, or the bundled U-Net++ where accuracy is asked for; where neither is there, the first.
+    The one the user made the default, in every quality; else the bundled U-Net, or the bundled U-Net++ where
+    accuracy is asked for; where none of them is there, the first.
     """
-    wanted = (ACCURATE_MODEL, DEFAULT_MODEL) if quality == "accurate" else (DEFAULT_MODEL,)
     by_name = {model.name: model for model in models}
+    wanted = [ACCURATE_MODEL] if quality == "accurate" else []
+    wanted = [read_choices().latest or "", *wanted, DEFAULT_MODEL]
     return next((by_name[name] for name in wanted if name in by_name), models[0] if models else None)
 
 
@@ -161,7 +162,7 @@ def find_model(name_or_path: str | Path = "auto", quality: str = "standard") -> 
             )
         return path
     models = list_models()
-    if str(name_or_path) == "auto":
+    if str(name_or_path) == AUTO:
         found = automatic_model(models, quality)
     else:
         found = next((model for model in models if model.name == str(name_or_path)), None)
@@ -178,7 +179,8 @@ def load_model(name_or_path: str | Path = "auto", quality: str = "standard") -> 
 
     Parameters
     ----------
-    name_or_path : name of an installed model, path of a model file, or ``auto``.
+    name_or_path : name of an installed model, path of a model file, or ``auto``. If that is a default of the user's
+        own whose weights are damaged, it is passed over.
     quality : fast, standard or accurate; ``auto`` depends on it.
 
     Raises
@@ -187,7 +189,14 @@ def load_model(name_or_path: str | Path = "auto", quality: str = "standard") -> 
         If the file is missing, damaged, made by a newer version, or is not ours.
     """
     path = find_model(name_or_path, quality).resolve()
-    return _load(path, path.stat().st_mtime_ns)
+    try:
+        return _load(path, path.stat().st_mtime_ns)
+    except ModelFileError:
+        others = [model for model in list_models() if model.path.resolve() != path]
+        other = automatic_model(others, quality)
+        if str(name_or_path) != AUTO or read_choices().latest is None or other is None:
+            raise
+        return load_model(other.path)
 
 
 def read_card(path: Path) -> ModelCard:
@@ -213,11 +222,18 @@ def read_card(path: Path) -> ModelCard:
         raise ModelFileError(f"the card of {path} is damaged: {error}.") from error
 
 
-def save_model(path: Path, card: ModelCard, network: nn.Module, size_head: SizeHead | None = None) -> None:
+def save_model(
+    path: Path,
+    card: ModelCard,
+    network: nn.Module,
+    size_head: SizeHead | None = None,
+    importance: Mapping[str, torch.Tensor] | None = None,
+) -> None:
     """Write a model file in float16, whole or not at all."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     if size_head is not None:
         tensors |= {f"size.{k}": v for k, v in size_head.state_dict().items()}
+    tensors |= {f"importance.{k}": v for k, v in (importance or {}).items()}
     compact = {
         k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in tensors.items()
     }
@@ -236,10 +252,11 @@ def _load(path: Path, _modified_ns: int) -> Model:
         network = build_network(card.architecture)
         _fill(network, _part(tensors, "network."))
         size_head = _size_head(network, _part(tensors, "size."))
+        importance = _importance(network, _part(tensors, "importance."))
     except (SafetensorError, OSError, RuntimeError, SettingsError) as error:
         raise ModelFileError(f"the weights of {path} do not fit its card: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Model(card, network, path, digest, size_head)
+    return Model(card, network, path, digest, size_head, importance)
 
 
 def _size_head(network: SegmentationNetwork, tensors: dict[str, torch.Tensor]) -> SizeHead | None:
@@ -248,6 +265,17 @@ def _size_head(network: SegmentationNetwork, tensors: dict[str, torch.Tensor]) -
     head = SizeHead(n_summaries(network.feature_channels))
     _fill(head, tensors)
     return head
+
+
+def _importance(
+    network: SegmentationNetwork, tensors: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor] | None:
+    if not tensors:
+        return None
+    wanted = {name: (len(p),) for name, p in network.named_parameters()}
+    if {name: tuple(t.shape) for name, t in tensors.items()} != wanted:
+        raise RuntimeError("the importance of channels is not that of this network")
+    return {name: tensor.float().nan_to_num(1.0) for name, tensor in tensors.items()}
 
 
 def _check_format(content: Any, path: Path) -> None:
