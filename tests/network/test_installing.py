@@ -8,6 +8,7 @@ import napari_nucseg
 from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.installing import install_model, remove_model
+from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_file import ModelCard, list_models, load_model, read_card, save_model
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
@@ -48,7 +49,9 @@ def test_an_installed_model_is_the_file_and_can_be_loaded_by_name(file, own):
 def test_another_name_changes_the_card_and_nothing_else(file, own):
     install_model(file, "mine")
     loaded, original = load_model("mine"), load_model(file)
-    assert loaded.card == original.card.model_copy(update={"name": "mine"})
+    assert loaded.card == original.card.model_copy(
+        update={"name": "mine", "former_sha256": (sha256_of(file),)}
+    )
     ours, theirs = loaded.network.state_dict(), original.network.state_dict()
     assert all((ours[key] == theirs[key]).all() for key in theirs)
 

@@ -1,4 +1,4 @@
-"""Put model files into the user's own folder, and take them out again."""
+"""Put model files into the user's own folder, rename them there, and take them out again."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ from safetensors.torch import save
 
 from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.files import written_whole
+from napari_nucseg.network.choices import AUTO, read_choices, write_choices
+from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_file import (
     HEADER_KEY,
     SUFFIX,
     ModelCard,
     ModelInfo,
+    find_model,
     list_models,
     load_model,
     models_dir,
+    read_card,
 )
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RESERVED = (AUTO, "back")  # words of the command line
 
 
 def install_model(path: str | Path, name: str | None = None, *, force: bool = False) -> ModelInfo:
@@ -48,12 +53,49 @@ def install_model(path: str | Path, name: str | None = None, *, force: bool = Fa
     if source.suffix != SUFFIX:
         raise ModelFileError(f"got {source.name}; a model file's name ends in {SUFFIX}.")
     card = load_model(source).card
-    renamed = card.model_copy(update={"name": name or card.name})
-    target = _place_for(renamed.name, source, force=force)
-    content = source.read_bytes() if renamed == card else _with_card(source, renamed)
+    target = _place_for(name or card.name, source, force=force)
+    return _copied(source, card, name or card.name, target)
+
+
+def rename_model(old: str, new: str) -> ModelInfo:
+    """Give a model of the user's own another name; models made from it still know it, and a default stays one.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model, it comes with the package, or the new name is taken or no name.
+    OutputError
+        If it cannot be written.
+    """
+    model = _own(old, "renamed")
+    renamed = _copied(model.path, model.card, new, _place_for(new, model.path, force=False))
+    history = read_choices().history
+    if old in history:
+        write_choices(tuple(new if name == old else name for name in history))
+    _delete(model.path)
+    return renamed
+
+
+def export_model(name: str, target: str | Path, *, force: bool = False) -> Path:
+    """Copy an installed model to a file of its own, or into a folder, and return where it is.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model, or the file is there already.
+    OutputError
+        If it cannot be written.
+    """
+    source, target = find_model(name), Path(target)
+    if target.is_dir():
+        target /= f"{read_card(source).name}{SUFFIX}"
+    if target.suffix != SUFFIX:
+        raise ModelFileError(f"got {target.name}; a model file's name ends in {SUFFIX}.")
+    if target.exists() and not force:
+        raise ModelFileError(f"{target} is there already. Choose another name, or replace it with --force.")
     with written_whole(target) as part:
-        part.write_bytes(content)
-    return ModelInfo(renamed.name, target, renamed)
+        part.write_bytes(source.read_bytes())
+    return target
 
 
 def remove_model(name: str) -> Path:
@@ -66,28 +108,52 @@ def remove_model(name: str) -> Path:
     OutputError
         If the file cannot be deleted.
     """
+    model = _own(name, "removed")
+    _delete(model.path)
+    history = read_choices().history
+    if name in history:
+        write_choices(tuple(choice for choice in history if choice != name))
+    return model.path
+
+
+def _own(name: str, done: str) -> ModelInfo:
+    """Find a model of the user's own; ``done`` says what is to be done to it."""
     models = {model.name: model for model in list_models()}
     own = ", ".join(model.name for model in models.values() if not model.bundled) or "none"
     if name not in models:
         raise ModelFileError(f"got model {name!r}, which is not installed; your own models are: {own}.")
     if models[name].bundled:
         raise ModelFileError(
-            f"{name} comes with napari-nucseg and stays; only your own models can be removed: {own}."
+            f"{name} comes with napari-nucseg and stays; only your own models can be {done}: {own}."
         )
-    path = models[name].path
+    return models[name]
+
+
+def _delete(path: Path) -> None:
     try:
         path.unlink()
     except OSError as error:
         raise OutputError(f"cannot delete {path}: {error.strerror or error}.") from error
-    return path
+
+
+def _copied(source: Path, card: ModelCard, name: str, target: Path) -> ModelInfo:
+    """Copy a model file; under another name its card remembers the hash its children know it by."""
+    content = source.read_bytes()
+    if name != card.name:
+        known = (*card.former_sha256, sha256_of(source))
+        card = card.model_copy(update={"name": name, "former_sha256": known})
+        content = _with_card(source, card)
+    with written_whole(target) as part:
+        part.write_bytes(content)
+    return ModelInfo(name, target, card)
 
 
 def _place_for(name: str, source: Path, *, force: bool) -> Path:
     """File that a model of this name may be written to."""
-    if not _NAME.fullmatch(name) or name == "auto":
+    if not _NAME.fullmatch(name) or name in _RESERVED:
         raise ModelFileError(
-            f"{name!r} cannot be a model's name: letters, digits, '.', '_' and '-' are allowed, and not 'auto'. "
-            "Choose another name."
+            f"{name!r} cannot be a model's name: letters, digits, '.', '_' and '-' are allowed, and not "
+            f"{' or '.join(_RESERVED)}. Choose another name."
         )
     namesake = next((model for model in list_models() if model.name == name), None)
     if namesake is not None and namesake.bundled:

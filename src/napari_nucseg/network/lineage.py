@@ -1,0 +1,89 @@
+"""Which model was made from which: told by the hash of the parent's file that stands in each card."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from napari_nucseg.network.model_file import ModelInfo, list_models
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Descent:
+    """A model in the family tree.
+
+    Attributes
+    ----------
+    model
+        The model.
+    parent
+        Name of the model it was made from, or the beginning of its hash where no name is known; empty where it has
+        none.
+    parent_installed
+        Whether that model is still there.
+    generation
+        0 for models whose parent is not installed, else one more than the parent's.
+    """
+
+    model: ModelInfo
+    parent: str
+    parent_installed: bool
+    generation: int
+
+
+def lineage(models: Sequence[ModelInfo] | None = None) -> tuple[Descent, ...]:
+    """Order models as a family tree: children right after their parent, else in the order given."""
+    models = list_models() if models is None else models
+    parents = {model.name: _parent(model, models) for model in models}
+    placed: dict[str, Descent] = {}
+
+    def place(model: ModelInfo, generation: int) -> Iterator[Descent]:
+        if model.name in placed:  # cards may say anything, even that two are each other's parent
+            return
+        parent = parents[model.name]
+        named = parent.name if parent else _remembered_parent(model)
+        placed[model.name] = Descent(model, named, parent is not None, generation)
+        yield placed[model.name]
+        for child in models:
+            if parents[child.name] is model:
+                yield from place(child, generation + 1)
+
+    tree = [descent for model in models if parents[model.name] is None for descent in place(model, 0)]
+    return (*tree, *(descent for model in models for descent in place(model, 0)))
+
+
+def children_of(name: str) -> tuple[str, ...]:
+    """Names of the installed models that were made from this one."""
+    return tuple(d.model.name for d in lineage() if d.parent == name and d.parent_installed)
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a model file, as it stands in the cards of its children; computed once as long as it does not change."""
+    status = path.stat()
+    return _sha256(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, _modified_ns: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _parent(model: ModelInfo, models: Sequence[ModelInfo]) -> ModelInfo | None:
+    wanted = model.card.parent_sha256
+    if wanted is None:
+        return None
+    others = [other for other in models if other.name != model.name]
+    # a renamed model has another hash; its card remembers those it had
+    known = next((other for other in others if wanted in other.card.former_sha256), None)
+    return known or next((other for other in others if sha256_of(other.path) == wanted), None)
+
+
+def _remembered_parent(model: ModelInfo) -> str:
+    return model.card.parent_name or (model.card.parent_sha256 or "")[:8]

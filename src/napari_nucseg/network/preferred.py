@@ -1,0 +1,57 @@
+"""Which of the installed models is the default: chosen by the user, and taken back step by step."""
+
+from __future__ import annotations
+
+from napari_nucseg.errors import ModelFileError
+from napari_nucseg.network.choices import AUTO, read_choices, write_choices
+from napari_nucseg.network.model_file import list_models
+
+
+def preferred_model() -> str | None:
+    """Name of the model the user made the default; None where the program chooses. It may be gone meanwhile."""
+    return read_choices().latest
+
+
+def preference_problem() -> str | None:
+    """Say why the preferred model is not used, where it is not."""
+    name = preferred_model()
+    if name is None or any(model.name == name for model in list_models()):
+        return None
+    return (
+        f"your default model {name} is gone or damaged, so the program chooses. "
+        "Install it again, or choose another with 'nucseg models default'."
+    )
+
+
+def prefer(name: str) -> None:
+    """Make an installed model the default; ``auto`` lets the program choose again.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model.
+    OutputError
+        If the choice cannot be written.
+    """
+    installed = [model.name for model in list_models()]
+    if name != AUTO and name not in installed:
+        raise ModelFileError(f"got model {name!r}; installed are: {', '.join(installed) or 'none'}.")
+    write_choices((*(read_choices().history or (AUTO,)), name))
+
+
+def go_back() -> str | None:
+    """Return to the default before the present one, and tell its name; None where the program chooses again.
+
+    Models that are gone meanwhile are passed over.
+
+    Raises
+    ------
+    OutputError
+        If the choice cannot be written.
+    """
+    installed = {AUTO, *(model.name for model in list_models())}
+    history = read_choices().history[:-1]
+    while history and history[-1] not in installed:
+        history = history[:-1]
+    write_choices(history)
+    return preferred_model()

@@ -1,0 +1,203 @@
+"""The default model, the way back, and who descends from whom: real files in a real folder."""
+
+import os
+
+import pytest
+
+from napari_nucseg.errors import ModelFileError, OutputError
+from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.installing import export_model, install_model, remove_model, rename_model
+from napari_nucseg.network.lineage import children_of, lineage, sha256_of
+from napari_nucseg.network.model_file import (
+    ModelCard,
+    automatic_model,
+    find_model,
+    list_models,
+    load_model,
+    save_model,
+)
+from napari_nucseg.network.preferred import go_back, prefer, preference_problem, preferred_model
+
+SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
+NETWORK = build_network(SMALL)
+AUTOMATIC = automatic_model([model for model in list_models() if model.bundled])
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path, monkeypatch):
+    """Folder of the user's own models: three generations."""
+    folder = tmp_path / "own"
+    monkeypatch.setenv("NUCSEG_MODELS", str(folder))
+    parent = None
+    for name in ("first", "second", "third"):
+        card = ModelCard(
+            name=name,
+            title=name.title(),
+            architecture=SMALL,
+            canonical_diameter_px=24,
+            parent_sha256=parent and sha256_of(parent),
+            parent_name=parent.stem if parent else "",
+        )
+        parent = folder / f"{name}.safetensors"
+        save_model(parent, card, NETWORK)
+    return folder
+
+
+def chosen():
+    return automatic_model(list_models()).name
+
+
+def tree():
+    return {
+        d.model.name: (d.parent, d.parent_installed, d.generation) for d in lineage() if not d.model.bundled
+    }
+
+
+@pytest.mark.parametrize("quality", ["fast", "standard", "accurate"])
+def test_the_preferred_model_is_the_choice_in_every_quality(own, quality):
+    assert preferred_model() is None
+    prefer("second")
+    assert preferred_model() == "second"
+    assert find_model("auto", quality) == own / "second.safetensors"
+    assert list_models()[0].name == "second"
+
+
+def test_the_way_back_is_step_by_step():
+    before = chosen()
+    for name in ("first", "second", "second", "auto", "third"):
+        prefer(name)
+    assert (go_back(), chosen()) == (None, before)
+    assert [go_back(), go_back(), go_back(), go_back()] == ["second", "first", None, None]
+    assert chosen() == before
+
+
+def test_models_that_are_gone_are_passed_over_on_the_way_back(own):
+    for name in ("first", "second", "third"):
+        prefer(name)
+    (own / "second.safetensors").unlink()
+    assert go_back() == "first"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda path: path.unlink(), id="gone"),
+        pytest.param(lambda path: path.write_bytes(b"no model"), id="damaged"),
+        pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-1000]), id="cut short"),
+    ],
+)
+def test_without_its_file_the_program_chooses_and_says_so(own, spoil):
+    before = chosen()
+    prefer("second")
+    assert preference_problem() is None
+    spoil(own / "second.safetensors")
+    assert chosen() == before
+    assert "second is gone or damaged" in preference_problem()
+
+
+def test_damaged_weights_under_a_sound_header_do_not_stand_in_the_way(own):
+    before = chosen()
+    network = build_network(SMALL)
+    next(network.parameters()).data.fill_(float("nan"))
+    card = load_model("second").card
+    save_model(own / "second.safetensors", card, network)
+    prefer("second")
+    assert load_model("auto").card.name == before
+    with pytest.raises(ModelFileError, match="NaN"):
+        load_model("second")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"history": 3}', b'{"version": 1, "surprise": 1}', b"\xff\xfe"]
+)
+def test_a_damaged_memory_is_none_and_is_written_anew(own, content):
+    (own / "preferred.json").write_bytes(content)
+    assert preferred_model() is None
+    prefer("first")
+    assert preferred_model() == "first"
+
+
+def test_what_is_not_installed_is_not_preferred():
+    with pytest.raises(ModelFileError, match=r"installed are:.*first"):
+        prefer("nonsense")
+    assert preferred_model() is None
+
+
+def test_a_choice_that_cannot_be_written_is_said(own):
+    (own / "preferred.json").mkdir()
+    with pytest.raises(OutputError, match="cannot write"):
+        prefer("first")
+
+
+def test_children_follow_their_parents():
+    assert tree() == {"first": ("", False, 0), "second": ("first", True, 1), "third": ("second", True, 2)}
+    assert children_of("first") == ("second",)
+    assert children_of("third") == ()
+
+
+def test_a_renamed_parent_is_known_to_its_children_and_stays_the_default():
+    prefer("second")
+    renamed = rename_model("second", "better")
+    assert (renamed.name, renamed.path.name) == ("better", "better.safetensors")
+    assert load_model("better").card.title == "Second"
+    assert tree()["third"] == ("better", True, 2)
+    assert tree()["better"] == ("first", True, 1)
+    assert preferred_model() == "better"
+    rename_model("better", "best")
+    assert tree()["third"] == ("best", True, 2)
+
+
+def test_a_removed_parent_is_remembered_by_name():
+    prefer("first")
+    prefer("second")
+    remove_model("second")
+    assert tree()["third"] == ("second", False, 0)
+    assert preferred_model() == "first"
+
+
+def test_cards_that_name_each_other_as_parents_end_no_program(own):
+    card = ModelCard(name="a", title="A", architecture=SMALL, canonical_diameter_px=24)
+    save_model(own / "a.safetensors", card, NETWORK)
+    save_model(own / "b.safetensors", card.model_copy(update={"name": "b", "parent_sha256": "x"}), NETWORK)
+    circle = card.model_copy(update={"parent_sha256": "y", "former_sha256": ("x",)})
+    save_model(own / "a.safetensors", circle, NETWORK)
+    other = card.model_copy(update={"name": "b", "parent_sha256": "x", "former_sha256": ("y",)})
+    save_model(own / "b.safetensors", other, NETWORK)
+    assert set(tree()) == {"first", "second", "third", "a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        pytest.param("nonsense", "x", "not installed", id="unknown"),
+        pytest.param("first", "second", "there already", id="taken"),
+        pytest.param("first", "auto", "cannot be a model's name", id="reserved"),
+        pytest.param("first", "back", "cannot be a model's name", id="a word of the command line"),
+        pytest.param("first", "a/b", "cannot be a model's name", id="path"),
+        pytest.param("first", "first", "already", id="the same"),
+    ],
+)
+def test_what_cannot_be_renamed_stays(own, old, new, words):
+    before = sorted(os.listdir(own))
+    with pytest.raises(ModelFileError, match=words):
+        rename_model(old, new)
+    assert sorted(os.listdir(own)) == before
+
+
+@pytest.mark.skipif(AUTOMATIC is None, reason="no bundled model in this checkout")
+def test_bundled_models_keep_their_names():
+    with pytest.raises(ModelFileError, match="comes with"):
+        rename_model(AUTOMATIC.name, "mine")
+
+
+def test_an_exported_model_is_the_file(own, tmp_path):
+    target = export_model("second", tmp_path)
+    assert target == tmp_path / "second.safetensors"
+    assert target.read_bytes() == (own / "second.safetensors").read_bytes()
+    with pytest.raises(ModelFileError, match="--force"):
+        export_model("second", target)
+    with pytest.raises(ModelFileError, match="ends in"):
+        export_model("second", tmp_path / "second.pt")
+    remove_model("second")
+    assert install_model(target).name == "second"
+    assert tree()["third"] == ("second", True, 2)
