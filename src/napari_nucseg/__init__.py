@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_nucseg.network.model_file import list_models, load_model
     from napari_nucseg.nuclei.scoring import Scores, evaluate
     from napari_nucseg.segmentation.segment import Segmentation, segment
+    from napari_nucseg.teaching.finetuning import finetune
 
 _HOMES = {
     "Dataset": "data.sample",
@@ -22,6 +23,7 @@ _HOMES = {
     "Scores": "nuclei.scoring",
     "Segmentation": "segmentation.segment",
     "evaluate": "nuclei.scoring",
+    "finetune": "teaching.finetuning",
     "install_model": "network.installing",
     "list_models": "network.model_file",
     "load_model": "network.model_file",
@@ -35,6 +37,7 @@ __all__ = [
     "Scores",
     "Segmentation",
     "evaluate",
+    "finetune",
     "install_model",
     "list_models",
     "load_model",

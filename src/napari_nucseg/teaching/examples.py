@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.teaching.holdout import hold_out, vouched_for
 from napari_nucseg.teaching.pages import Page, read_pages
+from napari_nucseg.teaching.pixels import as_image, normalised
 from napari_nucseg.teaching.progress import ExampleUse, Part
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ class Lesson:
     @property
     def image(self) -> NDArray[np.float32]:
         """(3, Y, X) float32, 0…1."""
-        planes = self.pixels.astype(np.float32) / np.float32(255)
-        return np.broadcast_to(planes, (3, *planes.shape[1:])).copy()
+        return as_image(self.pixels)
 
     @property
     def taught(self) -> NDArray[np.bool_]:
@@ -195,8 +194,7 @@ def _lesson(
 ) -> Lesson:
     """Normalise the whole plane, then cut it to what matters."""
     assert page.planes is not None
-    image = IntensityRange.of(page.planes, *percentiles).apply(page.planes)
-    pixels = np.round((equalise(image) if clahe else image) * 255).astype(np.uint8)
+    pixels = normalised(page.planes, percentiles, clahe=clahe)
     digest = hashlib.sha256()
     for part in (pixels, page.labels, page.taught):
         digest.update(np.ascontiguousarray(part).tobytes())

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_nucseg.errors import SettingsError, problems_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Preset = Literal["quick", "standard", "thorough"]
 Use = Literal["auto", "learn", "check"]
@@ -60,3 +66,55 @@ class FinetuneJob(_Part):
     def folder(self) -> Path:
         """Folder of this run."""
         return self.output / self.name
+
+
+def load_finetune_job(path: Path | str) -> FinetuneJob:
+    """Read a job from a YAML or JSON file; relative paths in it count from the file's own folder.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing, is no mapping, or a field is unknown or out of bounds.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf8"))  # JSON is YAML, too
+    except OSError as error:
+        raise SettingsError(f"cannot read the job file {path}: {error.strerror}. Check the path.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is neither YAML nor JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path} holds {type(content).__name__}, expected settings and values.")
+    return _anchored(make_finetune_job(content), path.parent.absolute())
+
+
+def make_finetune_job(content: Mapping[str, Any]) -> FinetuneJob:
+    """Validate settings; an example may be its mere path.
+
+    Raises
+    ------
+    SettingsError
+        If a field is unknown or out of bounds.
+    """
+    content = dict(content)
+    examples = content.get("examples", ())
+    examples = (examples,) if isinstance(examples, str | Path | Example) else examples
+    content["examples"] = [{"path": e} if isinstance(e, str | Path) else e for e in examples]
+    try:
+        return FinetuneJob.model_validate(content)
+    except ValidationError as error:
+        raise SettingsError(f"the fine-tuning job is not valid: {problems_in(error)}.") from error
+
+
+def _anchored(job: FinetuneJob, folder: Path) -> FinetuneJob:
+    """Count relative paths from a folder; a model's name is no path."""
+    preview = job.preview
+    return job.model_copy(
+        update={
+            "model": str(folder / job.model) if job.model.endswith(".safetensors") else job.model,
+            "examples": tuple(e.model_copy(update={"path": folder / e.path}) for e in job.examples),
+            "pinned": tuple(folder / place for place in job.pinned),
+            "output": folder / job.output,
+            "preview": preview and preview.model_copy(update={"image": folder / preview.image}),
+        }
+    )

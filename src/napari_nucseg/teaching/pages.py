@@ -96,7 +96,7 @@ def _pages_of(example: Example, number: int, problems: list[str], *, pixels: boo
     dataset = open_dataset(path)
     for sample in dataset.valid(lambda name, error: problems.append(f"Left out {name}: {error}")):
         try:
-            yield from _of_sample(sample, number, example.use, pixels=pixels)
+            yield annotated_page(sample, number, example.use, pixels=pixels)
         except NucSegError as error:
             problems.append(f"Left out {sample.name}: {error}")
 
@@ -131,15 +131,31 @@ def _of_set(
             )
 
 
-def _of_sample(sample: Sample, example: int, use: Use, *, pixels: bool) -> Iterator[Page]:
-    """Page of an annotated image, all of it vouched for."""
+def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixels: bool = True) -> Page:
+    """Page of an annotated image, all of it vouched for.
+
+    Raises
+    ------
+    TrainingError
+        If it has no labels, or other pixels than they have.
+    ImageError
+        If its axes are not told.
+    """
     if sample.labels is None:
         raise TrainingError("it has no labels.")
     labels = sample.labels.astype(np.int32)
-    planes = _whole(sample, labels) if pixels else None
     taught = np.ones(labels.shape, bool)
-    nothing = np.zeros(0, np.int32)
-    yield Page(sample.name, example, use, planes, labels, taught, None, nothing, _diameter(labels, taught))
+    return Page(
+        name=sample.name,
+        example=example,
+        use=use,
+        planes=_whole(sample, labels) if pixels else None,
+        labels=labels,
+        taught=taught,
+        prediction=None,
+        changed=np.zeros(0, np.int32),
+        diameter_px=_diameter(labels, taught),
+    )
 
 
 def _whole(sample: Sample, labels: NDArray[np.int32]) -> NDArray[np.float32]:

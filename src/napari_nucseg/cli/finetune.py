@@ -1,0 +1,173 @@
+"""``nucseg finetune``: corrections become a new model, with a judgement on it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_nucseg.cli.console import note, say, say_json, show_progress
+from napari_nucseg.errors import NucSegError, SettingsError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_nucseg.teaching.job import FinetuneJob
+    from napari_nucseg.teaching.progress import Comparison, FinetuneProgress, FinetuneResult
+
+SUFFIX = ".safetensors"
+_EXPLAINED = (
+    "Examples are correction sets, folders of them, folders worked through, or any dataset with labels. The old "
+    "model is never changed. Relative paths in a job file count from the file. Stopped runs go on with --resume; "
+    "a file named 'stop' in the run's folder ends learning early and keeps the best so far."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``nucseg finetune``."""
+    parser.epilog = _EXPLAINED
+    parser.add_argument("--job", type=Path, metavar="FILE", help="YAML or JSON file with the settings.")
+    parser.add_argument("--model", metavar="BASE", help="Model to teach: name or file. Default: auto.")
+    parser.add_argument(
+        "--examples", nargs="+", type=Path, metavar="DIR", help="Corrections to learn from, or check on."
+    )
+    parser.add_argument(
+        "--check", nargs="+", type=Path, default=[], metavar="DIR", help="Corrections to check on only."
+    )
+    parser.add_argument(
+        "--pin",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="Images with labels on which nothing may get worse.",
+    )
+    parser.add_argument("--preset", choices=("quick", "standard", "thorough"), help="How long to learn.")
+    parser.add_argument(
+        "--keep-old-skills",
+        type=float,
+        metavar="SHARE",
+        help="0: only the corrections count. 1: change as little as possible. Default: 0.5.",
+    )
+    parser.add_argument("--steps", type=int, metavar="N", help="Learning steps, in place of the preset's.")
+    parser.add_argument("--device", help="auto, cuda, mps or cpu.")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads. Default: all.")
+    parser.add_argument("--seed", type=int, metavar="N", help="Of all that is drawn at random.")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="NEW", help=f"File of the new model, NAME{SUFFIX}, or its name."
+    )
+    parser.add_argument("--resume", action="store_true", help="Go on from the run's last checkpoint.")
+    parser.add_argument("--estimate", action="store_true", help="Only say how many seconds it would take.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON line a report.")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Teach; the last line of the output is the new model's file."""
+    try:
+        return _estimate(args) if args.estimate else _finetune(args)
+    except NucSegError as error:
+        if args.json:
+            say_json({"error": str(error)})
+        raise
+
+
+def _finetune(args: argparse.Namespace) -> int:
+    job = _job(args)
+    from napari_nucseg.teaching.finetuning import finetune_steps  # late: loads torch
+
+    steps = finetune_steps(job, stop=(job.folder / "stop").exists, resume=args.resume)
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            result: FinetuneResult = end.value
+            break
+        _report(progress, as_json=args.json)
+    if args.output is not None and args.output.suffix == SUFFIX:
+        result = _put(result, args.output)
+    if args.json:
+        say_json({"result": result.model_dump(mode="json")})
+    else:
+        _tell(result)
+    return 0
+
+
+def _estimate(args: argparse.Namespace) -> int:
+    job = _job(args)
+    from napari_nucseg.steps import drain
+    from napari_nucseg.teaching.trial import estimate_steps  # late: loads torch
+
+    seconds = drain(estimate_steps(job))
+    say_json({"seconds": seconds}) if args.json else say(f"about {seconds:.0f} s")
+    return 0
+
+
+def _job(args: argparse.Namespace) -> FinetuneJob:
+    """Read the job and put in place what the command line says."""
+    from napari_nucseg.teaching.job import load_finetune_job, make_finetune_job
+
+    changes = _changes(args)
+    if args.job is not None:
+        said = load_finetune_job(args.job).model_dump() | changes
+    elif args.examples is None:
+        raise SettingsError("nothing says what to learn from: give --examples DIR …, or --job FILE")
+    else:
+        said = {"output": Path("runs").absolute()} | changes
+    return make_finetune_job(said)
+
+
+def _changes(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the command line puts in place of the job's settings."""
+    names = ("model", "preset", "keep_old_skills", "steps", "device", "threads", "seed")
+    changes = {name: value for name in names if (value := getattr(args, name)) is not None}
+    if args.examples is not None or args.check:
+        examples = [{"path": path.absolute()} for path in args.examples or ()]
+        changes["examples"] = [*examples, *({"path": p.absolute(), "use": "check"} for p in args.check)]
+    if args.pin is not None:
+        changes["pinned"] = [path.absolute() for path in args.pin]
+    if args.output is not None:
+        changes["name"] = args.output.name.removesuffix(SUFFIX)
+        changes["output"] = args.output.absolute().parent / "runs"
+    return changes
+
+
+def _put(result: FinetuneResult, place: Path) -> FinetuneResult:
+    """Copy the new model to where it is wanted, whole or not at all."""
+    from napari_nucseg.files import written_whole
+
+    with written_whole(place) as part:
+        shutil.copyfile(result.model, part)
+    return result.model_copy(update={"model": place.absolute()})
+
+
+def _report(progress: FinetuneProgress, *, as_json: bool) -> None:
+    if as_json:
+        say_json({"progress": progress.model_dump(mode="json")})
+        return
+    if progress.message:
+        note(progress.message)
+    line = f"{progress.stage}, step {progress.step}/{progress.total}"
+    if progress.scores:
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in progress.scores.items())
+        note(f"{line}: {figures}, {progress.seconds:.0f} s")
+    else:
+        left = f", {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
+        show_progress(f"{line}{left}")
+
+
+def _tell(result: FinetuneResult) -> None:
+    """Print the judgement, a line a comparison, and the file."""
+    for use in result.examples:
+        note(f"{use.name}: {use.n_nuclei} nuclei, {use.use}. {use.problem}".rstrip())
+    for comparison in result.comparisons:
+        note(_line(comparison))
+    for warning in result.warnings:
+        note(warning)
+    note(f"{result.verdict}: {result.words}")
+    say(str(result.model))
+
+
+def _line(c: Comparison) -> str:
+    return (
+        f"{c.name}: AP50 {c.old:.3f} → {c.new:.3f} ({c.low:+.3f} to {c.high:+.3f}) on {c.n_nuclei} nuclei of "
+        f"{c.n_images} images: {c.verdict}"
+    )

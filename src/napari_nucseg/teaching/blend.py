@@ -1,0 +1,74 @@
+"""How far to go from the old weights to the new ones: the largest share that is better, and worse nowhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_nucseg.teaching.guard import judge
+from napari_nucseg.teaching.progress import Comparison, Verdict
+from napari_nucseg.teaching.scenes import look_at
+from napari_nucseg.teaching.watching import with_network
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_nucseg.network.decoders import SegmentationNetwork
+    from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.teaching.learner import Learner
+    from napari_nucseg.teaching.material import Material
+
+SHARES = (1.0, 0.75, 0.5, 0.25)
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """Weights between old and new, and the judgement on them."""
+
+    share: float
+    network: SegmentationNetwork
+    comparisons: tuple[Comparison, ...]
+    verdict: Verdict
+    words: str
+
+    @property
+    def harms(self) -> bool:
+        """Whether anything got worse beyond doubt."""
+        return any(c.verdict is Verdict.WORSE for c in self.comparisons)
+
+    @property
+    def gain(self) -> float:
+        """New - old on what was held out."""
+        return sum(c.gain for c in self.comparisons if c.kind == "held-out")
+
+
+def choose_blend(
+    base: Model, learner: Learner, material: Material, device: Device
+) -> Generator[Blend, None, Blend]:
+    """Try shares from all of the new weights downwards; yields each and returns the one to take.
+
+    The first that is better and harms nothing is taken. Smaller shares are only tried where something got worse. Where
+    none is better, the one with the largest gain of those that harm nothing is taken, else all of the new weights:
+    the verdict then says what they are worth.
+    """
+    tried: list[Blend] = []
+    for share in SHARES:
+        blend = _tried(base, learner.blended(share), share, material, device)
+        yield blend
+        tried.append(blend)
+        if not blend.harms:
+            break
+    harmless = [blend for blend in tried if not blend.harms]
+    return max(harmless, key=lambda blend: (blend.verdict is Verdict.BETTER, blend.gain), default=tried[0])
+
+
+def _tried(
+    base: Model, network: SegmentationNetwork, share: float, material: Material, device: Device
+) -> Blend:
+    model = with_network(base, network)
+    comparisons = tuple(
+        tried.compared([look_at(model, scene, device).labels for scene in tried.scenes])
+        for tried in (material.held_out, *material.references)
+    )
+    return Blend(share, network, comparisons, *judge(comparisons))

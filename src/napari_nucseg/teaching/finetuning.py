@@ -1,0 +1,148 @@
+"""From corrections to a new model file with a judgement on it: a generator of progress, alike wherever it runs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import torch
+
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.files import written_whole
+from napari_nucseg.network.device import choose_device
+from napari_nucseg.network.model_file import SUFFIX, load_model, save_model
+from napari_nucseg.steps import drain, told_as
+from napari_nucseg.teaching.blend import choose_blend
+from napari_nucseg.teaching.course import Course, Teller
+from napari_nucseg.teaching.examples import read_examples
+from napari_nucseg.teaching.job import FinetuneJob, make_finetune_job
+from napari_nucseg.teaching.learner import Learner
+from napari_nucseg.teaching.material import prepare
+from napari_nucseg.teaching.plan import plan_of
+from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
+from napari_nucseg.teaching.record import taught_card
+from napari_nucseg.teaching.references import reference_images
+from napari_nucseg.teaching.watching import PreviewWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+    from typing import Any
+
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.teaching.examples import Lessons
+
+JOB, RESULT, PREVIEW, CHECKPOINT = "job.json", "result.json", "preview.npy", "checkpoint.safetensors"
+
+
+def finetune(**choices: Any) -> FinetuneResult:
+    """Teach a model on corrections, to the end; keywords are the fields of ``FinetuneJob``.
+
+    Parameters
+    ----------
+    **choices
+        ``examples`` (paths, or ``Example``), ``model``, ``name``, ``output``, ``pinned``, ``preset``,
+        ``keep_old_skills``, …
+
+    Returns
+    -------
+    FinetuneResult
+        With the new ``model`` file, ``verdict``, ``words``, ``comparisons``.
+
+    Raises
+    ------
+    SettingsError, TrainingError, ModelFileError, OutputError
+        With what was got, what is allowed and what to do.
+    """
+    return drain(finetune_steps(make_finetune_job(choices)))
+
+
+def finetune_steps(
+    job: FinetuneJob, *, stop: Callable[[], bool] = lambda: False, resume: bool = False
+) -> Generator[FinetuneProgress, None, FinetuneResult]:
+    """Teach a model; yields progress, writes all files into ``job.folder`` and returns the result.
+
+    Parameters
+    ----------
+    job : what to do.
+    stop : asked once a step; True ends the learning, and the best weights so far are compared and saved as usual.
+    resume : go on from the checkpoint in the folder, where there is one.
+
+    Raises
+    ------
+    TrainingError
+        If there is nothing to learn, or the loss becomes no number.
+    ModelFileError
+        If there is no such base model.
+    OutputError
+        If the disk is full or does not let us write; no model is left half written.
+    """
+    tell = Teller(job)
+    yield tell("reading", message="Reading the examples.")
+    base = load_model(job.model)
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    device = choose_device(job.device, job.precision)
+    path = job.folder / f"{job.name}{SUFFIX}"
+    _check_place(path, base)
+    with written_whole(job.folder / JOB) as part:
+        part.write_text(job.model_dump_json(indent=1), encoding="utf8")
+    lessons = read_examples(job)
+    for problem in lessons.problems:
+        yield tell("reading", message=problem)
+    warnings = _warnings(lessons, base)
+    for warning in warnings:
+        yield tell("reading", message=warning)
+    yield tell("checking the old model")
+    plan = plan_of(job)
+    pinned = [place.name for place in job.pinned]
+    looking = prepare(base, lessons, reference_images(job.pinned), pinned, plan.patch_px, device)
+    material = yield from told_as(looking, lambda _: tell("checking the old model"))
+    learner = Learner(base, material.own, material.replayed, plan, device, job.seed)
+    preview = PreviewWriter(job.preview, base, job.folder / PREVIEW) if job.preview else None
+    course = Course(base, learner, material.held_out.watched(), device, tell, preview)
+    yield from course.steps(job.folder / CHECKPOINT, _identity(job, base, lessons), stop=stop, resume=resume)
+    yield tell("comparing", learner.step)
+    blending = choose_blend(base, learner, material, device)
+    blend = yield from told_as(blending, lambda tried: tell("comparing", learner.step, message=tried.words))
+    yield tell("saving", learner.step)
+    card = taught_card(base, job, plan, lessons, blend, course.rows, warnings)
+    save_model(path, card, blend.network, base.size_head, base.importance)
+    result = FinetuneResult(
+        model=path,
+        verdict=blend.verdict,
+        words=blend.words,
+        comparisons=blend.comparisons,
+        examples=lessons.uses,
+        warnings=warnings,
+        blend=blend.share,
+        seconds=tell.seconds,
+    )
+    with written_whole(job.folder / RESULT) as part:
+        part.write_text(result.model_dump_json(indent=1), encoding="utf8")
+    return result
+
+
+def _check_place(path: Path, base: Model) -> None:
+    """Refuse to put the new model where the old one lies."""
+    if path.resolve() == base.path.resolve():
+        raise TrainingError(f"the new model would replace the old one, {path}. Give it another name.")
+
+
+def _warnings(lessons: Lessons, base: Model) -> tuple[str, ...]:
+    try:
+        from napari_nucseg.teaching.sanity import warnings_of
+    except ModuleNotFoundError:
+        return ()
+
+    return tuple(warnings_of(lessons.lessons))
+
+
+def _identity(job: FinetuneJob, base: Model, lessons: Lessons) -> str:
+    """All that decides the weights, as JSON; where it runs and what it is called do not."""
+    beside = {"name", "output", "model", "examples", "pinned", "preview", "device", "precision", "threads"}
+    content = job.model_dump(mode="json", exclude=beside)
+    content["model"] = base.sha256
+    content["examples"] = [[lesson.sha256, int(lesson.learned.sum())] for lesson in lessons.lessons]
+    content["pinned"] = [str(place) for place in job.pinned]
+    return json.dumps(content)

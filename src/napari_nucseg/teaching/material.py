@@ -1,0 +1,141 @@
+"""All that a fine-tuning needs of images, made ready once: what to cut patches from, and what to compare on.
+
+The base model looks at everything here, and only here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
+from napari_nucseg.segmentation.size import estimate_diameter
+from napari_nucseg.teaching.ground import lesson_ground, replay_ground
+from napari_nucseg.teaching.guard import Judged, compare
+from napari_nucseg.teaching.pages import annotated_page
+from napari_nucseg.teaching.scenes import Scene, held_out_scene, look, look_at, scene_of_page, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.teaching.examples import Lesson, Lessons
+    from napari_nucseg.teaching.ground import Ground
+    from napari_nucseg.teaching.pages import Page
+    from napari_nucseg.teaching.progress import Comparison
+    from napari_nucseg.teaching.references import Reference
+
+HELD_OUT = "your corrections, held out"
+REPLAYED_PX = (256, 256)
+REPLAYED_SEEDS = (71, 72)
+"""Of made pictures to replay; others than those that models are compared on."""
+MOST_WATCHED_PX = 1_500_000
+"""Network pixels that are looked at while it learns; in the end all that is held out is."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """Scenes that belong together, with the labels that the base model finds in each one's window."""
+
+    name: str
+    kind: Literal["held-out", "reference"]
+    scenes: tuple[Scene, ...]
+    old: tuple[NDArray[np.int32], ...]
+
+    def compared(self, new: Sequence[NDArray[np.int32]]) -> Comparison:
+        """Compare with the labels that another model finds there."""
+        judged = []
+        for scene, old, found in zip(self.scenes, self.old, new, strict=True):
+            window = scene.window.read
+            judged.append(Judged(scene.truth[window], scene.checked[window], old, found))
+        return compare(self.name, self.kind, judged)
+
+    def watched(self) -> Tried:
+        """Return as many of the scenes as can be looked at often."""
+        sizes = np.cumsum([scene.n_network_px for scene in self.scenes])
+        n = max(1, int((sizes <= MOST_WATCHED_PX).sum()))
+        return replace(self, scenes=self.scenes[:n], old=self.old[:n])
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What to learn from, what to replay, and what to compare on."""
+
+    own: tuple[Ground, ...]
+    replayed: tuple[Ground, ...]
+    held_out: Tried
+    references: tuple[Tried, ...]
+
+
+def prepare(
+    base: Model,
+    lessons: Lessons,
+    references: Sequence[Reference],
+    pinned: Sequence[str],
+    patch_px: int,
+    device: Device,
+) -> Generator[None, None, Material]:
+    """Let the base model look at all images; yields after each.
+
+    Parameters
+    ----------
+    base : model to teach.
+    lessons : what was corrected.
+    references : what nothing must get worse on; those of the names in ``pinned`` are replayed, too.
+    patch_px : side of the patches.
+    device : where to look.
+    """
+    canonical = base.card.canonical_diameter_px
+    own, held = [], []
+    for number, lesson in enumerate(lessons.lessons):
+        diameter_px = _diameter(base, lesson, device)
+        if lesson.held_out.any():
+            held.append(held_out_scene(lesson, diameter_px))
+        if lesson.learned.any():
+            seen = look(base, lesson.image, whole(lesson.labels.shape), diameter_px, device)
+            own.append(lesson_ground(lesson, seen, canonical / diameter_px, patch_px, number))
+        yield
+    tried = []
+    for reference in references:
+        scenes = tuple(scene_of_page(page, base.card) for page in reference.pages if page.taught.any())
+        tried.append((yield from _tried(base, reference.name, "reference", scenes, device)))
+    replayed: list[Ground] = []
+    for page in (*_made(), *(page for r in references if r.name in pinned for page in r.pages)):
+        scene = scene_of_page(page, base.card)
+        seen = look(base, scene.image, whole(scene.truth.shape), scene.diameter_px, device)
+        replayed.append(replay_ground(scene, seen, canonical / scene.diameter_px, patch_px, len(replayed)))
+        yield
+    held_out = yield from _tried(base, HELD_OUT, "held-out", tuple(held), device)
+    return Material(tuple(own), tuple(replayed), held_out, tuple(tried))
+
+
+def _tried(
+    base: Model,
+    name: str,
+    kind: Literal["held-out", "reference"],
+    scenes: tuple[Scene, ...],
+    device: Device,
+) -> Generator[None, None, Tried]:
+    old = []
+    for scene in scenes:
+        old.append(look_at(base, scene, device).labels)
+        yield
+    return Tried(name, kind, scenes, tuple(old))
+
+
+def _diameter(base: Model, lesson: Lesson, device: Device) -> float:
+    """Diameter of the nuclei a person vouches for; where those are few, what the base estimates."""
+    return lesson.diameter_px or estimate_diameter(base, lesson.image, device).diameter_px
+
+
+def _made() -> list[Page]:
+    return [
+        annotated_page(make(REPLAYED_PX, seed))
+        for seed in REPLAYED_SEEDS
+        for make in (synthetic_fluorescence, synthetic_histology)
+    ]

@@ -1,0 +1,115 @@
+"""How long and how boldly to learn: presets, and what the slider *keep old skills* stands for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from napari_nucseg.learning.augment import AugmentSettings
+
+if TYPE_CHECKING:
+    from napari_nucseg.teaching.job import FinetuneJob
+
+PATCH_SHARE = 4 / 3
+"""Side of the patches over that of the crops drawn from them: room to turn, shift and scale."""
+WARM_UP = 0.1
+"""Share of the steps over which the learning rate rises."""
+LEAST_HOLD = 0.1
+"""What is left in the end of the hold on unreviewed pixels, whose corrections shall spread."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run in numbers.
+
+    Attributes
+    ----------
+    steps, crops, crop_px
+        Steps; crops of a step; side of a crop in network pixels.
+    looks
+        How often the network is tried on what is held out.
+    learning_rate
+        At its highest.
+    replayed
+        Crops of a step that are not of the user's images.
+    pull
+        How far, over the whole run, a weight of mean importance is drawn back to the base, as a natural log.
+    hold, replay
+        Weights of the losses on unreviewed pixels that the base is sure of, and on replayed crops.
+    """
+
+    steps: int
+    crops: int
+    crop_px: int
+    looks: int
+    learning_rate: float
+    replayed: int = 0
+    pull: float = 0.0
+    hold: float = 0.0
+    replay: float = 0.0
+
+    @property
+    def patch_px(self) -> int:
+        """Side of the patches that crops are drawn from."""
+        return round(self.crop_px * PATCH_SHARE)
+
+    @property
+    def look_at(self) -> frozenset[int]:
+        """Numbers of steps done at which the network is tried; the last is one of them."""
+        return frozenset(round(self.steps * k / self.looks) for k in range(1, self.looks + 1)) - {0}
+
+    @property
+    def average_decay(self) -> float:
+        """Decay of the running average of the weights: it looks back over a fifth of the run."""
+        return 1 - 1 / (1 + 0.2 * self.steps)
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of a step, counted from 0: a linear warm-up, then half a cosine down to a hundredth."""
+        warm_up = max(1, round(WARM_UP * self.steps))
+        if step < warm_up:
+            return self.learning_rate * (step + 1) / warm_up
+        done = (step - warm_up) / max(1, self.steps - warm_up)
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+    def hold_at(self, step: int) -> float:
+        """Weight of the loss on unreviewed pixels at a step, which decays."""
+        left = 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return self.hold * (LEAST_HOLD + (1 - LEAST_HOLD) * left)
+
+
+PRESETS = {
+    "quick": Plan(steps=24, crops=6, crop_px=192, looks=3, learning_rate=1e-3),
+    "standard": Plan(steps=90, crops=6, crop_px=192, looks=6, learning_rate=1e-3),
+    "thorough": Plan(steps=360, crops=8, crop_px=192, looks=10, learning_rate=1e-3),
+}
+
+MILD = AugmentSettings(
+    crop_px=192,
+    scale_jitter=0.2,
+    gamma=(0.75, 1.35),
+    brightness=0.1,
+    contrast=0.2,
+    saturation=0.15,
+    hue=0.03,
+    stain=0.12,
+    noise=0.03,
+    p_gray=0.05,
+    p_invert=0.0,
+)
+"""Less variety than in training from scratch: the user's images are the ones that count."""
+
+
+def plan_of(job: FinetuneJob) -> Plan:
+    """Return the preset of a job with what the job says in place of it."""
+    preset, keep = PRESETS[job.preset], job.keep_old_skills
+    return replace(
+        preset,
+        steps=job.steps or preset.steps,
+        looks=min(preset.looks, job.steps or preset.steps),
+        learning_rate=job.learning_rate or preset.learning_rate,
+        replayed=math.ceil(preset.crops * keep / 2),
+        pull=2 * keep,
+        hold=keep,
+        replay=2 * keep,
+    )

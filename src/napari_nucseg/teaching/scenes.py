@@ -1,0 +1,115 @@
+"""Images that a model is tried on: what it finds there, beside what a person vouches for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_nucseg.network.predict import TilePlan, default_batch
+from napari_nucseg.nuclei.decoding import DecodingSettings, decode
+from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.segmentation.looking import look_steps
+from napari_nucseg.segmentation.rescale import network_scale
+from napari_nucseg.segmentation.views import VIEWS
+from napari_nucseg.segmentation.window import Window
+from napari_nucseg.steps import drain
+from napari_nucseg.teaching.pixels import as_image, normalised
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_card import ModelCard
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.teaching.examples import Lesson
+    from napari_nucseg.teaching.pages import Page
+
+TILE_PX = 1024
+SURROUNDINGS = 4.0
+"""Diameters around what is checked that are decoded too, so that nuclei across its edge come out whole."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One image at the scale of its nuclei.
+
+    Attributes
+    ----------
+    pixels
+        (C, Y, X) uint8, normalised, C 1 or 3.
+    truth
+        (Y, X) int32 labels as a person left them.
+    checked
+        (Y, X) bool: where the truth can be relied on.
+    diameter_px
+        Of its nuclei.
+    """
+
+    pixels: NDArray[np.uint8]
+    truth: NDArray[np.int32]
+    checked: NDArray[np.bool_]
+    diameter_px: float
+
+    @property
+    def image(self) -> NDArray[np.float32]:
+        """(3, Y, X) float32, 0…1."""
+        return as_image(self.pixels)
+
+    @property
+    def window(self) -> Window:
+        """Rows and columns to predict: those to check, with surroundings."""
+        rows, columns = (np.flatnonzero(self.checked.any(axis=axis)) for axis in (1, 0))
+        region = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
+        shape = (self.truth.shape[0], self.truth.shape[1])
+        return Window.around(region, shape, round(SURROUNDINGS * self.diameter_px))
+
+    @property
+    def n_network_px(self) -> float:
+        """Size of the window where nuclei have 20 px, for choosing scenes that are cheap to look at."""
+        rows, columns = self.window.shape
+        return rows * columns * (20 / self.diameter_px) ** 2
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a model makes of a scene's window: maps (3, Y, X) float32 and labels (Y, X) int32."""
+
+    maps: NDArray[np.float32]
+    labels: NDArray[np.int32]
+
+
+def held_out_scene(lesson: Lesson, diameter_px: float) -> Scene:
+    """Scene of what is held out of a lesson."""
+    return Scene(lesson.pixels, lesson.labels, lesson.held_out, diameter_px)
+
+
+def scene_of_page(page: Page, card: ModelCard) -> Scene:
+    """Scene of all that is vouched for on a page; the model's own diameter where the page has no nucleus."""
+    assert page.planes is not None
+    pixels = normalised(page.planes, card.normalisation, clahe=card.clahe)
+    diameter_px = page.diameter_px or median_diameter(page.labels) or card.canonical_diameter_px
+    return Scene(pixels, page.labels, page.taught, diameter_px)
+
+
+def look_at(model: Model, scene: Scene, device: Device) -> Seen:
+    """Segment a scene's window, as `segment` would with the same diameter."""
+    return look(model, scene.image, scene.window, scene.diameter_px, device)
+
+
+def look(
+    model: Model, image: NDArray[np.float32], window: Window, diameter_px: float, device: Device
+) -> Seen:
+    """Segment a window of a normalised image (3, Y, X)."""
+    shape = (image.shape[1], image.shape[2])
+    scale, _ = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
+    plan = TilePlan(device, TILE_PX, default_batch(device))
+    maps = drain(look_steps(model, image, window, scale, VIEWS["plain"], plan)).maps
+    decoding = DecodingSettings(**model.card.thresholds.model_dump())
+    return Seen(maps, decode(maps, decoding, diameter_px=diameter_px, origin=window.origin))
+
+
+def whole(shape: tuple[int, ...]) -> Window:
+    """Window over all of an image (Y, X)."""
+    return Window.around(None, (shape[0], shape[1]), 0)

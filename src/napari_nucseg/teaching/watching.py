@@ -1,0 +1,113 @@
+"""Looks at a network while it learns: how good it is on what is held out, and what it makes of the current view."""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_nucseg.data.images import read_image, to_planes
+from napari_nucseg.errors import ImageError
+from napari_nucseg.files import written_whole
+from napari_nucseg.teaching.pixels import as_image, normalised
+from napari_nucseg.teaching.scenes import look, look_at, whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.network.decoders import SegmentationNetwork
+    from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.teaching.job import Preview
+    from napari_nucseg.teaching.material import Tried
+    from napari_nucseg.teaching.scenes import Scene, Seen
+
+ENOUGH_NUCLEI = 20
+"""Held-out nuclei from which on their AP tells which weights are best; the loss does where they are fewer."""
+LOSS = "held_out_loss"
+PREVIEW_SECONDS = 4.0
+PREVIEW_SHARE = 0.15
+"""Largest share of the time that is spent on previews."""
+
+
+def with_network(base: Model, network: SegmentationNetwork) -> Model:
+    """Return a model as the base, with other weights, where those are."""
+    return replace(base, network=network, importance=None, _elsewhere={}, _heads={})
+
+
+def score(model: Model, tried: Tried, device: Device) -> dict[str, float]:
+    """Score a model on what is held out: its loss and, where nuclei are enough, AP50; nothing where none is."""
+    if not tried.scenes:
+        return {}
+    seen = [look_at(model, scene, device) for scene in tried.scenes]
+    comparison = tried.compared([s.labels for s in seen])
+    scores = {LOSS: float(np.mean([_loss(s, scene) for s, scene in zip(seen, tried.scenes, strict=True)]))}
+    return scores | ({"ap50": comparison.new} if comparison.n_nuclei else {})
+
+
+def quality(scores: dict[str, float], n_nuclei: int) -> float:
+    """One number that is higher for better weights."""
+    if "ap50" in scores and n_nuclei >= ENOUGH_NUCLEI:
+        return scores["ap50"]
+    return -scores.get(LOSS, math.inf)
+
+
+def _loss(seen: Seen, scene: Scene) -> float:
+    """Cross-entropy of the foreground where it is checked."""
+    window = scene.window.read
+    inside, checked = scene.truth[window] > 0, scene.checked[window]
+    right = np.where(inside, seen.maps[0], 1 - seen.maps[0])[checked]
+    return float(-np.log(np.clip(right, 1e-4, 1)).mean())
+
+
+class PreviewWriter:
+    """Writes what a model makes of the user's view, now and then.
+
+    Parameters
+    ----------
+    preview : the view.
+    base : tells how images are normalised.
+    path : file to write, ``.npy``.
+
+    Raises
+    ------
+    ImageError
+        If the view cannot be read.
+    """
+
+    def __init__(self, preview: Preview, base: Model, path: Path) -> None:
+        planes = to_planes(_pixels(preview.image), preview.axes)
+        self._image = as_image(normalised(planes, base.card.normalisation, clahe=base.card.clahe))
+        self._diameter_px, self._path = preview.diameter_px, path
+        self._next = 0.0
+
+    def write(self, model: Model, device: Device) -> Path | None:
+        """Write labels, int32 (Y, X), unless that was done a moment ago."""
+        started = time.monotonic()
+        if started < self._next:
+            return None
+        window = whole(self._image.shape[1:])
+        labels = look(model, self._image, window, self._diameter_px, device).labels
+        content = io.BytesIO()
+        np.save(content, labels)
+        with written_whole(self._path) as part:
+            part.write_bytes(content.getvalue())
+        now = time.monotonic()
+        self._next = now + max(PREVIEW_SECONDS, (now - started) / PREVIEW_SHARE)
+        return self._path
+
+
+def _pixels(path: Path) -> NDArray[np.generic]:
+    if path.suffix != ".npy":
+        return read_image(path).pixels
+    try:
+        pixels: NDArray[np.generic] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ImageError(f"the preview image {path} cannot be read: {error}.") from error
+    return pixels
