@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from napari_nucseg.data.journal import Replayed
 
 
-def collect(subject: Subject) -> CorrectionSet:
+def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
     """Put a layer and its image into a correction set, as they are now.
+
+    Counting what was changed takes a moment; whoever needs a copy only may leave it out.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def collect(subject: Subject) -> CorrectionSet:
         model_name=known.model_name,
         model_sha256=known.model_sha256,
         settings=settings,
-        counts=_counts(layer, state),
+        counts=_counts(layer, state) if counted else {},
     )
 
 

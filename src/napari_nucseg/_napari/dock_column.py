@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qtpy.QtCore import QObject
+    from qtpy.QtGui import QResizeEvent
 
 DOCK_WIDTH_PX = 310
 
@@ -39,4 +40,17 @@ class DockColumn(QScrollArea):
             bar = self.style().pixelMetric(QStyle.PixelMetric.PM_ScrollBarExtent)
             needed = self.widget().minimumSizeHint().width() + bar
             self.setMinimumWidth(max(DOCK_WIDTH_PX + bar, needed))
+            self._keep_room()
         return super().eventFilter(watched, event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Follow the dock's width: words wrap."""
+        super().resizeEvent(event)
+        self._keep_room()
+
+    def _keep_room(self) -> None:
+        """Scroll rather than squeeze: Qt's own minimum forgets that wrapped words are higher in a narrow column."""
+        content = self.widget()
+        height = content.layout().minimumHeightForWidth(self.viewport().width())
+        if height != content.minimumHeight():
+            content.setMinimumHeight(max(height, 0))

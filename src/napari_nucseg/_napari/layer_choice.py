@@ -8,7 +8,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
-from napari_nucseg._napari.layer_state import TRUST_OF
+from napari_nucseg._napari.layer_state import OVERLAYS
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -102,8 +102,8 @@ class ImageLayerChoice(LayerChoice):
 
 
 class LabelsLayerChoice(LayerChoice):
-    """Labels that may be corrected; overlays that show which are trusted are none."""
+    """Labels that may be corrected; overlays and previews are none."""
 
     def offers(self, layer: Layer) -> bool:
         """Whether a layer holds nuclei."""
-        return isinstance(layer, Labels) and TRUST_OF not in layer.metadata
+        return isinstance(layer, Labels) and not OVERLAYS & set(layer.metadata)

@@ -30,6 +30,10 @@ METADATA_KEY = "napari-nucseg"
 CORRECTIONS_KEY = "napari-nucseg-corrections"
 TRUST_OF = "napari-nucseg-trust-of"
 """Metadata key of an overlay: ``unique_id`` of the Labels layer whose trust map it shows."""
+PREVIEW_OF = "napari-nucseg-preview-of"
+"""Metadata key of a layer that shows what a model finds while it learns: the model's name."""
+OVERLAYS = frozenset({TRUST_OF, PREVIEW_OF})
+"""Keys of Labels layers that hold no nuclei of the user's."""
 CACHE_BYTES = 1_000_000_000
 
 

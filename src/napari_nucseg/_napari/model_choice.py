@@ -27,13 +27,15 @@ class ModelChoice(QComboBox):
         self.addItem("Reading models…", AUTO)
 
     def show_models(self, models: Sequence[ModelInfo], quality: str) -> None:
-        """Offer these models, and let the program choose among them for a quality."""
+        """Offer these models, and let the program choose among them for a quality; a choice that was made stays."""
         self._models = tuple(models)
+        chosen = self.currentData()
         self.clear()
         self.addItem("no model installed", AUTO)
         for model in models:
             self.addItem(model.card.title, model.name)
             self.setItemData(self.count() - 1, model.card.description, Qt.ItemDataRole.ToolTipRole)
+        self.setCurrentIndex(max(0, self.findData(chosen)))
         self.show_quality(quality)
 
     def show_quality(self, quality: str) -> None:

@@ -14,6 +14,7 @@ from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
 from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, add_drawing_layer, draw_again
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.live_decoding import LiveDecoding
+from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.results import result_layer
 from napari_nucseg._napari.segment_controller import Request, SegmentController, visible_plane
 from napari_nucseg._napari.segment_form import SegmentForm
@@ -29,6 +30,7 @@ from napari_nucseg._napari.text import (
     summary_text,
 )
 from napari_nucseg._napari.workers import Runs
+from napari_nucseg.network.places import models_dir
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class SegmentWidget(QWidget):
         self._measure = LineMeasure(napari_viewer, self)
         self._tables = Runs(self)
         self._catalogue = Runs(self)
+        self._models = ModelsWatch(models_dir(), self)
         self._shortcut = ViewerShortcut(napari_viewer, SEGMENT_KEY, self.segment)
         self._in_dock = QShortcut(
             QKeySequence(SEGMENT_KEY_TEXT), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut
@@ -97,6 +100,7 @@ class SegmentWidget(QWidget):
         self._measure.stop()
         self._tables.forget()
         self._catalogue.forget()
+        self._models.stop()
         self.form.image.disconnect_viewer()
 
     def _connect(self) -> None:
@@ -125,6 +129,7 @@ class SegmentWidget(QWidget):
         self._tables.failed.connect(self._show_failure)
         self._catalogue.returned.connect(self._show_catalogue)
         self._catalogue.failed.connect(self._show_failure)
+        self._models.changed.connect(lambda: self._catalogue.start(read_catalogue))
         self._in_dock.activated.connect(self.segment)
         self._viewer.layers.events.removed.connect(self._layers_changed)
         self._viewer.layers.selection.events.active.connect(self._layers_changed)
@@ -177,10 +182,12 @@ class SegmentWidget(QWidget):
 
     def _show_catalogue(self, catalogue: Catalogue) -> None:
         self.form.model.show_models(catalogue.models, self.form.quality_form.values()["quality"])
+        chosen = self.form.device.currentData()
         self.form.device.clear()
         self.form.device.addItem(f"Automatic ({catalogue.devices[0].description})", "auto")
         for device in catalogue.devices:
             self.form.device.addItem(device.description, device.name)
+        self.form.device.setCurrentIndex(max(0, self.form.device.findData(chosen)))
 
     def _show_running(self) -> None:
         self.form.running.setVisible(True)

@@ -1,0 +1,170 @@
+"""What *My models* does, without its look: list, take up, go back, rename, copy, delete, compare."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_nucseg._napari.models_watch import ModelsWatch
+from napari_nucseg._napari.teach_examples import Examples
+from napari_nucseg._napari.teach_folder import delete_run, runs_dir
+from napari_nucseg._napari.teach_run import save_sources
+from napari_nucseg._napari.torch_import import make_torch_safe
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.errors import NucSegError
+from napari_nucseg.network.choices import read_choices
+from napari_nucseg.network.places import models_dir
+from napari_nucseg.steps import told_as
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from napari.components import ViewerModel
+
+    from napari_nucseg._napari.teach_examples import Collected
+    from napari_nucseg.network.lineage import Descent
+    from napari_nucseg.teaching.progress import Comparison
+
+
+@dataclass(frozen=True)
+class Family:
+    """All models, children below their parents; the name of the default; whether there is a way back."""
+
+    descents: tuple[Descent, ...]
+    default: str
+    can_go_back: bool
+
+
+class ModelsController(QObject):
+    """Acts on models, one thing at a time, off the GUI thread: asking for them loads torch.
+
+    Signals: ``listed(Family)``; ``said(str)`` what was done; ``compared(old, new, comparisons)``; ``failed(str)``.
+    """
+
+    listed = Signal(object)
+    said = Signal(str)
+    compared = Signal(str, str, object)
+    failed = Signal(str)
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._examples = Examples(viewer)
+        self._pair = ("", "")
+        self._listing, self._acting, self._comparing = Runs(self), Runs(self), Runs(self)
+        self._watch = ModelsWatch(models_dir(), self)
+        self._watch.changed.connect(self.refresh)
+        self._listing.returned.connect(self.listed)
+        self._acting.returned.connect(self._acted)
+        self._comparing.progressed.connect(lambda words: self.said.emit(words) if words else None)
+        self._comparing.returned.connect(lambda found: self.compared.emit(*self._pair, found))
+        for runs in (self._listing, self._acting, self._comparing):
+            runs.failed.connect(self.failed)
+
+    def refresh(self) -> None:
+        """List models again."""
+        self._listing.start(_list)
+
+    def use(self, name: str) -> None:
+        """Make a model the default."""
+        self._act(lambda n: n.preferred.prefer(name), f"“{name}” is used from now on.")
+
+    def go_back(self) -> None:
+        """Return to the default before."""
+        self._act(lambda n: n.preferred.go_back(), "Back to the model before.")
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a model another name."""
+        self._act(lambda n: n.installing.rename_model(old, new), f"“{old}” is called “{new}” now.")
+
+    def export(self, name: str, path: Path) -> None:
+        """Copy a model to a file of the user's choice, which Qt's dialog has asked about if it was there."""
+        self._act(
+            lambda n: n.installing.export_model(name, path, force=True), f"“{name}” was saved as {path}."
+        )
+
+    def install(self, path: Path) -> None:
+        """Copy a model file among the user's own."""
+        self._act(lambda n: n.installing.install_model(path), f"{path.name} was added to your models.")
+
+    def delete(self, name: str) -> None:
+        """Delete a model, and what its teaching left."""
+
+        def act(network: Any) -> None:
+            network.installing.remove_model(name)
+            delete_run(runs_dir() / name)
+
+        self._act(act, f"“{name}” was deleted.")
+
+    def compare(self, old: str, new: str, folder: Path | None = None) -> None:
+        """Try two models on a folder of images with labels, else on the corrected layers of the viewer."""
+        try:
+            collected = self._examples.collect() if folder is None else ()
+        except NucSegError as error:
+            self.failed.emit(str(error))
+            return
+        self._pair = (old, new)
+        self._comparing.start(lambda: _compare(old, new, collected, folder))
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether the viewer has corrected layers to compare models on."""
+        return bool(self._examples.sources)
+
+    def stop(self) -> None:
+        """Let go."""
+        self._watch.stop()
+        for runs in (self._listing, self._acting, self._comparing):
+            runs.forget()
+
+    def _act(self, act: Callable[[Any], object], said: str) -> None:
+        self._acting.start(lambda: _do(act, said))
+
+    def _acted(self, said: str) -> None:
+        self.said.emit(said)
+        self.refresh()
+
+
+def _network() -> Any:
+    """Import what needs torch, here in the worker's thread."""
+    make_torch_safe()
+    import napari_nucseg.network as network
+    from napari_nucseg.network import installing, lineage, model_file, preferred  # noqa: F401
+
+    return network
+
+
+def _do(act: Callable[[Any], object], said: str) -> Generator[None, None, str]:
+    yield
+    act(_network())
+    return said
+
+
+def _list() -> Generator[None, None, Family]:
+    yield
+    network = _network()
+    descents = network.lineage.lineage()
+    default = network.model_file.automatic_model([d.model for d in descents])
+    name = "" if default is None else default.name
+    return Family(descents, name, bool(read_choices().history))
+
+
+def _compare(
+    old: str, new: str, collected: Sequence[Collected], folder: Path | None
+) -> Generator[str, None, tuple[Comparison, ...]]:
+    """Compare on one folder, or on each layer, saved as it is now."""
+    yield "Reading images …"
+    network = _network()
+    from napari_nucseg.jobs.comparing import compare_models
+    from napari_nucseg.teaching.references import labelled_images
+
+    models = network.model_file.load_model(old), network.model_file.load_model(new)
+    comparisons = []
+    with tempfile.TemporaryDirectory(prefix="nucseg-", ignore_cleanup_errors=True) as drafts:
+        for place in (folder,) if folder is not None else save_sources(Path(drafts), collected):
+            steps = compare_models(*models, labelled_images(place))
+            comparisons.append((yield from told_as(steps, lambda step: f"Trying both on {step.name} …")))
+    return tuple(comparisons)

@@ -1,0 +1,165 @@
+"""Layout of *My models*. No behaviour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QGridLayout,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
+
+from napari_nucseg._napari.comparison_table import ComparisonTable
+from napari_nucseg._napari.dock_column import DockColumn
+from napari_nucseg._napari.question_strip import QuestionStrip
+
+if TYPE_CHECKING:
+    from napari_nucseg._napari.models_controller import Family
+    from napari_nucseg.network.lineage import Descent
+
+COLUMNS = ("Model", "Held out", "Date")
+NAME = Qt.ItemDataRole.UserRole
+TREE_HEIGHT_PX = 170
+INDENT_PX = 14
+
+
+class ModelsForm(QWidget):
+    """A tree of models, what is known of the chosen one, and buttons."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.tree = _tree()
+        self.details = QLabel(wordWrap=True)
+        self.details.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.table = ComparisonTable()
+        self.use = _button("Use from now on", "“Automatic” stands for this model then.")
+        self.back = _button("Go back", "Back to the model that was used before.")
+        self.rename = _button("Rename…", "Models that were taught from it still know it.")
+        self.compare = _button("Compare…", "Choose two models (Ctrl+click) and try both on the same images.")
+        self.export = _button("Export…", "Save the model as a file, to take it elsewhere.")
+        self.install = _button("Import…", "Add a model file to your models.")
+        self.delete = _button("Delete…", "Delete a model of your own, after asking.")
+        self.new_name = QLineEdit()
+        self.renaming = self._make_renaming()
+        self.question = QuestionStrip()
+        self.status = QLabel(wordWrap=True)
+        column = DockColumn(
+            [
+                self.tree,
+                self._make_buttons(),
+                self.renaming,
+                self.question,
+                self.status,
+                self.details,
+                self.table,
+            ]
+        )
+        outer = QHBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(column)
+        self.setSizePolicy(column.sizePolicy())
+        self.renaming.setVisible(False)
+        self.table.setVisible(False)
+        self.say("Reading models …")
+
+    @property
+    def chosen(self) -> list[str]:
+        """Names of the chosen models, from above to below."""
+        items = sorted(self.tree.selectedItems(), key=lambda item: self.tree.visualItemRect(item).top())
+        return [item.data(0, NAME) for item in items]
+
+    def say(self, text: str) -> None:
+        """Show a line below the buttons; an empty one hides it."""
+        self.status.setText(text)
+        self.status.setVisible(bool(text))
+
+    def show_family(self, family: Family) -> None:
+        """Show models, children below their parents; the choice stays where it can."""
+        chosen = self.chosen or [family.default]
+        self.tree.blockSignals(True)
+        self.tree.clear()
+        above: list[QTreeWidgetItem] = []
+        for descent in family.descents:
+            item = QTreeWidgetItem(_columns(descent, is_default=descent.model.name == family.default))
+            item.setData(0, NAME, descent.model.name)
+            item.setToolTip(0, descent.model.name)
+            del above[descent.generation :]
+            (above[-1].addChild if above else self.tree.addTopLevelItem)(item)
+            above.append(item)
+            if descent.model.name == family.default:
+                font = item.font(0)
+                font.setBold(True)
+                item.setFont(0, font)
+            item.setExpanded(True)
+        self.tree.expandAll()
+        self.tree.blockSignals(False)
+        self.choose(chosen)
+        self.back.setEnabled(family.can_go_back)
+
+    def choose(self, names: list[str]) -> None:
+        """Choose models by their names."""
+        everywhere = Qt.MatchFlag.MatchContains | Qt.MatchFlag.MatchRecursive
+        for item in self.tree.findItems("", everywhere, 0):
+            item.setSelected(item.data(0, NAME) in names)
+
+    def _make_buttons(self) -> QWidget:
+        buttons = QWidget()
+        grid = QGridLayout(buttons)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        grid.addWidget(self.use, 0, 0, 1, 2)
+        grid.addWidget(self.back, 0, 2)
+        small = (self.rename, self.compare, self.delete, self.export, self.install)
+        for place, button in enumerate(small):
+            grid.addWidget(button, 1 + place // 3, place % 3)
+        return buttons
+
+    def _make_renaming(self) -> QWidget:
+        renaming = QWidget()
+        row = QHBoxLayout(renaming)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(QLabel("New name"))
+        row.addWidget(self.new_name, stretch=1)
+        return renaming
+
+
+def _columns(descent: Descent, *, is_default: bool) -> list[str]:
+    card = descent.model.card
+    name = card.title if descent.model.bundled else descent.model.name
+    teaching = card.teaching
+    score = next((c.new for c in teaching.comparisons if "held out" in c.name), None) if teaching else None
+    return [
+        f"{'★ ' if is_default else ''}{name}",
+        "" if score is None else f"{score:.2f}",
+        "" if teaching is None else teaching.date[:10],
+    ]
+
+
+def _tree() -> QTreeWidget:
+    tree = QTreeWidget()
+    tree.setHeaderLabels(COLUMNS)
+    tree.setIndentation(INDENT_PX)
+    tree.setMinimumHeight(TREE_HEIGHT_PX)
+    tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+    tree.setToolTip("★ used by “Automatic”. Indented: taught from the model above.")
+    header = tree.header()
+    header.setStretchLastSection(False)
+    header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    for column in (1, 2):
+        header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+    return tree
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button

@@ -1,0 +1,50 @@
+"""Tells when models came, went, were renamed or another became the default, whoever did it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SETTLE_MS = 300
+
+
+class ModelsWatch(QObject):
+    """Follows the folder of the user's own models, also one that is not there yet.
+
+    Signal: ``changed()``, once things have settled.
+    """
+
+    changed = Signal()
+
+    def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._folder = folder
+        self._watcher = QFileSystemWatcher(self)
+        self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._timer.timeout.connect(self._tell)
+        self._watcher.directoryChanged.connect(lambda path: self._timer.start())
+        self._follow()
+
+    def stop(self) -> None:
+        """Hear no more of it."""
+        self._timer.stop()
+        self._let_go()
+
+    def _follow(self) -> None:
+        """Follow the folder; where it is missing, the nearest above it until it is there."""
+        self._let_go()
+        there = next((path for path in (self._folder, *self._folder.parents) if path.is_dir()), None)
+        if there is not None:
+            self._watcher.addPath(str(there))
+
+    def _let_go(self) -> None:
+        if self._watcher.directories():
+            self._watcher.removePaths(self._watcher.directories())
+
+    def _tell(self) -> None:
+        self._follow()
+        self.changed.emit()

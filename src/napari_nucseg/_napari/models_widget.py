@@ -1,0 +1,164 @@
+"""The dock widget *My models*: joins the form to the controller. Each slot does one thing."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from napari_nucseg._napari.models_controller import Family, ModelsController
+from napari_nucseg._napari.models_form import ModelsForm
+from napari_nucseg._napari.models_text import card_words, children_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from qtpy.QtGui import QCloseEvent
+
+    from napari_nucseg.network.lineage import Descent
+    from napari_nucseg.teaching.progress import Comparison
+
+FILTER = "Model (*.safetensors)"
+
+
+class ModelsWidget(QWidget):
+    """Look at models and where they come from; take one up, go back, rename, compare, copy, delete.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer; napari passes it because of the parameter's name.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._family = Family((), "", can_go_back=False)
+        self.form = ModelsForm()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.form)
+        self.setSizePolicy(self.form.sizePolicy())
+        self.controller = ModelsController(napari_viewer, self)
+        self._stopped = False
+        self._connect()
+        self._follow_theme()
+        self._show_chosen()
+        self.controller.refresh()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Let go of the viewer."""
+        self.shut()
+        super().closeEvent(event)
+
+    def shut(self) -> None:
+        """Let go of the viewer; safe to call twice."""
+        if not self._stopped:
+            self._stopped = True
+            self._viewer.events.theme.disconnect(self._follow_theme)
+            self.controller.stop()
+
+    def _connect(self) -> None:
+        form, controller = self.form, self.controller
+        form.tree.itemSelectionChanged.connect(self._show_chosen)
+        form.use.clicked.connect(lambda: controller.use(form.chosen[0]))
+        form.back.clicked.connect(controller.go_back)
+        form.rename.clicked.connect(self._ask_for_name)
+        form.new_name.returnPressed.connect(self._rename)
+        form.compare.clicked.connect(self._compare)
+        form.export.clicked.connect(self._export)
+        form.install.clicked.connect(self._install)
+        form.delete.clicked.connect(self._ask_whether_to_delete)
+        controller.listed.connect(self._show_family)
+        controller.said.connect(form.say)
+        controller.compared.connect(self._show_compared)
+        controller.failed.connect(self._show_failure)
+        self._viewer.events.theme.connect(self._follow_theme)
+
+    def _one(self) -> Descent | None:
+        """Return the chosen model where it is one."""
+        chosen = self.form.chosen
+        found = [d for d in self._family.descents if d.model.name in chosen]
+        return found[0] if len(found) == 1 else None
+
+    def _show_family(self, family: Family) -> None:
+        self._family = family
+        self.form.show_family(family)
+        if self.form.status.text() == "Reading models …":
+            self.form.say("")
+        self._show_chosen()
+
+    def _show_chosen(self) -> None:
+        one, form = self._one(), self.form
+        own = one is not None and not one.model.bundled
+        form.use.setEnabled(one is not None and one.model.name != self._family.default)
+        form.rename.setEnabled(own)
+        form.delete.setEnabled(own)
+        form.export.setEnabled(one is not None)
+        form.compare.setEnabled(len(form.chosen) == 2)
+        form.renaming.setVisible(False)
+        form.question.drop()
+        teaching = None if one is None else one.model.card.teaching
+        form.details.setText("" if one is None else card_words(one))
+        form.table.show_rows(() if teaching is None else teaching.comparisons)
+
+    def _ask_for_name(self) -> None:
+        self.form.new_name.setText(self.form.chosen[0])
+        self.form.renaming.setVisible(True)
+        self.form.new_name.setFocus()
+        self.form.new_name.selectAll()
+        self.form.say("Type the new name and press Enter.")
+
+    def _rename(self) -> None:
+        new = self.form.new_name.text().strip()
+        old = self.form.chosen[0]
+        self.form.renaming.setVisible(False)
+        if new and new != old:
+            self.controller.rename(old, new)
+
+    def _compare(self) -> None:
+        chosen = [d.model.name for d in self._family.descents if d.model.name in self.form.chosen]
+        folder = None
+        if not self.controller.has_layers:
+            named = QFileDialog.getExistingDirectory(self, "Choose images with nuclei to compare on")
+            if not named:
+                return
+            folder = Path(named)
+        self.controller.compare(*chosen, folder)
+
+    def _export(self) -> None:
+        name = self.form.chosen[0]
+        path, _ = QFileDialog.getSaveFileName(self, "Export a model", f"{name}.safetensors", FILTER)
+        if path:
+            self.controller.export(name, Path(path))
+
+    def _install(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Import a model", "", FILTER)
+        if path:
+            self.controller.install(Path(path))
+
+    def _ask_whether_to_delete(self) -> None:
+        name = self.form.chosen[0]
+        notes = []
+        if name == self._family.default:
+            notes.append("It is the one in use.")
+        if children := children_of(name, self._family.descents):
+            notes.append(f"{', '.join(children)} came from it and will stay.")
+        self.form.question.ask(
+            " ".join([f"Delete “{name}” for good?", *notes]),
+            {"Keep it": None, "Delete": partial(self.controller.delete, name)},
+        )
+
+    def _show_compared(self, old: str, new: str, comparisons: tuple[Comparison, ...]) -> None:
+        self.form.say("")
+        self.form.details.setText(f"{old} (old) and {new} (new) on the same images:")
+        self.form.table.show_rows(comparisons)
+
+    def _show_failure(self, message: str) -> None:
+        self.form.say(f"⚠ {message}")
+        show_error(message)
+
+    def _follow_theme(self, event: object = None) -> None:
+        self.form.table.follow_theme(self._viewer.theme)

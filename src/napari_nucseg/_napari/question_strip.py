@@ -1,0 +1,58 @@
+"""A question in the dock itself: nothing waits for its answer."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class QuestionStrip(QFrame):
+    """Framed words with buttons below; hidden until something is asked, and again once it is answered."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("nucseg-question")
+        self.setStyleSheet("#nucseg-question { border: 1px solid #ffd166; border-radius: 4px; }")
+        self.text = QLabel(wordWrap=True)
+        self.buttons: dict[str, QPushButton] = {}
+        self._row = QHBoxLayout()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.addWidget(self.text)
+        column.addLayout(self._row)
+        self.setVisible(False)
+
+    @property
+    def asks(self) -> bool:
+        """Whether a question waits for its answer."""
+        return bool(self.buttons)
+
+    def ask(self, text: str, answers: Mapping[str, Callable[[], None] | None]) -> None:
+        """Ask; each button does what belongs to it, the first is the default. A question before is dropped."""
+        self.drop()
+        self.text.setText(text)
+        for words, act in answers.items():
+            button = QPushButton(words)
+            button.clicked.connect(partial(self._answer, act))
+            self._row.addWidget(button)
+            self.buttons[words] = button
+        self.setVisible(True)
+
+    def drop(self) -> None:
+        """Take the question back."""
+        for button in self.buttons.values():
+            self._row.removeWidget(button)
+            button.hide()
+            button.deleteLater()
+        self.buttons = {}
+        self.setVisible(False)
+
+    def _answer(self, act: Callable[[], None] | None, checked: bool = False) -> None:
+        self.drop()
+        if act is not None:
+            act()

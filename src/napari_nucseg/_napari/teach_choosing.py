@@ -1,0 +1,104 @@
+"""How examples and pinned images get into *Fine-tune*: joins their lists to the controller."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QMenu
+
+from napari_nucseg._napari.teach_examples import Source
+from napari_nucseg._napari.teach_text import example_words, refusal
+
+if TYPE_CHECKING:
+    from napari_nucseg._napari.teach_controller import TeachController
+    from napari_nucseg._napari.teach_form import TeachForm
+    from napari_nucseg.teaching.progress import ExampleUse
+
+
+class Choosing(QObject):
+    """Keeps the lists as the viewer's layers and the user want them.
+
+    Signal: ``changed()`` when it may be another matter whether learning can start.
+    """
+
+    changed = Signal()
+
+    def __init__(self, form: TeachForm, controller: TeachController, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._form = form
+        self._controller = controller
+        self._uses: tuple[ExampleUse, ...] = ()
+        self._problem = ""
+        form.add_folder.clicked.connect(self._add_folder)
+        form.examples.use_changed.connect(self._set_use)
+        form.examples.removed.connect(self._remove)
+        form.pin.clicked.connect(self._offer_pins)
+        form.pinned.removed.connect(self._unpin)
+        controller.listed.connect(self._show_sources)
+        controller.described.connect(self._show_uses)
+        controller.undescribed.connect(self._show_problem)
+
+    def refusal(self) -> str:
+        """Say why nothing can be learned from these examples; empty where it can."""
+        examples = self._controller.examples
+        return self._problem or refusal(self._uses, [examples.use_of(source) for source in examples.sources])
+
+    def _show_sources(self) -> None:
+        examples, form = self._controller.examples, self._form
+        sources = examples.sources
+        form.examples.show_sources([(source, examples.use_of(source)) for source in sources])
+        form.pinned.show_sources([(source, None) for source in examples.pinned])
+        form.nothing.setVisible(not sources)
+
+    def _show_uses(self, uses: tuple[ExampleUse, ...]) -> None:
+        self._uses, self._problem = uses, ""
+        totals = {c.source: c.total_px for c in self._controller.collected}
+        for row, use in zip(self._form.examples.rows, uses, strict=False):
+            row.say(example_words(use, totals.get(row.source)))
+        self.changed.emit()
+
+    def _show_problem(self, message: str) -> None:
+        self._uses, self._problem = (), message
+        self.changed.emit()
+
+    def _add_folder(self) -> None:
+        folder = _ask_for_folder(self._form, "Choose corrections, a folder worked through, or a dataset")
+        if folder is not None:
+            self._controller.examples.add(folder)
+            self._controller.refresh()
+
+    def _set_use(self, source: Source, use: str) -> None:
+        self._controller.examples.set_use(source, use)
+        self._controller.refresh()
+
+    def _remove(self, source: Source) -> None:
+        self._controller.examples.remove(source)
+        self._controller.refresh()
+
+    def _offer_pins(self) -> None:
+        menu = QMenu(self._form)
+        for source in self._controller.examples.sources:
+            menu.addAction(source.name, partial(self._pin, source))
+        menu.addAction("Folder…", self._pin_folder)
+        menu.popup(self._form.pin.mapToGlobal(self._form.pin.rect().bottomLeft()))
+
+    def _pin_folder(self) -> None:
+        folder = _ask_for_folder(self._form, "Choose images with nuclei to keep good on")
+        if folder is not None:
+            self._pin(Source(folder.name, folder=folder.absolute()))
+
+    def _pin(self, source: Source) -> None:
+        self._controller.examples.pin(source)
+        self._controller.refresh()
+
+    def _unpin(self, source: Source) -> None:
+        self._controller.examples.unpin(source)
+        self._controller.refresh()
+
+
+def _ask_for_folder(form: TeachForm, title: str) -> Path | None:
+    folder = QFileDialog.getExistingDirectory(form, title)
+    return Path(folder) if folder else None

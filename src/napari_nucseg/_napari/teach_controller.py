@@ -1,0 +1,208 @@
+"""What *Fine-tune* does, without its look: list and describe examples, learn, stop, finish, preview."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_nucseg._napari.teach_drafts import Drafts, describe_steps
+from napari_nucseg._napari.teach_examples import Examples, collect_source
+from napari_nucseg._napari.teach_folder import delete_run, has_learned, unfinished_runs
+from napari_nucseg._napari.teach_preview import hide_preview, show_preview, view_of
+from napari_nucseg._napari.teach_run import Done, Order, Told, finish_steps, start_steps
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.errors import NucSegError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+    from napari.utils.events import Event, EventEmitter
+
+    from napari_nucseg._napari.teach_examples import Collected
+    from napari_nucseg._napari.teach_preview import PreviewView
+    from napari_nucseg.teaching.job import FinetuneJob
+
+SETTLE_MS = 1200
+"""Examples are looked at again when nothing has been painted for so long."""
+
+
+class TeachController(QObject):
+    """Teaches one model at a time.
+
+    Signals: ``listed()`` when other sources are there; ``described(uses)`` with what they offer, in their order;
+    ``undescribed(str)`` why that is not known; ``told(Told)``; ``done(Done)``; ``stopped(Told | None)`` after a
+    cancel, None where there is nothing to keep; ``failed(str)``; ``unfinished(Unfinished | None)``.
+    """
+
+    listed = Signal()
+    described = Signal(object)
+    undescribed = Signal(str)
+    told = Signal(object)
+    done = Signal(object)
+    stopped = Signal(object)
+    failed = Signal(str)
+    unfinished = Signal(object)
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.examples = Examples(viewer)
+        self.collected: tuple[Collected, ...] = ()
+        self._viewer = viewer
+        self._drafts = tempfile.TemporaryDirectory(prefix="nucseg-", ignore_cleanup_errors=True)
+        self._drafted = Drafts(Path(self._drafts.name))
+        self._describing, self._running, self._deleting = Runs(self), Runs(self), Runs(self)
+        self._folder: Path | None = None
+        self._view: PreviewView | None = None
+        self._last: Told | None = None
+        self._cancelled = False
+        self._describing.returned.connect(self.described)
+        self._describing.failed.connect(self.undescribed)
+        self._running.progressed.connect(self._follow)
+        self._running.returned.connect(self._finish)
+        self._running.failed.connect(self._fail)
+        self._running.ended.connect(self._end)
+        self._deleting.ended.connect(self.look_for_unfinished)
+        self._deleting.failed.connect(self.failed)
+        self._soon = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._soon.timeout.connect(self.refresh)
+        self._followed: list[Layer] = []
+        viewer.layers.events.inserted.connect(self._layers_changed)
+        viewer.layers.events.removed.connect(self._layers_changed)
+        self._layers_changed()
+
+    @property
+    def running(self) -> bool:
+        """Whether a model is learning."""
+        return self._running.running
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model that learns or learned last."""
+        return "" if self._folder is None else self._folder.name
+
+    def refresh(self) -> None:
+        """Look at all examples again, in the background."""
+        self._soon.stop()
+        self.listed.emit()
+        if self._describing.running:  # one look at a time: folders may be large
+            self._soon.start()
+            return
+        try:
+            self.collected = self.examples.collect()
+        except NucSegError as error:
+            self.collected = ()
+            self.undescribed.emit(str(error))
+            return
+        collected = self.collected
+        self._describing.start(lambda: describe_steps(collected, self._drafted))
+
+    def start(self, job: FinetuneJob, *, preview: bool) -> None:
+        """Teach what the job says from the examples as they are now."""
+        try:
+            examples = self.examples.collect()
+            kept = tuple(collect_source(self._viewer, source) for source in self.examples.pinned)
+        except NucSegError as error:
+            self.failed.emit(str(error))
+            return
+        layers = [layer for layer in map(self.examples.layer_of, self.examples.sources) if layer is not None]
+        self._view = view_of(self._viewer, layers) if preview else None
+        order = Order(job, examples, kept, self._view)
+        self._run(job.folder, lambda: start_steps(order))
+
+    def finish(self, folder: Path, *, at_once: bool = False) -> None:
+        """Go on with a run that was stopped; ``at_once``: keep its best so far and learn no more."""
+        self._run(folder, lambda: finish_steps(folder, at_once=at_once))
+
+    def cancel(self) -> None:
+        """End the child now; what it learned so far stays on disk until the user decides."""
+        self._cancelled = True
+        self._running.cancel()
+
+    def discard(self, folder: Path) -> None:
+        """Delete what a run left."""
+        self._deleting.start(lambda: _delete(folder))
+
+    def look_for_unfinished(self) -> None:
+        """Find the newest run that was stopped and is not being worked on."""
+        found = [run for run in unfinished_runs() if not self.running or run.folder != self._folder]
+        self.unfinished.emit(found[0] if found else None)
+
+    def stop(self) -> None:
+        """Let go of everything; a run that goes on can be finished later."""
+        self._soon.stop()
+        for runs in (self._describing, self._running, self._deleting):
+            runs.forget()
+        self._viewer.layers.events.inserted.disconnect(self._layers_changed)
+        self._viewer.layers.events.removed.disconnect(self._layers_changed)
+        self._unfollow()
+        self._drafts.cleanup()
+
+    def _run(self, folder: Path, make_steps: object) -> None:
+        self._folder, self._last, self._cancelled = folder, None, False
+        self._running.start(make_steps)
+
+    def _follow(self, told: Told | None) -> None:
+        if told is None or told is self._last:
+            return
+        news = told.preview is not None and (self._last is None or told.preview is not self._last.preview)
+        self._last = told
+        if news and self._view is not None:
+            show_preview(self._viewer, self.model_name, self._view, told.preview)
+        self.told.emit(told)
+
+    def _finish(self, done: Done) -> None:
+        self._cancelled = False
+        if done.told is not None:
+            self._follow(done.told)
+        self.done.emit(done)
+
+    def _fail(self, message: str) -> None:
+        self._cancelled = False
+        self._forget_if_empty()
+        self.failed.emit(message)
+
+    def _end(self) -> None:
+        hide_preview(self._viewer, self.model_name)
+        if self._cancelled:
+            self._cancelled = False
+            keepable = has_learned(self._folder)
+            self._forget_if_empty()
+            self.stopped.emit(self._last if keepable else None)
+
+    def _forget_if_empty(self) -> None:
+        """Delete a run that ended before it learned anything: there is nothing to finish."""
+        if not has_learned(self._folder):
+            self.discard(self._folder)
+
+    def _layers_changed(self, event: Event | None = None) -> None:
+        self._unfollow()
+        for layer in self._viewer.layers:
+            for emitter in _emitters(layer):
+                emitter.connect(self._later)
+            self._followed.append(layer)
+        self._later()
+
+    def _unfollow(self) -> None:
+        for layer in self._followed:
+            for emitter in _emitters(layer):
+                emitter.disconnect(self._later)
+        self._followed = []
+
+    def _later(self, event: Event | None = None) -> None:
+        self._soon.start()
+
+
+def _delete(folder: Path) -> Generator[None, None, None]:
+    yield
+    delete_run(folder)
+
+
+def _emitters(layer: Layer) -> list[EventEmitter]:
+    """Events of a layer after which there may be something else to learn."""
+    names = ("name", "metadata", "set_data", "labels_update")
+    return [layer.events[name] for name in names if name in layer.events.emitters]

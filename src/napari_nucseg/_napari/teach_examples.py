@@ -1,0 +1,169 @@
+"""What a model can be taught from: corrected layers of the viewer, and folders.
+
+Layers are looked at as they are now; :meth:`Examples.collect` copies them, so that a thread may save them while the
+user paints on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_nucseg._napari.correct_files import collect
+from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.layer_state import OVERLAYS, has_edits, read_corrections, read_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+
+    from napari_nucseg.data.correction_set import CorrectionSet
+
+
+@dataclass(frozen=True)
+class Source:
+    """A layer (by its ``unique_id``) or a folder, and its name on show; equal where they mean the same."""
+
+    name: str = field(compare=False)
+    layer_id: object = None
+    folder: Path | None = None
+
+    @property
+    def where(self) -> str:
+        """Say in full where it is."""
+        return self.name if self.folder is None else str(self.folder)
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """A source as it is now: its own folder, or a copy of the layer's arrays; and the user's choice for it."""
+
+    source: Source
+    use: str = "auto"
+    corrections: CorrectionSet | None = None
+
+    @property
+    def total_px(self) -> int | None:
+        """Pixels of the image; None for folders."""
+        return None if self.corrections is None else self.corrections.labels.size
+
+
+class Examples:
+    """Sources in their order: the viewer's corrected layers, then folders that were added."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        self._viewer = viewer
+        self._folders: list[Source] = []
+        self._pinned: list[Source] = []
+        self._uses: dict[Source, str] = {}
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All examples; a layer that was saved in a listed folder is that folder's, pinned ones are no examples."""
+        listed = (*(source_of(layer) for layer in self._layers()), *self._folders)
+        return tuple(source for source in listed if source not in self._pinned)
+
+    @property
+    def pinned(self) -> tuple[Source, ...]:
+        """What the new model must be as good on as the old one; never learned from."""
+        here = {layer.unique_id for layer in self._viewer.layers}
+        return tuple(
+            source for source in self._pinned if source.folder is not None or source.layer_id in here
+        )
+
+    def use_of(self, source: Source) -> str:
+        """Return the user's choice: auto, learn or check."""
+        return self._uses.get(source, "auto")
+
+    def set_use(self, source: Source, use: str) -> None:
+        """Choose what becomes of an example."""
+        self._uses[source] = use
+
+    def add(self, folder: Path) -> None:
+        """List a folder: a correction set, a folder of such, one worked through, a dataset."""
+        source = Source(folder.name or str(folder), folder=folder.absolute())
+        if source not in self._folders:
+            self._folders.append(source)
+
+    def remove(self, source: Source) -> None:
+        """Take a folder out of the list."""
+        self._folders.remove(source)
+
+    def collect(self) -> tuple[Collected, ...]:
+        """Copy what the layers hold now.
+
+        Raises
+        ------
+        CorrectionSetError
+            If a layer has no image, or the axes of its image cannot be named.
+        """
+        return tuple(collect_source(self._viewer, source, self.use_of(source)) for source in self.sources)
+
+    def pin(self, source: Source) -> None:
+        """Keep the new model good on a source."""
+        if source not in self._pinned:
+            self._pinned.append(source)
+
+    def unpin(self, source: Source) -> None:
+        """Let a source be an example again, if it is a layer."""
+        self._pinned.remove(source)
+
+    def layer_of(self, source: Source) -> Labels | None:
+        """Layer of a source; None where it is a folder or gone."""
+        return layer_of(self._viewer, source)
+
+    def _layers(self) -> list[Labels]:
+        found = [layer for layer in self._viewer.layers if is_corrected(layer)]
+        return [layer for layer in reversed(found) if not self._is_in_listed_folder(layer)]
+
+    def _is_in_listed_folder(self, layer: Labels) -> bool:
+        """Whether learning from the layer too would show the model the same image twice."""
+        state = read_corrections(layer)
+        saved = None if state is None or state.folder is None else state.folder.absolute()
+        return saved is not None and any(
+            saved == source.folder or source.folder in saved.parents for source in self._folders
+        )
+
+
+def is_corrected(layer: object) -> bool:
+    """Whether somebody corrected a layer, or began to: it was chosen in *Correct nuclei*, or painted on."""
+    if not isinstance(layer, Labels) or OVERLAYS & set(layer.metadata) or layer.multiscale:
+        return False
+    if not isinstance(layer.data, np.ndarray):
+        return False
+    state = read_state(layer)
+    return read_corrections(layer) is not None or (state is not None and has_edits(layer, state))
+
+
+def source_of(layer: Labels) -> Source:
+    """Source that stands for a layer."""
+    return Source(layer.name, layer_id=layer.unique_id)
+
+
+def layer_of(viewer: ViewerModel, source: Source) -> Labels | None:
+    """Layer of a source; None where it is a folder or gone."""
+    return next((layer for layer in viewer.layers if layer.unique_id == source.layer_id), None)
+
+
+def collect_source(viewer: ViewerModel, source: Source, use: str = "auto") -> Collected:
+    """Copy what a source's layer holds now; a folder is left where it is.
+
+    Raises
+    ------
+    CorrectionSetError
+        As :meth:`Examples.collect`.
+    """
+    layer = layer_of(viewer, source)
+    if layer is None:
+        return Collected(source, use)
+    return Collected(source, use, collect(Subject(viewer, layer), counted=False))
+
+
+def file_name(name: str, number: int) -> str:
+    """Name of a folder for a source: its number, and what of its name any file system takes."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name).strip("-")
+    return f"{number:02d}-{plain[:40] or 'layer'}"

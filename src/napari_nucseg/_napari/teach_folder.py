@@ -1,0 +1,144 @@
+"""Where runs of *Fine-tune* are kept, so that closing napari, or its death, loses none. No Qt.
+
+A run has a folder of the new model's name: the job, its examples, what was learned so far, and at its end the model.
+Whoever works on it holds a lock; a folder with a job whose model was never installed, and without a lock, was left
+unfinished.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from platformdirs import user_data_path
+
+from napari_nucseg.data.file_lock import try_lock
+from napari_nucseg.errors import OutputError, TrainingError
+from napari_nucseg.files import in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+JOB, RESULT, DONE = "job.json", "result.json", "installed"
+_CHECKPOINT = "checkpoint.safetensors"
+_LOCK = "window.lock"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that somebody or something stopped."""
+
+    folder: Path
+    begun: datetime
+
+    @property
+    def words(self) -> str:
+        """Say which one and since when."""
+        return f"“{self.folder.name}”, begun on {self.begun:%d %B at %H:%M}, was not finished."
+
+
+def runs_dir() -> Path:
+    """Folder of all runs; the environment variable NUCSEG_RUNS overrides the system's place."""
+    named = os.environ.get("NUCSEG_RUNS")
+    return Path(named).expanduser() if named else user_data_path("napari-nucseg", appauthor=False) / "runs"
+
+
+def unused_name(taken: Collection[str], wanted: str = "my-nuclei") -> str:
+    """Suggest a name that no model and no run has: my-nuclei, my-nuclei-2 …."""
+    used = {*taken, *_run_names()}
+    number, name = 1, wanted
+    while name in used:
+        number += 1
+        name = f"{wanted}-{number}"
+    return name
+
+
+def refuse_name(name: str, taken: Collection[str]) -> str:
+    """Say why a model cannot be called so; empty where it can."""
+    if not _NAME.fullmatch(name) or name == "auto":
+        return "The name may hold letters, digits, “.”, “_” and “-”, begins with a letter or digit, and is not “auto”."
+    if name in taken:
+        return f"There is a model “{name}” already. Choose another name."
+    if name in _run_names():
+        return f"There is a run “{name}” already. Choose another name, or finish that run."
+    return ""
+
+
+def unfinished_runs() -> tuple[Unfinished, ...]:
+    """List runs that can be finished, the newest first."""
+    found = []
+    for job in runs_dir().glob(f"*/{JOB}"):
+        folder = job.parent
+        if has_learned(folder) and not (folder / DONE).exists() and not _is_locked(folder):
+            found.append(Unfinished(folder, datetime.fromtimestamp(job.stat().st_mtime)))
+    return tuple(sorted(found, key=lambda run: run.begun, reverse=True))
+
+
+def has_learned(folder: Path) -> bool:
+    """Whether a run left something to go on with, or to keep."""
+    return (folder / _CHECKPOINT).exists() or (folder / RESULT).exists()
+
+
+def delete_run(folder: Path) -> None:
+    """Delete a run's folder, examples included.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be deleted.
+    """
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"cannot delete {folder}: {error.strerror or error}.") from error
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, made where it is missing, as long as this process works on it.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    TrainingError
+        If another window works on it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / _LOCK).open("a+b")
+    except OSError as error:
+        raise OutputError(in_words(error, folder)) from error
+    with file:
+        if not try_lock(file):
+            raise TrainingError(
+                f"another window is working on {folder}. Wait for it, or choose another name."
+            )
+        yield
+    with suppress(OSError):
+        (folder / _LOCK).unlink(missing_ok=True)
+
+
+def _run_names() -> set[str]:
+    folder = runs_dir()
+    return {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+
+
+def _is_locked(folder: Path) -> bool:
+    lock = folder / _LOCK
+    if not lock.exists():
+        return False
+    try:
+        with lock.open("r+b") as file:
+            return not try_lock(file)
+    except OSError:
+        return True

@@ -1,0 +1,271 @@
+"""Layout of *Fine-tune*: which parts there are and in which order. No behaviour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QDoubleSpinBox,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible, QLabeledDoubleSlider
+
+from napari_nucseg._napari.dock_column import DockColumn
+from napari_nucseg._napari.model_choice import ModelChoice
+from napari_nucseg._napari.question_strip import QuestionStrip
+from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
+from napari_nucseg._napari.teach_outcome import Outcome
+from napari_nucseg._napari.teach_plot import TeachPlot
+from napari_nucseg._napari.teach_rows import SourceList
+from napari_nucseg._napari.teach_text import NOTHING_CORRECTED, duration_words
+from napari_nucseg.teaching.job import Preset
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_nucseg.network.device import Device
+
+Page = Literal["choose", "learn", "outcome"]
+PRESETS: tuple[Preset, ...] = get_args(Preset)
+PRESET_TIPS = {
+    "quick": "To see whether it goes the right way.",
+    "standard": "For a round of corrections.",
+    "thorough": "For many corrections, or where Standard still improved at its end.",
+}
+AUTOMATIC = "automatic"
+
+
+class TeachForm(QWidget):
+    """All parts of *Fine-tune*, in a column that scrolls where the window is low."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.unfinished = QuestionStrip()
+        self.question = QuestionStrip()
+        self.title = QLabel(wordWrap=True)
+        self.title.setStyleSheet("font-weight: bold;")
+        self.examples = SourceList()
+        self.nothing = QLabel(NOTHING_CORRECTED, wordWrap=True)
+        self.add_folder = _button(
+            "Add folder…", "Corrections that were saved, a folder that was worked through, or a dataset."
+        )
+        self.model = ModelChoice()
+        self.model.setToolTip("Model to teach. It stays as it is: the outcome is a new one.")
+        self.presets = {preset: _preset_button(preset) for preset in PRESETS}
+        self._preset_group = QButtonGroup(self)
+        for button in self.presets.values():
+            self._preset_group.addButton(button)
+        self.presets["standard"].setChecked(True)
+        self.keep = _keep_slider()
+        self.pin = _button(
+            "Keep good on this…", "Images with nuclei on which the new model must be as good as the old one."
+        )
+        self.pinned = SourceList()
+        self.name = QLineEdit()
+        self.name.setToolTip("Name of the new model.")
+        self.preview = QCheckBox("Show on the image what it finds while it learns")
+        self.preview.setChecked(True)
+        self.steps, self.learning_rate, self.threads, self.seed = _advanced_editors()
+        self.device = growing_combo()
+        self.device.addItem("Automatic", "auto")
+        self.advanced = self._make_advanced()
+        self.run = QPushButton("Fine-tune")
+        self.run.setMinimumHeight(40)
+        self.run.setStyleSheet("font-weight: bold;")
+        self.why_not = QLabel(wordWrap=True)
+        self.status = QLabel(wordWrap=True)
+        self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.progress = QProgressBar()
+        self.cancel = _button("Cancel", "Stops at once; you may keep the best so far.")
+        self.plot = TeachPlot()
+        self.running = self._make_running()
+        self.outcome = Outcome()
+        self.choices = self._make_choices()
+        self._lay_out()
+        self.run.setEnabled(False)
+        self.show_page("choose")
+        self.say("")
+
+    @property
+    def preset(self) -> Preset:
+        """The chosen preset."""
+        return next(preset for preset, button in self.presets.items() if button.isChecked())
+
+    def say(self, text: str) -> None:
+        """Show words below the button; empty ones hide the line."""
+        self.status.setText(text.replace(" · ", "\N{NO-BREAK SPACE}· "))
+        self.status.setVisible(bool(text))
+
+    def show_devices(self, devices: Sequence[Device]) -> None:
+        """Offer these processors; a choice that was made stays."""
+        chosen = self.device.currentData()
+        self.device.clear()
+        self.device.addItem(f"Automatic ({devices[0].description})", "auto")
+        for device in devices:
+            self.device.addItem(device.description, device.name)
+        self.device.setCurrentIndex(max(0, self.device.findData(chosen)))
+
+    def show_seconds(self, preset: str, seconds: float) -> None:
+        """Show how long a preset is going to take."""
+        self.presets[preset].setText(f"{preset.capitalize()}\nabout {duration_words(seconds)}")
+
+    def show_page(self, page: Page, title: str = "") -> None:
+        """Show what belongs together: what to choose, a model that learns, or what came of it."""
+        for part in (self.choices, self.run):
+            part.setVisible(page == "choose")
+        self.why_not.setVisible(page == "choose" and bool(self.why_not.text()))
+        for part in (self.running, self.plot):
+            part.setVisible(page == "learn")
+        self.outcome.setVisible(page == "outcome")
+        self.title.setText(title)
+        self.title.setVisible(bool(title))
+
+    def show_why_not(self, words: str) -> None:
+        """Say why learning cannot start; empty where it can."""
+        self.run.setEnabled(not words)
+        self.why_not.setText(words)
+        self.why_not.setVisible(bool(words) and self.run.isVisibleTo(self))
+
+    def _lay_out(self) -> None:
+        column = DockColumn(
+            [
+                self.unfinished,
+                self.title,
+                self.choices,
+                self.run,
+                self.why_not,
+                self.running,
+                self.plot,
+                self.outcome,
+                self.question,
+                self.status,
+            ]
+        )
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(column)
+        self.setSizePolicy(column.sizePolicy())
+
+    def _make_choices(self) -> QWidget:
+        choices = QWidget()
+        column = QVBoxLayout(choices)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(self._make_examples())
+        rows = form_rows()
+        add_row(rows, "Teach", self.model)
+        add_row(rows, "Name it", self.name)
+        column.addLayout(rows)
+        presets = QHBoxLayout()
+        presets.setSpacing(4)
+        for button in self.presets.values():
+            presets.addWidget(button, stretch=1)
+        column.addLayout(presets)
+        column.addWidget(self._make_keeping())
+        column.addWidget(self.advanced)
+        return choices
+
+    def _make_examples(self) -> QGroupBox:
+        box = QGroupBox("Examples")
+        box.setToolTip("Corrected images. Only what was reviewed, and nuclei you changed, is ever taught.")
+        column = QVBoxLayout(box)
+        column.setSpacing(6)
+        column.addWidget(self.nothing)
+        column.addWidget(self.examples)
+        column.addWidget(self.add_folder, alignment=Qt.AlignmentFlag.AlignLeft)
+        return box
+
+    def _make_keeping(self) -> QGroupBox:
+        box = QGroupBox("Keep old skills")
+        column = QVBoxLayout(box)
+        column.setSpacing(4)
+        column.addWidget(self.keep)
+        ends = QHBoxLayout()
+        ends.addWidget(QLabel("learn freely"))
+        ends.addStretch(1)
+        ends.addWidget(QLabel("change little"))
+        column.addLayout(ends)
+        column.addWidget(self.pinned)
+        column.addWidget(self.pin, alignment=Qt.AlignmentFlag.AlignLeft)
+        return box
+
+    def _make_advanced(self) -> QCollapsible:
+        content = QWidget()
+        rows = form_rows(content)
+        rows.addRow(self.preview)
+        for label, field in {
+            "Steps": self.steps,
+            "Rate": self.learning_rate,
+            "Device": self.device,
+            "Threads": self.threads,
+            "Seed": self.seed,
+        }.items():
+            add_row(rows, label, field)
+        advanced = QCollapsible("Advanced settings", expandedIcon="▾", collapsedIcon="▸")
+        advanced.setDuration(0)
+        advanced.layout().setContentsMargins(0, 0, 0, 0)
+        advanced.content().layout().setContentsMargins(0, 4, 0, 0)
+        advanced.addWidget(content)
+        advanced.collapse(animate=False)
+        return advanced
+
+    def _make_running(self) -> QWidget:
+        running = QWidget()
+        row = QHBoxLayout(running)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.progress, stretch=1)
+        row.addWidget(self.cancel)
+        return running
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button
+
+
+def _preset_button(preset: str) -> QPushButton:
+    button = _button(preset.capitalize(), PRESET_TIPS[preset])
+    button.setCheckable(True)
+    button.setMinimumHeight(2 * button.fontMetrics().lineSpacing() + 10)
+    return button
+
+
+def _keep_slider() -> QLabeledDoubleSlider:
+    slider = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+    slider.setRange(0, 1)
+    slider.setSingleStep(0.05)
+    slider.setDecimals(2)
+    slider.setValue(0.5)
+    slider.setToolTip(
+        "Left: only your corrections count. Right: the model changes as little as possible, "
+        "so that it stays good on all it was trained on."
+    )
+    return slider
+
+
+def _advanced_editors() -> tuple[QSpinBox, QDoubleSpinBox, QSpinBox, QSpinBox]:
+    """Editors of steps, learning rate, threads and seed; the lowest value leaves the choice to the program."""
+    steps, threads, seed = QSpinBox(), QSpinBox(), QSpinBox()
+    rate = QDoubleSpinBox(decimals=5, singleStep=0.0001, maximum=0.1)
+    for editor, highest in ((steps, 100_000), (threads, 256)):
+        editor.setRange(0, highest)
+    seed.setRange(0, 1_000_000)
+    for editor in (steps, rate, threads):
+        editor.setSpecialValueText(AUTOMATIC)
+    steps.setToolTip("Steps of learning, in place of the preset's.")
+    rate.setToolTip("Learning rate, in place of the preset's.")
+    threads.setToolTip("Processor threads to learn with. Automatic: all but one.")
+    seed.setToolTip("The same seed gives the same model.")
+    return steps, rate, threads, seed

@@ -1,0 +1,93 @@
+"""*Before and after*: the old and the new model on the same nuclei, the judgement, and what the user may do with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QGroupBox, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_nucseg._napari.comparison_table import ComparisonTable, colours_of
+from napari_nucseg._napari.teach_text import SIGNS, advice, headline
+from napari_nucseg.teaching.progress import Verdict
+
+if TYPE_CHECKING:
+    from napari_nucseg.teaching.progress import FinetuneResult
+
+
+class Outcome(QGroupBox):
+    """Table, words and buttons for one result."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Before and after", parent)
+        self._colours = colours_of("dark")
+        self._result: FinetuneResult | None = None
+        self.headline = QLabel(wordWrap=True)
+        self.table = ComparisonTable()
+        self.words = QLabel(wordWrap=True)
+        self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.use = _button("Use from now on", "Takes the place of the model that “Automatic” stands for.")
+        self.use_anyway = _button("Use anyway…", "Take the new model up although it did not pass.")
+        self.resegment = _button(
+            "Re-segment this image",
+            "Find the nuclei again with the new model. Reviewed and edited nuclei stay as they are.",
+        )
+        self.again = _button("Teach again…", "Back to the examples.")
+        self.use.setMinimumHeight(34)
+        self.use.setStyleSheet("font-weight: bold;")
+        column = QVBoxLayout(self)
+        column.setSpacing(6)
+        column.addWidget(self.headline)
+        column.addWidget(self.table)
+        column.addWidget(self.words)
+        for button in (self.use, self.use_anyway, self.resegment, self.again):
+            column.addWidget(button)
+        self.setVisible(False)
+
+    @property
+    def result(self) -> FinetuneResult | None:
+        """The result on show."""
+        return self._result
+
+    def follow_theme(self, name: str) -> None:
+        """Take colours that are readable in a theme."""
+        self._colours = colours_of(name)
+        self.table.follow_theme(name)
+        self._colour_headline()
+
+    def show_result(self, result: FinetuneResult | None) -> None:
+        """Show a result; None hides everything."""
+        self._result = result
+        self.setVisible(result is not None)
+        if result is None:
+            return
+        sign = "⚠" if result.warnings else SIGNS[result.verdict]
+        self.headline.setText(f"{sign} {headline(result)}")
+        self._colour_headline()
+        self.table.show_rows(result.comparisons)
+        warnings = [f"⚠ {warning}" for warning in result.warnings]
+        self.words.setText("\n\n".join(filter(None, [*warnings, result.words, advice(result)])))
+        self.use.setEnabled(result.acceptable)
+        self.use.setVisible(result.acceptable)
+        self.use.setDefault(result.acceptable)
+        self.use.setText("Use from now on")
+        self.use_anyway.setVisible(not result.acceptable)
+        self.resegment.setEnabled(True)
+
+    def show_in_use(self) -> None:
+        """Say that the model was taken up."""
+        self.use.setVisible(True)
+        self.use.setText("✓ In use")
+        self.use.setEnabled(False)
+        self.use_anyway.setVisible(False)
+
+    def _colour_headline(self) -> None:
+        if self._result is not None:
+            verdict = Verdict.UNSURE if self._result.warnings else self._result.verdict
+            self.headline.setStyleSheet(f"font-weight: bold; color: {self._colours[verdict]};")
+
+
+def _button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button

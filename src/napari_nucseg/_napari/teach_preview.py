@@ -1,0 +1,142 @@
+"""The part of an image on show, given to the model that learns; and the layer with what it finds there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels
+
+from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
+from napari_nucseg._napari.planes import PlaneLayout, layout_of
+from napari_nucseg._napari.spatial import spatial_attributes
+from napari_nucseg.nuclei.targets import median_diameter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.components import ViewerModel
+    from napari.layers import Image
+    from numpy.typing import NDArray
+
+    from napari_nucseg._napari.regions import Box
+
+LARGEST_PX = 512
+"""Side of the largest preview: a model looks at it every few seconds, on the processor it learns on."""
+OPACITY = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class PreviewView:
+    """What a model is tried on while it learns.
+
+    Attributes
+    ----------
+    pixels
+        Part of one plane, axes as in ``axes``.
+    axes
+        YX, YXC or CYX.
+    diameter_px
+        Median diameter of the nuclei that are known in the plane.
+    placed
+        What places a Labels layer of the part's size over it.
+    """
+
+    pixels: NDArray[Any]
+    axes: str
+    diameter_px: float
+    placed: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Size (Y, X) in pixels."""
+        size = dict(zip(self.axes, self.pixels.shape, strict=True))
+        return size["Y"], size["X"]
+
+
+def view_of(viewer: ViewerModel, layers: Sequence[Labels]) -> PreviewView | None:
+    """Take what is on show of the image of the active layer, else of the first that has one and nuclei."""
+    active = viewer.layers.selection.active
+    subjects = [Subject(viewer, layer) for layer in layers]
+    subjects.sort(key=lambda s: active is None or active not in (s.layer, s.image))
+    for subject in subjects:
+        view = _view_of(subject)
+        if view is not None:
+            return view
+    return None
+
+
+def show_preview(viewer: ViewerModel, name: str, view: PreviewView, labels: NDArray[np.int32]) -> Labels:
+    """Show what a model finds in a layer of its own; the one shown before is filled anew if it is still there."""
+    if labels.shape != view.shape:
+        labels = np.zeros(view.shape, np.int32)
+    for layer in viewer.layers:
+        if layer.metadata.get(PREVIEW_OF) == name and layer.data.shape == labels.shape:
+            layer.data = labels
+            return layer
+    chosen = viewer.layers.selection.active
+    layer = Labels(
+        labels,
+        name=f"preview of {name}",
+        opacity=OPACITY,
+        metadata={PREVIEW_OF: name},
+        **view.placed,
+    )
+    layer.contour = 2
+    viewer.add_layer(layer)
+    viewer.layers.selection.active = chosen
+    return layer
+
+
+def hide_preview(viewer: ViewerModel, name: str) -> None:
+    """Put the preview out of sight once it is outdated; the user may look at it again or delete it."""
+    for layer in viewer.layers:
+        if layer.metadata.get(PREVIEW_OF) == name:
+            layer.visible = False
+
+
+def layout_for(layer: Labels, image: Image) -> PlaneLayout:
+    """How an image's axes are read for labels: as they were segmented, else channels first where axes are left."""
+    origin = read_state(layer)
+    if origin is not None:
+        return origin.layout
+    n_left = image.ndim - layer.ndim
+    data = image.data[0] if image.multiscale else image.data
+    return layout_of(data, rgb=image.rgb, channel_axis=0 if n_left == 1 else None)
+
+
+def _view_of(subject: Subject) -> PreviewView | None:
+    image, layer = subject.image, subject.layer
+    diameter = None if image is None else median_diameter(subject.labels)
+    if image is None or not diameter:
+        return None
+    layout = layout_for(layer, image)
+    data = image.data[0] if image.multiscale else image.data
+    plane, axes = layout.read(data, subject.index), layout.plane_axes
+    origin = read_state(layer)
+    if axes == "CYX" and origin is not None and origin.settings.channel is not None:
+        plane, axes = plane[origin.settings.channel], "YX"
+    box = box_in_view(layer.corner_pixels, layout.plane_shape)
+    part = plane[box] if axes[0] == "Y" else plane[:, *box]
+    return PreviewView(np.array(part), axes, float(diameter), _placed(layer, box))
+
+
+def box_in_view(corners: NDArray[np.integer], shape: tuple[int, int]) -> Box:
+    """Part of a plane between the canvas's corners, at most ``LARGEST_PX`` a side around its middle."""
+    sides = []
+    for (first, last), length in zip(np.asarray(corners)[:, -2:].T, shape, strict=True):
+        low, high = max(int(first), 0), min(int(last) + 1, length)
+        if high <= low:
+            low, high = 0, length
+        excess = max(high - low - LARGEST_PX, 0)
+        sides.append(slice(low + excess // 2, high - (excess - excess // 2)))
+    return sides[0], sides[1]
+
+
+def _placed(layer: Labels, box: Box) -> dict[str, Any]:
+    """Attributes of a 2D layer whose first pixel lies on the box's first."""
+    placed = spatial_attributes(layer, (layer.ndim - 2, layer.ndim - 1))
+    offset = placed["scale"] * np.array([side.start for side in box], float)
+    return {**placed, "translate": placed["translate"] + placed["rotate"] @ placed["shear"] @ offset}

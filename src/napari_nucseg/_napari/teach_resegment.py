@@ -1,0 +1,109 @@
+"""Segment an image again with a new model, around the nuclei that a person reviewed or edited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import ValidationError
+
+from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.layer_state import LayerState, MapsCache, read_corrections, read_state, write_state
+from napari_nucseg._napari.results import adopt_result
+from napari_nucseg._napari.segment_job import SegmentJob
+from napari_nucseg._napari.spatial import pixel_size_um
+from napari_nucseg._napari.teach_preview import layout_for
+from napari_nucseg.errors import ImageError
+from napari_nucseg.nuclei.trust import Trust
+from napari_nucseg.segmentation.settings import SegmentationSettings
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels
+
+    from napari_nucseg._napari.planes import PlaneLayout
+    from napari_nucseg._napari.segment_job import JobResult
+
+
+def job_for(viewer: ViewerModel, layer: Labels, model: str) -> SegmentJob:
+    """Make a job for all planes of a layer's image: as it was segmented before, with another model.
+
+    Raises
+    ------
+    ImageError
+        If there is no image on the labels' pixels.
+    """
+    image = image_of(viewer, layer)
+    layout = layout_for(layer, image)
+    settings = _settings_of(layer, image, layout).model_copy(update={"model": model})
+    data = image.data[0] if image.multiscale else image.data
+    return SegmentJob(data, layout, tuple(layout.planes()), settings)
+
+
+def put_around_reviewed(viewer: ViewerModel, layer: Labels, result: JobResult) -> None:
+    """Bring a result into a layer: nuclei that were reviewed or edited stay as they are, number included.
+
+    Raises
+    ------
+    ImageError
+        If the image is no longer there.
+    """
+    image = image_of(viewer, layer)
+    if tuple(layer.data.shape) != result.job.layout.labels_shape:
+        raise ImageError(f"{layer.name!r} got another shape meanwhile. Segment it again.")
+    origin = read_state(layer) or _origin_of(layer, image, result)
+    corrections = read_corrections(layer)
+    if corrections is not None:
+        reviewed = corrections.trust == Trust.REVIEWED
+        edited = reviewed if origin.edited is None else origin.edited | reviewed
+        origin = origin.model_copy(update={"edited": edited})
+    write_state(layer, origin)
+    adopt_result(layer, image, result, keep=True)
+
+
+def image_of(viewer: ViewerModel, layer: Labels) -> Image:
+    """Image of a layer.
+
+    Raises
+    ------
+    ImageError
+        If no image of the viewer lies on the labels' pixels.
+    """
+    image = Subject(viewer, layer).image
+    if image is None:
+        raise ImageError(f"there is no image on the pixels of {layer.name!r}. Open it in the same window.")
+    return image
+
+
+def _settings_of(layer: Labels, image: Image, layout: PlaneLayout) -> SegmentationSettings:
+    """Return the settings that a layer was segmented with, as far as it knows them."""
+    origin, corrections = read_state(layer), read_corrections(layer)
+    if origin is not None:
+        return origin.settings
+    plain = SegmentationSettings(
+        axes=layout.plane_axes,
+        channel=None if layout.channel_axis is None else 0,
+        pixel_size_um=pixel_size_um(image),
+    )
+    try:
+        known = SegmentationSettings.model_validate({} if corrections is None else corrections.settings)
+    except ValidationError:  # another program's, or another version's
+        return plain
+    return known if known.axes == layout.plane_axes else plain
+
+
+def _origin_of(layer: Labels, image: Image, result: JobResult) -> LayerState:
+    """Record for a layer that did not know its origin: what it is compared with stays its snapshot."""
+    corrections = read_corrections(layer)
+    known = None if corrections is None else corrections.snapshot
+    return LayerState(
+        image_id=image.unique_id,
+        image_name=image.name,
+        layout=result.job.layout,
+        model_name=result.model.card.name,
+        model_title=result.model.card.title,
+        model_sha256=result.model.sha256,
+        settings=result.job.settings,
+        maps=MapsCache(),
+        snapshot=np.array(layer.data if known is None else known, np.int32),
+    )

@@ -1,0 +1,202 @@
+"""A run of *Fine-tune*: the user's choices become a job on disk, a child process learns, the model is installed. No Qt.
+
+Everything here happens in a worker's thread.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from napari_nucseg._napari.teach_examples import file_name
+from napari_nucseg._napari.teach_folder import DONE, JOB, RESULT, held
+from napari_nucseg._napari.torch_import import make_torch_safe
+from napari_nucseg.data.correction_set import save_correction_set
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.files import written_whole
+from napari_nucseg.jobs.finetune_child import child_steps
+from napari_nucseg.teaching.job import Example, FinetuneJob, Preview, load_finetune_job
+from napari_nucseg.teaching.progress import FinetuneResult
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg._napari.teach_examples import Collected
+    from napari_nucseg._napari.teach_preview import PreviewView
+    from napari_nucseg.network.model_file import ModelInfo
+    from napari_nucseg.teaching.progress import FinetuneProgress
+
+PREVIEW_IMAGE = "preview_image.npy"
+Curve = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """What the user asked for: choices without examples, and those with what they hold."""
+
+    job: FinetuneJob
+    examples: tuple[Collected, ...]
+    pinned: tuple[Collected, ...] = ()
+    view: PreviewView | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """How far a run is: the last report, curves from its start, and the latest preview."""
+
+    progress: FinetuneProgress
+    losses: Curve = ()
+    scores: Mapping[str, Curve] = field(default_factory=dict)
+    preview: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """A run that came to its end: the judgement, the installed model, and the curves if there were any."""
+
+    result: FinetuneResult
+    model: ModelInfo
+    told: Told | None
+
+
+class Record:
+    """Folds progress into curves: a window may miss single reports, but no point of a curve."""
+
+    def __init__(self) -> None:
+        self._losses: dict[int, float] = {}
+        self._scores: dict[str, dict[int, float]] = {}
+        self._preview_age: tuple[Any, int] | None = None
+        self._preview: NDArray[np.int32] | None = None
+        self.told: Told | None = None
+
+    def add(self, progress: FinetuneProgress | None) -> Told | None:
+        """Take note of a report, if there is one, and return all there was so far; None before the first."""
+        if progress is not None:
+            if progress.losses:
+                total = progress.losses.get("total", sum(progress.losses.values()))
+                self._losses[progress.step] = total
+            for name, value in progress.scores.items():
+                self._scores.setdefault(name, {})[progress.step] = value
+            self._read_preview(progress.preview)
+            scores = {name: tuple(points.items()) for name, points in self._scores.items()}
+            self.told = Told(progress, tuple(self._losses.items()), scores, self._preview)
+        return self.told
+
+    def _read_preview(self, path: Path | None) -> None:
+        """Read a preview that is new; one that is just being replaced comes with the next report."""
+        if path is None:
+            return
+        with suppress(OSError, ValueError):
+            age = (path, path.stat().st_mtime_ns)
+            if age != self._preview_age:
+                self._preview = np.load(path, allow_pickle=False).astype(np.int32)
+                self._preview_age = age
+
+
+def start_steps(order: Order) -> Generator[Told | None, None, Done]:
+    """Save what is taught, let a child process learn, install the model.
+
+    Raises
+    ------
+    NucSegError
+        If something cannot be saved, learned or installed; in words.
+    """
+    with held(order.job.folder):
+        yield None
+        job = yield from _write(order)
+        return (yield from _learn(job))
+
+
+def finish_steps(folder: Path, *, at_once: bool = False) -> Generator[Told | None, None, Done]:
+    """Go on with a run that was stopped; ``at_once``: keep the best so far, learn no more.
+
+    Raises
+    ------
+    NucSegError
+        As :func:`start_steps`.
+    """
+    with held(folder):
+        yield None
+        if (folder / RESULT).exists():  # it ended, and nobody was there to install it
+            return (yield from _install(folder, _read_result(folder / RESULT), None))
+        job = load_finetune_job(folder / JOB)
+        return (yield from _learn(job, resume=True, stop=at_once))
+
+
+def save_sources(folder: Path, sources: Sequence[Collected]) -> tuple[Path, ...]:
+    """Save layers as correction sets; folders stay where they are. Returns a place for each source."""
+    places = []
+    for number, collected in enumerate(sources, start=1):
+        if collected.corrections is None:
+            places.append(collected.source.folder)
+            continue
+        place = folder / file_name(collected.source.name, number)
+        places.append(save_correction_set(place, collected.corrections))
+    return tuple(places)
+
+
+def _write(order: Order) -> Generator[None, None, FinetuneJob]:
+    """Save examples, pinned layers and the preview's image in the run's folder; returns the whole job."""
+    folder = order.job.folder
+    examples = save_sources(folder / "examples", order.examples)
+    yield
+    pinned = save_sources(folder / "pinned", order.pinned)
+    yield
+    uses = (collected.use for collected in order.examples)
+    return order.job.model_copy(
+        update={
+            "examples": tuple(Example(path=p, use=u) for p, u in zip(examples, uses, strict=True)),
+            "pinned": pinned,
+            "preview": None if order.view is None else _write_view(folder / PREVIEW_IMAGE, order.view),
+        }
+    )
+
+
+def _write_view(path: Path, view: PreviewView) -> Preview:
+    with written_whole(path) as part, part.open("wb") as file:
+        np.save(file, view.pixels, allow_pickle=False)
+    return Preview(image=path, axes=view.axes, diameter_px=view.diameter_px)
+
+
+def _learn(
+    job: FinetuneJob, *, resume: bool = False, stop: bool = False
+) -> Generator[Told | None, None, Done]:
+    """Follow the child; whatever ends this ends the child."""
+    record, steps, ask = Record(), child_steps(job, resume=resume), None
+    try:
+        while True:
+            news = steps.send(ask)
+            ask, stop = (True, False) if stop else (None, False)
+            yield record.add(news)
+    except StopIteration as end:
+        result: FinetuneResult = end.value
+    finally:
+        steps.close()
+    return (yield from _install(job.folder, result, record.told))
+
+
+def _install(folder: Path, result: FinetuneResult, told: Told | None) -> Generator[Told | None, None, Done]:
+    """Put the new model among the user's own, where all docks find it."""
+    yield told
+    make_torch_safe()
+    from napari_nucseg.network.installing import install_model
+
+    model = install_model(result.model, force=True)
+    (folder / DONE).touch()
+    return Done(result, model, told)
+
+
+def _read_result(path: Path) -> FinetuneResult:
+    try:
+        return FinetuneResult.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise TrainingError(
+            f"{path} cannot be read. Discard this run, or delete the file to finish it."
+        ) from error

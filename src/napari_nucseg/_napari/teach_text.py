@@ -1,0 +1,153 @@
+"""What *Fine-tune* says in words: durations, numbers, judgements. No Qt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_nucseg.teaching.progress import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_nucseg.network.model_card import TaughtComparison
+    from napari_nucseg.teaching.progress import Comparison, ExampleUse, FinetuneProgress, FinetuneResult
+
+    Compared = Comparison | TaughtComparison
+
+SIGNS = {Verdict.BETTER: "✓", Verdict.WORSE: "✗", Verdict.UNSURE: "?"}
+HEADLINES = {
+    Verdict.BETTER: "Better on your images, and not worse on others",
+    Verdict.WORSE: "Worse than the model it comes from",
+    Verdict.UNSURE: "Not enough evidence that it is better",
+}
+ADVICE = {
+    Verdict.WORSE: "Look through your corrections for mistakes, add examples, or move “keep old skills” up. "
+    "The model you use now stays as it is.",
+    Verdict.UNSURE: "Correct and review more nuclei, best in another image, and fine-tune again. "
+    "The model you use now stays as it is.",
+}
+USES = {
+    "learned": "learned from",
+    "held out": "held out to check the outcome",
+    "cut in two": "cut in two: one part to learn from, one to check",
+    "partly held out": "a part is held out to check the outcome",
+}
+PRESET_SECONDS = {"quick": 30.0, "standard": 90.0, "thorough": 300.0}
+"""How long presets take on two processor cores, until that is known of this machine."""
+STAGES = {
+    "reading": "Reading examples",
+    "checking the old model": "Checking the old model",
+    "learning": "Learning",
+    "comparing": "Comparing old and new",
+    "saving": "Saving the new model",
+}
+NOTHING_CORRECTED = (
+    "Nothing to learn from yet. Correct some nuclei (dock Correct nuclei), or add a folder of corrections."
+)
+NOTHING_MARKED = "Nothing in it is reviewed or changed."
+NOTHING_REVIEWED = (
+    "Mark what you checked first: in Correct nuclei, press W for all that is in view, or All. "
+    "Only what somebody checked is learned."
+)
+NO_NUCLEUS = (
+    "There is no nucleus in what was reviewed. Review an area with nuclei: what is checked as empty is learned too, "
+    "but a model needs some to see what they look like."
+)
+ONLY_CHECKED = "All examples are set to “Check”. Let the model learn from at least one."
+
+
+def duration_words(seconds: float) -> str:
+    """Say a duration as "40 s", "1 min 20 s" or "12 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(round(whole / 10) * 10, 60)
+    if minutes < 5 and rest:
+        return f"{minutes} min {rest} s"
+    if minutes < 60:
+        return f"{round(whole / 60)} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def count_words(number: int, one: str, many: str | None = None) -> str:
+    """Say "1 nucleus", "1,200 nuclei"."""
+    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
+
+
+def example_words(use: ExampleUse, total_px: int | None) -> str:
+    """Say what there is to learn from an example, and what becomes of it."""
+    if use.taught_px == 0:
+        return f"⚠ {NOTHING_MARKED if total_px else use.problem or NOTHING_MARKED}"
+    nuclei = count_words(use.n_nuclei, "nucleus", "nuclei")
+    if total_px:
+        share = use.taught_px / total_px
+        where = f"{share:.0%} of the image" if share >= 0.01 else "less than 1% of the image"
+    else:
+        where = f"{count_words(use.n_images, 'image')} · {use.taught_px / 1e6:.2g} Mpx"
+    lines = [f"{nuclei} · {where}", USES[use.use], f"⚠ {use.problem}" if use.problem else ""]
+    return "\n".join(filter(None, lines))
+
+
+def progress_words(progress: FinetuneProgress) -> str:
+    """Say what goes on, and for how long still."""
+    words = STAGES[progress.stage]
+    if progress.stage == "learning" and progress.total:
+        words += f": step {progress.step} of {progress.total}"
+    if progress.seconds_left is not None:
+        words += f" · {duration_words(progress.seconds_left)} left"
+    return f"{words}\n{progress.message}" if progress.message else words
+
+
+def score_words(value: float) -> str:
+    """Say an AP: ".84"."""
+    return f"{value:.2f}"
+
+
+def change_words(comparison: Compared) -> str:
+    """Say how much changed, and between which bounds that is certain."""
+    return f"{comparison.new - comparison.old:+.2f}\n{comparison.low:+.2f} … {comparison.high:+.2f}"
+
+
+def verdict_words(comparison: Compared) -> str:
+    """Say how one comparison ended: other images that stay as they were are no lack of evidence."""
+    others = getattr(comparison, "kind", "") == "reference" or "held out" not in comparison.name
+    if others and comparison.verdict == Verdict.UNSURE:
+        return "as before"
+    return str(comparison.verdict)
+
+
+def headline(result: FinetuneResult) -> str:
+    """Say the judgement in a line."""
+    if result.verdict is Verdict.BETTER and result.warnings:
+        return "Better by the figures, but something is odd"
+    return HEADLINES[result.verdict]
+
+
+def advice(result: FinetuneResult) -> str:
+    """Say what to do where a model was not taken up."""
+    if result.acceptable:
+        return ""
+    if result.warnings:
+        return "Look at the examples first: teaching from wrong masks spoils a model."
+    return ADVICE[result.verdict]
+
+
+def refusal(uses: Sequence[ExampleUse], chosen: Sequence[str]) -> str:
+    """Say why learning cannot start with these examples; empty where it can.
+
+    Parameters
+    ----------
+    uses
+        What each example has to offer.
+    chosen
+        The user's choice for each: auto, learn or check.
+    """
+    if not uses:
+        return NOTHING_CORRECTED
+    if all(use.taught_px == 0 for use in uses):
+        return NOTHING_REVIEWED
+    if all(use.n_nuclei == 0 for use in uses):
+        return NO_NUCLEUS
+    if all(choice == "check" for choice in chosen):
+        return ONLY_CHECKED
+    return ""

@@ -1,0 +1,106 @@
+"""What happens with a new model: it is taken up as the default, and an image is segmented with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_nucseg._napari.segment_job import run_job
+from napari_nucseg._napari.teach_resegment import image_of, job_for, put_around_reviewed
+from napari_nucseg._napari.torch_import import make_torch_safe
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.errors import NucSegError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from napari.components import ViewerModel
+    from napari.layers import Labels
+
+    from napari_nucseg._napari.segment_job import JobProgress, JobResult
+
+
+class Uptake(QObject):
+    """Takes one model up at a time.
+
+    Signals: ``taken(name)``; ``said(str)``; ``resegmented(str)`` with what came of it; ``failed(str)``.
+    """
+
+    taken = Signal(object)
+    said = Signal(str)
+    resegmented = Signal(str)
+    failed = Signal(str)
+
+    def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layer: Labels | None = None
+        self._using, self._segmenting = Runs(self), Runs(self)
+        self._using.returned.connect(self.taken)
+        self._segmenting.progressed.connect(self._tell)
+        self._segmenting.returned.connect(self._put)
+        for runs in (self._using, self._segmenting):
+            runs.failed.connect(self.failed)
+
+    @property
+    def running(self) -> bool:
+        """Whether an image is being segmented."""
+        return self._segmenting.running
+
+    def use(self, name: str) -> None:
+        """Make a model the one that *Automatic* stands for."""
+        self._using.start(lambda: _prefer(name))
+
+    def resegment(self, layers: Sequence[Labels], name: str) -> None:
+        """Segment the image of the active layer, else of the first, with a model."""
+        try:
+            self._layer = self._choose(layers)
+            job = job_for(self._viewer, self._layer, name)
+        except NucSegError as error:
+            self.failed.emit(str(error))
+            return
+        self._segmenting.start(lambda: run_job(job))
+
+    def stop(self) -> None:
+        """Let go."""
+        self._using.forget()
+        self._segmenting.forget()
+
+    def _choose(self, layers: Sequence[Labels]) -> Labels:
+        if not layers:
+            raise NucSegError(
+                "there are no corrected nuclei in this window. Use Segment nuclei for other images."
+            )
+        active = self._viewer.layers.selection.active
+        for layer in layers:
+            if active in (layer, image_of(self._viewer, layer)):
+                return layer
+        return layers[0]
+
+    def _tell(self, progress: JobProgress) -> None:
+        self.said.emit(
+            f"Segmenting “{self._layer.name}”: {progress.message[0].lower()}{progress.message[1:]} …"
+        )
+
+    def _put(self, result: JobResult) -> None:
+        if self._layer not in self._viewer.layers:
+            self.failed.emit("the layer is gone: nothing was changed.")
+            return
+        try:
+            put_around_reviewed(self._viewer, self._layer, result)
+        except NucSegError as error:
+            self.failed.emit(str(error))
+            return
+        self.resegmented.emit(
+            f"“{self._layer.name}” was segmented again. Nuclei you reviewed or changed stay as they were."
+        )
+
+
+def _prefer(name: str) -> Generator[None, None, str]:
+    yield
+    make_torch_safe()
+    from napari_nucseg.network.preferred import prefer
+
+    prefer(name)
+    return name

@@ -1,0 +1,285 @@
+"""The dock widget *Fine-tune*: joins the form to the controller. Each slot does one thing."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
+from napari_nucseg._napari.models_watch import ModelsWatch
+from napari_nucseg._napari.teach_choosing import Choosing
+from napari_nucseg._napari.teach_controller import TeachController
+from napari_nucseg._napari.teach_estimate import estimate_all_steps
+from napari_nucseg._napari.teach_folder import refuse_name, runs_dir, unused_name
+from napari_nucseg._napari.teach_form import PRESETS, TeachForm
+from napari_nucseg._napari.teach_text import PRESET_SECONDS, progress_words
+from napari_nucseg._napari.teach_uptake import Uptake
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.network.places import models_dir
+from napari_nucseg.teaching.job import FinetuneJob
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari.components import ViewerModel
+    from qtpy.QtGui import QCloseEvent
+
+    from napari_nucseg._napari.teach_folder import Unfinished
+    from napari_nucseg._napari.teach_run import Done, Told
+    from napari_nucseg.network.model_file import ModelInfo
+
+
+class TeachWidget(QWidget):
+    """Choose examples, click, look at the outcome, take the new model up.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer; napari passes it because of the parameter's name.
+    """
+
+    def __init__(self, napari_viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self.form = TeachForm()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.form)
+        self.setSizePolicy(self.form.sizePolicy())
+        self.controller = TeachController(napari_viewer, self)
+        self.uptake = Uptake(napari_viewer, self)
+        self._models: tuple[ModelInfo, ...] = ()
+        self._choosing = Choosing(self.form, self.controller, self)
+        self._catalogue, self._estimating = Runs(self), Runs(self)
+        self._estimated: set[tuple[str, str]] = set()
+        self._watch = ModelsWatch(models_dir(), self)
+        self._stopped = False
+        self._connect()
+        self._follow_theme()
+        for preset in PRESETS:
+            self.form.show_seconds(preset, PRESET_SECONDS[preset])
+        self._title = ""
+        self._suggest_name()
+        self._catalogue.start(read_catalogue)
+        self.controller.look_for_unfinished()
+        self.controller.refresh()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Stop all work and let go of the viewer; a run that goes on can be finished later."""
+        self.shut()
+        super().closeEvent(event)
+
+    def shut(self) -> None:
+        """Stop all work and let go of the viewer; safe to call twice."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self._viewer.events.theme.disconnect(self._follow_theme)
+        self.controller.stop()
+        self.uptake.stop()
+        self._catalogue.forget()
+        self._estimating.forget()
+        self._watch.stop()
+
+    def start(self) -> None:
+        """Teach what the form says; what the big button does."""
+        if words := self._why_not():
+            self.form.say(f"⚠ {words}")
+            return
+        job = self._job()
+        base = self.form.model.currentText().removeprefix("Automatic: ")
+        self._show_running(f"{job.name}, taught from {base}", "Saving the examples …")
+        self.controller.start(job, preview=self.form.preview.isChecked())
+
+    def _connect(self) -> None:
+        form, controller, uptake = self.form, self.controller, self.uptake
+        form.name.textChanged.connect(self._show_readiness)
+        form.run.clicked.connect(self.start)
+        form.cancel.clicked.connect(self._cancel)
+        form.outcome.use.clicked.connect(lambda: uptake.use(self._result_name()))
+        form.outcome.use_anyway.clicked.connect(self._ask_whether_anyway)
+        form.outcome.again.clicked.connect(self._show_choices)
+        form.outcome.resegment.clicked.connect(self._resegment)
+        self._choosing.changed.connect(self._show_readiness)
+        controller.told.connect(self._show_progress)
+        controller.done.connect(self._show_done)
+        controller.stopped.connect(self._ask_what_to_keep)
+        controller.failed.connect(self._show_stopped_by_error)
+        controller.unfinished.connect(self._offer_to_finish)
+        uptake.taken.connect(self._show_taken)
+        uptake.resegmented.connect(self.form.say)
+        uptake.said.connect(self.form.say)
+        uptake.failed.connect(self._show_failure)
+        form.model.currentIndexChanged.connect(self._estimate)
+        form.device.currentIndexChanged.connect(self._estimate)
+        self._estimating.progressed.connect(self._show_seconds)
+        self._estimating.returned.connect(self._show_seconds)
+        self._catalogue.returned.connect(self._show_catalogue)
+        self._catalogue.failed.connect(self._show_failure)
+        self._watch.changed.connect(lambda: self._catalogue.start(read_catalogue))
+        self._viewer.events.theme.connect(self._follow_theme)
+
+    def _job(self) -> FinetuneJob:
+        form = self.form
+        return FinetuneJob(
+            name=form.name.text().strip(),
+            model=form.model.currentData(),
+            output=runs_dir(),
+            preset=form.preset,
+            keep_old_skills=round(form.keep.value(), 2),
+            steps=form.steps.value() or None,
+            learning_rate=form.learning_rate.value() or None,
+            device=form.device.currentData(),
+            threads=form.threads.value() or None,
+            seed=form.seed.value(),
+        )
+
+    def _why_not(self) -> str:
+        """Say why learning cannot start; empty where it can."""
+        if not self._models:
+            return "No model is installed that could be taught."
+        taken = [model.name for model in self._models]
+        return self._choosing.refusal() or refuse_name(self.form.name.text().strip(), taken)
+
+    def _show_readiness(self, *args: object) -> None:
+        self.form.show_why_not(self._why_not() if self._models else "Reading models …")
+        self._estimate()
+
+    def _estimate(self, *args: object) -> None:
+        """Time a few steps once there is something to learn; once for each model and device."""
+        asked = (self.form.model.currentData(), self.form.device.currentData())
+        if (
+            not self.form.run.isEnabled()
+            or self.controller.running
+            or None in asked
+            or asked in self._estimated
+        ):
+            return
+        self._estimated.add(asked)
+        self._estimating.start(lambda: estimate_all_steps(PRESETS, *asked))
+
+    def _show_seconds(self, known: dict[str, float]) -> None:
+        for preset, seconds in known.items():
+            self.form.show_seconds(preset, seconds)
+
+    def _show_catalogue(self, catalogue: Catalogue) -> None:
+        self._models = catalogue.models
+        self.form.model.show_models(catalogue.models, "standard")
+        self.form.show_devices(catalogue.devices)
+        if not self.form.name.isModified():
+            self._suggest_name()
+        self._show_readiness()
+
+    def _suggest_name(self) -> None:
+        self.form.name.setText(unused_name([model.name for model in self._models]))
+
+    def _show_running(self, title: str, words: str) -> None:
+        self._title = title
+        self._estimating.forget()
+        self.form.unfinished.drop()
+        self.form.question.drop()
+        self.form.show_page("learn", title)
+        self.form.progress.setRange(0, 0)
+        self.form.cancel.setEnabled(True)
+        self.form.plot.clear()
+        self.form.say(words)
+
+    def _show_choices(self) -> None:
+        self.form.question.drop()
+        self.form.say("")
+        self.form.show_page("choose")
+        self._suggest_name()
+        self._show_readiness()
+        self.controller.refresh()
+
+    def _show_progress(self, told: Told) -> None:
+        progress = told.progress
+        learning = progress.stage == "learning" and progress.total > 0
+        self.form.progress.setRange(0, progress.total if learning else 0)
+        if learning:
+            self.form.progress.setValue(progress.step)
+        self.form.say(progress_words(progress))
+        self.form.plot.show_curves(told.losses, told.scores)
+
+    def _cancel(self) -> None:
+        self.form.cancel.setEnabled(False)
+        self.form.say("Stopping …")
+        self.controller.cancel()
+
+    def _ask_what_to_keep(self, told: Told | None) -> None:
+        self.form.running.setVisible(False)
+        if told is None:
+            self._show_choices()
+            self.form.say("Cancelled before there was anything to keep. Nothing was changed.")
+            return
+        folder = runs_dir() / self.controller.model_name
+        self.form.say("")
+        self.form.question.ask(
+            f"Stopped at step {told.progress.step}. What shall become of “{folder.name}”?",
+            {
+                "Keep the best": partial(self._finish, folder, at_once=True),
+                "Go on": partial(self._finish, folder),
+                "Throw away": partial(self._discard, folder),
+            },
+        )
+
+    def _offer_to_finish(self, run: Unfinished | None) -> None:
+        if run is None or self.form.question.asks or self.controller.running:
+            self.form.unfinished.drop()
+            return
+        self.form.unfinished.ask(
+            run.words,
+            {
+                "Finish it": partial(self._finish, run.folder),
+                "Later": None,
+                "Throw away": partial(self._discard, run.folder),
+            },
+        )
+
+    def _finish(self, folder: Path, *, at_once: bool = False) -> None:
+        words = "Keeping the best so far …" if at_once else "Going on where it stopped …"
+        self._show_running(self._title or folder.name, words)
+        self.controller.finish(folder, at_once=at_once)
+
+    def _discard(self, folder: Path) -> None:
+        self._show_choices()
+        self.controller.discard(folder)
+
+    def _show_done(self, done: Done) -> None:
+        self.form.say("")
+        self.form.outcome.show_result(done.result)
+        self.form.show_page("outcome", self._title)
+        self.form.plot.setVisible(done.told is not None)
+
+    def _show_stopped_by_error(self, message: str) -> None:
+        self._show_choices()
+        self._show_failure(message)
+
+    def _result_name(self) -> str:
+        return self.controller.model_name
+
+    def _ask_whether_anyway(self) -> None:
+        name = self._result_name()
+        self.form.question.ask(
+            f"“{name}” did not pass. Use it from now on all the same? “My models” leads back to the one before.",
+            {"Leave it": None, "Use it": lambda: self.uptake.use(name)},
+        )
+
+    def _show_taken(self, name: str) -> None:
+        self.form.outcome.show_in_use()
+        show_info(f"“{name}” is used from now on.")
+
+    def _resegment(self) -> None:
+        layers = [self.controller.examples.layer_of(source) for source in self.controller.examples.sources]
+        self.uptake.resegment([layer for layer in layers if layer is not None], self._result_name())
+
+    def _show_failure(self, message: str) -> None:
+        self.form.say(f"⚠ {message}")
+        show_error(message)
+
+    def _follow_theme(self, event: object = None) -> None:
+        self.form.plot.follow_theme(self._viewer.theme)
+        self.form.outcome.follow_theme(self._viewer.theme)

@@ -1,0 +1,77 @@
+"""Stands in for ``nucseg finetune`` where only the window is tested: same arguments, same lines, same files, no network.
+
+The file named by ``NUCSEG_TEST_SCRIPT`` says what happens: how many steps, how long each takes, which model to hand
+over and which judgement on it.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def say(**line):
+    print(json.dumps(line), flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command")
+    parser.add_argument("--job", type=Path)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--resume", action="store_true")
+    args = parser.parse_args()
+    job = json.loads(args.job.read_text())
+    script = json.loads(Path(os.environ["NUCSEG_TEST_SCRIPT"]).read_text())
+    folder = Path(job["output"]) / job["name"]
+    checkpoint = folder / "checkpoint.safetensors"
+    if script.get("error"):
+        say(error=script["error"])
+        return 1
+    if script.get("dies"):
+        sys.exit("out of luck")
+    say(progress={"stage": "reading"})
+    say(progress={"stage": "checking the old model"})
+    first = int(checkpoint.read_text()) if args.resume and checkpoint.exists() else 0
+    preview = _preview(job, folder)
+    steps = script["steps"]
+    for step in range(first, steps + 1):
+        if step % 5 == 0 and step:
+            checkpoint.write_text(str(step))
+        scores = (
+            {"ap50": 0.6 + 0.2 * step / steps, "held_out_loss": 0.9 - 0.5 * step / steps}
+            if step % 5 == 0
+            else {}
+        )
+        losses = {"foreground": 1.0 / (1 + step), "core": 0.5 / (1 + step)} if step else {}
+        report = {"stage": "learning", "step": step, "total": steps, "scores": scores, "losses": losses}
+        say(progress=report | {"seconds_left": (steps - step) * script["seconds"], "preview": preview})
+        if (folder / "stop").exists():
+            break
+        time.sleep(script["seconds"])
+    say(progress={"stage": "comparing", "step": step, "total": steps})
+    model = folder / f"{job['name']}.safetensors"
+    shutil.copyfile(script["model"], model)
+    result = {**script["result"], "model": str(model)}
+    (folder / "result.json").write_text(json.dumps(result))
+    say(result=result)
+    return 0
+
+
+def _preview(job, folder):
+    if job["preview"] is None:
+        return None
+    pixels = np.load(job["preview"]["image"])
+    labels = np.zeros(pixels.shape[:2] if job["preview"]["axes"][0] == "Y" else pixels.shape[1:], np.int32)
+    labels[:20, :20] = 1
+    np.save(folder / "preview.npy", labels)
+    return str(folder / "preview.npy")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
