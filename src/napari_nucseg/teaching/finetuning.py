@@ -22,6 +22,7 @@ from napari_nucseg.teaching.plan import plan_of
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
 from napari_nucseg.teaching.record import taught_card
 from napari_nucseg.teaching.references import reference_images
+from napari_nucseg.teaching.sanity import warnings_of
 from napari_nucseg.teaching.watching import PreviewWriter
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def finetune_steps(
     lessons = read_examples(job)
     for problem in lessons.problems:
         yield tell("reading", message=problem)
-    warnings = _warnings(lessons, base)
+    warnings = warnings_of(lessons.lessons)
     for warning in warnings:
         yield tell("reading", message=warning)
     yield tell("checking the old model")
@@ -127,15 +128,6 @@ def _check_place(path: Path, base: Model) -> None:
     """Refuse to put the new model where the old one lies."""
     if path.resolve() == base.path.resolve():
         raise TrainingError(f"the new model would replace the old one, {path}. Give it another name.")
-
-
-def _warnings(lessons: Lessons, base: Model) -> tuple[str, ...]:
-    try:
-        from napari_nucseg.teaching.sanity import warnings_of
-    except ModuleNotFoundError:
-        return ()
-
-    return tuple(warnings_of(lessons.lessons))
 
 
 def _identity(job: FinetuneJob, base: Model, lessons: Lessons) -> str:

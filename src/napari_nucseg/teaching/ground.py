@@ -76,6 +76,7 @@ def lesson_ground(lesson: Lesson, seen: Seen, scale: float, patch_px: int, seed:
     scale : from its pixels to the network's.
     patch_px, seed : of the patches; of the random places.
     """
+    scale = _allowed(scale)
     distance = distance_map(lesson.labels)
     truth = np.stack([lesson.labels > 0, distance, _core(distance)]).astype(np.float32)
     targets = np.where(lesson.learned, truth, seen.maps)
@@ -88,6 +89,7 @@ def lesson_ground(lesson: Lesson, seen: Seen, scale: float, patch_px: int, seed:
 
 def replay_ground(scene: Scene, seen: Seen, scale: float, patch_px: int, seed: int) -> Ground:
     """Ground of an image on which nothing shall change: all of it is held to what the base model sees."""
+    scale = _allowed(scale)
     shape = scene.truth.shape
     taught, held = np.zeros((1, *shape), np.float32), np.ones((1, *shape), np.float32)
     fields = np.concatenate([scene.image, seen.maps, taught, held], dtype=np.float32)
@@ -151,8 +153,11 @@ def _core(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     return core
 
 
+def _allowed(scale: float) -> float:
+    return float(np.clip(scale, *SCALE_LIMITS))
+
+
 def _at_scale(fields: NDArray[np.float32], scale: float) -> NDArray[np.uint8]:
-    scale = float(np.clip(scale, *SCALE_LIMITS))
     shape = (max(1, round(fields.shape[1] * scale)), max(1, round(fields.shape[2] * scale)))
     return np.round(rescale(fields, shape) * 255).clip(0, 255).astype(np.uint8)
 

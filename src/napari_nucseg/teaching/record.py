@@ -35,7 +35,8 @@ def taught_card(
     """Make the card of the new model: the base's, with where the new weights come from."""
     record = _record(base, job, plan, lessons, blend, rows, warnings)
     learned = sum(example.n_learned for example in record.examples)
-    own = f"{learned} corrected nuclei in {len(record.examples)} images"
+    n_images = len(record.examples)
+    own = f"{learned} corrected nuclei in {n_images} image{'s' if n_images > 1 else ''}"
     scores = {c.name: c.new for c in record.comparisons}
     return base.card.model_copy(
         update={
@@ -47,7 +48,7 @@ def taught_card(
             "parent_sha256": base.sha256,
             "history": (
                 *base.card.history,
-                f"{record.date}: fine-tuned from {base.card.name} on {own}, {len(rows)} steps of {plan.crops} "
+                f"{record.date}: fine-tuned from {base.card.name} on {own}, {rows[-1]['step']} steps of {plan.crops} "
                 f"crops of {plan.crop_px} px, {blend.share:.0%} of the way",
             ),
             "teaching": record,

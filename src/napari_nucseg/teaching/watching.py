@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 ENOUGH_NUCLEI = 20
 """Held-out nuclei from which on their AP tells which weights are best; the loss does where they are fewer."""
 LOSS = "held_out_loss"
+EQUAL = 0.01
+"""What a loss of 1 counts against an AP50 of 1."""
 PREVIEW_SECONDS = 4.0
 PREVIEW_SHARE = 0.15
 """Largest share of the time that is spent on previews."""
@@ -52,10 +54,11 @@ def score(model: Model, tried: Tried, device: Device) -> dict[str, float]:
 
 
 def quality(scores: dict[str, float], n_nuclei: int) -> float:
-    """One number that is higher for better weights."""
+    """One number that is higher for better weights; of weights with the same AP50 those with the lower loss."""
+    loss = scores.get(LOSS, math.inf)
     if "ap50" in scores and n_nuclei >= ENOUGH_NUCLEI:
-        return scores["ap50"]
-    return -scores.get(LOSS, math.inf)
+        return scores["ap50"] - EQUAL * loss
+    return -loss
 
 
 def _loss(seen: Seen, scene: Scene) -> float:

@@ -1,0 +1,315 @@
+"""Fine-tuning of a tiny network: what it leaves, that it is repeatable, and that it only learns what is vouched for."""
+
+import csv
+import json
+import resource
+
+import numpy as np
+import pytest
+import torch
+from tifffile import imwrite
+
+import napari_nucseg
+from napari_nucseg.cli import main
+from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.errors import ModelFileError, OutputError, SettingsError, TrainingError
+from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.model_file import ModelCard, load_model, save_model
+from napari_nucseg.network.size_head import SizeHead, n_summaries
+from napari_nucseg.nuclei.trust import Trust
+from napari_nucseg.steps import drain
+from napari_nucseg.teaching.finetuning import finetune_steps
+from napari_nucseg.teaching.job import Preview, load_finetune_job, make_finetune_job
+from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
+from napari_nucseg.teaching.trial import estimate_steps
+
+SIZE = 128
+PLAIN = Architecture(
+    encoder="plain",
+    encoder_depth=2,
+    encoder_widths=(8, 8, 8),
+    encoder_convolutions=(1, 1, 1),
+    decoder_channels=(8, 8),
+    full_size_channels=4,
+)
+
+
+@pytest.fixture(autouse=True)
+def no_fetched_samples(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUCSEG_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """Return a model file of a tiny network with all groups of tensors; what it finds means nothing."""
+    torch.manual_seed(0)
+    network = build_network(PLAIN)
+    head = SizeHead(n_summaries(network.feature_channels))
+    importance = {name: torch.rand(len(p)) + 0.5 for name, p in network.named_parameters()}
+    card = ModelCard(name="base", title="Base", architecture=PLAIN, canonical_diameter_px=24, halo_px=16)
+    path = tmp_path_factory.mktemp("models") / "base.safetensors"
+    save_model(path, card, network, head, importance)
+    return path
+
+
+def corrected(folder, seed=0, reviewed=(slice(0, 96), slice(None)), **changes):
+    sample = synthetic_fluorescence((SIZE, SIZE), seed=seed)
+    trust = np.zeros(sample.labels.shape, np.uint8)
+    trust[reviewed] = Trust.REVIEWED
+    parts = {"image": sample.image, "axes": "YX", "labels": sample.labels, "trust": trust, "name": "cells"}
+    return save_correction_set(folder, CorrectionSet(**parts | changes))
+
+
+@pytest.fixture
+def make_job(base, tmp_path):
+    """Return a function that makes a small job on one corrected image; keywords change settings."""
+
+    def make(**changes):
+        if "examples" not in changes and not (tmp_path / "mine").exists():
+            corrected(tmp_path / "mine")
+        small = {"model": str(base), "examples": [tmp_path / "mine"], "output": tmp_path / "runs", "steps": 6}
+        return make_finetune_job(
+            {**small, "device": "cpu", "precision": "float32", "preset": "quick", **changes}
+        )
+
+    return make
+
+
+def weights(path):
+    return load_model(path).network.state_dict()
+
+
+def assert_same_weights(one, other):
+    expected = weights(other)
+    for name, value in weights(one).items():
+        torch.testing.assert_close(value, expected[name], rtol=0, atol=0)
+
+
+def run(job, steps=None, **choices):
+    """Run a job, or its first so many steps: (result, all progress)."""
+    seen, going = [], finetune_steps(job, **choices)
+    while True:
+        try:
+            seen.append(next(going))
+        except StopIteration as end:
+            return end.value, seen
+        if steps and seen[-1].step == steps:
+            going.close()
+            return None, seen
+
+
+def test_a_corrected_image_becomes_a_model_with_a_judgement_and_the_old_one_stays(make_job, base, tmp_path):
+    before = base.read_bytes()
+    view = tmp_path / "view.npy"
+    np.save(view, synthetic_fluorescence((SIZE, SIZE), seed=3).image)
+    job = make_job(preview=Preview(image=view, axes="YX", diameter_px=24))
+    result, seen = run(job)
+    assert base.read_bytes() == before
+    stages = list(dict.fromkeys(p.stage for p in seen))
+    assert stages == ["reading", "checking the old model", "learning", "comparing", "saving"]
+    learning = [p for p in seen if p.losses]
+    assert [p.step for p in learning] == [1, 2, 3, 4, 5, 6]
+    assert learning[0].losses.keys() == {"foreground", "distance", "core"}
+    assert all(FinetuneProgress.model_validate_json(p.model_dump_json()) == p for p in seen)
+    assert [p.step for p in seen if p.scores] == [0, 2, 4, 6]
+    folder = job.folder
+    rows = list(csv.DictReader((folder / "log.csv").open()))
+    assert [row["step"] for row in rows] == list("0123456")
+    assert np.load(folder / "preview.npy").shape == (SIZE, SIZE)
+    assert FinetuneResult.model_validate_json((folder / "result.json").read_bytes()) == result
+    assert load_finetune_job(folder / "job.json") == job
+    assert {c.kind for c in result.comparisons} == {"held-out", "reference"}
+    model = load_model(result.model)
+    assert model.card.parent_sha256 == load_model(base).sha256
+    record = model.card.teaching
+    assert record.parent == "base"
+    assert record.examples[0].n_learned > 0 < record.examples[0].n_held_out
+    assert len(record.curve) == 4
+    assert "fine-tuned from base" in model.card.history[-1]
+    assert napari_nucseg.segment(np.load(view), model=str(result.model)).labels.shape == (SIZE, SIZE)
+
+
+def test_what_the_size_head_reads_is_unchanged(make_job, base):
+    old, new = load_model(base), load_model(run(make_job(keep_old_skills=0, learning_rate=0.01))[0].model)
+    image = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        for one, other in zip(old.network.encoder(image), new.network.encoder(image), strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=0)
+    for name, value in old.size_head.state_dict().items():
+        torch.testing.assert_close(new.size_head.state_dict()[name], value, rtol=0, atol=0)
+    assert new.importance.keys() == old.importance.keys()
+    changed = [
+        name
+        for name, value in weights(base).items()
+        if not torch.equal(value, new.network.state_dict()[name])
+    ]
+    assert changed
+    assert not any("running" in name for name in changed)
+
+
+def test_the_same_job_gives_the_same_weights(make_job):
+    one, other = (run(make_job(name=name))[0] for name in "ab")
+    assert_same_weights(one.model, other.model)
+    assert one.comparisons == other.comparisons
+
+
+def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(make_job):
+    whole = run(make_job(name="whole"))[0]
+    run(make_job(name="parts"), steps=5)
+    parts, later = run(make_job(name="parts"), resume=True)
+    assert next(p.step for p in later if p.losses) == 5  # the checkpoint was written with the look at 4
+    assert_same_weights(parts.model, whole.model)
+    assert load_model(parts.model).card.teaching.curve == load_model(whole.model).card.teaching.curve
+
+
+def test_other_examples_are_not_resumed(make_job, tmp_path):
+    run(make_job(), steps=3)
+    corrected(tmp_path / "other", seed=1)
+    with pytest.raises(TrainingError, match="examples"):
+        run(make_job(examples=[tmp_path / "other"]), resume=True)
+
+
+def test_stopping_keeps_the_best_so_far_and_compares_it(make_job):
+    asked = iter([False, True])
+    result, seen = run(make_job(steps=50), stop=lambda: next(asked))
+    assert [p.step for p in seen if p.losses] == [1, 2]
+    assert result.model.is_file()
+    assert "2 steps" in load_model(result.model).card.history[-1]
+
+
+def test_labels_that_nobody_vouches_for_change_nothing(make_job, tmp_path):
+    labels = synthetic_fluorescence((SIZE, SIZE)).labels
+    trust = np.zeros(labels.shape, np.uint8)
+    trust[:80] = Trust.REVIEWED
+    trust[40:60, 40:60] = Trust.IGNORE
+    for number in np.unique(labels[trust != Trust.REVIEWED]):
+        trust[(labels == number) & (labels > 0)] = Trust.IGNORE  # no nucleus is half in what is compared
+    scribbled = labels.copy()
+    scribbled[trust != Trust.REVIEWED] = 0
+    scribbled[100:110, 100:120] = labels.max() + 1
+    models = []
+    for name, content in (("plain", labels), ("scribbled", scribbled)):
+        corrected(tmp_path / name / "set", trust=trust, labels=content)
+        models.append(
+            run(make_job(name=name, examples=[tmp_path / name / "set"], keep_old_skills=0.5))[0].model
+        )
+    assert_same_weights(*models)
+
+
+def test_keeping_old_skills_changes_less(make_job, base):
+    moved = []
+    for keep in (0.0, 1.0):
+        path = run(make_job(name=f"keep{keep:.0f}", keep_old_skills=keep, learning_rate=0.01))[0].model
+        old = weights(base)
+        moved.append(sum(float((v - old[k]).square().sum()) for k, v in weights(path).items()))
+    assert moved[1] < 0.7 * moved[0]
+
+
+def test_learning_makes_the_loss_fall(make_job):
+    _, seen = run(make_job(steps=40, learning_rate=0.01, keep_old_skills=0))
+    losses = [sum(p.losses.values()) for p in seen if p.losses]
+    assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
+
+
+def test_pinned_images_are_compared_by_name(make_job, tmp_path):
+    corrected(tmp_path / "precious", seed=4)
+    result = run(make_job(pinned=[tmp_path / "precious"], steps=1))[0]
+    assert "precious" in [c.name for c in result.comparisons if c.kind == "reference"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        pytest.param({"model": "no-such-model"}, ModelFileError, "no-such-model", id="no base"),
+        pytest.param({"examples": ()}, TrainingError, "no examples", id="no examples"),
+        pytest.param(
+            {"learning_rate": 1e30, "keep_old_skills": 0}, TrainingError, "the loss became", id="bursts"
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_leaves_no_model(make_job, changes, error, words):
+    job = make_job(**changes)
+    with pytest.raises(error, match=words):
+        run(job)
+    assert not list(job.folder.glob("my-nuclei*"))
+
+
+def test_the_old_model_is_never_replaced(make_job, base):
+    before = base.read_bytes()
+    place = base.parent / "runs" / "base"
+    place.mkdir(parents=True)
+    own = place / "base.safetensors"
+    own.write_bytes(before)
+    with pytest.raises(TrainingError, match="would replace the old one"):
+        run(make_job(model=str(own), name="base", output=base.parent / "runs"))
+    assert own.read_bytes() == before
+
+
+def test_a_disk_that_is_full_is_said_and_leaves_nothing_half_written(make_job, base):
+    job, before = make_job(), base.read_bytes()
+    steps = finetune_steps(job)
+    while next(steps).stage != "learning":
+        pass
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="cannot write"):
+            drain(steps)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert sorted(path.name for path in job.folder.iterdir()) == ["job.json"]
+    assert base.read_bytes() == before
+
+
+def test_the_command_line_speaks_the_line_protocol(make_job, base, tmp_path, capsys):
+    new = tmp_path / "new.safetensors"
+    make_job()
+    said = ["finetune", "--model", str(base), "--examples", str(tmp_path / "mine"), "--steps", "2"]
+    said += ["--preset", "quick", "--device", "cpu", "--json", "-o", str(new)]
+    assert main(said) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {key for line in lines for key in line} == {"progress", "result"}
+    assert FinetuneResult.model_validate(lines[-1]["result"]).model == new
+    assert load_model(new).card.name == "new"
+    assert main(["finetune", "--examples", str(tmp_path / "nowhere"), "--json", "-o", str(new)]) == 2
+    assert "nowhere" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
+
+
+def test_window_and_command_line_give_the_same_file(make_job, tmp_path, capsys):
+    job = make_job(name="one")
+    path = tmp_path / "job.json"
+    path.write_text(job.model_copy(update={"name": "two"}).model_dump_json())
+    result = napari_nucseg.finetune(**job.model_dump())
+    assert main(["finetune", "--job", str(path)]) == 0
+    assert_same_weights(capsys.readouterr().out.strip().splitlines()[-1], result.model)
+
+
+def test_paths_of_a_job_file_count_from_the_file(tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text("examples: [mine]\noutput: out\nmodel: models/a.safetensors\n")
+    job = load_finetune_job(path)
+    assert job.examples[0].path == tmp_path / "mine"
+    assert job.folder == tmp_path / "out" / "my-nuclei"
+    assert job.model == str(tmp_path / "models" / "a.safetensors")
+
+
+def test_unknown_settings_are_refused():
+    with pytest.raises(SettingsError, match="stepz"):
+        make_finetune_job({"stepz": 3})
+
+
+def test_a_preview_that_cannot_be_read_is_said(make_job, tmp_path):
+    imwrite(tmp_path / "view.tif", np.zeros((3, 4, 5, 6), np.uint8))
+    with pytest.raises(Exception, match="axes"):
+        run(make_job(preview=Preview(image=tmp_path / "view.tif", axes="YX", diameter_px=24)))
+
+
+def test_the_time_a_job_takes_is_estimated_by_a_short_trial(make_job):
+    job = make_job()
+    short, long = (drain(estimate_steps(replace_steps(job, n))) for n in (1, 10_000))
+    assert 0 < short < long
+
+
+def replace_steps(job, n):
+    return job.model_copy(update={"steps": n})

@@ -1,0 +1,105 @@
+"""Where patches are cut, and what each pixel of them teaches."""
+
+import numpy as np
+import pytest
+
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.nuclei.targets import make_targets
+from napari_nucseg.teaching.examples import Lesson
+from napari_nucseg.teaching.ground import FIELDS, draw, lesson_ground, unmatched
+from napari_nucseg.teaching.job import make_finetune_job
+from napari_nucseg.teaching.plan import PRESETS, plan_of
+from napari_nucseg.teaching.scenes import Seen
+
+SIZE = 128
+
+
+def nuclei(*boxes):
+    labels = np.zeros((40, 60), np.int32)
+    for number, (y, x, side) in enumerate(boxes, start=1):
+        labels[y : y + side, x : x + side] = number
+    return labels
+
+
+def test_nuclei_that_nothing_matches_are_found():
+    truth = nuclei((2, 2, 10), (20, 20, 10), (20, 40, 10))
+    found = nuclei((2, 3, 10), (20, 26, 10))
+    assert unmatched(truth, found).tolist() == [2, 3]
+    assert unmatched(found, truth).tolist() == [2]
+    assert unmatched(truth, np.zeros_like(truth)).tolist() == [1, 2, 3]
+    assert unmatched(np.zeros_like(truth), truth).tolist() == []
+
+
+@pytest.fixture
+def lesson():
+    """Return a lesson whose upper half is learned, a strip below it held out, and the rest unknown."""
+    sample = synthetic_fluorescence((SIZE, SIZE))
+    pixels = (sample.image / sample.image.max() * 255).astype(np.uint8)[None]
+    learned, held_out = np.zeros((2, SIZE, SIZE), bool)
+    learned[:64], held_out[64:96] = True, True
+    nothing = np.zeros(0, np.int32)
+    return Lesson("a", 0, pixels, sample.labels, learned, held_out, None, nothing, 24.0, "")
+
+
+def test_every_pixel_has_one_target_and_what_is_held_out_has_none(lesson):
+    maps = np.full((3, SIZE, SIZE), 0.9, np.float32)
+    maps[0, :, 64:] = 0.6  # the base is not sure there
+    ground = lesson_ground(lesson, Seen(maps, lesson.labels), 1.0, 64, 0)
+    fields = dict(zip(FIELDS, ground.fields / 255, strict=True))
+    assert (fields["taught"] == lesson.learned).all()
+    assert not fields["held"][:96].any()
+    assert (fields["held"][96:, :64] > 0.7).all()
+    assert not fields["held"][96:, 64:].any()
+    truth = make_targets(lesson.labels)
+    np.testing.assert_allclose(fields["foreground"][:64], truth[0, :64], atol=0.01)
+    np.testing.assert_allclose(fields["distance"][:64], truth[1, :64], atol=0.01)
+    np.testing.assert_allclose(fields["core"][:64], truth[2, :64], atol=0.51)  # its edge is soft
+    assert (np.abs(fields["foreground"][96:, :64] - 0.9) < 0.01).all()
+
+
+def test_patches_are_cut_around_taught_nuclei_and_more_often_where_the_base_is_wrong(lesson):
+    missed = int(lesson.labels[30:60, 30:90].max())
+    found = np.where(lesson.labels == missed, 0, lesson.labels)
+    ground = lesson_ground(lesson, Seen(np.zeros((3, SIZE, SIZE), np.float32), found), 2.0, 64, 0)
+    middle = np.argwhere(lesson.labels == missed).mean(axis=0) * 2
+    nearest = np.abs(ground.places - middle).sum(axis=1).argmin()
+    assert np.abs(ground.places[nearest] - middle).max() < 1
+    assert ground.weights[nearest] == 3 * np.median(ground.weights)
+    assert ground.places[:, 0].max() < 2 * 80  # nothing of the held-out strip's nuclei
+    assert ground.fields.shape == (8, 2 * SIZE, 2 * SIZE)
+
+
+def test_patches_beyond_the_edge_are_mirrored(lesson):
+    ground = lesson_ground(lesson, Seen(np.zeros((3, SIZE, SIZE), np.float32), lesson.labels), 1.0, 64, 0)
+    patch = ground.cut(np.array([0.0, 0.0]), 20)
+    np.testing.assert_array_equal(patch[:, :10], patch[:, 10:][:, ::-1])
+    np.testing.assert_array_equal(patch[:, 10:, 10:], ground.fields[:, :10, :10])
+    assert ground.cut(np.array([64.0, 64.0]), 300).shape == (8, 300, 300)
+
+
+def test_the_same_numbers_draw_the_same_patches(lesson):
+    ground = lesson_ground(lesson, Seen(np.zeros((3, SIZE, SIZE), np.float32), lesson.labels), 1.0, 64, 0)
+    one, other, third = (draw([ground, ground], 4, 32, np.random.default_rng(s)) for s in (1, 1, 2))
+    assert one.shape == (4, 8, 32, 32)
+    assert (one == other).all()
+    assert (one != third).any()
+
+
+def test_the_plan_of_a_job():
+    plain = plan_of(make_finetune_job({"preset": "quick", "keep_old_skills": 0}))
+    assert (plain.steps, plain.replayed, plain.pull, plain.hold) == (PRESETS["quick"].steps, 0, 0, 0)
+    full = plan_of(make_finetune_job({"steps": 1, "learning_rate": 0.5, "keep_old_skills": 1}))
+    assert (full.steps, full.learning_rate, full.replayed) == (1, 0.5, full.crops // 2)
+    assert full.look_at == {1}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_rates_rise_and_fall_and_the_hold_decays(preset):
+    plan = plan_of(make_finetune_job({"preset": preset}))
+    rates = [plan.rate_at(step) for step in range(plan.steps)]
+    assert max(rates) == pytest.approx(plan.learning_rate, rel=0.05)
+    assert rates[0] < 0.6 * max(rates)
+    assert rates[-1] < 0.05 * max(rates)
+    assert plan.hold_at(0) > 5 * plan.hold_at(plan.steps - 1) > 0
+    assert len(plan.look_at) == plan.looks
+    assert max(plan.look_at) == plan.steps
