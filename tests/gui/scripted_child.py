@@ -1,4 +1,4 @@
-"""Stands in for ``nucseg finetune`` where only the window is tested: same arguments, same lines, same files, no network.
+"""Stands in for ``nucseg finetune`` where only the window is tested: same arguments, lines and files, no network.
 
 The file named by ``NUCSEG_TEST_SCRIPT`` says what happens: how many steps, how long each takes, which model to hand
 over and which judgement on it.

@@ -241,7 +241,8 @@ class TeachWidget(QWidget):
 
     def _finish(self, folder: Path, *, at_once: bool = False) -> None:
         words = "Keeping the best so far …" if at_once else "Going on where it stopped …"
-        self._show_running(self._title or folder.name, words)
+        known = self._title.startswith(f"{folder.name},")
+        self._show_running(self._title if known else folder.name, words)
         self.controller.finish(folder, at_once=at_once)
 
     def _discard(self, folder: Path) -> None:

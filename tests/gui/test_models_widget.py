@@ -1,0 +1,146 @@
+"""*My models* in a real window: descent, the default and the way back, rename, copies, deleting after asking."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_nucseg._napari.models_form import NAME
+from napari_nucseg.network.installing import install_model
+from napari_nucseg.network.lineage import sha256_of
+from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, TeachingRecord
+from napari_nucseg.network.model_file import find_model, list_models, load_model, save_model
+from napari_nucseg.network.preferred import prefer, preferred_model
+
+TIMEOUT_MS = 120_000
+RECORD = TeachingRecord(
+    date="2026-11-20T10:00:00",
+    parent="tiny",
+    examples=(TaughtExample(name="cells", sha256="0" * 64, n_learned=20, n_held_out=8),),
+    words="It finds 7 of 8 nuclei.",
+    comparisons=(
+        TaughtComparison(
+            name="your corrections, held out",
+            n_nuclei=8,
+            old=0.5,
+            new=0.75,
+            low=0.1,
+            high=0.4,
+            verdict="better",
+        ),
+    ),
+)
+
+
+@pytest.fixture
+def own_models(tiny_models, tmp_path):
+    """Install tiny, and tiny-2 that was taught from it; the folder is the test's own."""
+    tiny = install_model(tiny_models / "tiny.safetensors")
+    model = load_model(tiny.path)
+    card = model.card.model_copy(
+        update={"name": "tiny-2", "parent_sha256": sha256_of(tiny.path), "teaching": RECORD}
+    )
+    save_model(tmp_path / "models" / "tiny-2.safetensors", card, model.network)
+
+
+@pytest.fixture
+def panel(viewer, qtbot, own_models):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "My models")
+    qtbot.waitUntil(lambda: widget.form.tree.topLevelItemCount() > 0, timeout=TIMEOUT_MS)
+    yield widget
+    widget.shut()
+
+
+@pytest.fixture
+def click(qtbot):
+    def press(button):
+        qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=TIMEOUT_MS)
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    return press
+
+
+def _item(panel, name):
+    everywhere = Qt.MatchFlag.MatchContains | Qt.MatchFlag.MatchRecursive
+    return next(item for item in panel.form.tree.findItems("", everywhere, 0) if item.data(0, NAME) == name)
+
+
+def _choose(panel, *names):
+    panel.form.tree.clearSelection()
+    panel.form.choose(list(names))
+
+
+def test_children_stand_below_their_parent_with_score_and_date(panel):
+    child = _item(panel, "tiny-2")
+    assert child.parent().data(0, NAME) == "tiny"
+    assert [child.text(column) for column in (1, 2)] == ["0.75", "2026-11-20"]
+    _choose(panel, "tiny-2")
+    assert "From tiny" in panel.form.details.text()
+    assert "20 nuclei" in panel.form.details.text()
+    assert any("better" in text for text in panel.form.table.cells())
+
+
+def test_use_and_go_back(qtbot, panel, click):
+    _choose(panel, "tiny-2")
+    click(panel.form.use)
+    qtbot.waitUntil(lambda: preferred_model() == "tiny-2", timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: _item(panel, "tiny-2").text(0).startswith("★"), timeout=TIMEOUT_MS)
+    click(panel.form.back)
+    qtbot.waitUntil(lambda: preferred_model() is None, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: not _item(panel, "tiny-2").text(0).startswith("★"), timeout=TIMEOUT_MS)
+
+
+def test_a_model_chosen_elsewhere_is_shown_at_once(qtbot, panel):
+    prefer("tiny")
+    qtbot.waitUntil(lambda: _item(panel, "tiny").text(0).startswith("★"), timeout=TIMEOUT_MS)
+
+
+def test_rename_keeps_descent(qtbot, panel, click):
+    _choose(panel, "tiny")
+    click(panel.form.rename)
+    panel.form.new_name.setText("small")
+    qtbot.keyClick(panel.form.new_name, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: "small" in [m.name for m in list_models()], timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: _item(panel, "tiny-2").parent().data(0, NAME) == "small", timeout=TIMEOUT_MS)
+
+
+def test_deleting_asks_and_says_what_hangs_on_it(qtbot, panel, click):
+    prefer("tiny")
+    qtbot.waitUntil(lambda: _item(panel, "tiny").text(0).startswith("★"), timeout=TIMEOUT_MS)
+    _choose(panel, "tiny")
+    click(panel.form.delete)
+    asked = panel.form.question.text.text()
+    assert "in use" in asked
+    assert "tiny-2 came from it" in asked
+    click(panel.form.question.buttons["Keep it"])
+    assert find_model("tiny").exists()
+    click(panel.form.delete)
+    click(panel.form.question.buttons["Delete"])
+    qtbot.waitUntil(lambda: "tiny" not in [m.name for m in list_models()], timeout=TIMEOUT_MS)
+
+
+def test_bundled_models_stay(panel):
+    _choose(panel, "nuclei-unet")
+    assert not panel.form.delete.isEnabled()
+    assert not panel.form.rename.isEnabled()
+    assert panel.form.export.isEnabled()
+
+
+def test_export_and_import(qtbot, panel, click, answer, choose, tmp_path):
+    _choose(panel, "tiny-2")
+    answer(choose(tmp_path / "taken.safetensors"))
+    click(panel.form.export)
+    qtbot.waitUntil((tmp_path / "taken.safetensors").exists, timeout=TIMEOUT_MS)
+    click(panel.form.delete)
+    click(panel.form.question.buttons["Delete"])
+    qtbot.waitUntil(lambda: "tiny-2" not in [m.name for m in list_models()], timeout=TIMEOUT_MS)
+    answer(choose(tmp_path / "taken.safetensors"))
+    click(panel.form.install)
+    qtbot.waitUntil(lambda: "tiny-2" in [m.name for m in list_models()], timeout=TIMEOUT_MS)
+
+
+def test_an_import_that_is_no_model_is_said(qtbot, panel, click, answer, choose, tmp_path):
+    (tmp_path / "broken.safetensors").write_bytes(b"no model")
+    answer(choose(tmp_path / "broken.safetensors"))
+    click(panel.form.install)
+    qtbot.waitUntil(lambda: panel.form.status.text().startswith("⚠"), timeout=TIMEOUT_MS)
