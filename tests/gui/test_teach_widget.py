@@ -78,7 +78,7 @@ def scripted(tmp_path, monkeypatch, taught_model):
     monkeypatch.setenv("NUCSEG_TEST_SCRIPT", str(tmp_path / "script.json"))
     monkeypatch.setattr(teach_run, "child_steps", partial(child_steps, command=CHILD))
     # timing real steps takes longer than a scripted child
-    monkeypatch.setattr("napari_nucseg._napari.teach_widget.estimate_all_steps", _no_estimate)
+    monkeypatch.setattr("napari_nucseg._napari.teach_widget.estimate_presets", _no_estimate)
     script()
     return script
 
@@ -155,7 +155,7 @@ class TestExamples:
         _ready(qtbot, teacher)
         (row,) = teacher.form.examples.rows
         assert row.source.name == "cells nuclei"
-        assert "100% of the image" in row.detail.text()
+        assert "19 nuclei · 97% of the image" in row.detail.text()
         assert "cut in two" in row.detail.text()
         row.use.setCurrentText("Learn")
         qtbot.waitUntil(lambda: "learned from" in row.detail.text(), timeout=TIMEOUT_MS)
@@ -454,8 +454,8 @@ def test_the_whole_loop(qtbot, user, viewer, open_teacher, nuclei, largest, clic
     corrector.shut()
 
 
-def _no_estimate(presets, model, device):
-    yield {}
+def _no_estimate(model, device):
+    yield
     return {}
 
 

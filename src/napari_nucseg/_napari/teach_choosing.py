@@ -55,9 +55,10 @@ class Choosing(QObject):
 
     def _show_uses(self, uses: tuple[ExampleUse, ...]) -> None:
         self._uses, self._problem = uses, ""
-        totals = {c.source: c.total_px for c in self._controller.collected}
-        for row, use in zip(self._form.examples.rows, uses, strict=False):
-            row.say(example_words(use, totals.get(row.source)))
+        known = {c.source: (use, c.total_px) for c, use in zip(self._controller.collected, uses, strict=True)}
+        for row in self._form.examples.rows:
+            if row.source in known:
+                row.say(example_words(*known[row.source]))
         self.changed.emit()
 
     def _show_problem(self, message: str) -> None:

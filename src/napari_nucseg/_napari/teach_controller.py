@@ -194,7 +194,8 @@ class TeachController(QObject):
         self._followed = []
 
     def _later(self, event: Event | None = None) -> None:
-        self._soon.start()
+        if not self.running:  # its own preview is a change too
+            self._soon.start()
 
 
 def _delete(folder: Path) -> Generator[None, None, None]:

@@ -1,36 +1,67 @@
-"""How long each preset is going to take on this machine: a few steps of the real learning, timed, once a session.
+"""How long presets are going to take on this machine: a few steps of the real learning, timed in a child. No Qt.
 
-No Qt; in a worker's thread.
+The child is ``nucseg finetune --estimate`` at low priority, so that the window neither waits nor loads torch for it.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nucseg._napari.torch_import import make_torch_safe
+from napari_nucseg._napari.teach_text import PRESET_SECONDS
+from napari_nucseg.jobs.finetune_child import NUCSEG
+from napari_nucseg.jobs.parent import ENDS_WITH_PARENT
 from napari_nucseg.teaching.job import FinetuneJob
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator
 
-    from napari_nucseg.teaching.job import Preset
+TIMED = "standard"
+_POLL_S = 0.1
+_NICENESS = 10
 
 
-def estimate_all_steps(
-    presets: Sequence[Preset], model: str, device: str
-) -> Generator[dict[str, float], None, dict[str, float]]:
-    """Estimate the seconds of each preset; yields those that are known."""
-    make_torch_safe()
-    from napari_nucseg.teaching.trial import estimate_steps
+def estimate_presets(model: str, device: str) -> Generator[None, None, dict[str, float]]:
+    """Time one preset and scale the others by it; empty where nobody can tell. Closing this ends the child."""
+    with tempfile.TemporaryDirectory(prefix="nucseg-", ignore_cleanup_errors=True) as scratch:
+        path = Path(scratch, "job.json")
+        job = FinetuneJob(model=model, device=device, preset=TIMED, output=Path(scratch))
+        path.write_text(job.model_dump_json(), encoding="utf8")
+        child = _start([*NUCSEG, "finetune", "--job", str(path), "--estimate", "--json"])
+        try:
+            while child.poll() is None:
+                yield
+                time.sleep(_POLL_S)
+            said, _ = child.communicate()
+        finally:
+            child.kill()
+            child.wait()
+    with suppress(ValueError, KeyError, IndexError):
+        seconds = float(json.loads(said.splitlines()[-1])["seconds"])
+        return {preset: seconds * s / PRESET_SECONDS[TIMED] for preset, s in PRESET_SECONDS.items()}
+    return {}
 
-    known: dict[str, float] = {}
-    for preset in presets:
-        steps = estimate_steps(FinetuneJob(model=model, device=device, preset=preset))
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                known[preset] = end.value
-                break
-            yield dict(known)
-    return known
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    windows = sys.platform == "win32"
+    flags = subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NO_WINDOW if windows else 0
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,  # never written to: its end tells the child that we are gone
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {ENDS_WITH_PARENT: "1", "PYTHONUTF8": "1"},
+        creationflags=flags,
+        start_new_session=not windows,
+    )
+    if not windows:
+        with suppress(OSError):  # it may have ended already
+            os.setpriority(os.PRIO_PROCESS, child.pid, _NICENESS)
+    return child

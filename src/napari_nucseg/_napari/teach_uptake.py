@@ -10,7 +10,7 @@ from napari_nucseg._napari.segment_job import run_job
 from napari_nucseg._napari.teach_resegment import image_of, job_for, put_around_reviewed
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.workers import Runs
-from napari_nucseg.errors import NucSegError
+from napari_nucseg.errors import ImageError, NucSegError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -69,7 +69,7 @@ class Uptake(QObject):
 
     def _choose(self, layers: Sequence[Labels]) -> Labels:
         if not layers:
-            raise NucSegError(
+            raise ImageError(
                 "there are no corrected nuclei in this window. Use Segment nuclei for other images."
             )
         active = self._viewer.layers.selection.active

@@ -12,7 +12,7 @@ from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
 from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.teach_choosing import Choosing
 from napari_nucseg._napari.teach_controller import TeachController
-from napari_nucseg._napari.teach_estimate import estimate_all_steps
+from napari_nucseg._napari.teach_estimate import estimate_presets
 from napari_nucseg._napari.teach_folder import refuse_name, runs_dir, unused_name
 from napari_nucseg._napari.teach_form import PRESETS, TeachForm
 from napari_nucseg._napari.teach_text import PRESET_SECONDS, progress_words
@@ -115,7 +115,6 @@ class TeachWidget(QWidget):
         uptake.failed.connect(self._show_failure)
         form.model.currentIndexChanged.connect(self._estimate)
         form.device.currentIndexChanged.connect(self._estimate)
-        self._estimating.progressed.connect(self._show_seconds)
         self._estimating.returned.connect(self._show_seconds)
         self._catalogue.returned.connect(self._show_catalogue)
         self._catalogue.failed.connect(self._show_failure)
@@ -159,7 +158,7 @@ class TeachWidget(QWidget):
         ):
             return
         self._estimated.add(asked)
-        self._estimating.start(lambda: estimate_all_steps(PRESETS, *asked))
+        self._estimating.start(lambda: estimate_presets(*asked))
 
     def _show_seconds(self, known: dict[str, float]) -> None:
         for preset, seconds in known.items():
