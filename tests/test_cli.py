@@ -303,7 +303,7 @@ def test_models_are_listed(tiny_model: str, capsys) -> None:
     assert listed[tiny_model]["card"]["canonical_diameter_px"] == 24
     assert main(["models"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
-    assert header.split() == ["name", "title", "kind", "size", "licence", "where"]
+    assert header.split() == ["name", "title", "from", "kind", "size", "licence", "where"]
     (line,) = [line for line in lines if line.startswith("tiny ")]
     assert all(word in line for word in ("Tiny", "U-Net", " MB", "tiny.safetensors"))
 

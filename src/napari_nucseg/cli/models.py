@@ -1,19 +1,23 @@
-"""``nucseg models``: what is installed, and what the user installs or removes."""
+"""``nucseg models``: what is installed, what the user makes of it, and which model is the default."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import note, say, say_json
+from napari_nucseg.cli.models_compare import add_compare
+from napari_nucseg.errors import ModelFileError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
+    from napari_nucseg.network.lineage import Descent
     from napari_nucseg.network.model_file import ModelInfo
 
 KINDS = {"unet": "U-Net", "unetplusplus": "U-Net++"}
-_HEADER = ("name", "title", "kind", "size", "licence", "where")
+_HEADER = ("name", "title", "from", "kind", "size", "licence", "where")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,17 +27,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.set_defaults(action=_list)
     actions = parser.add_subparsers(metavar="action", title="actions (without one, models are listed)")
+    actions.add_parser("list", help="List models: children below their parents, the default marked with *.")
+    show = actions.add_parser("show", help="Print the card of a model.")
+    show.add_argument("name", metavar="NAME", help="Name of an installed model, or path of a model file.")
+    show.set_defaults(action=_show)
+    default = actions.add_parser("default", help="Make a model the default, or go back to the one before.")
+    default.add_argument(
+        "name", metavar="NAME", nargs="?", help="Name of a model; 'back'; or 'auto': the program chooses."
+    )
+    default.set_defaults(action=_default)
     install = actions.add_parser("install", help="Copy a model file into the folder of your own models.")
     install.add_argument("file", metavar="FILE", help="Model file (.safetensors).")
     install.add_argument("--name", help="Name to install it under, in place of its own.")
     install.add_argument("--force", action="store_true", help="Replace a model of your own of that name.")
     install.set_defaults(action=_install)
+    rename = actions.add_parser("rename", help="Give a model of your own another name.")
+    rename.add_argument("old", metavar="OLD")
+    rename.add_argument("new", metavar="NEW")
+    rename.set_defaults(action=_rename)
+    export = actions.add_parser("export", help="Copy a model to a file, to take it elsewhere.")
+    export.add_argument("name", metavar="NAME")
+    export.add_argument("file", metavar="FILE", help="Model file to write (.safetensors), or a folder.")
+    export.add_argument("--force", action="store_true", help="Replace a file that is there.")
+    export.set_defaults(action=_export)
     remove = actions.add_parser("remove", help="Delete a model of your own.")
     remove.add_argument("name", metavar="NAME")
+    remove.add_argument(
+        "--yes", action="store_true", help="Do not ask, even if it is the default or a parent."
+    )
     remove.set_defaults(action=_remove)
-    show = actions.add_parser("show", help="Print the card of a model.")
-    show.add_argument("name", metavar="NAME", help="Name of an installed model, or path of a model file.")
-    show.set_defaults(action=_show)
+    add_compare(actions)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,20 +66,44 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> None:
-    """List bundled and own models, the default first."""
-    from napari_nucseg.network.model_file import list_models, models_dir  # late: loads torch
+    """List bundled and own models, the default first and children below their parents."""
+    from napari_nucseg.network.lineage import lineage  # late: loads torch
+    from napari_nucseg.network.model_file import automatic_model, models_dir
+    from napari_nucseg.network.preferred import preference_problem
 
-    models = list_models()
+    family = lineage()
+    default = automatic_model([descent.model for descent in family])
     if args.json:
-        for model in models:
-            say_json(_as_json(model))
+        for descent in family:
+            more = {"default": descent.model is default, "parent": descent.parent or None}
+            say_json(_as_json(descent.model) | more)
         return
-    if models:
-        _print_table([_HEADER, *(_row(model) for model in models)])
-    else:
+    if not family:
         note(
             f"no model is installed: put a model file into {models_dir()}, or train one with 'nucseg train'."
         )
+        return
+    _print_table([_HEADER, *(_row(descent, is_default=descent.model is default) for descent in family)])
+    if problem := preference_problem():
+        note(problem)
+
+
+def _default(args: argparse.Namespace) -> None:
+    from napari_nucseg.network.model_file import automatic_model, list_models  # late: loads torch
+    from napari_nucseg.network.preferred import go_back, prefer, preference_problem, preferred_model
+
+    if args.name == "back":
+        go_back()
+    elif args.name is not None:
+        prefer(args.name)
+    default = automatic_model(list_models())
+    name, chosen = default.name if default else None, preferred_model()
+    if args.json:
+        say_json({"default": name, "chosen_by": "user" if chosen and chosen == name else "program"})
+    else:
+        say(f"{name or 'none'}: {'your choice' if chosen and chosen == name else 'the program chooses'}")
+    if problem := preference_problem():
+        note(problem)
 
 
 def _install(args: argparse.Namespace) -> None:
@@ -72,14 +119,54 @@ def _install(args: argparse.Namespace) -> None:
         note(f"Trained on {data}.")
 
 
+def _rename(args: argparse.Namespace) -> None:
+    from napari_nucseg.network.installing import rename_model  # late: loads torch
+
+    model = rename_model(args.old, args.new)
+    if args.json:
+        say_json(_as_json(model))
+    else:
+        say(f"{args.old} is now {model.name}: {model.path}")
+
+
+def _export(args: argparse.Namespace) -> None:
+    from napari_nucseg.network.installing import export_model  # late: loads torch
+
+    path = export_model(args.name, args.file, force=args.force)
+    if args.json:
+        say_json({"name": args.name, "exported": path})
+    else:
+        say(f"{args.name}: written to {path}")
+
+
 def _remove(args: argparse.Namespace) -> None:
     from napari_nucseg.network.installing import remove_model  # late: loads torch
 
+    if not args.yes:
+        _ask_whether_to_remove(args.name)
     path = remove_model(args.name)
     if args.json:
         say_json({"name": args.name, "removed": path})
     else:
         say(f"{args.name}: {path} is deleted")
+
+
+def _ask_whether_to_remove(name: str) -> None:
+    """Ask where others depend on a model; where nobody can answer, refuse."""
+    from napari_nucseg.network.lineage import children_of  # late: loads torch
+    from napari_nucseg.network.preferred import preferred_model
+
+    children = children_of(name)
+    reasons = [f"it is the parent of {', '.join(children)}"] if children else []
+    reasons += ["it is the default"] if preferred_model() == name else []
+    if not reasons:
+        return
+    why = " and ".join(reasons)
+    if not sys.stdin.isatty():
+        raise ModelFileError(f"{name} is not deleted: {why}. Add --yes to delete it all the same.")
+    note(f"{name}: {why}. Delete it? [y/N]")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise ModelFileError(f"{name} stays.")
 
 
 def _show(args: argparse.Namespace) -> None:
@@ -98,10 +185,12 @@ def _as_json(model: ModelInfo) -> dict[str, object]:
     return {"name": model.name, "path": model.path, "card": model.card.model_dump(mode="json")}
 
 
-def _row(model: ModelInfo) -> tuple[str, ...]:
-    card = model.card
+def _row(descent: Descent, *, is_default: bool) -> tuple[str, ...]:
+    model, card = descent.model, descent.model.card
+    name = f"{'  ' * descent.generation}{model.name}{' *' if is_default else ''}"
+    parent = f"{descent.parent}{'' if descent.parent_installed else ' (gone)'}" if descent.parent else "–"
     where = "bundled" if model.bundled else str(model.path)
-    return model.name, card.title, KINDS[card.architecture.kind], _size(model), card.licence or "–", where
+    return name, card.title, parent, KINDS[card.architecture.kind], _size(model), card.licence or "–", where
 
 
 def _card_lines(model: ModelInfo) -> Iterable[tuple[str, str]]:
@@ -119,6 +208,7 @@ def _card_lines(model: ModelInfo) -> Iterable[tuple[str, str]]:
     yield "thresholds", ", ".join(f"{name} {value:g}" for name, value in card.thresholds)
     yield "licence", card.licence or "none stated"
     yield "intended use", card.intended_use
+    yield "made from", card.parent_name or (card.parent_sha256 or "no other model")[:16]
     for title, entries in {
         "trained on": card.training_data,
         "figures": [f"{name} {value:g}" for name, value in card.figures.items()],

@@ -1,0 +1,61 @@
+"""``nucseg models compare``: two models on the same images with labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nucseg.cli.console import say, say_json, show_progress
+
+if TYPE_CHECKING:
+    import argparse
+
+    from napari_nucseg.teaching.progress import Comparison
+
+_COLUMNS = "{:24.24}  {:>6}  {:>6}  {:>8}  {:>8}  {:>8}  {:>16}  {}"
+_HEADER = ("images", "number", "nuclei", "A", "B", "B - A", "95 %", "B is")
+
+
+def add_compare(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the action and its arguments."""
+    compare = actions.add_parser("compare", help="Compare two models on images with labels.")
+    compare.add_argument("a", metavar="A", help="Name or file of a model.")
+    compare.add_argument("b", metavar="B", help="Name or file of another.")
+    compare.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="PATH",
+        help="Correction sets, folders of them, or datasets with labels (at most 12 images each).",
+    )
+    compare.set_defaults(action=_compare)
+
+
+def _compare(args: argparse.Namespace) -> None:
+    """Print a line a path: AP at IoU .5 of both models, the interval of the difference, and what it means."""
+    from napari_nucseg.jobs.comparing import compare_models  # late: loads torch
+    from napari_nucseg.network.model_file import load_model
+    from napari_nucseg.teaching.references import labelled_images
+
+    models = load_model(args.a), load_model(args.b)
+    for number, reference in enumerate([labelled_images(path) for path in args.data]):
+        if not number and not args.json:
+            say(_COLUMNS.format(*_HEADER))
+        steps = compare_models(*models, reference)
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                _report(end.value, as_json=args.json)
+                break
+            show_progress(f"[{progress.done}/{progress.total}] {progress.name}")
+
+
+def _report(c: Comparison, *, as_json: bool) -> None:
+    if as_json:
+        say_json(c.model_dump(mode="json"))
+        return
+    interval = f"{c.low:+.3f} … {c.high:+.3f}"
+    numbers = (f"{c.old:.3f}", f"{c.new:.3f}", f"{c.gain:+.3f}", interval)
+    say(_COLUMNS.format(c.name, c.n_images, c.n_nuclei, *numbers, c.verdict.value))

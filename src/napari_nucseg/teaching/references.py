@@ -1,0 +1,128 @@
+"""Images on which a new model must be no worse than the one it comes from: others than those it was taught on.
+
+Always two made pictures, the same for everybody; real samples where the user fetched them; and what the user pinned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_nucseg.data.correction_set import is_correction_set
+from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.data.sample_data import SAMPLES, find_cached
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
+from napari_nucseg.errors import NucSegError, TrainingError
+from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.teaching.job import Example
+from napari_nucseg.teaching.pages import Page, read_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from napari_nucseg.data.sample import Dataset, Sample
+
+MOST_IMAGES = 12
+"""Of a large pinned dataset, images at even distances are looked at."""
+_MADE_PX = (384, 384)
+_MADE_SEED = 2018
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Images that belong together, by the name a user knows them by."""
+
+    name: str
+    pages: tuple[Page, ...]
+
+
+def reference_images(pinned: Sequence[Path] = ()) -> tuple[Reference, ...]:
+    """Return all reference images, in memory.
+
+    Parameters
+    ----------
+    pinned : correction sets, folders of such, or datasets with labels.
+
+    Raises
+    ------
+    TrainingError
+        If what is pinned cannot be used, see :func:`labelled_images`.
+    """
+    fetched = ((sample.title, find_cached(sample.name)) for sample in SAMPLES if sample.image_ids)
+    real = tuple(Reference(title, pages) for title, data in fetched if data and (pages := _pages(data)))
+    return (*_made(), *real, *(labelled_images(path) for path in pinned))
+
+
+@lru_cache(maxsize=1)
+def _made() -> tuple[Reference, ...]:
+    made = (synthetic_fluorescence(_MADE_PX, _MADE_SEED), synthetic_histology(_MADE_PX, _MADE_SEED))
+    return tuple(Reference(sample.name.replace("-", " "), (_page(sample),)) for sample in made)
+
+
+def labelled_images(path: Path) -> Reference:
+    """Read images with labels: a correction set, a folder of such, or some images of a dataset.
+
+    Raises
+    ------
+    TrainingError
+        If they cannot be read, or nobody vouches for a nucleus in them.
+    """
+    path = path.expanduser()
+    problems: list[str] = []
+    pages: tuple[Page, ...] = ()
+    try:
+        if _holds_correction_sets(path):
+            found, by_example = read_pages((Example(path=path, use="check"),))
+            pages, problems = tuple(found), by_example.get(0, [])
+        else:
+            pages = _pages(open_dataset(path), problems)
+    except NucSegError as error:
+        problems = [str(error)]
+    if not any(page.labels[page.taught].any() for page in pages):
+        why = " ".join(problems) or "Nobody vouches for a nucleus in them."
+        raise TrainingError(
+            f"models cannot be compared on {path}: {why.rstrip('.')}. Name images with labels."
+        )
+    return Reference(path.name, pages)
+
+
+def _holds_correction_sets(path: Path) -> bool:
+    return is_correction_set(path) or (path.is_dir() and any(is_correction_set(f) for f in path.iterdir()))
+
+
+def _pages(dataset: Dataset, problems: list[str] | None = None) -> tuple[Page, ...]:
+    """Pages of some images of a dataset, all of them vouched for; those without labels are left out and told."""
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MOST_IMAGES)).round().astype(int))
+    pages = []
+    for name in (dataset.names[i] for i in chosen):
+        try:
+            pages.append(_page(dataset.read(name)))
+        except NucSegError as error:
+            if problems is not None:
+                problems.append(str(error))
+    return tuple(pages)
+
+
+def _page(sample: Sample) -> Page:
+    if sample.labels is None:
+        raise TrainingError(f"{sample.name} has no labels.")
+    labels = np.asarray(sample.labels, np.int32)
+    planes = to_planes(sample.image, sample.metadata.get("axes"))
+    if planes.shape[1:] != labels.shape:
+        raise TrainingError(f"{sample.name} has {planes.shape[1:]} px, its labels {labels.shape}.")
+    return Page(
+        name=sample.name,
+        example=0,
+        use="check",
+        planes=planes,
+        labels=labels,
+        taught=np.ones(labels.shape, bool),
+        prediction=None,
+        changed=np.zeros(0, np.int32),
+        diameter_px=median_diameter(labels),
+    )

@@ -1,0 +1,111 @@
+"""``nucseg models``: the default, the family, and two models compared; real files, called as the shell calls it."""
+
+import json
+
+import pytest
+import tifffile
+
+from napari_nucseg.cli import main
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.network.lineage import sha256_of
+from napari_nucseg.network.model_file import ModelCard, read_card, save_model
+
+
+@pytest.fixture
+def family(tmp_path, tiny_models, monkeypatch):
+    """Folder of the user's own models: a parent and its child."""
+    from napari_nucseg.network.model_file import load_model
+
+    network, card = (
+        load_model(tiny_models / "tiny.safetensors").network,
+        read_card(tiny_models / "tiny.safetensors"),
+    )
+    folder = tmp_path / "own"
+    monkeypatch.setenv("NUCSEG_MODELS", str(folder))
+    save_model(folder / "parent.safetensors", named(card, "parent"), network)
+    child = named(card, "child", parent_sha256=sha256_of(folder / "parent.safetensors"), parent_name="parent")
+    save_model(folder / "child.safetensors", child, network)
+    return folder
+
+
+def named(card: ModelCard, name: str, **more: object) -> ModelCard:
+    return card.model_copy(update={"name": name, "title": name.title(), **more})
+
+
+def listed(capsys):
+    assert main(["models", "list"]) == 0
+    return capsys.readouterr().out.splitlines()[1:]
+
+
+def test_children_stand_below_their_parent_and_the_default_has_a_star(family, capsys):
+    assert main(["models", "default", "child"]) == 0
+    assert capsys.readouterr().out == "child: your choice\n"
+    lines = [line for line in listed(capsys) if str(family) in line]
+    assert [line.split()[:4] for line in lines] == [
+        ["parent", "Parent", "–", "U-Net"],
+        ["child", "*", "Child", "parent"],
+    ]
+    assert lines[1].startswith("  child *")
+    assert main(["models", "--json"]) == 0
+    found = {line["name"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert (found["child"]["default"], found["child"]["parent"], found["parent"]["default"]) == (
+        True,
+        "parent",
+        False,
+    )
+
+
+def test_the_default_is_set_and_taken_back(family, capsys):
+    main(["models", "default"])
+    automatic = capsys.readouterr().out
+    assert automatic.endswith("the program chooses\n")
+    for asked, said in (("parent", "parent: your choice\n"), ("child", "child: your choice\n")):
+        assert main(["models", "default", asked]) == 0
+        assert capsys.readouterr().out == said
+    assert main(["models", "default", "back"]) == 0
+    assert capsys.readouterr().out == "parent: your choice\n"
+    assert main(["models", "default", "auto"]) == 0
+    assert capsys.readouterr().out == automatic
+    assert main(["models", "default", "nonsense"]) == 2
+
+
+def test_a_default_that_is_gone_is_said(family, capsys):
+    main(["models", "default", "child"])
+    (family / "child.safetensors").unlink()
+    capsys.readouterr()
+    assert main(["models"]) == 0
+    assert "default model child is gone" in capsys.readouterr().err
+
+
+def test_a_parent_or_the_default_is_not_removed_unasked(family, capsys):
+    main(["models", "default", "child"])
+    for name, reason in (("parent", "it is the parent of child"), ("child", "it is the default")):
+        assert main(["models", "remove", name]) == 2
+        assert reason in capsys.readouterr().err
+    assert main(["models", "remove", "parent", "--yes"]) == 0
+    assert any("parent (gone)" in line for line in listed(capsys))
+
+
+def test_models_are_renamed_and_exported(family, tmp_path, capsys):
+    assert main(["models", "rename", "parent", "mother"]) == 0
+    assert "parent is now mother" in capsys.readouterr().out
+    assert main(["models", "export", "child", str(tmp_path / "child.safetensors")]) == 0
+    assert main(["models", "export", "child", str(tmp_path / "child.safetensors")]) == 2
+    assert main(["models", "export", "child", str(tmp_path / "child.safetensors"), "--force"]) == 0
+    assert "--force" in capsys.readouterr().err
+    assert main(["models", "show", "child"]) == 0
+    assert "made from" in capsys.readouterr().out
+
+
+def test_models_are_compared_on_images_with_labels(family, tmp_path, capsys):
+    sample = synthetic_fluorescence((96, 96), diameter_px=24)
+    for part, array in (("images", sample.image), ("labels", sample.labels)):
+        (tmp_path / "data" / part).mkdir(parents=True)
+        tifffile.imwrite(tmp_path / "data" / part / "a.tif", array)
+    assert main(["models", "compare", "parent", "child", "--data", str(tmp_path / "data")]) == 0
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ["images", "number", "nuclei"]
+    assert "+0.000" in line and line.endswith("not enough evidence")
+    assert main(["models", "--json", "compare", "parent", "child", "--data", str(tmp_path / "data")]) == 0
+    assert json.loads(capsys.readouterr().out)["n_images"] == 1
+    assert main(["models", "compare", "parent", "child", "--data", str(tmp_path / "none")]) == 2
