@@ -12,7 +12,7 @@ import pytest
 
 from napari_nucseg.errors import OutputError, TrainingError
 from napari_nucseg.jobs.finetune_child import ERRORS, child_steps
-from napari_nucseg.teaching.job import FinetuneJob
+from napari_nucseg.teaching.job import FinetuneJob, load_finetune_job
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult, Verdict
 
 START = """
@@ -106,6 +106,17 @@ def test_the_job_file_is_the_job_with_a_thread_to_spare(start, tmp_path):
     job = json.loads((tmp_path / "runs" / "mine" / "job.json").read_text(encoding="utf8"))
     assert job["seed"] == 7
     assert job["threads"] == max(1, os.cpu_count() - 1)
+
+
+def test_relative_paths_stay_what_they_are(tmp_path, monkeypatch):
+    script = tmp_path / "child.py"
+    script.write_text(START + "tell(result=RESULT)", encoding="utf8")
+    monkeypatch.chdir(tmp_path)
+    job = FinetuneJob(name="mine", output="runs", examples=({"path": "cells"},), model="base.safetensors")
+    news(child_steps(job, command=(sys.executable, str(script))))
+    read = load_finetune_job(tmp_path / "runs" / "mine" / "job.json")
+    assert (read.folder, read.examples[0].path) == (tmp_path / "runs" / "mine", tmp_path / "cells")
+    assert read.model == str(tmp_path / "base.safetensors")
 
 
 def test_without_news_the_caller_gets_none_and_can_do_other_things(start):

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -21,11 +22,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from napari_nucseg.errors import OutputError, TrainingError
 from napari_nucseg.files import in_words, written_whole
 from napari_nucseg.jobs.parent import ENDS_WITH_PARENT
+from napari_nucseg.teaching.job import anchored
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from pathlib import Path
     from types import TracebackType
 
     from napari_nucseg.teaching.job import FinetuneJob
@@ -77,7 +78,9 @@ def child_steps(
     """
     path = job.folder / JOB
     with written_whole(path) as part:
-        part.write_text(_sparing_a_thread(job).model_dump_json(indent=1), encoding="utf8")
+        # a job file's relative paths count from its own folder, those of this job from where we are
+        said = anchored(_sparing_a_thread(job), Path.cwd())
+        part.write_text(said.model_dump_json(indent=1), encoding="utf8")
     (job.folder / STOP).unlink(missing_ok=True)
     arguments = [
         *command,

@@ -22,14 +22,12 @@ Nuclei of one image are more alike than those of two: intervals tell how sure it
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy.stats import binomtest
 
-from napari_nucseg.errors import TrainingError
-from napari_nucseg.nuclei.overlaps import overlaps
+from napari_nucseg.teaching.places import FP, TP, TRUE, Judged, count_places
 from napari_nucseg.teaching.progress import Comparison, Verdict
 
 if TYPE_CHECKING:
@@ -37,45 +35,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Labels = NDArray[np.integer[Any]]
+__all__ = ["Judged", "compare", "judge"]
 
-IOU = 0.5
-COUNTED_SHARE = 0.5
-"""Nuclei count where at least this share of their pixels is in the taught area."""
 N_RESAMPLES = 2_000
 LEVEL = 0.95
 SIGN_LEVEL = 0.05
 TOLERATED_LOSS = 0.01
 """Reference images are worse where this much AP is lost or more, and beyond doubt."""
 _MOST_ASKED_FOR = 500
-_TRUE, _TP, _FP = range(3)  # columns of what is counted at a place
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """One image that both models were tried on.
-
-    Attributes
-    ----------
-    truth
-        (Y, X) integers: nuclei as a person left them.
-    taught
-        (Y, X) where the truth can be relied on; None for everywhere.
-    old, new
-        (Y, X) integers: what the two models find.
-    """
-
-    truth: Labels
-    taught: NDArray[np.bool_] | None
-    old: Labels
-    new: Labels
-
-    def __post_init__(self) -> None:
-        parts = {"truth": self.truth, "old": self.old, "new": self.new, "taught": self.taught}
-        shapes = {name: part.shape for name, part in parts.items() if part is not None}
-        if len(set(shapes.values())) > 1 or self.truth.ndim != 2:
-            said = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            raise TrainingError(f"models can be compared on labels (Y, X) of one shape; got {said}.")
 
 
 def compare(
@@ -95,7 +62,7 @@ def compare(
     Comparison
         Scores, interval, counts, and the verdict on these images alone.
     """
-    places = [_places(image) for image in images]
+    places = [count_places(image) for image in images]
     old, new = (np.concatenate([place[i] for place in places] or [np.zeros((0, 3), int)]) for i in range(2))
     score_old, score_new = _ap(old.sum(axis=0)), _ap(new.sum(axis=0))
     low, high = _interval(old, new, seed)
@@ -105,16 +72,16 @@ def compare(
         name=name,
         kind=kind,
         n_images=len(images),
-        n_nuclei=int(old[:, _TRUE].sum()),
+        n_nuclei=int(old[:, TRUE].sum()),
         old=float(score_old),
         new=float(score_new),
         low=low,
         high=high,
         verdict=_verdict(gain, (low, high), won, lost, 0.0 if kind == "held-out" else TOLERATED_LOSS),
-        found_old=int(old[:, _TP].sum()),
-        found_new=int(new[:, _TP].sum()),
-        false_old=int(old[:, _FP].sum()),
-        false_new=int(new[:, _FP].sum()),
+        found_old=int(old[:, TP].sum()),
+        found_new=int(new[:, TP].sum()),
+        false_old=int(old[:, FP].sum()),
+        false_new=int(new[:, FP].sum()),
         more_nuclei=_more_nuclei(len(old), gain, low, won, lost),
     )
 
@@ -142,90 +109,10 @@ def judge(comparisons: Sequence[Comparison]) -> tuple[Verdict, str]:
     return verdict, " ".join(sentences)
 
 
-@dataclass(frozen=True, eq=False)
-class _Nuclei:
-    """Nuclei of a label image, sorted by number: number, area in pixels, and whether each counts; (N,) each."""
-
-    numbers: NDArray[np.int64]
-    area_px: NDArray[Any]
-    counted: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, labels: Labels, taught: NDArray[np.bool_] | None) -> _Nuclei:
-        inside = np.ones(labels.shape, np.uint8) if taught is None else taught.astype(np.uint8)
-        pairs = overlaps(labels, inside)
-        of_nuclei = pairs.before > 0
-        numbers, index = np.unique(pairs.before[of_nuclei], return_inverse=True)
-        area_px = np.bincount(index, pairs.area[of_nuclei], numbers.size)
-        taught_px = np.bincount(index, (pairs.area * pairs.after)[of_nuclei], numbers.size)
-        return cls(numbers, area_px, taught_px >= COUNTED_SHARE * area_px)
-
-
-@dataclass(frozen=True, eq=False)
-class _Outcome:
-    """What became of one model's nuclei: positions of true nuclei in their list, numbers of predictions."""
-
-    found: NDArray[np.int64]
-    """(…,) true nuclei that have a match."""
-    false_at: NDArray[np.int64]
-    """(…,) for each false prediction that overlaps true nuclei, the one it overlaps most."""
-    stray: NDArray[np.int64]
-    """(…,) false predictions that overlap none, sorted."""
-
-
-def _places(image: Judged) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count what the old and the new model make of each place: two tables (places, 3) with the same rows."""
-    truth = _Nuclei.of(image.truth, image.taught)
-    old, new = (_outcome(image, labels, truth) for labels in (image.old, image.new))
-    n = truth.numbers.size
-    tables = np.zeros((2, n + old.stray.size + new.stray.size, 3), np.int64)
-    tables[:, :n, _TRUE] = truth.counted
-    for table, outcome, strays in zip(tables, (old, new), _shared_places(image, old, new), strict=True):
-        table[outcome.found, _TP] = truth.counted[outcome.found]
-        np.add.at(table[:, _FP], np.concatenate([outcome.false_at, n + strays]), 1)
-    used = tables.any(axis=(0, 2))
-    return tables[0, used], tables[1, used]
-
-
-def _outcome(image: Judged, labels: Labels, truth: _Nuclei) -> _Outcome:
-    predicted = _Nuclei.of(labels, image.taught)
-    pairs = overlaps(image.truth, labels)
-    both = (pairs.before > 0) & (pairs.after > 0)
-    i = np.searchsorted(truth.numbers, pairs.before[both])
-    j = np.searchsorted(predicted.numbers, pairs.after[both])
-    shared_px = pairs.area[both]
-    matched = shared_px >= IOU * (truth.area_px[i] + predicted.area_px[j] - shared_px)
-    # at exactly ½ two may share a partner: keep one pair a true nucleus, then one a prediction (see matching.py)
-    found, first = np.unique(i[matched], return_index=True)
-    partner, first = np.unique(j[matched][first], return_index=True)
-    is_false = predicted.counted.copy()
-    is_false[partner] = False
-    order = np.lexsort((-shared_px, j))
-    touching, first_of = np.unique(j[order], return_index=True)
-    most = np.full(predicted.numbers.size, -1)
-    most[touching] = i[order][first_of]
-    return _Outcome(found[first], most[is_false & (most >= 0)], predicted.numbers[is_false & (most < 0)])
-
-
-def _shared_places(
-    image: Judged, old: _Outcome, new: _Outcome
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give places to stray predictions; one of the new model shares that of the old one it overlaps most."""
-    pairs = overlaps(image.old, image.new)
-    both = np.isin(pairs.before, old.stray) & np.isin(pairs.after, new.stray)
-    order = np.lexsort((-pairs.area[both], pairs.after[both]))
-    partnered, first = np.unique(pairs.after[both][order], return_index=True)
-    places = old.stray.size + np.arange(new.stray.size)
-    places[np.searchsorted(new.stray, partnered)] = np.searchsorted(
-        old.stray, pairs.before[both][order][first]
-    )
-    return np.arange(old.stray.size), places
-
-
 def _ap(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """AP of counts (…, 3); nothing to find and nothing found is 1."""
-    bottom = counts[..., _TRUE] + counts[..., _FP]
-    return np.where(bottom > 0, counts[..., _TP] / np.maximum(bottom, 1), 1.0)
+    bottom = counts[..., TRUE] + counts[..., FP]
+    return np.where(bottom > 0, counts[..., TP] / np.maximum(bottom, 1), 1.0)
 
 
 def _interval(old: NDArray[np.int64], new: NDArray[np.int64], seed: int) -> tuple[float, float]:
@@ -247,7 +134,7 @@ def _won_and_lost(old: NDArray[np.int64], new: NDArray[np.int64], ap: Any) -> tu
     A false prediction weighs as it does in AP: by the derivative of AP, ``ap`` times as much as a nucleus found.
     """
     change = new - old
-    value = change[:, _TP] - ap * change[:, _FP]
+    value = change[:, TP] - ap * change[:, FP]
     return int((value > 0).sum()), int((value < 0).sum())
 
 

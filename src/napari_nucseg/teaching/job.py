@@ -85,7 +85,7 @@ def load_finetune_job(path: Path | str) -> FinetuneJob:
         raise SettingsError(f"{path} is neither YAML nor JSON: {error}") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{path} holds {type(content).__name__}, expected settings and values.")
-    return _anchored(make_finetune_job(content), path.parent.absolute())
+    return anchored(make_finetune_job(content), path.parent.absolute())
 
 
 def make_finetune_job(content: Mapping[str, Any]) -> FinetuneJob:
@@ -106,7 +106,7 @@ def make_finetune_job(content: Mapping[str, Any]) -> FinetuneJob:
         raise SettingsError(f"the fine-tuning job is not valid: {problems_in(error)}.") from error
 
 
-def _anchored(job: FinetuneJob, folder: Path) -> FinetuneJob:
+def anchored(job: FinetuneJob, folder: Path) -> FinetuneJob:
     """Count relative paths from a folder; a model's name is no path."""
     preview = job.preview
     return job.model_copy(

@@ -1,0 +1,203 @@
+"""``kill -9`` while corrections are journalled and while a model is taught: what is lost, what is damaged.
+
+    python benchmarks/kills.py [--journal 100] [--training 20] [--seed 0]
+
+Journal: a process paints, marks areas as reviewed and from time to time writes the journal anew, until it is killed;
+then the journal is read and compared with what that process had told. Training: ``nucseg finetune`` is killed and
+resumed until it is through; after each kill every file of the run is read, and the old model compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from _common import print_table
+from safetensors import SafetensorError, safe_open
+
+from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
+from napari_nucseg.data.journal import Journal, Part
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.errors import JournalError, ModelFileError
+from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.model_file import ModelCard, load_model, save_model
+
+PAINTER = """
+import sys
+import numpy as np
+from napari_nucseg.data.journal import Journal, JournalHeader, Part
+labels, trust = np.zeros((512, 512), np.int32), np.zeros((512, 512), np.uint8)
+header = JournalHeader(shape=labels.shape, dtype="int32", base="")
+journal = Journal.create(sys.argv[1], header, {Part.LABELS: labels, Part.TRUST: trust})
+rng = np.random.default_rng(int(sys.argv[2]))
+for stroke in range(1, 1_000_000):
+    y, x = rng.integers(0, 400, 2)
+    labels[y : y + 100, x : x + 100] = stroke
+    journal.record(Part.LABELS, (y, x), labels[y : y + 100, x : x + 100])
+    trust[y : y + 50, x : x + 50] = 1
+    journal.record(Part.TRUST, (y, x), trust[y : y + 50, x : x + 50])
+    if stroke % 40 == 0:
+        journal.compact({Part.LABELS: labels, Part.TRUST: trust})
+    print(stroke, flush=True)
+"""
+TINY = Architecture(
+    encoder="plain",
+    encoder_depth=2,
+    encoder_widths=(8, 8, 8),
+    encoder_convolutions=(1, 1, 1),
+    decoder_channels=(8, 8),
+)
+STEPS = 300
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a kill left: strokes (journal) lost beyond the one in hand, and what is damaged."""
+
+    lost: int = 0
+    damaged: tuple[str, ...] = ()
+    torn: bool = False
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--journal", type=int, default=100, metavar="KILLS")
+    parser.add_argument("--training", type=int, default=20, metavar="KILLS")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    rng = random.Random(args.seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        journals = [kill_journal(Path(scratch), seed, rng) for seed in range(args.journal)]
+        training, finished = kill_training(Path(scratch), args.training, rng)
+    header = [
+        "killed while",
+        "kills",
+        "with a torn tail",
+        "strokes lost beyond the one in hand",
+        "damaged files",
+    ]
+    rows: list[list[object]] = []
+    for name, outcomes in (("painting", journals), ("teaching", training)):
+        damaged = Counter(file for outcome in outcomes for file in outcome.damaged)
+        lost = sum(outcome.lost for outcome in outcomes)
+        rows.append([name, len(outcomes), sum(o.torn for o in outcomes), lost, damaged or 0])
+    print_table(header, rows)
+    print(f"Teaching was resumed after each kill and came to its end {finished} times.")
+
+
+def kill_journal(folder: Path, seed: int, rng: random.Random) -> Outcome:
+    """Paint until killed, and compare what the journal holds with what was told."""
+    path = folder / f"{seed}.nucsegjournal"
+    with subprocess.Popen(
+        [sys.executable, "-c", PAINTER, str(path), str(seed)], stdout=subprocess.PIPE
+    ) as painter:
+        first = painter.stdout.readline()
+        time.sleep(rng.uniform(0, 0.6))
+        painter.kill()
+        told = int((first + painter.stdout.read()).split(b"\n")[-2])
+    try:
+        journal, found = Journal.resume(path)
+    except JournalError as error:
+        return Outcome(told, (str(error),))
+    states = [painted(seed, n) for n in (told, told + 1)]
+    labels_right = any((found.labels == labels).all() for labels, _ in states)
+    trust_right = any((found.trust == trust).all() for _, trust in states)
+    journal.record(Part.LABELS, (0, 0), found.labels[:5, :5])
+    journal.discard()
+    return Outcome(0 if labels_right and trust_right else 1, torn=found.lost_bytes > 0)
+
+
+def painted(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and trust map after n strokes, as the painter makes them."""
+    labels, trust = np.zeros((512, 512), np.int32), np.zeros((512, 512), np.uint8)
+    rng = np.random.default_rng(seed)
+    for stroke in range(1, n + 1):
+        y, x = rng.integers(0, 400, 2)
+        labels[y : y + 100, x : x + 100] = stroke
+        trust[y : y + 50, x : x + 50] = 1
+    return labels, trust
+
+
+def kill_training(folder: Path, kills: int, rng: random.Random) -> tuple[list[Outcome], int]:
+    """Teach a tiny model, kill and resume until it is through, and again; count how often it came through."""
+    base, examples = folder / "base.safetensors", folder / "cells"
+    torch.manual_seed(0)
+    card = ModelCard(name="base", title="Base", architecture=TINY, canonical_diameter_px=24, halo_px=16)
+    save_model(base, card, build_network(TINY))
+    before = hashlib.sha256(base.read_bytes()).hexdigest()
+    sample = synthetic_fluorescence((160, 160), seed=1)
+    reviewed = np.ones(sample.labels.shape, np.uint8)
+    save_correction_set(examples, CorrectionSet(sample.image, "YX", sample.labels, reviewed, name="cells"))
+    outcomes: list[Outcome] = []
+    run = 0
+    while len(outcomes) < kills:
+        command = [sys.executable, "-m", "napari_nucseg", "finetune", "--model", str(base), "--json"]
+        command += ["--examples", str(examples), "-o", str(folder / f"taught-{run}.safetensors")]
+        command += ["--steps", str(STEPS), "--device", "cpu", "--threads", "1", "--resume"]
+        ended = _killed_or_through(command, folder, rng)
+        damaged = damaged_files(folder)
+        if hashlib.sha256(base.read_bytes()).hexdigest() != before:
+            damaged = (*damaged, "the old model")
+        if ended:
+            run += 1
+        if not ended or damaged:
+            outcomes.append(Outcome(damaged=damaged))
+    while not _killed_or_through(command, folder, None):
+        pass
+    return outcomes, run + 1
+
+
+def _killed_or_through(command: list[str], folder: Path, rng: random.Random | None) -> bool:
+    """Run until a random moment after the first step that is told, or to the end; whether it came through."""
+    environment = os.environ | {"NUCSEG_CACHE": str(folder / "cache")}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=folder, env=environment) as child:
+        for line in child.stdout:
+            told = json.loads(line)
+            if "error" in told:
+                raise RuntimeError(told["error"])
+            if "result" in told:
+                return True
+            if rng is not None and told["progress"]["stage"] == rng.choice(
+                ("learning", "comparing", "saving")
+            ):
+                time.sleep(rng.expovariate(2))
+                child.kill()
+                break
+        return child.wait() == 0
+
+
+def damaged_files(folder: Path) -> tuple[str, ...]:
+    """Names of model files, checkpoints and reports that cannot be read; part files are none."""
+    damaged = []
+    for path in folder.rglob("[!.]*"):
+        try:
+            if path.name == "checkpoint.safetensors":
+                with safe_open(path, framework="pt") as file:
+                    [file.get_tensor(key) for key in file.keys()]
+            elif path.suffix == ".safetensors":
+                load_model(path)
+            elif path.suffix == ".json":
+                json.loads(path.read_text(encoding="utf8"))
+            elif path.suffix == ".npy":
+                np.load(path)
+        except (SafetensorError, ModelFileError, ValueError, OSError):
+            damaged.append(path.name)
+    return tuple(damaged)
+
+
+if __name__ == "__main__":
+    main()
