@@ -19,7 +19,7 @@ from qtpy.QtCore import Qt, QTimer
 from napari_nucseg._napari import teach_run
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
-from napari_nucseg._napari.teach_folder import runs_dir
+from napari_nucseg._napari.teach_folder import runs_dir, unfinished_runs
 from napari_nucseg._napari.teach_text import NO_NUCLEUS, NOTHING_CORRECTED, NOTHING_REVIEWED, ONLY_CHECKED
 from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
@@ -355,12 +355,13 @@ class TestStopping:
         qtbot.waitUntil(lambda: not (runs_dir() / "my-nuclei").exists(), timeout=TIMEOUT_MS)
 
     def test_a_closed_window_offers_to_finish_when_opened_again(
-        self, qtbot, teacher, open_teacher, scripted, layer, click
+        self, qtbot, viewer, teacher, open_teacher, scripted, layer, click
     ):
         scripted(seconds=0.1, steps=300)
         _learning(qtbot, teacher)
         teacher.shut()
-        qtbot.wait(500)
+        viewer.window.remove_dock_widget(teacher)
+        qtbot.waitUntil(lambda: bool(unfinished_runs()), timeout=TIMEOUT_MS)
         scripted()
         again = open_teacher()
         qtbot.waitUntil(again.form.unfinished.isVisible, timeout=TIMEOUT_MS)
@@ -372,8 +373,6 @@ class TestStopping:
     def test_a_run_under_way_is_not_offered_elsewhere(self, qtbot, teacher, open_teacher, scripted, layer):
         scripted(seconds=0.1, steps=300)
         _learning(qtbot, teacher)
-        from napari_nucseg._napari.teach_folder import unfinished_runs
-
         assert unfinished_runs() == ()
 
 

@@ -34,17 +34,19 @@ class SourceRow(QFrame):
         self.name.setStyleSheet("font-weight: bold;")
         self.name.setToolTip(source.where)
         self.detail = QLabel("…", wordWrap=True)
-        self.detail.setVisible(use is not None)
         self.use = QComboBox()
         self.use.addItems(list(USES))
         self.use.setToolTip(USE_TIP)
-        self.use.setVisible(use is not None)
-        if use is not None:
+        if use is None:  # pinned: there is nothing to choose
+            self.detail.hide()
+            self.use.hide()
+        else:
             self.use.setCurrentIndex(list(USES.values()).index(use))
         self.use.currentTextChanged.connect(lambda words: self.use_changed.emit(self.source, USES[words]))
         self.remove = QToolButton(text="✕", autoRaise=True)
         self.remove.setToolTip("Take this out of the list. Nothing is deleted.")
-        self.remove.setVisible(use is None or source.folder is not None)
+        if use is not None and source.folder is None:  # a layer is listed as long as it is corrected
+            self.remove.hide()
         self.remove.clicked.connect(lambda: self.removed.emit(self.source))
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 2)
