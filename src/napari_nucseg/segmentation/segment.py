@@ -16,6 +16,7 @@ from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import ACCURATE_MODEL, load_model
 from napari_nucseg.network.predict import TilePlan, default_batch
+from napari_nucseg.network.preferred import preference_problem
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
 from napari_nucseg.segmentation.looking import look_steps
 from napari_nucseg.segmentation.rescale import network_scale
@@ -133,7 +134,7 @@ def segment_steps(
         estimate, diameter_px = _diameter(planes, settings, model, device)
     shape = planes.shape[1], planes.shape[2]
     scale, limited = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
-    notes += [*_about_quality(settings, model), *([limited] if limited else [])]
+    notes += [*_about_choice(settings, model), *([limited] if limited else [])]
     window = Window.around(region, shape, round(SURROUNDINGS * diameter_px))
     with clock("network"):
         looks = look_steps(runs, planes, window, scale, settings.chosen_views, _plan(settings, device))
@@ -193,9 +194,10 @@ def _diameter(
     return estimate, estimate.diameter_px
 
 
-def _about_quality(settings: SegmentationSettings, model: Model) -> list[str]:
-    """Say what a quality other than the standard one means for this model."""
-    notes = []
+def _about_choice(settings: SegmentationSettings, model: Model) -> list[str]:
+    """Say why it is this model, and what a quality other than the standard one means for it."""
+    problem = preference_problem() if settings.model == "auto" else None
+    notes = [problem] if problem else []
     if settings.model == "auto" and model.card.name == ACCURATE_MODEL:
         notes.append(f"{model.card.title} was chosen for {settings.quality} quality.")
     if settings.quality == "fast" and model.card.architecture.heads == 1:

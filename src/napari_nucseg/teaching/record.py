@@ -46,6 +46,8 @@ def taught_card(
             "training_data": (*base.card.training_data, f"{own}: {_listed(lessons)}"),
             "figures": {f"AP50, {name}": round(value, 4) for name, value in scores.items()},
             "parent_sha256": base.sha256,
+            "parent_name": base.card.name,
+            "former_sha256": (),
             "history": (
                 *base.card.history,
                 f"{record.date}: fine-tuned from {base.card.name} on {own}, {rows[-1]['step']} steps of {plan.crops} "
