@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_nucseg.network.predict import TilePlan, default_batch
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
-from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.nuclei.targets import make_targets, median_diameter
 from napari_nucseg.segmentation.looking import look_steps
 from napari_nucseg.segmentation.rescale import network_scale
 from napari_nucseg.segmentation.views import VIEWS
@@ -64,6 +65,11 @@ class Scene:
         region = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
         shape = (self.truth.shape[0], self.truth.shape[1])
         return Window.around(region, shape, round(SURROUNDINGS * self.diameter_px))
+
+    @cached_property
+    def targets(self) -> NDArray[np.float32]:
+        """(3, Y, X) float32: what the maps of the window should be."""
+        return make_targets(self.truth[self.window.read])
 
     @property
     def n_network_px(self) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from napari_nucseg.data.images import read_image, to_planes
 from napari_nucseg.errors import ImageError
 from napari_nucseg.files import written_whole
+from napari_nucseg.learning.losses import DISTANCE_WEIGHT
 from napari_nucseg.teaching.pixels import as_image, normalised
 from napari_nucseg.teaching.scenes import look, look_at, whole
 
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.material import Tried
     from napari_nucseg.teaching.scenes import Scene, Seen
 
-ENOUGH_NUCLEI = 20
-"""Held-out nuclei from which on their AP tells which weights are best; the loss does where they are fewer."""
+ENOUGH_NUCLEI = 100
+"""Held-out nuclei from which on their AP tells which weights are best; the loss does where they are fewer.
+
+With 24 nuclei the AP of one network moves by .1 from look to look while the loss falls steadily.
+"""
+LEAST_PROBABILITY = 1e-3
+"""No pixel counts more than one of this probability, however wrong it is."""
 LOSS = "held_out_loss"
 EQUAL = 0.01
 """What a loss of 1 counts against an AP50 of 1."""
@@ -62,11 +68,17 @@ def quality(scores: dict[str, float], n_nuclei: int) -> float:
 
 
 def _loss(seen: Seen, scene: Scene) -> float:
-    """Cross-entropy of the foreground where it is checked."""
-    window = scene.window.read
-    inside, checked = scene.truth[window] > 0, scene.checked[window]
-    right = np.where(inside, seen.maps[0], 1 - seen.maps[0])[checked]
-    return float(-np.log(np.clip(right, 1e-4, 1)).mean())
+    """Cross-entropy of foreground and core and error of the distance where it is checked, as in training."""
+    checked = scene.checked[scene.window.read]
+    inside, distance, core = (target[checked] for target in scene.targets)
+    foreground, height, middle = (found[checked] for found in seen.maps)
+    error = _cross_entropy(foreground, inside) + _cross_entropy(middle, core)
+    return float((error + DISTANCE_WEIGHT * np.abs(height - distance)).mean())
+
+
+def _cross_entropy(probability: NDArray[np.float32], truth: NDArray[np.float32]) -> NDArray[np.float32]:
+    right = np.where(truth > 0.5, probability, 1 - probability)
+    return -np.log(np.clip(right, LEAST_PROBABILITY, 1))
 
 
 class PreviewWriter:
