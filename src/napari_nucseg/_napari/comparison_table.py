@@ -73,7 +73,8 @@ class ComparisonTable(QWidget):
 
     def cells(self) -> list[str]:
         """Return what the rows say, in order."""
-        return [label.text() for label in self.findChildren(QLabel) if not label.isHidden()]
+        cells = (self._grid.itemAt(place).widget() for place in range(self._grid.count()))
+        return [cell.text() for cell in cells if isinstance(cell, QLabel)]
 
     def _put_row(self, row: int, comparison: Compared) -> None:
         verdict = Verdict(comparison.verdict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from napari_nucseg._napari.teach_preview import PreviewView
     from napari_nucseg.teaching.job import FinetuneJob
 
+SHOWN_EVERY_S = 0.2
 SETTLE_MS = 1200
 """Examples are looked at again when nothing has been painted for so long."""
 
@@ -60,6 +62,7 @@ class TeachController(QObject):
         self._view: PreviewView | None = None
         self._last: Told | None = None
         self._cancelled = False
+        self._next_s = 0.0
         self._describing.returned.connect(self.described)
         self._describing.failed.connect(self.undescribed)
         self._running.progressed.connect(self._follow)
@@ -147,8 +150,10 @@ class TeachController(QObject):
         self._running.start(make_steps)
 
     def _follow(self, told: Told | None) -> None:
-        if told is None or told is self._last:
-            return
+        now = time.monotonic()
+        if told is None or told is self._last or now < self._next_s:
+            return  # what is skipped is in the next report too, or in the outcome
+        self._next_s = now + SHOWN_EVERY_S
         news = told.preview is not None and (self._last is None or told.preview is not self._last.preview)
         self._last = told
         if news and self._view is not None:
@@ -157,8 +162,8 @@ class TeachController(QObject):
 
     def _finish(self, done: Done) -> None:
         self._cancelled = False
-        if done.told is not None:
-            self._follow(done.told)
+        self._next_s = 0.0
+        self._follow(done.told)
         self.done.emit(done)
 
     def _fail(self, message: str) -> None:
