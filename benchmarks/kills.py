@@ -81,7 +81,10 @@ def main() -> None:
     args = parser.parse_args()
     rng = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as scratch:
-        journals = [kill_journal(Path(scratch), seed, rng) for seed in range(args.journal)]
+        journals = []
+        for seed in range(args.journal):
+            journals.append(kill_journal(Path(scratch), seed, rng))
+            print(f"{seed + 1}: {journals[-1]}", file=sys.stderr)
         training, finished = kill_training(Path(scratch), args.training, rng)
     header = [
         "killed while",
@@ -134,6 +137,8 @@ def painted(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 def kill_training(folder: Path, kills: int, rng: random.Random) -> tuple[list[Outcome], int]:
     """Teach a tiny model, kill and resume until it is through, and again; count how often it came through."""
+    if not kills:
+        return [], 0
     base, examples = folder / "base.safetensors", folder / "cells"
     torch.manual_seed(0)
     card = ModelCard(name="base", title="Base", architecture=TINY, canonical_diameter_px=24, halo_px=16)
@@ -156,6 +161,7 @@ def kill_training(folder: Path, kills: int, rng: random.Random) -> tuple[list[Ou
             run += 1
         if not ended or damaged:
             outcomes.append(Outcome(damaged=damaged))
+            print(f"{len(outcomes)}: {outcomes[-1]}", file=sys.stderr)
     while not _killed_or_through(command, folder, None):
         pass
     return outcomes, run + 1
