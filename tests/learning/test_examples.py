@@ -147,3 +147,15 @@ def test_kinds_are_drawn_by_their_weights_and_groups_by_the_root_of_their_size()
     by_group = {g: weights[[bank.groups[s] == g for s in bank.sources]].sum() for g in "xyz"}
     assert by_group["z"] == pytest.approx(0.25)
     assert by_group["x"] == pytest.approx(2 * by_group["y"])
+
+
+def test_patches_with_more_nuclei_are_drawn_more_often_within_their_kind():
+    crowded = synthetic_fluorescence((64, 64), seed=0)
+    empty = Sample("empty", crowded.image, np.zeros_like(crowded.labels), metadata={"kind": "a"})
+    full = Sample("full", crowded.image, crowded.labels, metadata={"kind": "a"})
+    bank = pack_patches([empty, full], canonical_diameter_px=None, patch_px=64)
+    n_nuclei = bank.count_nuclei()
+    assert n_nuclei[0] == 0 and n_nuclei[1] > 1
+    assert bank.sampling_weights({}).tolist() == pytest.approx([0.5, 0.5])
+    weights = bank.sampling_weights({}, crowding=0.5)
+    assert weights[1] / weights[0] == pytest.approx((1 + n_nuclei[1]) ** 0.5)

@@ -69,6 +69,9 @@ class TrainingJob(BaseModel):
     patch_px: int = Field(320, ge=64)
     augment: AugmentSettings = AugmentSettings()
     kind_weights: dict[str, float] = Field({}, description="How often a patch of each kind is drawn.")
+    crowding: float = Field(
+        0.0, ge=0, le=1, description="Patches of n nuclei are drawn (n + 1) to this power as often."
+    )
     validation: Validation = Validation()
     early_stop: EarlyStop | None = None
     steps: int | None = Field(None, ge=1, description=f"Default, without epochs: {DEFAULT_STEPS}.")

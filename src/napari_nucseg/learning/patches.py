@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy import ndimage
 from skimage.transform import resize
 
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.learning.examples import group_of, kind_of
-from napari_nucseg.nuclei.targets import distance_map, median_diameter
+from napari_nucseg.nuclei.targets import CORE_DISTANCE, distance_map, median_diameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from napari_nucseg.data.sample import Sample
 
 FIELDS = 5  # red, green, blue, foreground, distance
+DISTANCE = 4
 SCALE_LIMITS = (0.2, 5.0)
 
 
@@ -46,20 +48,28 @@ class PatchBank:
     def __len__(self) -> int:
         return int(self.fields.shape[0])
 
-    def sampling_weights(self, kind_weights: dict[str, float]) -> torch.Tensor:
+    def sampling_weights(self, kind_weights: dict[str, float], crowding: float = 0.0) -> torch.Tensor:
         """Probability of each patch: kinds by their weights, groups within a kind by the root of their size.
 
         Kinds without a weight share as if theirs were 1. Fields of one experiment hold much the same, so a group
-        of a hundred tiles counts ten times a single one, not a hundred times.
+        of a hundred tiles counts ten times a single one, not a hundred times. Within a kind a patch of n nuclei
+        counts (n + 1) to the power of ``crowding``: nuclei are scored, not patches, and crowds are hard.
         """
         group_of = [(self.kinds[s], self.groups[s]) for s in self.sources.tolist()]
         _, index, sizes = np.unique([" ".join(g) for g in group_of], return_inverse=True, return_counts=True)
         weights = 1 / np.sqrt(sizes[index.ravel()])
+        if crowding:
+            weights *= (1 + self.count_nuclei()) ** crowding
         kinds = np.array([kind for kind, _ in group_of])
         for kind in np.unique(kinds):
             of_kind = kinds == kind
             weights[of_kind] *= kind_weights.get(str(kind), 1.0) / weights[of_kind].sum()
         return torch.from_numpy(weights / weights.sum())
+
+    def count_nuclei(self) -> NDArray[np.int64]:
+        """Nuclei in each patch, (N,): connected cores."""
+        cores = (self.fields[:, DISTANCE] > round(255 * CORE_DISTANCE)).numpy(force=True)
+        return np.array([ndimage.label(core)[1] for core in cores], np.int64)
 
 
 def pack_patches(

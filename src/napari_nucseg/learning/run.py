@@ -62,7 +62,7 @@ class Run:
         self.scaler = torch.amp.GradScaler(device.kind, enabled=device.precision == "float16")
         self.augmenter = Augmenter(job.augment)
         self.fields = bank.fields.to(device.torch)
-        self.weights = bank.sampling_weights(job.kind_weights)
+        self.weights = bank.sampling_weights(job.kind_weights, job.crowding)
         self.total = job.total_steps(len(bank))
         every = job.validation.every
         self.every = job.epoch_steps(len(bank)) if every == "epoch" else every
