@@ -2,6 +2,7 @@
 
 ``python benchmarks/screenshots_teach.py FOLDER`` (under ``xvfb-run -a -s "-screen 0 1280x900x24"`` where there is no
 screen). The pictures show made images only. A model is really taught, in a folder of its own: minutes on two cores.
+``docs/teach.md`` shows four of them, from ``docs/images``.
 """
 
 from __future__ import annotations
@@ -39,22 +40,22 @@ def teach(tour: Tour, preset: str) -> None:
     widget = tour.dock("Fine-tune")
     form = widget.form
     wait(lambda: bool(widget._models), 120)
-    tour.picture("1-empty")
+    tour.picture("teach-empty")
     layer = corrected_layer(tour)
     widget.controller.refresh()
     wait(lambda: bool(form.examples.rows) and "⚠" in form.examples.rows[0].detail.text(), 120)
-    tour.picture("2-nothing-reviewed")
+    tour.picture("teach-nothing-reviewed")
     corrections_of(layer).trust[:220] = Trust.REVIEWED
     widget.controller.refresh()
     wait(form.run.isEnabled, 120)
     wait(lambda: not widget._estimating.running, 300)
-    tour.picture("3-ready")
+    tour.picture("teach-ready")
     form.presets[preset].click()
     form.run.click()
     wait(lambda: widget.controller._last is not None and len(widget.controller._last.losses) > 20, PATIENCE_S)
-    tour.picture("4-learning")
+    tour.picture("teach-learning")
     wait(lambda: not widget.controller.running, PATIENCE_S)
-    tour.picture("5-outcome")
+    tour.picture("teach-outcome")
     button = form.outcome.use if form.outcome.result.acceptable else form.outcome.use_anyway
     button.click()
     if form.question.asks:
@@ -62,7 +63,7 @@ def teach(tour: Tour, preset: str) -> None:
     wait(lambda: "In use" in form.outcome.use.text(), 120)
     form.outcome.resegment.click()
     wait(lambda: "segmented again" in form.status.text(), 600)
-    tour.picture("6-segmented-again")
+    tour.picture("teach-again")
 
 
 def models(tour: Tour) -> None:
@@ -70,7 +71,7 @@ def models(tour: Tour) -> None:
     widget = tour.dock("My models")
     wait(lambda: widget.form.tree.topLevelItemCount() > 0, 120)
     widget.form.choose(["my-nuclei"])
-    tour.picture("7-models")
+    tour.picture("teach-models")
 
 
 def main() -> None:
