@@ -2,7 +2,7 @@
 
 ``python benchmarks/screenshots_teach.py FOLDER`` (under ``xvfb-run -a -s "-screen 0 1280x900x24"`` where there is no
 screen). The pictures show made images only. A model is really taught, in a folder of its own: minutes on two cores.
-``docs/teach.md`` shows four of them, from ``docs/images``.
+``docs/teach.md`` shows some of them, from ``docs/images``.
 """
 
 from __future__ import annotations
