@@ -8,10 +8,15 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
 
+from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
+from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import OutputError, TrainingError
+from napari_nucseg.jobs import finetune_child
 from napari_nucseg.jobs.finetune_child import ERRORS, child_steps
+from napari_nucseg.network.model_file import read_card
 from napari_nucseg.teaching.job import FinetuneJob, load_finetune_job
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult, Verdict
 
@@ -213,3 +218,25 @@ def test_python_dash_m_is_the_command_line():
         [sys.executable, "-P", "-m", "napari_nucseg", "--version"], capture_output=True, text=True, check=True
     )
     assert answer.stdout.startswith("napari-nucseg ")
+
+
+def test_a_real_child_teaches_a_real_model(tiny_models, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        finetune_child, "_NICENESS", 0
+    )  # on a busy machine a nice child comes to its turn late
+    monkeypatch.setenv("NUCSEG_CACHE", str(tmp_path / "cache"))
+    sample = synthetic_fluorescence((96, 96), seed=1)
+    reviewed = np.ones(sample.labels.shape, np.uint8)
+    save_correction_set(tmp_path / "cells", CorrectionSet(sample.image, "YX", sample.labels, reviewed))
+    job = FinetuneJob(
+        name="mine",
+        model=str(tiny_models / "tiny.safetensors"),
+        examples=({"path": tmp_path / "cells"},),
+        output=tmp_path / "runs",
+        steps=2,
+        device="cpu",
+    )
+    told, result = news(child_steps(job))
+    assert {step.stage for step in told} >= {"reading", "learning", "comparing", "saving"}
+    card = read_card(result.model)
+    assert (card.name, card.parent_name) == ("mine", "tiny")
