@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Points = Sequence[tuple[int, float]]
 
 HEIGHT_PX = 200
-AXIS_WIDTH_PX = 44
+AXIS_WIDTH_PX = 52
 SCORE_LINE, LEARNED_LINE, HELD_OUT_LINE = "#2fbf71", "#3a9bdc", "#e09f3e"
 LEGEND = " &nbsp; ".join(
     f'<span style="color: {colour}">●</span> {words}'
