@@ -23,6 +23,7 @@ from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
 from napari_nucseg.teaching.record import taught_card
 from napari_nucseg.teaching.references import reference_images
 from napari_nucseg.teaching.sanity import warnings_of
+from napari_nucseg.teaching.selection import picked_by_error
 from napari_nucseg.teaching.watching import PreviewWriter
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def finetune_steps(
     lessons = read_examples(job)
     for problem in lessons.problems:
         yield tell("reading", message=problem)
-    warnings = warnings_of(lessons.lessons)
+    warnings = (*warnings_of(lessons.lessons), *picked_by_error(lessons.lessons))
     for warning in warnings:
         yield tell("reading", message=warning)
     yield tell("checking the old model")
