@@ -95,7 +95,18 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as scratch:
                 done = teach(_corrected(base, train, way, k, seed, Path(scratch)), args.preset, seed)
             gain = done.new - before
-            row = [kind, way, k, seed, before, done.new, gain, full, gain / full, done.lost]
+            row = [
+                kind,
+                way,
+                k,
+                seed,
+                before,
+                done.new,
+                gain,
+                full,
+                gain / full if full else float("nan"),
+                done.lost,
+            ]
             rows.append([*row, done.blend, done.verdict, done.seconds])
             print(" ".join(f"{c:.3f}" if isinstance(c, float) else str(c) for c in rows[-1]), flush=True)
     print()

@@ -6,7 +6,7 @@ import pytest
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.nuclei.targets import make_targets
 from napari_nucseg.teaching.examples import Lesson
-from napari_nucseg.teaching.ground import FIELDS, draw, lesson_ground, unmatched
+from napari_nucseg.teaching.ground import FIELDS, draw, lesson_ground, reliance, unmatched
 from napari_nucseg.teaching.job import make_finetune_job
 from napari_nucseg.teaching.plan import PRESETS, plan_of
 from napari_nucseg.teaching.scenes import Seen
@@ -103,3 +103,31 @@ def test_rates_rise_and_fall_and_the_hold_decays(preset):
     assert plan.hold_at(0) > 5 * plan.hold_at(plan.steps - 1) > 0
     assert len(plan.look_at) == plan.looks
     assert max(plan.look_at) == plan.steps
+
+
+@pytest.mark.parametrize(
+    ("seen", "reliance_expected"),
+    [
+        pytest.param("nothing", 0.0, id="a model that is blind"),
+        pytest.param("all", 1.0, id="a model that is right"),
+        pytest.param("first half", 0.5, id="a model that sees half"),
+    ],
+)
+def test_a_model_is_relied_on_for_the_share_of_nuclei_not_known_to_be_wrong(seen, reliance_expected):
+    labels = np.zeros((40, 80), np.int32)
+    for number, x in enumerate((4, 24, 44, 64), start=1):
+        labels[10:22, x : x + 12] = number
+    found = {"nothing": 0 * labels, "all": labels, "first half": np.where(labels <= 2, labels, 0)}[seen]
+    lesson = Lesson(
+        name="a",
+        example=0,
+        pixels=np.zeros((1, 40, 80), np.uint8),
+        labels=labels,
+        learned=np.ones((40, 80), bool),
+        held_out=np.zeros((40, 80), bool),
+        prediction=None,
+        changed=np.zeros(0, np.int32),
+        diameter_px=12.0,
+        sha256="",
+    )
+    assert reliance(lesson, found.astype(np.int32)) == pytest.approx(reliance_expected)

@@ -81,7 +81,7 @@ def lesson_ground(lesson: Lesson, seen: Seen, scale: float, patch_px: int, seed:
     truth = np.stack([lesson.labels > 0, distance, _core(distance)]).astype(np.float32)
     targets = np.where(lesson.learned, truth, seen.maps)
     sure = np.abs(2 * seen.maps[0] - 1)
-    held = np.where((sure > SURE) & ~lesson.taught, sure, 0).astype(np.float32)
+    held = np.where((sure > SURE) & ~lesson.taught, sure, 0) * reliance(lesson, seen.labels)
     fields = np.concatenate([lesson.image, targets, lesson.learned[None], held[None]], dtype=np.float32)
     places, weights = _places(lesson, seen.labels, patch_px / scale, np.random.default_rng(seed))
     return Ground(_at_scale(fields, scale), places * scale, weights)
@@ -123,6 +123,18 @@ def unmatched(labels: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[n
     iou = pairs.area / np.maximum(areas_px[index] + other_px[other_index] - pairs.area, 1)
     matched = np.unique(pairs.before[both & (iou >= SAME_IOU)])
     return np.setdiff1d(numbers[numbers > 0], matched)
+
+
+def reliance(lesson: Lesson, found: NDArray[np.int32]) -> float:
+    """How far what the base model sees of a lesson's image can be relied on where nobody looked, 0…1.
+
+    The share of its nuclei that are not known to be wrong. A model that is blind to a kind of image is very sure of
+    the background there, and must not be held to it.
+    """
+    wrong = np.intersect1d(vouched_for(lesson.labels, lesson.taught), unmatched(lesson.labels, found)).size
+    false = np.intersect1d(vouched_for(found, lesson.taught), unmatched(found, lesson.labels)).size
+    not_wrong = np.unique(found[found > 0]).size - false
+    return not_wrong / max(1, not_wrong + wrong)
 
 
 def _places(

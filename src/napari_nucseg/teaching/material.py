@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
+from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.segmentation.size import estimate_diameter
 from napari_nucseg.teaching.ground import lesson_ground, replay_ground
 from napari_nucseg.teaching.guard import Judged, compare
@@ -34,6 +35,8 @@ HELD_OUT = "your corrections, held out"
 REPLAYED_PX = (256, 256)
 REPLAYED_SEEDS = (71, 72)
 """Of made pictures to replay; others than those that models are compared on."""
+WORTH_KEEPING = 0.4
+"""AP50 of the base model from which on a picture is replayed: where it fails there is no skill to keep."""
 MOST_WATCHED_PX = 1_500_000
 """Network pixels that are looked at while it learns; in the end all that is held out is."""
 
@@ -108,7 +111,9 @@ def prepare(
     for page in (*_made(), *(page for r in references if r.name in pinned for page in r.pages)):
         scene = scene_of_page(page, base.card)
         seen = look(base, scene.image, whole(scene.truth.shape), scene.diameter_px, device)
-        replayed.append(replay_ground(scene, seen, canonical / scene.diameter_px, patch_px, len(replayed)))
+        if evaluate([scene.truth], [seen.labels]).ap50 >= WORTH_KEEPING:
+            scale = canonical / scene.diameter_px
+            replayed.append(replay_ground(scene, seen, scale, patch_px, len(replayed)))
         yield
     held_out = yield from _tried(base, HELD_OUT, "held-out", tuple(held), device)
     return Material(tuple(own), tuple(replayed), held_out, tuple(tried))
