@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 pytest.importorskip("napari", reason="the window's tests need napari and Qt: pip install napari-nucseg[test]")
 
 import numpy as np
+from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialogButtonBox, QLineEdit
 
@@ -58,6 +60,29 @@ class User:
     def said(self) -> str:
         """Return the line below the button."""
         return self.widget.form.status.text().replace("\N{NO-BREAK SPACE}", " ")
+
+
+class Hand:
+    """A mouse on the canvas: presses, moves and releases as napari's canvas passes them to the active layer."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self.viewer = viewer
+
+    def draw(self, *points: tuple[float, float]) -> None:
+        """Press at the first point (row, column) of the active layer, drag over the others, release."""
+        layer = self.viewer.layers.selection.active
+        event = SimpleNamespace(type="mouse_press", button=1, is_dragging=True, modifiers=(), position=None)
+        event.position = self._world(layer, points[0])
+        mouse_press_callbacks(layer, event)
+        for point in points[1:]:
+            event.type, event.position = "mouse_move", self._world(layer, point)
+            mouse_move_callbacks(layer, event)
+        event.type = "mouse_release"
+        mouse_release_callbacks(layer, event)
+
+    def _world(self, layer: Labels, point: tuple[float, float]) -> tuple[float, ...]:
+        index = tuple(round(p) for p in layer.world_to_data(self.viewer.dims.point)[:-2])
+        return tuple(layer.data_to_world((*index, *point)))
 
 
 def answer_next_dialog(act: Callable[[QDialog], None], tries: int = 400) -> None:
@@ -121,6 +146,23 @@ def widget(viewer: napari.Viewer, qtbot: QtBot) -> SegmentWidget:
 def user(qtbot: QtBot, widget: SegmentWidget) -> User:
     """Somebody at the mouse."""
     return User(qtbot, widget)
+
+
+@pytest.fixture
+def hand(viewer: napari.Viewer) -> Hand:
+    """Draw on the canvas."""
+    return Hand(viewer)
+
+
+@pytest.fixture
+def click(qtbot: QtBot) -> Callable[[QAbstractButton], None]:
+    """Press and release the left mouse button on a button, once it is visible and enabled."""
+
+    def press(button: QAbstractButton) -> None:
+        qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=TIMEOUT_MS)
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    return press
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from napari.layers import Image, Labels, Points, Shapes
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
-from qtpy.QtCore import Qt
 
 from napari_nucseg._napari.correct_pointer import PREVIEW_LAYER
 from napari_nucseg._napari.correct_tools import ALL_KEYS, EDIT_TOOLS, TRUST_TOOLS
@@ -52,44 +51,6 @@ def corrector(viewer, qtbot):
 def layer(viewer, corrector, drawn):
     viewer.add_image(np.random.default_rng(0).integers(0, 255, drawn.shape, np.uint8), name="cells")
     return viewer.add_labels(drawn.copy(), name="masks")
-
-
-class Hand:
-    """A mouse on the canvas: presses, moves and releases as napari's canvas passes them to the active layer."""
-
-    def __init__(self, viewer):
-        self.viewer = viewer
-
-    def draw(self, *points):
-        layer = self.viewer.layers.selection.active
-        event = SimpleNamespace(type="mouse_press", button=1, is_dragging=True, modifiers=(), position=None)
-        event.position = self._world(layer, points[0])
-        mouse_press_callbacks(layer, event)
-        for point in points[1:]:
-            event.type, event.position = "mouse_move", self._world(layer, point)
-            mouse_move_callbacks(layer, event)
-        event.type = "mouse_release"
-        mouse_release_callbacks(layer, event)
-
-    def _world(self, layer, point):
-        index = tuple(round(p) for p in layer.world_to_data(self.viewer.dims.point)[:-2])
-        return tuple(layer.data_to_world((*index, *point)))
-
-
-@pytest.fixture
-def click(qtbot):
-    """Press and release the left mouse button on a visible, enabled button."""
-
-    def press(button):
-        qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=TIMEOUT_MS)
-        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-    return press
-
-
-@pytest.fixture
-def hand(viewer):
-    return Hand(viewer)
 
 
 def _settle(qtbot, widget):

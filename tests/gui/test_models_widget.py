@@ -51,15 +51,6 @@ def panel(viewer, qtbot, own_models):
     widget.shut()
 
 
-@pytest.fixture
-def click(qtbot):
-    def press(button):
-        qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=TIMEOUT_MS)
-        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-    return press
-
-
 def _item(panel, name):
     everywhere = Qt.MatchFlag.MatchContains | Qt.MatchFlag.MatchRecursive
     return next(item for item in panel.form.tree.findItems("", everywhere, 0) if item.data(0, NAME) == name)

@@ -18,6 +18,7 @@ from qtpy.QtCore import Qt, QTimer
 
 from napari_nucseg._napari import teach_run
 from napari_nucseg._napari.correct_subject import corrections_of
+from napari_nucseg._napari.correct_tools import EDIT_TOOLS
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
 from napari_nucseg._napari.teach_folder import runs_dir, unfinished_runs
 from napari_nucseg._napari.teach_text import NO_NUCLEUS, NOTHING_CORRECTED, NOTHING_REVIEWED, ONLY_CHECKED
@@ -28,6 +29,7 @@ from napari_nucseg.nuclei.trust import Trust
 
 TIMEOUT_MS = 120_000
 REAL_TIMEOUT_MS = 500_000
+TOOLS = {tool.name: tool for tool in EDIT_TOOLS}
 CHILD = (sys.executable, str(Path(__file__).with_name("scripted_child.py")))
 HELD_OUT = {
     "name": "your corrections, held out",
@@ -115,15 +117,6 @@ def open_teacher(viewer, qtbot):
 @pytest.fixture
 def teacher(open_teacher, scripted):
     return open_teacher()
-
-
-@pytest.fixture
-def click(qtbot):
-    def press(button):
-        qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=TIMEOUT_MS)
-        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
-
-    return press
 
 
 def _ready(qtbot, widget):
@@ -424,12 +417,12 @@ def test_the_window_lives_while_a_child_trains(qtbot, teacher, scripted, layer, 
     teacher.controller.cancel()
 
 
-def test_the_whole_loop(qtbot, user, viewer, open_teacher, nuclei, largest, click):
+def test_the_whole_loop(qtbot, user, viewer, open_teacher, nuclei, largest, click, hand):
     """Open, segment, correct, mark as reviewed, teach with the real child, look at the judgement, segment again."""
     viewer.add_image(nuclei, name="cells")
     layer = user.segment()
     _, corrector = viewer.window.add_plugin_dock_widget("napari-nucseg", "Correct nuclei")
-    layer.data_setitem(np.nonzero(layer.data == largest(layer.data)), 0)
+    _split_and_merge(corrector, hand, layer, largest)
     layer.data_setitem(tuple(np.mgrid[100:112, 20:32].reshape(2, -1)), int(layer.data.max()) + 1)
     click(corrector.form.whole)
     corrected = layer.data.copy()
@@ -451,6 +444,22 @@ def test_the_whole_loop(qtbot, user, viewer, open_teacher, nuclei, largest, clic
     qtbot.waitUntil(lambda: "segmented again" in teacher.form.status.text(), timeout=TIMEOUT_MS)
     np.testing.assert_array_equal(layer.data, corrected)
     corrector.shut()
+
+
+def _split_and_merge(corrector, hand, layer, largest):
+    """Cut the largest nucleus along its middle row, then the next largest, whose halves are joined again."""
+    cut = []
+    corrector.controller.take(TOOLS["split"])
+    for _ in range(2):
+        n_nuclei = np.unique(layer.data).size
+        rows, columns = np.nonzero(layer.data == largest(layer.data))
+        row, left, right = rows.mean(), columns.min(), columns.max()
+        hand.draw((row, left - 3), (row, (left + right) / 2), (row, right + 3))
+        assert np.unique(layer.data).size == n_nuclei + 1, corrector.form.status.text()
+        cut.append([(np.quantile(rows, q), (left + right) / 2) for q in (0.2, 0.8)])
+    corrector.controller.take(TOOLS["merge"])
+    hand.draw(*cut[-1])
+    assert np.unique(layer.data).size == n_nuclei
 
 
 def _no_estimate(model, device):
