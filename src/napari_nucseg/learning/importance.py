@@ -66,7 +66,9 @@ def measure_importance(
         image, foreground, distance = patch.float().div(255).split((3, 1, 1), dim=1)
         targets = torch.cat([foreground, distance, core_of(distance)], dim=1)
         losses = map_losses(network(image), targets)
-        gradients = torch.autograd.grad(sum(losses.values()), list(parameters.values()))  # type: ignore[arg-type]
+        loss = torch.stack(list(losses.values())).sum()
+        # a shallow use of a deep encoder leaves layers without a part in it: their gradient is 0
+        gradients = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)
         for name, gradient in zip(parameters, gradients, strict=True):
             squares[name] += gradient.square().reshape(len(gradient), -1).mean(1)
     total = sum(float(squares[name].mean()) * p.numel() for name, p in parameters.items())
