@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
+    from napari_nucseg.teaching.blend import Blend
     from napari_nucseg.teaching.examples import Lessons
 
 JOB, RESULT, PREVIEW, CHECKPOINT = "job.json", "result.json", "preview.npy", "checkpoint.safetensors"
@@ -81,23 +83,14 @@ def finetune_steps(
     """
     tell = Teller(job)
     yield tell("reading", message="Reading the examples.")
-    base = load_model(job.model)
-    if job.threads:
-        torch.set_num_threads(job.threads)
-    device = choose_device(job.device, job.precision)
-    path = job.folder / f"{job.name}{SUFFIX}"
-    _check_place(path, base)
-    with written_whole(job.folder / JOB) as part:
-        part.write_text(job.model_dump_json(indent=1), encoding="utf8")
+    base, device, path = _prepared(job)
+    _write(job.folder / JOB, job)
     lessons = read_examples(job)
-    for problem in lessons.problems:
-        yield tell("reading", message=problem)
     warnings = (*warnings_of(lessons.lessons), *picked_by_error(lessons.lessons))
-    for warning in warnings:
-        yield tell("reading", message=warning)
+    for said in (*lessons.problems, *warnings):
+        yield tell("reading", message=said)
     yield tell("checking the old model")
-    plan = plan_of(job)
-    pinned = [place.name for place in job.pinned]
+    plan, pinned = plan_of(job), [place.name for place in job.pinned]
     looking = prepare(base, lessons, reference_images(job.pinned), pinned, plan.patch_px, device)
     material = yield from told_as(looking, lambda _: tell("checking the old model"))
     learner = Learner(base, material.own, material.replayed, plan, device, job.seed)
@@ -110,7 +103,25 @@ def finetune_steps(
     yield tell("saving", learner.step)
     card = taught_card(base, job, plan, lessons, blend, course.rows, warnings)
     save_model(path, card, blend.network, base.size_head, base.importance)
-    result = FinetuneResult(
+    result = _result(path, blend, lessons, warnings, tell.seconds)
+    _write(job.folder / RESULT, result)
+    return result
+
+
+def _prepared(job: FinetuneJob) -> tuple[Model, Device, Path]:
+    """Return the base model, where to learn, and the file of the new model."""
+    base = load_model(job.model)
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    path = job.folder / f"{job.name}{SUFFIX}"
+    _check_place(path, base)
+    return base, choose_device(job.device, job.precision), path
+
+
+def _result(
+    path: Path, blend: Blend, lessons: Lessons, warnings: tuple[str, ...], seconds: float
+) -> FinetuneResult:
+    return FinetuneResult(
         model=path,
         verdict=blend.verdict,
         words=blend.words,
@@ -118,11 +129,13 @@ def finetune_steps(
         examples=lessons.uses,
         warnings=warnings,
         blend=blend.share,
-        seconds=tell.seconds,
+        seconds=seconds,
     )
-    with written_whole(job.folder / RESULT) as part:
-        part.write_text(result.model_dump_json(indent=1), encoding="utf8")
-    return result
+
+
+def _write(path: Path, content: FinetuneJob | FinetuneResult) -> None:
+    with written_whole(path) as part:
+        part.write_text(content.model_dump_json(indent=1), encoding="utf8")
 
 
 def _check_place(path: Path, base: Model) -> None:
