@@ -29,7 +29,7 @@ from napari_nucseg._napari.correct_tools import (
 )
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.layer_choice import LabelsLayerChoice
-from napari_nucseg._napari.rows import add_row, form_rows
+from napari_nucseg._napari.rows import add_row, form_rows, tipped_button
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -54,27 +54,27 @@ class CorrectForm(QWidget):
         self.overwrite.setToolTip("Off: a new outline takes only pixels that belong to no nucleus.")
         self.status = _lines(2)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.view = _button("View", f"All that is in view is reviewed ({VIEW_KEY}).")
-        self.whole = _button("All", "The whole image is reviewed.")
-        self.unmark = _button("Clear", "Nothing of the image is reviewed or ignored.")
+        self.view = tipped_button("View", f"All that is in view is reviewed ({VIEW_KEY}).")
+        self.whole = tipped_button("All", "The whole image is reviewed.")
+        self.unmark = tipped_button("Clear", "Nothing of the image is reviewed or ignored.")
         self.reviewed = QLabel()
         self.changes_title = QLabel(wordWrap=True)
         self.changes = QListWidget()
         self.changes.setFixedHeight(LIST_HEIGHT_PX)
         self.changes.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.changes.setToolTip("Click to look at a change.")
-        self.previous = _button("◀", f"Previous doubtful nucleus ({PREVIOUS_KEY.replace('-', '+')}).")
-        self.next = _button(
+        self.previous = tipped_button("◀", f"Previous doubtful nucleus ({PREVIOUS_KEY.replace('-', '+')}).")
+        self.next = tipped_button(
             "Next ▶", f"Next doubtful nucleus ({NEXT_KEY}). The first time, nuclei are ranked."
         )
-        self.checked = _button(
+        self.checked = tipped_button(
             "✓ Checked", f"This nucleus is right, as it is now; on to the next ({CHECKED_KEY})."
         )
         self.review = QLabel(wordWrap=True)
-        self.save = _button(
+        self.save = tipped_button(
             "Save corrections…", "Image, labels and what was reviewed, as a folder to teach from."
         )
-        self.open = _button("Open…", "Open corrections that were saved.")
+        self.open = tipped_button("Open…", "Open corrections that were saved.")
         self.banner, self.banner_text, self.restore, self.discard = _make_banner()
         self.body = self._make_body()
         column = DockColumn([self.banner, self.empty, self.body, self._make_files()])
@@ -162,12 +162,6 @@ class CorrectForm(QWidget):
         return files
 
 
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button
-
-
 def _lines(number: int) -> QLabel:
     """Label that keeps room for some lines, so that nothing below it jumps when its text changes."""
     label = QLabel(wordWrap=True, alignment=Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
@@ -176,7 +170,7 @@ def _lines(number: int) -> QLabel:
 
 
 def _tool_button(tool: Tool) -> QPushButton:
-    button = _button(tool.title, f"{tool.hint} ({tool.key_text})")
+    button = tipped_button(tool.title, f"{tool.hint} ({tool.key_text})")
     button.setCheckable(True)
     return button
 
@@ -187,8 +181,8 @@ def _make_banner() -> tuple[QFrame, QLabel, QPushButton, QPushButton]:
     banner.setObjectName("nucseg-banner")
     banner.setStyleSheet("#nucseg-banner { border: 1px solid #ffd166; border-radius: 4px; }")
     text = _lines(2)
-    restore = _button("Restore", "Open these edits as a layer of their own.")
-    discard = _button("Discard", "Throw these edits away for good.")
+    restore = tipped_button("Restore", "Open these edits as a layer of their own.")
+    discard = tipped_button("Discard", "Throw these edits away for good.")
     column = QVBoxLayout(banner)
     column.setContentsMargins(6, 6, 6, 6)
     row = QHBoxLayout()

@@ -12,7 +12,6 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QLineEdit,
-    QPushButton,
     QTreeWidget,
     QTreeWidgetItem,
     QWidget,
@@ -21,6 +20,7 @@ from qtpy.QtWidgets import (
 from napari_nucseg._napari.comparison_table import ComparisonTable
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.question_strip import QuestionStrip
+from napari_nucseg._napari.rows import tipped_button
 
 if TYPE_CHECKING:
     from napari_nucseg._napari.models_controller import Family
@@ -41,13 +41,15 @@ class ModelsForm(QWidget):
         self.details = QLabel(wordWrap=True)
         self.details.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.table = ComparisonTable()
-        self.use = _button("Use from now on", "“Automatic” stands for this model then.")
-        self.back = _button("Go back", "Back to the model that was used before.")
-        self.rename = _button("Rename…", "Models that were taught from it still know it.")
-        self.compare = _button("Compare…", "Choose two models (Ctrl+click) and try both on the same images.")
-        self.export = _button("Export…", "Save the model as a file, to take it elsewhere.")
-        self.install = _button("Import…", "Add a model file to your models.")
-        self.delete = _button("Delete…", "Delete a model of your own, after asking.")
+        self.use = tipped_button("Use from now on", "“Automatic” stands for this model then.")
+        self.back = tipped_button("Go back", "Back to the model that was used before.")
+        self.rename = tipped_button("Rename…", "Models that were taught from it still know it.")
+        self.compare = tipped_button(
+            "Compare…", "Choose two models (Ctrl+click) and try both on the same images."
+        )
+        self.export = tipped_button("Export…", "Save the model as a file, to take it elsewhere.")
+        self.install = tipped_button("Import…", "Add a model file to your models.")
+        self.delete = tipped_button("Delete…", "Delete a model of your own, after asking.")
         self.new_name = QLineEdit()
         self.renaming = self._make_renaming()
         self.question = QuestionStrip()
@@ -157,9 +159,3 @@ def _tree() -> QTreeWidget:
     for column in (1, 2):
         header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
     return tree
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button

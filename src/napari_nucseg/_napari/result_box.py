@@ -6,9 +6,10 @@ from math import pi
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QGroupBox, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QGroupBox, QVBoxLayout, QWidget
 
 from napari_nucseg._napari.parameter_form import OptionalIntSlider, SettingsForm
+from napari_nucseg._napari.rows import tipped_button
 from napari_nucseg.nuclei.decoding import DecodingSettings
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ class ResultBox(QWidget):
         super().__init__(parent)
         self._standard = DecodingSettings()
         self.form = SettingsForm(DecodingSettings, SLIDERS)
-        self.defaults = _button("Defaults", "Back to the settings that serve the model best.")
-        self.table = _button(
+        self.defaults = tipped_button("Defaults", "Back to the settings that serve the model best.")
+        self.table = tipped_button(
             "Save table (CSV)…", "Label, area, centroid and mean intensity of every nucleus."
         )
-        self.python = _button("Copy as Python", "Python that repeats this segmentation.")
-        self.methods = _button(
+        self.python = tipped_button("Copy as Python", "Python that repeats this segmentation.")
+        self.methods = tipped_button(
             "Copy methods text", "Sentences for a methods section: model, settings, citations."
         )
         column = QVBoxLayout(self)
@@ -75,9 +76,3 @@ class ResultBox(QWidget):
     def _reset(self) -> None:
         self.form.set_values(self._standard)
         self._tell()
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button

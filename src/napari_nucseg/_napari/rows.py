@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from qtpy.QtWidgets import QComboBox, QFormLayout, QSizePolicy
-
-if TYPE_CHECKING:
-    from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from superqt import QCollapsible
 
 LABEL_WIDTH_PX = 72
 
@@ -40,3 +36,31 @@ def let_grow(combo: QComboBox) -> None:
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(8)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+def tipped_button(text: str, tip: str) -> QPushButton:
+    """Button with a tooltip."""
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    return button
+
+
+def running_row(progress: QWidget, cancel: QWidget) -> QWidget:
+    """Progress bar with the button that cancels beside it."""
+    running = QWidget()
+    row = QHBoxLayout(running)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addWidget(progress, stretch=1)
+    row.addWidget(cancel)
+    return running
+
+
+def folded(content: QWidget) -> QCollapsible:
+    """Advanced settings, folded away until somebody wants them."""
+    advanced = QCollapsible("Advanced settings", expandedIcon="▾", collapsedIcon="▸")
+    advanced.setDuration(0)
+    advanced.layout().setContentsMargins(0, 0, 0, 0)
+    advanced.content().layout().setContentsMargins(0, 4, 0, 0)
+    advanced.addWidget(content)
+    advanced.collapse(animate=False)
+    return advanced

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from napari_nucseg._napari.diameter_choice import DiameterChoice
 from napari_nucseg._napari.dock_column import DockColumn
@@ -22,12 +20,13 @@ from napari_nucseg._napari.layer_choice import ImageLayerChoice
 from napari_nucseg._napari.model_choice import ModelChoice
 from napari_nucseg._napari.parameter_form import SettingsForm
 from napari_nucseg._napari.result_box import ResultBox
-from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
+from napari_nucseg._napari.rows import add_row, folded, form_rows, growing_combo, running_row
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY_TEXT
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from superqt import QCollapsible
 
 EMPTY_STATE = "Open an image first:\nFile ▸ Open Sample ▸ NucSeg"
 ADVANCED = ("precision", "tile_px", "batch_size")
@@ -58,7 +57,7 @@ class SegmentForm(QWidget):
         self.progress = QProgressBar()
         self.progress.setRange(0, 100)
         self.cancel = QPushButton("Cancel")
-        self.running = self._make_running_row()
+        self.running = running_row(self.progress, self.cancel)
         self.status = QLabel(wordWrap=True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.result = ResultBox()
@@ -99,21 +98,7 @@ class SegmentForm(QWidget):
         add_row(device, "Device", self.device)
         column.addLayout(device)
         column.addWidget(self.advanced_form)
-        advanced = QCollapsible("Advanced settings", expandedIcon="▾", collapsedIcon="▸")
-        advanced.setDuration(0)
-        advanced.layout().setContentsMargins(0, 0, 0, 0)
-        advanced.content().layout().setContentsMargins(0, 4, 0, 0)
-        advanced.addWidget(content)
-        advanced.collapse(animate=False)
-        return advanced
-
-    def _make_running_row(self) -> QWidget:
-        running = QWidget()
-        row = QHBoxLayout(running)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.progress, stretch=1)
-        row.addWidget(self.cancel)
-        return running
+        return folded(content)
 
     def _lay_out(self) -> None:
         column = DockColumn([self.empty, self.choices, self.run, self.running, self.status, self.result])

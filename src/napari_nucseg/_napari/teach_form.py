@@ -24,7 +24,7 @@ from superqt import QCollapsible, QLabeledDoubleSlider
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.model_choice import ModelChoice
 from napari_nucseg._napari.question_strip import QuestionStrip
-from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
+from napari_nucseg._napari.rows import add_row, folded, form_rows, growing_combo, running_row, tipped_button
 from napari_nucseg._napari.teach_outcome import Outcome
 from napari_nucseg._napari.teach_plot import TeachPlot
 from napari_nucseg._napari.teach_rows import SourceList
@@ -57,7 +57,7 @@ class TeachForm(QWidget):
         self.title.setStyleSheet("font-weight: bold;")
         self.examples = SourceList()
         self.nothing = QLabel(NOTHING_CORRECTED, wordWrap=True)
-        self.add_folder = _button(
+        self.add_folder = tipped_button(
             "Add folder…", "Corrections that were saved, a folder that was worked through, or a dataset."
         )
         self.model = ModelChoice()
@@ -68,7 +68,7 @@ class TeachForm(QWidget):
             self._preset_group.addButton(button)
         self.presets["standard"].setChecked(True)
         self.keep = _keep_slider()
-        self.pin = _button(
+        self.pin = tipped_button(
             "Keep good on this…", "Images with nuclei on which the new model must be as good as the old one."
         )
         self.pinned = SourceList()
@@ -87,9 +87,9 @@ class TeachForm(QWidget):
         self.status = QLabel(wordWrap=True)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.progress = QProgressBar()
-        self.cancel = _button("Cancel", "Stops at once; you may keep the best so far.")
+        self.cancel = tipped_button("Cancel", "Stops at once; you may keep the best so far.")
         self.plot = TeachPlot()
-        self.running = self._make_running()
+        self.running = running_row(self.progress, self.cancel)
         self.outcome = Outcome()
         self.choices = self._make_choices()
         self._lay_out()
@@ -212,31 +212,11 @@ class TeachForm(QWidget):
             "Seed": self.seed,
         }.items():
             add_row(rows, label, field)
-        advanced = QCollapsible("Advanced settings", expandedIcon="▾", collapsedIcon="▸")
-        advanced.setDuration(0)
-        advanced.layout().setContentsMargins(0, 0, 0, 0)
-        advanced.content().layout().setContentsMargins(0, 4, 0, 0)
-        advanced.addWidget(content)
-        advanced.collapse(animate=False)
-        return advanced
-
-    def _make_running(self) -> QWidget:
-        running = QWidget()
-        row = QHBoxLayout(running)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.progress, stretch=1)
-        row.addWidget(self.cancel)
-        return running
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button
+        return folded(content)
 
 
 def _preset_button(preset: str) -> QPushButton:
-    button = _button(preset.capitalize(), PRESET_TIPS[preset])
+    button = tipped_button(preset.capitalize(), PRESET_TIPS[preset])
     button.setCheckable(True)
     button.setMinimumHeight(2 * button.fontMetrics().lineSpacing() + 10)
     return button

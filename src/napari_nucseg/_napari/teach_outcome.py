@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGroupBox, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGroupBox, QLabel, QVBoxLayout, QWidget
 
 from napari_nucseg._napari.comparison_table import ComparisonTable, colours_of
+from napari_nucseg._napari.rows import tipped_button
 from napari_nucseg._napari.teach_text import SIGNS, advice, headline
 from napari_nucseg.teaching.progress import Verdict
 
@@ -26,13 +27,15 @@ class Outcome(QGroupBox):
         self.table = ComparisonTable()
         self.words = QLabel(wordWrap=True)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.use = _button("Use from now on", "Takes the place of the model that “Automatic” stands for.")
-        self.use_anyway = _button("Use anyway…", "Take the new model up although it did not pass.")
-        self.resegment = _button(
+        self.use = tipped_button(
+            "Use from now on", "Takes the place of the model that “Automatic” stands for."
+        )
+        self.use_anyway = tipped_button("Use anyway…", "Take the new model up although it did not pass.")
+        self.resegment = tipped_button(
             "Re-segment this image",
             "Find the nuclei again with the new model. Reviewed and edited nuclei stay as they are.",
         )
-        self.again = _button("Teach again…", "Back to the examples.")
+        self.again = tipped_button("Teach again…", "Back to the examples.")
         self.use.setMinimumHeight(34)
         self.use.setStyleSheet("font-weight: bold;")
         column = QVBoxLayout(self)
@@ -85,9 +88,3 @@ class Outcome(QGroupBox):
         if self._result is not None:
             verdict = Verdict.UNSURE if self._result.warnings else self._result.verdict
             self.headline.setStyleSheet(f"font-weight: bold; color: {self._colours[verdict]};")
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button

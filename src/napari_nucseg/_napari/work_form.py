@@ -12,12 +12,12 @@ from qtpy.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QProgressBar,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_nucseg._napari.dock_column import DockColumn
+from napari_nucseg._napari.rows import running_row, tipped_button
 from napari_nucseg.jobs.worklist import Status
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ class WorkForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.empty = QLabel(EMPTY_STATE, alignment=Qt.AlignmentFlag.AlignCenter)
-        self.choose = _button(
+        self.choose = tipped_button(
             "Choose images…", "A folder of images, or of a dataset (DSB2018, Lizard, CPM, …)."
         )
-        self.output = _button(
+        self.output = tipped_button(
             "Save in…", "Where corrections are saved. By default in a folder beside the images."
         )
         self.places = QLabel(wordWrap=True)
@@ -46,16 +46,18 @@ class WorkForm(QWidget):
         self.items = QListWidget()
         self.items.setMinimumHeight(LIST_HEIGHT_PX)
         self.items.setToolTip("○ untouched   ◔ segmented   ◑ in work   ● done. Click to open.")
-        self.previous = _button("◀ Previous", "Save, and open the image before.")
-        self.next = _button("Next ▶", "Save, and open the image after.")
-        self.done = _button("✓ Done, next", "Mark this image as done, save, and open the next that is not.")
-        self.segment = _button(
+        self.previous = tipped_button("◀ Previous", "Save, and open the image before.")
+        self.next = tipped_button("Next ▶", "Save, and open the image after.")
+        self.done = tipped_button(
+            "✓ Done, next", "Mark this image as done, save, and open the next that is not."
+        )
+        self.segment = tipped_button(
             "Segment all remaining", "Finds nuclei in all untouched images, in the background."
         )
         self.progress = QProgressBar()
-        self.cancel = _button("Cancel", "Stops; what is finished stays.")
+        self.cancel = tipped_button("Cancel", "Stops; what is finished stays.")
         self.status = QLabel(wordWrap=True)
-        self.running = self._make_running()
+        self.running = running_row(self.progress, self.cancel)
         self.body = self._make_body()
         column = DockColumn([self._make_top(), self.empty, self.body, self.status])
         outer = QVBoxLayout(self)
@@ -124,22 +126,8 @@ class WorkForm(QWidget):
         column.addWidget(self.running)
         return body
 
-    def _make_running(self) -> QWidget:
-        running = QWidget()
-        row = QHBoxLayout(running)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.progress, stretch=1)
-        row.addWidget(self.cancel)
-        return running
-
 
 def _in_words(item: WorkItem) -> str:
     if item.missing:
         return f"– {item.name} (no longer there)"
     return f"{'⚠' if item.error else SIGNS[item.status]} {item.name}"
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    return button
