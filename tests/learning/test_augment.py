@@ -48,6 +48,8 @@ def test_image_and_targets_are_warped_together(settings):
     [
         {"p_gamma": 1},
         {"p_color": 1},
+        {"p_shuffle": 1},
+        {"p_shade": 1},
         {"p_clahe": 1},
         {"p_jpeg": 1},
         {"p_noise": 1},
@@ -76,3 +78,14 @@ def test_each_setting_changes_the_images_and_is_repeatable(settings):
     torch.testing.assert_close(image, views[1][0], rtol=0, atol=0)
     geometry = {"p_elastic", "rotate", "flip", "scale_jitter"}
     assert torch.allclose(warped, targets) != bool(geometry & settings.keys())
+
+
+@pytest.mark.parametrize("background", [pytest.param(10, id="dark"), pytest.param(240, id="bright")])
+def test_shading_changes_nuclei_and_leaves_the_background(background):
+    fields = torch.full((8, 5, 96, 96), background, dtype=torch.uint8)
+    fields[:, :, 30:60, 30:60] = 125
+    plain = fields[:, :3] / 255
+    torch.manual_seed(0)
+    image, _ = Augmenter(AugmentSettings(**{**NONE, "crop_px": 96, "p_shade": 1}))(fields)
+    change = (image - plain).abs().mean(1)
+    assert change[:, 30:60, 30:60].mean() > 5 * change[:, :30].mean()

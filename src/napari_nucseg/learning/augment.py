@@ -38,6 +38,10 @@ class AugmentSettings(BaseModel):
     stain: float = Field(
         0.25, ge=0, description="Spread of random gains in optical density, channel by channel."
     )
+    shade: float = Field(
+        0.5, ge=0, description="Spread of the natural log of a gain that changes slowly across the crop."
+    )
+    shade_grid_px: int = Field(96, ge=8, description="Distance over which this gain changes.")
     noise: float = Field(0.06, ge=0, description="Largest standard deviation of Gaussian noise.")
     blur_sigma_px: tuple[float, float] = (0.3, 1.8)
     clahe_clip: tuple[float, float] = Field(
@@ -45,6 +49,8 @@ class AugmentSettings(BaseModel):
     )
     jpeg_quality: tuple[float, float] = Field((40.0, 95.0), description="Qualities of JPEG compression.")
     p_elastic: float = Field(0.0, ge=0, le=1)
+    p_shuffle: float = Field(0.0, ge=0, le=1, description="Colour channels exchanged: brown stains, other dyes.")
+    p_shade: float = Field(0.0, ge=0, le=1)
     p_gamma: float = Field(0.5, ge=0, le=1)
     p_color: float = Field(0.4, ge=0, le=1, description="Brightness, contrast, saturation and hue together.")
     p_clahe: float = Field(0.0, ge=0, le=1)
@@ -63,6 +69,7 @@ class Augmenter(nn.Module):
         self.settings = settings
         s = settings
         steps = (
+            (s.p_shuffle, K.RandomChannelShuffle(p=s.p_shuffle)),
             (s.p_clahe, K.RandomClahe(s.clahe_clip, p=s.p_clahe)),
             (s.p_gamma, K.RandomGamma(gamma=s.gamma, gain=(1.0, 1.0), p=s.p_gamma)),
             (s.p_color, K.ColorJiggle(s.brightness, s.contrast, s.saturation, s.hue, p=s.p_color)),
@@ -84,7 +91,7 @@ class Augmenter(nn.Module):
     def view(self, fields: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw one random view of patches (B, 3 + K, P, P) uint8: images (B, 3, C, C) and other fields (B, K, C, C)."""
         warped = warp(fields.float() / 255, self.settings)
-        image = self._add_noise(self._recolour(self._restain(warped[:, :3])))
+        image = self._add_noise(self._recolour(self._shade(self._restain(warped[:, :3]))))
         return self._compress(image) if self.settings.p_jpeg else image, warped[:, 3:]
 
     def _recolour(self, image: torch.Tensor) -> torch.Tensor:
@@ -102,6 +109,17 @@ class Augmenter(nn.Module):
         gray = (image[:, :1] == image[:, 1:]).flatten(1).all(1).view(-1, 1, 1, 1)
         gains = torch.where(gray, torch.ones_like(gains), gains)  # grey images stay grey
         return (image + 1 / 255).pow(gains).clamp(0, 1)
+
+    def _shade(self, image: torch.Tensor) -> torch.Tensor:
+        """Weaken nuclei here and strengthen them there: by their light, or by what they absorb of a bright field."""
+        s = self.settings
+        if not s.p_shade:
+            return image
+        n, _, side, _ = image.shape
+        shaded = torch.rand(n, 1, 1, 1, device=image.device) < s.p_shade
+        gain = torch.exp(s.shade * _smooth_noise(n, 1, side, s.shade_grid_px, image.device) * shaded)
+        bright = image.mean(dim=(1, 2, 3), keepdim=True) > 0.5
+        return torch.where(bright, 1 - (1 - image) * gain, image * gain).clamp(0, 1)
 
     def _add_noise(self, image: torch.Tensor) -> torch.Tensor:
         n = image.shape[0]
@@ -145,9 +163,13 @@ def _bend(n: int, side: int, settings: AugmentSettings, device: torch.device) ->
     Added to the grid of the other warps, so pixels are interpolated once; kornia's elastic transform would do it
     a second time, and blur a field of noise at full size for it.
     """
-    crop_px = settings.crop_px
-    knots = crop_px // settings.elastic_grid_px + 3
     bent = torch.rand(n, 1, 1, 1, device=device) < settings.p_elastic
-    shifts = torch.randn(n, 2, knots, knots, device=device) * settings.elastic_px * 2 / side * bent
-    smooth = F.interpolate(shifts, size=(crop_px, crop_px), mode="bicubic", align_corners=True)
-    return smooth.permute(0, 2, 3, 1)
+    shifts = _smooth_noise(n, 2, settings.crop_px, settings.elastic_grid_px, device)
+    return (shifts * settings.elastic_px * 2 / side * bent).permute(0, 2, 3, 1)
+
+
+def _smooth_noise(n: int, channels: int, side: int, grid_px: int, device: torch.device) -> torch.Tensor:
+    """Standard normal numbers at the knots of a grid, bicubic between them: (N, channels, side, side)."""
+    knots = side // grid_px + 3
+    noise = torch.randn(n, channels, knots, knots, device=device)
+    return F.interpolate(noise, size=(side, side), mode="bicubic", align_corners=True)
