@@ -1,16 +1,22 @@
-"""*My models* in a real window: descent, the default and the way back, rename, copies, deleting after asking."""
+"""*My models* in a real window: descent, the default and the way back, rename, copies, deleting, comparing."""
 
 from __future__ import annotations
+
+import shutil
 
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.models_form import NAME
+from napari_nucseg.data.sample_data import SAMPLES
+from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.installing import install_model
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, TeachingRecord
 from napari_nucseg.network.model_file import find_model, list_models, load_model, save_model
 from napari_nucseg.network.preferred import prefer, preferred_model
+from napari_nucseg.nuclei.trust import Trust
 
 TIMEOUT_MS = 120_000
 RECORD = TeachingRecord(
@@ -59,6 +65,11 @@ def _item(panel, name):
 def _choose(panel, *names):
     panel.form.tree.clearSelection()
     panel.form.choose(list(names))
+
+
+def _overwrite_weights(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:-1000] + b"\xff" * 1000)  # 0xffff is a NaN in float16
 
 
 def test_children_stand_below_their_parent_with_score_and_date(panel):
@@ -135,3 +146,90 @@ def test_an_import_that_is_no_model_is_said(qtbot, panel, click, answer, choose,
     answer(choose(tmp_path / "broken.safetensors"))
     click(panel.form.install)
     qtbot.waitUntil(lambda: panel.form.status.text().startswith("⚠"), timeout=TIMEOUT_MS)
+
+
+class TestComparing:
+    def test_layers_are_compared_on_by_their_names(self, qtbot, viewer, panel, click):
+        """The bundled model against one that learned nothing; what nobody looked at is left out, and said."""
+        made = synthetic_fluorescence((192, 192), seed=3, diameter_px=24)
+        viewer.add_image(made.image, name="cells")
+        corrections_of(viewer.add_labels(made.labels, name="cells nuclei")).trust[:] = Trust.REVIEWED
+        corrections_of(viewer.add_labels(made.labels, name="unseen"))
+        _compare(panel, click, "nuclei-unet", "tiny")
+        _until_compared(qtbot, panel)
+        name, old, new, change = panel.form.table.cells()[4:]
+        assert name.startswith("Cells nuclei\n")
+        assert float(old) > 0.5 > float(new)
+        assert change.startswith("✗ worse")
+        said = panel.form.details.text()
+        assert "nuclei-unet (old) and tiny (new)" in said
+        assert "unseen" in said.splitlines()[1]
+        assert not panel.form.running.isVisible()
+
+    def test_a_folder_is_asked_for_where_there_are_no_layers(
+        self, qtbot, panel, click, answer, choose, real_images
+    ):
+        answer(choose(real_images))
+        _compare(panel, click, "tiny", "tiny-2")
+        _until_compared(qtbot, panel)
+        name, old, new, change = panel.form.table.cells()[4:]
+        assert name.startswith("Stage1_train\n")
+        assert old == new, "their weights are the same"
+        assert "not enough evidence" in change
+
+    def test_cancelled_half_way(self, qtbot, panel, click, answer, choose, real_images):
+        answer(choose(real_images))
+        _compare(panel, click, "tiny", "tiny-2")
+        assert not panel.form.compare.isEnabled()
+        qtbot.waitUntil(lambda: "(2 of 3)" in panel.form.status.text(), timeout=TIMEOUT_MS)
+        click(panel.form.cancel)
+        qtbot.waitUntil(lambda: not panel.controller.comparing, timeout=TIMEOUT_MS)
+        assert panel.form.status.text().startswith("Cancelled")
+        assert panel.form.compare.isEnabled()
+        assert not panel.form.running.isVisible()
+        assert not panel.form.table.isVisible()
+
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            pytest.param(lambda path: path.write_bytes(path.read_bytes()[:-1000]), id="cut short"),
+            pytest.param(lambda path: path.write_bytes(b"no model"), id="no model"),
+            pytest.param(_overwrite_weights, id="weights that are no numbers"),
+        ],
+    )
+    def test_a_damaged_model_is_named(self, qtbot, panel, click, answer, choose, real_images, spoil):
+        spoil(find_model("tiny-2"))
+        answer(choose(real_images))
+        _compare(panel, click, "tiny", "tiny-2")
+        qtbot.waitUntil(lambda: panel.form.status.text().startswith("⚠"), timeout=TIMEOUT_MS)
+        assert "tiny-2" in panel.form.status.text()
+        qtbot.waitUntil(lambda: not panel.form.running.isVisible(), timeout=TIMEOUT_MS)
+        assert not panel.form.table.isVisible()
+
+    def test_images_without_nuclei_are_said(self, qtbot, viewer, panel, click):
+        made = synthetic_fluorescence((96, 96), seed=3)
+        viewer.add_image(made.image)
+        corrections_of(viewer.add_labels(made.labels, name="unseen"))
+        _compare(panel, click, "tiny", "tiny-2")
+        qtbot.waitUntil(lambda: panel.form.status.text().startswith("⚠"), timeout=TIMEOUT_MS)
+        assert "compared on unseen: " in panel.form.status.text()
+
+
+@pytest.fixture
+def real_images(test_data, tmp_path):
+    """Return a dataset of three real images."""
+    names = next(sample.image_ids for sample in SAMPLES if len(sample.image_ids) > 2)[:3]
+    for name in names:
+        shutil.copytree(
+            test_data / "dsb2018" / "stage1_train" / name, tmp_path / "real" / "stage1_train" / name
+        )
+    return tmp_path / "real" / "stage1_train"
+
+
+def _compare(panel, click, old, new):
+    _choose(panel, old, new)
+    click(panel.form.compare)
+
+
+def _until_compared(qtbot, panel):
+    qtbot.waitUntil(lambda: len(panel.form.table.cells()) > 4, timeout=TIMEOUT_MS)

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_nucseg._napari.models_compare import compare_steps
 from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.teach_examples import Examples
 from napari_nucseg._napari.teach_folder import delete_run, runs_dir
-from napari_nucseg._napari.teach_run import save_sources
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.errors import NucSegError
 from napari_nucseg.network.choices import read_choices
 from napari_nucseg.network.places import models_dir
-from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from napari.components import ViewerModel
 
-    from napari_nucseg._napari.teach_examples import Collected
+    from napari_nucseg._napari.models_compare import Compared
     from napari_nucseg.network.lineage import Descent
-    from napari_nucseg.teaching.progress import Comparison
 
 
 @dataclass(frozen=True)
@@ -42,25 +39,28 @@ class Family:
 class ModelsController(QObject):
     """Acts on models, one thing at a time, off the GUI thread: asking for them loads torch.
 
-    Signals: ``listed(Family)``; ``said(str)`` what was done; ``compared(old, new, comparisons)``; ``failed(str)``.
+    Signals: ``listed(Family)``; ``said(str)`` what was done or goes on; ``compared(Compared)`` and,
+    whatever came of it, ``comparing_ended()``; ``failed(str)``.
     """
 
     listed = Signal(object)
     said = Signal(str)
-    compared = Signal(str, str, object)
+    compared = Signal(object)
+    comparing_ended = Signal()
     failed = Signal(str)
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._examples = Examples(viewer)
-        self._pair = ("", "")
+        self._cancelled = False
         self._listing, self._acting, self._comparing = Runs(self), Runs(self), Runs(self)
         self._watch = ModelsWatch(models_dir(), self)
         self._watch.changed.connect(self.refresh)
         self._listing.returned.connect(self.listed)
         self._acting.returned.connect(self._acted)
         self._comparing.progressed.connect(lambda words: self.said.emit(words) if words else None)
-        self._comparing.returned.connect(lambda found: self.compared.emit(*self._pair, found))
+        self._comparing.returned.connect(self._tell_compared)
+        self._comparing.ended.connect(self._end_comparing)
         for runs in (self._listing, self._acting, self._comparing):
             runs.failed.connect(self.failed)
 
@@ -106,8 +106,18 @@ class ModelsController(QObject):
         except NucSegError as error:
             self.failed.emit(str(error))
             return
-        self._pair = (old, new)
-        self._comparing.start(lambda: _compare(old, new, collected, folder))
+        self._cancelled = False
+        self._comparing.start(lambda: compare_steps(old, new, collected, folder))
+
+    def cancel(self) -> None:
+        """Stop comparing."""
+        self._cancelled = True
+        self._comparing.cancel()
+
+    @property
+    def comparing(self) -> bool:
+        """Whether two models are being compared."""
+        return self._comparing.running
 
     @property
     def has_layers(self) -> bool:
@@ -119,6 +129,15 @@ class ModelsController(QObject):
         self._watch.stop()
         for runs in (self._listing, self._acting, self._comparing):
             runs.forget()
+
+    def _tell_compared(self, compared: Compared) -> None:
+        self._cancelled = False  # it had come to its end already
+        self.compared.emit(compared)
+
+    def _end_comparing(self) -> None:
+        if self._cancelled:
+            self.said.emit("Cancelled. Nothing was changed.")
+        self.comparing_ended.emit()
 
     def _act(self, act: Callable[[Any], object], said: str) -> None:
         self._acting.start(lambda: _do(act, said))
@@ -150,21 +169,3 @@ def _list() -> Generator[None, None, Family]:
     default = network.model_file.automatic_model([d.model for d in descents])
     name = "" if default is None else default.name
     return Family(descents, name, bool(read_choices().history))
-
-
-def _compare(
-    old: str, new: str, collected: Sequence[Collected], folder: Path | None
-) -> Generator[str, None, tuple[Comparison, ...]]:
-    """Compare on one folder, or on each layer, saved as it is now."""
-    yield "Reading images …"
-    network = _network()
-    from napari_nucseg.jobs.comparing import compare_models
-    from napari_nucseg.teaching.references import labelled_images
-
-    models = network.model_file.load_model(old), network.model_file.load_model(new)
-    comparisons = []
-    with tempfile.TemporaryDirectory(prefix="nucseg-", ignore_cleanup_errors=True) as drafts:
-        for place in (folder,) if folder is not None else save_sources(Path(drafts), collected):
-            steps = compare_models(*models, labelled_images(place))
-            comparisons.append((yield from told_as(steps, lambda step: f"Trying both on {step.name} …")))
-    return tuple(comparisons)

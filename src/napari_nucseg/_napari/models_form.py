@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QLineEdit,
+    QProgressBar,
     QTreeWidget,
     QTreeWidgetItem,
     QWidget,
@@ -20,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_nucseg._napari.comparison_table import ComparisonTable
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.question_strip import QuestionStrip
-from napari_nucseg._napari.rows import tipped_button
+from napari_nucseg._napari.rows import running_row, tipped_button
 
 if TYPE_CHECKING:
     from napari_nucseg._napari.models_controller import Family
@@ -53,6 +54,8 @@ class ModelsForm(QWidget):
         self.new_name = QLineEdit()
         self.renaming = self._make_renaming()
         self.question = QuestionStrip()
+        self.cancel = tipped_button("Cancel", "Stops comparing.")
+        self.running = running_row(QProgressBar(minimum=0, maximum=0), self.cancel)
         self.status = QLabel(wordWrap=True)
         column = DockColumn(
             [
@@ -60,6 +63,7 @@ class ModelsForm(QWidget):
                 self._make_buttons(),
                 self.renaming,
                 self.question,
+                self.running,
                 self.status,
                 self.details,
                 self.table,
@@ -70,6 +74,7 @@ class ModelsForm(QWidget):
         outer.addWidget(column)
         self.setSizePolicy(column.sizePolicy())
         self.renaming.setVisible(False)
+        self.running.setVisible(False)
         self.table.setVisible(False)
         self.say("Reading models …")
 

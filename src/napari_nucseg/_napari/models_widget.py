@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from qtpy.QtGui import QCloseEvent
 
+    from napari_nucseg._napari.models_compare import Compared
     from napari_nucseg.network.lineage import Descent
-    from napari_nucseg.teaching.progress import Comparison
 
 FILTER = "Model (*.safetensors)"
 
@@ -68,12 +68,14 @@ class ModelsWidget(QWidget):
         form.rename.clicked.connect(self._ask_for_name)
         form.new_name.returnPressed.connect(self._rename)
         form.compare.clicked.connect(self._compare)
+        form.cancel.clicked.connect(self._cancel)
         form.export.clicked.connect(self._export)
         form.install.clicked.connect(self._install)
         form.delete.clicked.connect(self._ask_whether_to_delete)
         controller.listed.connect(self._show_family)
         controller.said.connect(form.say)
         controller.compared.connect(self._show_compared)
+        controller.comparing_ended.connect(self._show_whether_comparing)
         controller.failed.connect(self._show_failure)
         self._viewer.events.theme.connect(self._follow_theme)
 
@@ -97,7 +99,7 @@ class ModelsWidget(QWidget):
         form.rename.setEnabled(own)
         form.delete.setEnabled(own)
         form.export.setEnabled(one is not None)
-        form.compare.setEnabled(len(form.chosen) == 2)
+        self._show_whether_comparing()
         form.renaming.setVisible(False)
         form.question.drop()
         teaching = None if one is None else one.model.card.teaching
@@ -127,6 +129,18 @@ class ModelsWidget(QWidget):
                 return
             folder = Path(named)
         self.controller.compare(*chosen, folder)
+        self._show_whether_comparing()
+
+    def _show_whether_comparing(self) -> None:
+        comparing = self.controller.comparing
+        self.form.running.setVisible(comparing)
+        self.form.cancel.setEnabled(comparing)
+        self.form.compare.setEnabled(len(self.form.chosen) == 2 and not comparing)
+
+    def _cancel(self) -> None:
+        self.form.cancel.setEnabled(False)
+        self.form.say("Stopping …")
+        self.controller.cancel()
 
     def _export(self) -> None:
         name = self.form.chosen[0]
@@ -151,10 +165,10 @@ class ModelsWidget(QWidget):
             {"Keep it": None, "Delete": partial(self.controller.delete, name)},
         )
 
-    def _show_compared(self, old: str, new: str, comparisons: tuple[Comparison, ...]) -> None:
+    def _show_compared(self, compared: Compared) -> None:
         self.form.say("")
-        self.form.details.setText(f"{old} (old) and {new} (new) on the same images:")
-        self.form.table.show_rows(comparisons)
+        self.form.details.setText(compared.words)
+        self.form.table.show_rows(compared.comparisons)
 
     def _show_failure(self, message: str) -> None:
         self.form.say(f"⚠ {message}")

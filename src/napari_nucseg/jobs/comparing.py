@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
-from napari_nucseg.steps import drain
+from napari_nucseg.steps import told_as
 from napari_nucseg.teaching.guard import Judged, compare
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from napari_nucseg.network.model_file import Model
+    from napari_nucseg.segmentation.settings import SegmentationSettings
     from napari_nucseg.teaching.progress import Comparison
     from napari_nucseg.teaching.references import Reference
 
 
 @dataclass(frozen=True)
 class ComparingProgress:
-    """An image that comes next, and how many are done."""
+    """The image that is being segmented, and how many are done."""
 
     done: int
     total: int
@@ -29,7 +33,7 @@ class ComparingProgress:
 def compare_models(
     old: Model, new: Model, reference: Reference
 ) -> Generator[ComparingProgress, None, Comparison]:
-    """Segment images with both models, sizes estimated as for a user, and compare; yields before each image.
+    """Segment images with both models, sizes estimated as for a user, and compare; yields as they get on.
 
     Raises
     ------
@@ -39,8 +43,18 @@ def compare_models(
     settings = make_settings(axes="CYX")
     judged = []
     for done, page in enumerate(reference.pages):
-        yield ComparingProgress(done, len(reference.pages), page.name)
+        progress = ComparingProgress(done, len(reference.pages), page.name)
         assert page.planes is not None
-        found = (drain(segment_steps(page.planes, settings, model)).labels for model in (old, new))
+        found = []
+        for model in (old, new):
+            found.append((yield from _labels(page.planes, settings, model, progress)))
         judged.append(Judged(page.labels, page.taught, *found))
     return compare(reference.name, "held-out", judged)
+
+
+def _labels(
+    planes: NDArray[np.float32], settings: SegmentationSettings, model: Model, progress: ComparingProgress
+) -> Generator[ComparingProgress, None, NDArray[np.int32]]:
+    """Segment with one model; yields often, so that it can be stopped."""
+    segmentation = yield from told_as(segment_steps(planes, settings, model), lambda _: progress)
+    return segmentation.labels

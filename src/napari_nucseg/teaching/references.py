@@ -64,8 +64,13 @@ def _made() -> tuple[Reference, ...]:
     return tuple(Reference(sample.name.replace("-", " "), (_page(sample),)) for sample in made)
 
 
-def labelled_images(path: Path) -> Reference:
+def labelled_images(path: Path, name: str = "") -> Reference:
     """Read images with labels: a correction set, a folder of such, or some images of a dataset.
+
+    Parameters
+    ----------
+    path : where they lie.
+    name : by which the user knows them, where that is not the path.
 
     Raises
     ------
@@ -86,9 +91,9 @@ def labelled_images(path: Path) -> Reference:
     if not any(page.labels[page.taught].any() for page in pages):
         why = " ".join(problems) or "Nobody vouches for a nucleus in them."
         raise TrainingError(
-            f"models cannot be compared on {path}: {why.rstrip('.')}. Name images with labels."
+            f"models cannot be compared on {name or path}: {why.rstrip('.')}. Name images with labels."
         )
-    return Reference(path.name, pages)
+    return Reference(name or path.name, pages)
 
 
 def _holds_correction_sets(path: Path) -> bool:
