@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from skimage.segmentation import expand_labels
 
 from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
@@ -30,3 +31,17 @@ def test_a_choice_of_wrong_nuclei_alone_is_told(tmp_path, review_all):
     assert bool(warnings) is not review_all
     for warning in warnings:
         assert "right nuclei included" in warning
+
+
+def test_outlines_that_were_made_better_are_no_wrong_nuclei(tmp_path):
+    """Everything in an area was gone over: each nucleus is changed, none was lost, and others were not reviewed."""
+    sample = synthetic_fluorescence((256, 256), seed=3)
+    gone_over = np.zeros(sample.labels.shape, bool)
+    gone_over[:, :100] = True
+    prediction = expand_labels(sample.labels, 1)
+    labels = np.where(gone_over, sample.labels, prediction)
+    trust = np.where(gone_over, Trust.REVIEWED, Trust.UNKNOWN).astype(np.uint8)
+    save_correction_set(tmp_path, CorrectionSet(sample.image, "YX", labels, trust, prediction))
+    lessons = read_examples(FinetuneJob(model="nuclei-unet", examples=(Example(path=tmp_path),))).lessons
+    assert lessons[0].changed.size
+    assert picked_by_error(lessons) == ()
