@@ -6,10 +6,14 @@ import os
 import platform
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from napari_nucseg.network.device import choose_device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DATA = Path(os.environ.get("NUCSEG_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -35,10 +39,14 @@ def _processor() -> str:
 
 
 def print_table(header: list[str], rows: list[list[object]]) -> None:
-    """Print a Markdown table; numbers are rounded to three digits."""
+    """Print a Markdown table."""
     print("| " + " | ".join(header) + " |")
     print("|" + "---|" * len(header))
     for row in rows:
-        cells = [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row]
-        print("| " + " | ".join(cells) + " |")
+        print("| " + " | ".join(rounded(row)) + " |")
     print()
+
+
+def rounded(row: Iterable[object]) -> list[str]:
+    """Write cells of a table as text; numbers are rounded to three digits."""
+    return [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row]

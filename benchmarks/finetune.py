@@ -15,40 +15,29 @@ from __future__ import annotations
 import argparse
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from _common import DATA, machine, print_table
-from scipy import ndimage
+from _common import DATA, machine, print_table, rounded
+from _user import KINDS, WAYS, choose_images, correct, review_all, samples, train_and_scored
 
 from napari_nucseg import finetune, load_model
-from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
-from napari_nucseg.data.opening import open_dataset
-from napari_nucseg.data.rows import read_rows, select_rows
-from napari_nucseg.learning.validation import predict, score
+from napari_nucseg.learning.validation import score
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.nuclei.corrections import diff
-from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_nucseg.data.sample import Sample
+    from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
-    from napari_nucseg.nuclei.corrections import Change
 
-KINDS = {
-    "fluorescence": ("dsb2018", "fluorescence"),
-    "histology": ("dsb2018", "histology"),
-    "brightfield": ("dsb2018", "brightfield"),
-    **{name: (name, "histology") for name in ("tnbc", "monuseg", "lizard", "consep")},
-}
 OWN = ("fluorescence", "histology", "tnbc")
-WAYS = ("worst", "random", "area")
 REAL_GAIN = 0.05
 """Kinds whose gain with all images is at least this are pooled."""
-MARGIN_PX = 3
 HEADER = "kind,way,k,seed,base,new,gain,full,share,lost,blend,verdict,seconds".split(",")
 
 
@@ -63,55 +52,70 @@ class Outcome:
     seconds: float
 
 
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """Teaches one base model, and scores what comes of it on images of a kind and on those the base knows."""
+
+    base: Model
+    own: Sequence[Sample]
+    device: Device
+    keep_old_skills: float
+
+    @cached_property
+    def own_score(self) -> float:
+        """Of the base on images it knows."""
+        return self.score(self.base, self.own)
+
+    def score(self, model: Model, images: Sequence[Sample]) -> float:
+        """AP50 of a model."""
+        return score(model, images, self.device).get("ap50", float("nan"))
+
+    def teach(self, examples: Sequence[Path], preset: str, seed: int, scored: Sequence[Sample]) -> Outcome:
+        """Teach the base on correction sets; its runs are put beside them."""
+        result = finetune(
+            model=str(self.base.path), examples=examples, output=examples[0].parent / "runs", preset=preset,
+            seed=seed, keep_old_skills=self.keep_old_skills, device=self.device.name,
+        )  # fmt: skip
+        model = load_model(result.model)
+        lost = self.own_score - self.score(model, self.own)
+        return Outcome(self.score(model, scored), lost, result.blend, str(result.verdict), result.seconds)
+
+
 def main() -> None:
     args = _arguments()
-    base, device = load_model(args.base), choose_device(args.device)
     own = [s for kind in args.own for s in samples(args.data, kind, "val")[:: args.every]]
-    own_score = score(base, own, device).get("ap50", float("nan"))
-    print(
-        f"{machine()}\n\nBase {base.card.name}; preset {args.preset}; AP50 on its own val {own_score:.3f}\n"
-    )
+    teacher = Teacher(load_model(args.base), own, choose_device(args.device), args.keep_old_skills)
+    print(f"{machine()}\n\nBase {teacher.base.card.name}; preset {args.preset}; ", end="")
+    print(f"AP50 on its own val {teacher.own_score:.3f}\n")
     rows: list[list[object]] = []
     for kind in args.kinds:
-        train, scored = train_and_scored(args.data, kind)
-        before = score(base, scored[:: args.every], device)["ap50"]
-
-        def teach(folder: Path, preset: str, seed: int, scored: Sequence[Sample] = scored) -> Outcome:
-            examples = sorted(path for path in folder.iterdir() if path.name != "runs")
-            result = finetune(
-                model=str(base.path), examples=examples, output=folder / "runs", preset=preset, seed=seed,
-                keep_old_skills=args.keep_old_skills, device=args.device,
-            )  # fmt: skip
-            model = load_model(result.model)
-            new = score(model, scored[:: args.every], device)["ap50"]
-            lost = own_score - score(model, own, device).get("ap50", float("nan"))
-            return Outcome(new, lost, result.blend, str(result.verdict), result.seconds)
-
-        full = float("nan")
-        if not args.no_full:
-            with tempfile.TemporaryDirectory() as scratch:
-                full = teach(_all_reviewed(train, Path(scratch)), args.full_preset, 0).new - before
-        for way, k, seed in ((w, k, s) for w in args.ways for k in args.k for s in args.seeds):
-            with tempfile.TemporaryDirectory() as scratch:
-                done = teach(_corrected(base, train, way, k, seed, Path(scratch)), args.preset, seed)
-            gain = done.new - before
-            row = [
-                kind,
-                way,
-                k,
-                seed,
-                before,
-                done.new,
-                gain,
-                full,
-                gain / full if full else float("nan"),
-                done.lost,
-            ]
-            rows.append([*row, done.blend, done.verdict, done.seconds])
-            print(" ".join(f"{c:.3f}" if isinstance(c, float) else str(c) for c in rows[-1]), flush=True)
+        for row in rows_of_kind(teacher, kind, args):
+            rows.append(row)
+            print(*rounded(row), flush=True)
     print()
     print_table(HEADER, rows)
     _pooled(rows)
+
+
+def rows_of_kind(teacher: Teacher, kind: str, args: argparse.Namespace) -> Iterator[list[object]]:
+    """Teach a kind in all ways; a row each."""
+    train, scored = train_and_scored(args.data, kind)
+    scored = scored[:: args.every]
+    before, full = teacher.score(teacher.base, scored), float("nan")
+    if not args.no_full:
+        with tempfile.TemporaryDirectory() as scratch:
+            examples = review_all(train, Path(scratch))
+            full = teacher.teach(examples, args.full_preset, 0, scored).new - before
+    for way, k, seed in product(args.ways, args.k, args.seeds):
+        random = np.random.default_rng(seed)
+        with tempfile.TemporaryDirectory() as scratch:
+            images = choose_images(train, k, random)
+            examples = correct(teacher.base, images, way, k, random, Path(scratch))
+            done = teacher.teach(examples, args.preset, seed, scored)
+        gain = done.new - before
+        share = gain / full if full else float("nan")
+        figures = [before, done.new, gain, full, share, done.lost, done.blend]
+        yield [kind, way, k, seed, *figures, done.verdict, done.seconds]
 
 
 def _arguments() -> argparse.Namespace:
@@ -132,123 +136,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--data", type=Path, default=DATA)
     return parser.parse_args()
-
-
-def samples(data: Path, kind: str, split: str) -> list[Sample]:
-    """Images of a kind in one split, none where it has no such rows."""
-    dataset, of_kind = KINDS[kind]
-    every = read_rows(data / "index.csv", dataset=dataset, kind=of_kind)
-    rows = [row for row in every if row.split == split]
-    return list(select_rows(open_dataset(data / dataset), rows)) if rows else []
-
-
-def train_and_scored(data: Path, kind: str) -> tuple[list[Sample], list[Sample]]:
-    """Images to correct and to learn from in full, and images to score on; no group is in both."""
-    train, val = samples(data, kind, "train"), samples(data, kind, "val")
-    if val:
-        return train, val
-    groups = sorted({str(s.metadata["group"]) for s in train})
-    scored = set(groups[::3])
-    return [s for s in train if s.metadata["group"] not in scored], [
-        s for s in train if s.metadata["group"] in scored
-    ]
-
-
-def _all_reviewed(train: Sequence[Sample], folder: Path) -> Path:
-    for number, sample in enumerate(train):
-        trust = np.full(sample.labels.shape, Trust.REVIEWED, np.uint8)
-        _save(folder / str(number), sample, sample.labels, trust, None)
-    return folder
-
-
-def _corrected(base: Model, train: Sequence[Sample], way: str, k: int, seed: int, folder: Path) -> Path:
-    """Correct k nuclei: of one image where it has enough, else of two."""
-    random = np.random.default_rng(seed)
-    order = [train[i] for i in random.permutation(len(train))]
-    enough = next((s for s in order if np.unique(s.labels).size > k), None)
-    chosen = [enough] if enough else sorted(order, key=lambda s: -np.unique(s.labels).size)[:2]
-    left = k
-    for number, sample in enumerate(chosen):
-        found = predict(base, sample, choose_device("auto")).labels
-        todo = -(-left // (len(chosen) - number))
-        correct = _area if way == "area" else _nuclei
-        labels, trust, n = correct(found, sample.labels, todo, random, worst=way == "worst")
-        left -= n
-        _save(folder / str(number), sample, labels, trust, found)
-    return folder
-
-
-def _nuclei(
-    found: np.ndarray, truth: np.ndarray, k: int, random: np.random.Generator, *, worst: bool
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Set k nuclei right, with all that is merged with them: (labels, trust map, nuclei corrected)."""
-    changes = list(_groups(found, truth))
-    ranks = random.random(len(changes))
-    if worst:
-        ranks = [_agreement(change, found, truth) for change in changes]
-    labels, trust, n = found.astype(np.int32), np.zeros(truth.shape, np.uint8), 0
-    for i in np.argsort(ranks, kind="stable"):
-        if n >= k:
-            break
-        change = changes[i]
-        old, new = np.isin(found, change.before), np.isin(truth, change.after)
-        labels[old] = 0
-        labels[new] = truth[new] + found.max()
-        near = ndimage.binary_dilation(old | new, iterations=MARGIN_PX)
-        another = (found > 0) & ~np.isin(found, change.before) & ~new
-        trust[near & ~another] = Trust.REVIEWED
-        n += max(1, len(change.after))
-    return labels, trust, n
-
-
-def _groups(found: np.ndarray, truth: np.ndarray) -> Iterator[Change]:
-    """Nuclei of prediction and truth that belong together: what one correction is."""
-    return iter(diff(found, truth))
-
-
-def _agreement(change: Change, found: np.ndarray, truth: np.ndarray) -> float:
-    """IoU of prediction and truth as they would be counted: 0 where nuclei were missed, false, merged or split."""
-    if len(change.before) != 1 or len(change.after) != 1:
-        return 0.0
-    old, new = (np.isin(a[change.box], n) for a, n in ((found, change.before), (truth, change.after)))
-    return float((old & new).sum() / (old | new).sum())
-
-
-def _area(
-    found: np.ndarray, truth: np.ndarray, k: int, random: np.random.Generator, *, worst: bool
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Set everything right in a rectangle that grows around a place until k nuclei are in it."""
-    del worst
-    shape = np.array(truth.shape)
-    place = random.uniform(0.2, 0.8, 2) * shape
-    for half in np.linspace(0.02, 1, 100):
-        box = tuple(
-            slice(int(max(0, p - half * n)), int(p + half * n)) for p, n in zip(place, shape, strict=True)
-        )
-        inside = np.unique(truth[box])
-        if inside.size > k:
-            break
-    region = np.zeros(truth.shape, bool)
-    region[box] = True
-    labels = np.where(np.isin(found, np.unique(found[region])) & ~region, 0, found).astype(np.int32)
-    labels[region] = np.where(truth[region] > 0, truth[region] + found.max(), 0)
-    whole = np.isin(truth, inside[inside > 0])
-    labels[whole] = truth[whole] + found.max()
-    return labels, np.where(region | whole, Trust.REVIEWED, 0).astype(np.uint8), inside.size - 1
-
-
-def _save(
-    folder: Path, sample: Sample, labels: np.ndarray, trust: np.ndarray, found: np.ndarray | None
-) -> None:
-    corrections = CorrectionSet(
-        image=sample.image,
-        axes="YX" if sample.image.ndim == 2 else "YXC",
-        labels=labels.astype(np.int32),
-        trust=trust,
-        prediction=None if found is None else found.astype(np.int32),
-        name=sample.name[:12],
-    )
-    save_correction_set(folder, corrections)
 
 
 def _pooled(rows: Sequence[Sequence[object]]) -> None:

@@ -1,10 +1,13 @@
 """``kill -9`` while corrections are journalled and while a model is taught: what is lost, what is damaged.
 
-    python benchmarks/kills.py [--journal 100] [--training 20] [--seed 0]
+    python benchmarks/kills.py [--journal 100] [--training 20] [--napari 3] [--seed 0]
+
+(under ``xvfb-run -a`` where there is no screen, or with ``--napari 0``)
 
 Journal: a process paints, marks areas as reviewed and from time to time writes the journal anew, until it is killed;
 then the journal is read and compared with what that process had told. Training: ``nucseg finetune`` is killed and
-resumed until it is through; after each kill every file of the run is read, and the old model compared.
+resumed until it is through; after each kill every file of the run is read, and the old model compared. Napari: somebody
+paints in a real window that is killed; another one must offer the edits, and restores them.
 """
 
 from __future__ import annotations
@@ -25,10 +28,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from _common import print_table
+from _napari_painter import strokes_wrong
 from safetensors import SafetensorError, safe_open
 
 from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
-from napari_nucseg.data.journal import Journal, Part
+from napari_nucseg.data.journal import Journal, Part, abandoned_journals, replay
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import JournalError, ModelFileError
 from napari_nucseg.network.architectures import Architecture, build_network
@@ -60,6 +64,9 @@ TINY = Architecture(
     decoder_channels=(8, 8),
 )
 STEPS = 60
+NAPARI = Path(__file__).with_name("_napari_painter.py")
+PART_FILES = ".*.part"
+MOMENTS = ("after a stroke", "in a stroke", "while the journal is written anew")
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ class Outcome:
     lost: int = 0
     damaged: tuple[str, ...] = ()
     torn: bool = False
+    """Something was being written."""
     resumed_at: int = 0
     """First learning step that the killed run told."""
 
@@ -79,6 +87,7 @@ def main() -> None:
     )
     parser.add_argument("--journal", type=int, default=100, metavar="KILLS")
     parser.add_argument("--training", type=int, default=20, metavar="KILLS")
+    parser.add_argument("--napari", type=int, default=3, metavar="KILLS")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     rng = random.Random(args.seed)
@@ -88,15 +97,14 @@ def main() -> None:
             journals.append(kill_journal(Path(scratch), seed, rng))
             print(f"{seed + 1}: {journals[-1]}", file=sys.stderr)
         training, finished = kill_training(Path(scratch), args.training, rng)
-    header = [
-        "killed while",
-        "kills",
-        "with a torn tail",
-        "strokes lost beyond the one in hand",
-        "damaged files",
-    ]
+        windows = []
+        for number in range(args.napari):
+            moment = MOMENTS[number % len(MOMENTS)]
+            windows.append(kill_napari(Path(scratch) / f"napari-{number}", moment, rng))
+            print(f"{moment}: {windows[-1]}", file=sys.stderr)
+    header = ["killed while", "kills", "in a write", "strokes lost beyond the one in hand", "damaged files"]
     rows: list[list[object]] = []
-    for name, outcomes in (("painting", journals), ("teaching", training)):
+    for name, outcomes in (("painting", journals), ("teaching", training), ("painting in napari", windows)):
         damaged = Counter(file for outcome in outcomes for file in outcome.damaged)
         lost = sum(outcome.lost for outcome in outcomes)
         rows.append([name, len(outcomes), sum(o.torn for o in outcomes), lost, damaged or 0])
@@ -129,6 +137,53 @@ def kill_journal(folder: Path, seed: int, rng: random.Random) -> Outcome:
     return Outcome(0 if labels_right and trust_right else 1, torn=found.lost_bytes > 0)
 
 
+def kill_napari(folder: Path, moment: str, rng: random.Random) -> Outcome:
+    """Paint in a real napari until it is killed at a moment; compare what another one offers with what was told."""
+    journals, restored = folder / "journals", folder / "restored.npy"
+    environment = os.environ | {"NUCSEG_JOURNAL": str(journals)}
+    with subprocess.Popen(
+        [sys.executable, NAPARI, "paint"], stdout=subprocess.PIPE, env=environment
+    ) as painter:
+        told = _killed_at(painter, moment, rng, journals)
+    torn = any(replay(path).lost_bytes for path, _ in abandoned_journals(journals))
+    torn |= any(journals.glob(PART_FILES))
+    command = [sys.executable, NAPARI, "restore", restored]
+    restoring = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if restoring.returncode:
+        return Outcome(told, (restoring.stderr.strip().splitlines()[-1],), torn)
+    return Outcome(strokes_wrong(np.load(restored), told), torn=torn)
+
+
+def _killed_at(painter: subprocess.Popen[bytes], moment: str, rng: random.Random, journals: Path) -> int:
+    """Kill at a moment of a kind, some strokes after the start; how many strokes had been told as done."""
+    wanted, told = rng.randint(10, 30), 0
+    for line in painter.stdout:
+        word, stroke, kind = line.decode().split()
+        told = int(stroke) if word == "did" else told
+        if told < wanted:
+            continue
+        if moment == "after a stroke" and word == "did":
+            break
+        if moment == "in a stroke" and (word, kind) == ("begins", "line"):
+            time.sleep(rng.uniform(0, 0.05))
+            break
+        if moment == "while the journal is written anew" and (word, kind) == ("begins", "fill"):
+            if _seen(journals):
+                break
+    painter.kill()
+    rest = [line.split() for line in painter.stdout.read().decode().split("\n")[:-1]]
+    return max([told, *(int(stroke) for word, stroke, _ in rest if word == "did")])
+
+
+def _seen(journals: Path) -> bool:
+    """Wait for a journal that is being written."""
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        if any(journals.glob(PART_FILES)):
+            return True
+    return False
+
+
 def painted(seed: int, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Labels and trust map after n strokes, as the painter makes them."""
     labels, trust = np.zeros((512, 512), np.int32), np.zeros((512, 512), np.uint8)
@@ -145,9 +200,7 @@ def kill_training(folder: Path, kills: int, rng: random.Random) -> tuple[list[Ou
     if not kills:
         return [], 0
     base, examples = folder / "base.safetensors", folder / "cells"
-    torch.manual_seed(0)
-    card = ModelCard(name="base", title="Base", architecture=TINY, canonical_diameter_px=24, halo_px=16)
-    save_model(base, card, build_network(TINY))
+    save_tiny_model(base)
     before = hashlib.sha256(base.read_bytes()).hexdigest()
     sample = synthetic_fluorescence((160, 160), seed=1)
     reviewed = np.ones(sample.labels.shape, np.uint8)
@@ -168,6 +221,13 @@ def kill_training(folder: Path, kills: int, rng: random.Random) -> tuple[list[Ou
         run += through
         if through and len(outcomes) >= kills:
             return outcomes, run
+
+
+def save_tiny_model(path: Path) -> None:
+    """Save a model that was never trained and is soon taught."""
+    torch.manual_seed(0)
+    card = ModelCard(name="base", title="Base", architecture=TINY, canonical_diameter_px=24, halo_px=16)
+    save_model(path, card, build_network(TINY))
 
 
 def _killed_or_through(command: list[str], folder: Path, rng: random.Random | None) -> tuple[bool, int]:

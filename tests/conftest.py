@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import re
@@ -9,9 +10,15 @@ import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 DEFAULT_TEST_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
 
@@ -22,6 +29,15 @@ def test_data() -> Path:
     if not (folder / "index.csv").is_file():
         pytest.skip(f"real test data is not at {folder}: set NUCSEG_TEST_DATA to its folder")
     return folder
+
+
+@pytest.fixture
+def benchmark_script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Import a script of the benchmarks, from whose folder it is run; tests skip where that is absent."""
+    if not BENCHMARKS.is_dir():
+        pytest.skip("no repository around these tests")
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module
 
 
 class LoopbackServer:

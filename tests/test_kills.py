@@ -1,20 +1,14 @@
 """``kill -9`` under edits and under training; ``benchmarks/kills.py`` does it a hundred times."""
 
-import importlib
 import random
-from pathlib import Path
 
+import numpy as np
 import pytest
-
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
 @pytest.fixture
-def kills(monkeypatch):
-    if not BENCHMARKS.is_dir():
-        pytest.skip("no repository around these tests")
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("kills")
+def kills(benchmark_script):
+    return benchmark_script("kills")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -27,3 +21,14 @@ def test_killed_while_teaching_it_resumes_and_nothing_is_damaged(kills, tmp_path
     outcomes, finished = kills.kill_training(tmp_path, 1, random.Random(0))
     assert [outcome.damaged for outcome in outcomes] == [()]
     assert finished >= 1
+
+
+def test_strokes_in_napari_that_are_missing_are_counted_but_for_the_one_in_hand(benchmark_script):
+    painter = benchmark_script("_napari_painter")
+    in_hand = painter.after(9)
+    in_hand[painter.row_of(9), 40:100] = 0
+    for labels in (painter.after(8), in_hand, painter.after(9)):
+        assert painter.strokes_wrong(labels, 8) == 0
+    assert painter.strokes_wrong(painter.after(6), 8) == 2
+    nothing = np.zeros_like(in_hand)
+    assert painter.strokes_wrong(nothing, 8) == 7  # six lines and the block
