@@ -66,7 +66,7 @@ TINY = Architecture(
 STEPS = 60
 NAPARI = Path(__file__).with_name("_napari_painter.py")
 PART_FILES = ".*.part"
-MOMENTS = ("after a stroke", "in a stroke", "while the journal is written anew")
+AFTER, WITHIN, WRITING = MOMENTS = ("after a stroke", "in a stroke", "while the journal is written anew")
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,12 @@ def kill_napari(folder: Path, moment: str, rng: random.Random) -> Outcome:
         [sys.executable, NAPARI, "paint"], stdout=subprocess.PIPE, env=environment
     ) as painter:
         told = _killed_at(painter, moment, rng, journals)
-    torn = any(replay(path).lost_bytes for path, _ in abandoned_journals(journals))
+    if not told:
+        raise RuntimeError("napari did not come up. Is there a screen? If not, run this under xvfb-run -a.")
+    try:
+        torn = any(replay(path).lost_bytes for path, _ in abandoned_journals(journals))
+    except JournalError as error:
+        return Outcome(told, (str(error),))
     torn |= any(journals.glob(PART_FILES))
     command = [sys.executable, NAPARI, "restore", restored]
     restoring = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -162,14 +167,13 @@ def _killed_at(painter: subprocess.Popen[bytes], moment: str, rng: random.Random
         told = int(stroke) if word == "did" else told
         if told < wanted:
             continue
-        if moment == "after a stroke" and word == "did":
+        if moment == AFTER and word == "did":
             break
-        if moment == "in a stroke" and (word, kind) == ("begins", "line"):
+        if moment == WITHIN and (word, kind) == ("begins", "line"):
             time.sleep(rng.uniform(0, 0.05))
             break
-        if moment == "while the journal is written anew" and (word, kind) == ("begins", "fill"):
-            if _seen(journals):
-                break
+        if moment == WRITING and (word, kind) == ("begins", "fill") and _seen(journals):
+            break
     painter.kill()
     rest = [line.split() for line in painter.stdout.read().decode().split("\n")[:-1]]
     return max([told, *(int(stroke) for word, stroke, _ in rest if word == "did")])

@@ -14,5 +14,5 @@ import pytest
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
 def test_killed_in_a_stroke(benchmark_script, tmp_path):
     kills = benchmark_script("kills")
-    outcome = kills.kill_napari(tmp_path, "in a stroke", random.Random(0))
+    outcome = kills.kill_napari(tmp_path, kills.WITHIN, random.Random(0))
     assert (outcome.lost, outcome.damaged) == (0, ())
