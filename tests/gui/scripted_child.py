@@ -41,7 +41,8 @@ def main():
     preview = _preview(job, folder)
     steps = script["steps"]
     for step in range(first, steps + 1):
-        if step % 5 == 0 and step:
+        stopping = (folder / "stop").exists()
+        if step and (step % 5 == 0 or stopping):
             checkpoint.write_text(str(step))
         scores = (
             {"ap50": 0.6 + 0.2 * step / steps, "held_out_loss": 0.9 - 0.5 * step / steps}
@@ -51,7 +52,7 @@ def main():
         losses = {"foreground": 1.0 / (1 + step), "core": 0.5 / (1 + step)} if step else {}
         report = {"stage": "learning", "step": step, "total": steps, "scores": scores, "losses": losses}
         say(progress=report | {"seconds_left": (steps - step) * script["seconds"], "preview": preview})
-        if (folder / "stop").exists():
+        if stopping:
             break
         time.sleep(script["seconds"])
     say(progress={"stage": "comparing", "step": step, "total": steps})

@@ -227,7 +227,7 @@ class TestWhyNot:
     def test_labels_without_an_image(self, qtbot, viewer, teacher, made):
         corrections_of(viewer.add_labels(made.labels)).trust[:] = Trust.REVIEWED
         teacher.controller.refresh()
-        qtbot.waitUntil(lambda: "there is no image" in teacher.form.why_not.text(), timeout=TIMEOUT_MS)
+        qtbot.waitUntil(lambda: "There is no image" in teacher.form.why_not.text(), timeout=TIMEOUT_MS)
 
 
 class TestLearning:
@@ -328,6 +328,30 @@ class TestStopping:
         qtbot.waitUntil(teacher.form.outcome.isVisible, timeout=TIMEOUT_MS)
         assert teacher.controller.model_name == "my-nuclei"
 
+    def test_what_was_learned_before_the_first_checkpoint_is_kept(
+        self, qtbot, teacher, scripted, layer, click
+    ):
+        scripted(seconds=1.0, steps=300)  # a checkpoint every five steps
+        _learning(qtbot, teacher, steps=1)
+        assert not (runs_dir() / "my-nuclei" / "checkpoint.safetensors").exists()
+        click(teacher.form.cancel)
+        qtbot.waitUntil(lambda: "Keep the best" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
+        assert "Stopped at step" in teacher.form.question.text.text()
+        scripted()
+        click(teacher.form.question.buttons["Keep the best"])
+        qtbot.waitUntil(teacher.form.outcome.isVisible, timeout=TIMEOUT_MS)
+
+    def test_a_run_that_was_to_go_on_and_is_cancelled_at_once_is_still_there(
+        self, qtbot, teacher, scripted, layer, click
+    ):
+        scripted(seconds=0.1, steps=300)
+        _learning(qtbot, teacher)
+        click(teacher.form.cancel)
+        qtbot.waitUntil(lambda: "Go on" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
+        click(teacher.form.question.buttons["Go on"])
+        teacher.form.cancel.click()  # before its child has said anything
+        qtbot.waitUntil(lambda: "Keep the best" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
+
     def test_cancel_and_throw_away(self, qtbot, teacher, scripted, layer, click):
         scripted(seconds=0.1, steps=300)
         _learning(qtbot, teacher)
@@ -344,7 +368,7 @@ class TestStopping:
         qtbot.wait(300)
         click(teacher.form.cancel)
         qtbot.waitUntil(lambda: not teacher.controller.running, timeout=TIMEOUT_MS)
-        assert "nothing" in teacher.form.status.text().lower()
+        assert "there is nothing to keep" in teacher.form.status.text()
         qtbot.waitUntil(lambda: not (runs_dir() / "my-nuclei").exists(), timeout=TIMEOUT_MS)
 
     def test_a_closed_window_offers_to_finish_when_opened_again(

@@ -133,6 +133,43 @@ def test_a_stack_gives_a_lesson_for_every_plane_in_which_something_is_taught(tmp
     assert lessons.lessons[0].image.std() > 0.05
 
 
+@pytest.mark.parametrize("shift", [pytest.param(0, id="as it is"), pytest.param(2, id="drifting")])
+def test_no_nucleus_of_a_stack_is_learned_in_one_plane_and_checked_in_the_next(tmp_path, shift):
+    sample = synthetic_fluorescence((SIZE + 8, SIZE))
+    windows = [slice(k * shift, k * shift + SIZE) for k in range(4)]
+    image, labels = (np.stack([part[window] for window in windows]) for part in (sample.image, sample.labels))
+    corrected(tmp_path / "z", image=image, axes="ZYX", labels=labels, trust=np.ones(labels.shape, np.uint8))
+    lessons = read_examples(job(tmp_path / "z"))
+    assert_split_well(lessons)
+    assert lessons.uses[0].use == "partly held out"
+    learned, held = (
+        {n for lesson in lessons.lessons for n in vouched_for(lesson.labels, getattr(lesson, side))}
+        for side in ("learned", "held_out")
+    )
+    assert learned
+    assert held
+    assert not learned & held
+
+
+def test_of_several_stacks_whole_ones_are_held_out(tmp_path):
+    for i in range(5):
+        planes = [synthetic_fluorescence((SIZE, SIZE), seed=10 * i + k) for k in range(2)]
+        image, labels = np.stack([p.image for p in planes]), np.stack([p.labels for p in planes])
+        trust = np.ones(labels.shape, np.uint8)
+        corrected(tmp_path / "sets" / str(i), image=image, axes="ZYX", labels=labels, trust=trust)
+    lessons = read_examples(job(tmp_path / "sets"))
+    assert_split_well(lessons)
+    sides = [bool(lesson.held_out.any()) for lesson in lessons.lessons]
+    assert sides[::2] == sides[1::2]
+
+
+def test_channels_that_nobody_chose_are_said_before_anything_is_learned(tmp_path):
+    image = np.zeros((2, SIZE, SIZE), np.uint16)
+    use = describe_examples([Example(path=corrected(tmp_path / "a", image=image, axes="CYX"))])[0]
+    assert use.taught_px == 0
+    assert "channel" in use.problem
+
+
 def test_a_dataset_with_labels_counts_as_reviewed(tmp_path):
     for sub in ("images", "labels"):
         (tmp_path / sub).mkdir()

@@ -178,6 +178,15 @@ def test_stopping_keeps_the_best_so_far_and_compares_it(make_job):
     assert "2 steps" in load_model(result.model).card.history[-1]
 
 
+def test_what_was_learned_until_a_stop_can_be_kept_later(make_job):
+    """Stopped and killed in its first step, long before the first look: the checkpoint has it."""
+    job = make_job(steps=50)
+    run(job, steps=1, stop=lambda: True)
+    result, seen = run(job, resume=True, stop=lambda: True)
+    assert [p.step for p in seen if p.losses] == [2]
+    assert result.model.is_file()
+
+
 def test_labels_that_nobody_vouches_for_change_nothing(make_job, tmp_path):
     labels = synthetic_fluorescence((SIZE, SIZE)).labels
     trust = np.zeros(labels.shape, np.uint8)

@@ -8,6 +8,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
+from napari_nucseg._napari.image_layout import channel_for, image_data, layout_for
 from napari_nucseg._napari.layer_state import (
     CorrectionState,
     read_state,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
+    from napari_nucseg._napari.planes import PlaneLayout
     from napari_nucseg.data.journal import Replayed
 
 
@@ -35,7 +37,7 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
 
     Raises
     ------
-    CorrectionSetError
+    CorrectionSetError, ImageError
         If no image of the viewer lies on the labels' pixels, or its axes cannot be named.
     """
     layer, image = subject.layer, subject.image
@@ -43,13 +45,17 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
         raise CorrectionSetError(
             "there is no image on the pixels of these labels. Open it in the same window."
         )
+    layout = layout_for(layer, image)
     origin, state = read_state(layer), corrections_of(layer)
     known = origin if origin is not None else state
-    settings = origin.settings.model_dump(mode="json") if origin is not None else state.settings
+    settings = origin.settings.model_dump(mode="json") if origin is not None else dict(state.settings)
+    if layout.channel_axis is not None:
+        settings["channel"] = channel_for(subject.viewer, layer, image, layout)
     is_prediction = origin is not None or state.is_prediction
+    pixels = np.asarray(image_data(image))
     return CorrectionSet(
-        image=np.asarray(image.data[0] if image.multiscale else image.data),
-        axes=_axes(image, layer, None if origin is None else origin.layout.channel_axis),
+        image=pixels[..., :3] if image.rgb else pixels,
+        axes=_axes(image, layout),
         labels=np.array(layer.data, np.int32),
         trust=state.trust.copy(),
         prediction=np.array(snapshot_of(layer), np.int32) if is_prediction else None,
@@ -129,19 +135,20 @@ def _new_labels(viewer: ViewerModel, image: Image | None, labels: np.ndarray, na
     return Labels(labels, name=name, **placed)
 
 
-def _axes(image: Image, layer: Labels, channel_axis: int | None) -> str:
+def _axes(image: Image, layout: PlaneLayout) -> str:
     """One letter an axis of an image: Z and T for stacks, C for channels, S of colour as C."""
-    n_leading = image.ndim - 2
-    if channel_axis is None and n_leading == layer.ndim - 1:
-        channel_axis = 0
-    stack = [axis for axis in range(n_leading) if axis != channel_axis]
-    if len(stack) > 2 or len(stack) != layer.ndim - 2:
+    stack = layout.stack_axes
+    if len(stack) > 2:
         raise CorrectionSetError(
-            f"the image {image.name!r} has {image.ndim} axes, its labels {layer.ndim}: "
-            "planes, Z or T stacks, and one axis of channels can be saved."
+            f"the image “{image.name}” has {image.ndim} axes: planes, Z or T stacks, and one axis of channels "
+            "can be saved."
         )
     letters = dict(zip(stack, "TZ"[-len(stack) :], strict=True)) if stack else {}
-    return "".join(letters.get(axis, "C") for axis in range(n_leading)) + "YX" + ("C" if image.rgb else "")
+    return (
+        "".join(letters.get(axis, "C") for axis in range(layout.n_leading))
+        + "YX"
+        + ("C" if layout.rgb else "")
+    )
 
 
 def _counts(layer: Labels, state: CorrectionState) -> dict[str, int]:

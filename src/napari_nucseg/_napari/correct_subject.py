@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_nucseg._napari.image_layout import fits
 from napari_nucseg._napari.layer_state import (
     CorrectionState,
     read_corrections,
@@ -67,13 +68,20 @@ class Subject:
 
     @property
     def image(self) -> Image | None:
-        """Image the labels belong to: the one they were made from, else the topmost that lies on the same pixels."""
+        """Image the labels belong to: the one they were made from, else the topmost that lies on the same pixels.
+
+        One whose other axes fit, too, and one that is shown, go before others.
+        """
+        return min(self.images, key=lambda i: (not fits(self.layer, i), not i.visible), default=None)
+
+    @property
+    def images(self) -> list[Image]:
+        """Images that lie on the same pixels, from above to below."""
         origin = read_state(self.layer)
         images = [layer for layer in reversed(self.viewer.layers) if isinstance(layer, Image)]
         if origin is not None:
             images = [image for image in images if image.unique_id == origin.image_id]
-        fitting = (image for image in images if _yx(image) == tuple(self.layer.data.shape[-2:]))
-        return min(fitting, key=lambda image: not image.visible, default=None)
+        return [image for image in images if _yx(image) == tuple(self.layer.data.shape[-2:])]
 
     @property
     def maps(self) -> Maps | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from napari_nucseg._napari.image_layout import CHANNEL_NAMES
 from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class AxesChoice(QWidget):
         for axis, (name, length) in enumerate(zip(labels, self._shape, strict=True)):
             if may_have_channels:
                 self.channel_axis.addItem(f"{_axis_words(axis, name)} ({length})", axis)
-                if name.lower() in ("c", "ch", "channel", "channels"):
+                if name.lower() in CHANNEL_NAMES:
                     self.channel_axis.setCurrentIndex(axis + 1)
         self.channel_axis.blockSignals(False)
         self._rows.setRowVisible(self.channel_axis, may_have_channels)

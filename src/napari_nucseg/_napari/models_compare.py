@@ -72,9 +72,11 @@ def _references(
 
     if folder is not None:
         return [labelled_images(folder)], ()
-    references, problems = [], []
+    problems = [f"{each.source.name}: {each.problem}" for each in collected if each.problem]
+    usable = [each for each in collected if not each.problem]
+    references = []
     with tempfile.TemporaryDirectory(prefix="nucseg-", ignore_cleanup_errors=True) as drafts:
-        for place, each in zip(save_sources(Path(drafts), collected), collected, strict=True):
+        for place, each in zip(save_sources(Path(drafts), usable), usable, strict=True):
             try:
                 references.append(labelled_images(place, each.source.name))
             except TrainingError as error:

@@ -103,10 +103,11 @@ class PlaneLayout:
         )
 
     def read(self, data: Any, index: PlaneIndex) -> NDArray[Any]:
-        """Take one plane out of the array (NumPy, dask, zarr …) into memory, axes as in ``plane_axes``."""
+        """Take one plane out of the array (NumPy, dask, zarr …) into memory, axes as in ``plane_axes``, no alpha."""
         where = dict(zip(self.stack_axes, index, strict=True))
         key = tuple(where.get(axis, slice(None)) for axis in range(self.n_leading))
-        return np.asarray(data[key] if key else data)
+        plane = np.asarray(data[key] if key else data)
+        return plane[..., :3] if self.rgb else plane
 
 
 def layout_of(data: Any, *, rgb: bool, channel_axis: int | None = None) -> PlaneLayout:

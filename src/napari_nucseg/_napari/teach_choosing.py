@@ -44,7 +44,9 @@ class Choosing(QObject):
     def refusal(self) -> str:
         """Say why nothing can be learned from these examples; empty where it can."""
         examples = self._controller.examples
-        return self._problem or refusal(self._uses, [examples.use_of(source) for source in examples.sources])
+        chosen = [examples.use_of(source) for source in examples.sources]
+        problems = [collected.problem for collected in self._controller.collected]
+        return self._problem or refusal(self._uses, chosen, problems)
 
     def _show_sources(self) -> None:
         examples, form = self._controller.examples, self._form
@@ -55,10 +57,13 @@ class Choosing(QObject):
 
     def _show_uses(self, uses: tuple[ExampleUse, ...]) -> None:
         self._uses, self._problem = uses, ""
-        known = {c.source: (use, c.total_px) for c, use in zip(self._controller.collected, uses, strict=True)}
+        known = {
+            c.source: example_words(use, c.shape, c.taken_from)
+            for c, use in zip(self._controller.collected, uses, strict=True)
+        }
         for row in self._form.examples.rows:
             if row.source in known:
-                row.say(example_words(*known[row.source]))
+                row.say(known[row.source])
         self.changed.emit()
 
     def _show_problem(self, message: str) -> None:

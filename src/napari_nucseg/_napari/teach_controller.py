@@ -11,11 +11,10 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.teach_drafts import Drafts, describe_steps
 from napari_nucseg._napari.teach_examples import Examples, collect_source
-from napari_nucseg._napari.teach_folder import delete_run, has_learned, unfinished_runs
+from napari_nucseg._napari.teach_folder import ask_to_stop, delete_run, has_learned, unfinished_runs
 from napari_nucseg._napari.teach_preview import hide_preview, show_preview, view_of
 from napari_nucseg._napari.teach_run import Done, Order, Told, finish_steps, start_steps
 from napari_nucseg._napari.workers import Runs
-from napari_nucseg.errors import NucSegError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -31,14 +30,17 @@ if TYPE_CHECKING:
 SHOWN_EVERY_S = 0.2
 SETTLE_MS = 1200
 """Examples are looked at again when nothing has been painted for so long."""
+KEPT_POLL_MS, KEPT_POLLS = 100, 100
+"""A child that is cancelled before its first checkpoint is given this long to write one."""
 
 
 class TeachController(QObject):
     """Teaches one model at a time.
 
     Signals: ``listed()`` when other sources are there; ``described(uses)`` with what they offer, in their order;
-    ``undescribed(str)`` why that is not known; ``told(Told)``; ``done(Done)``; ``stopped(Told | None)`` after a
-    cancel, None where there is nothing to keep; ``failed(str)``; ``unfinished(Unfinished | None)``.
+    ``undescribed(str)`` why that is not known; ``told(Told)``; ``done(Done)``; ``stopped(int | None)`` after a
+    cancel, with the step it had come to, None where there is nothing to keep; ``failed(str)``;
+    ``unfinished(Unfinished | None)``.
     """
 
     listed = Signal()
@@ -71,11 +73,15 @@ class TeachController(QObject):
         self._running.ended.connect(self._end)
         self._deleting.ended.connect(self.look_for_unfinished)
         self._deleting.failed.connect(self.failed)
+        self._until_kept = QTimer(self, interval=KEPT_POLL_MS)
+        self._until_kept.timeout.connect(self._cancel_once_kept)
+        self._polls_left = 0
         self._soon = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._soon.timeout.connect(self.refresh)
         self._followed: list[Layer] = []
         viewer.layers.events.inserted.connect(self._layers_changed)
         viewer.layers.events.removed.connect(self._layers_changed)
+        viewer.dims.events.current_step.connect(self._dims_moved)
         self._layers_changed()
 
     @property
@@ -95,23 +101,17 @@ class TeachController(QObject):
         if self._describing.running:  # one look at a time: folders may be large
             self._soon.start()
             return
-        try:
-            self.collected = self.examples.collect()
-        except NucSegError as error:
-            self.collected = ()
-            self.undescribed.emit(str(error))
-            return
-        collected = self.collected
+        collected = self.collected = self.examples.collect()
         self._describing.start(lambda: describe_steps(collected, self._drafted))
 
     def start(self, job: FinetuneJob, *, preview: bool) -> None:
         """Teach what the job says from the examples as they are now."""
-        try:
-            examples = self.examples.collect()
-            kept = tuple(collect_source(self._viewer, source) for source in self.examples.pinned)
-        except NucSegError as error:
-            self.failed.emit(str(error))
-            return
+        examples = tuple(each for each in self.examples.collect() if not each.problem)
+        kept = tuple(collect_source(self._viewer, source) for source in self.examples.pinned)
+        for pinned in kept:
+            if pinned.problem:
+                self.failed.emit(f"{pinned.source.name}: {pinned.problem}")
+                return
         layers = [layer for layer in map(self.examples.layer_of, self.examples.sources) if layer is not None]
         self._view = view_of(self._viewer, layers) if preview else None
         order = Order(job, examples, kept, self._view)
@@ -122,9 +122,17 @@ class TeachController(QObject):
         self._run(folder, lambda: finish_steps(folder, at_once=at_once))
 
     def cancel(self) -> None:
-        """End the child now; what it learned so far stays on disk until the user decides."""
+        """End the child; what it learned so far stays on disk until the user decides.
+
+        One that has learned, but has not come to its first checkpoint, is asked to write it first.
+        """
         self._cancelled = True
-        self._running.cancel()
+        if self._step == 0 or has_learned(self._folder):
+            self._running.cancel()
+            return
+        ask_to_stop(self._folder)
+        self._polls_left = KEPT_POLLS
+        self._until_kept.start()
 
     def discard(self, folder: Path) -> None:
         """Delete what a run left."""
@@ -138,12 +146,25 @@ class TeachController(QObject):
     def stop(self) -> None:
         """Let go of everything; a run that goes on can be finished later."""
         self._soon.stop()
+        self._until_kept.stop()
         for runs in (self._describing, self._running, self._deleting):
             runs.forget()
         self._viewer.layers.events.inserted.disconnect(self._layers_changed)
         self._viewer.layers.events.removed.disconnect(self._layers_changed)
+        self._viewer.dims.events.current_step.disconnect(self._dims_moved)
         self._unfollow()
         self._drafts.cleanup()
+
+    @property
+    def _step(self) -> int:
+        """Learning steps done, as far as is known."""
+        return 0 if self._last is None else self._last.progress.step
+
+    def _cancel_once_kept(self) -> None:
+        self._polls_left -= 1
+        if has_learned(self._folder) or self._polls_left <= 0:
+            self._until_kept.stop()
+            self._running.cancel()
 
     def _run(self, folder: Path, make_steps: object) -> None:
         self._folder, self._last, self._cancelled = folder, None, False
@@ -172,12 +193,13 @@ class TeachController(QObject):
         self.failed.emit(message)
 
     def _end(self) -> None:
+        self._until_kept.stop()
         hide_preview(self._viewer, self.model_name)
         if self._cancelled:
             self._cancelled = False
             keepable = has_learned(self._folder)
             self._forget_if_empty()
-            self.stopped.emit(self._last if keepable else None)
+            self.stopped.emit(self._step if keepable else None)
 
     def _forget_if_empty(self) -> None:
         """Delete a run that ended before it learned anything: there is nothing to finish."""
@@ -198,6 +220,10 @@ class TeachController(QObject):
                 emitter.disconnect(self._later)
         self._followed = []
 
+    def _dims_moved(self, event: Event | None = None) -> None:
+        if any(each.taken_from for each in self.collected):  # the channel on show is another one now
+            self._later()
+
     def _later(self, event: Event | None = None) -> None:
         if not self.running:  # its own preview is a change too
             self._soon.start()
@@ -210,5 +236,5 @@ def _delete(folder: Path) -> Generator[None, None, None]:
 
 def _emitters(layer: Layer) -> list[EventEmitter]:
     """Events of a layer after which there may be something else to learn."""
-    names = ("name", "metadata", "set_data", "labels_update")
+    names = ("name", "metadata", "set_data", "labels_update", "visible")
     return [layer.events[name] for name in names if name in layer.events.emitters]

@@ -15,6 +15,7 @@ from napari_nucseg._napari.teach_examples import file_name
 from napari_nucseg.data.correction_set import save_correction_set
 from napari_nucseg.teaching.examples import describe_examples
 from napari_nucseg.teaching.job import Example
+from napari_nucseg.teaching.progress import ExampleUse
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from napari_nucseg._napari.teach_examples import Collected
     from napari_nucseg.data.correction_set import CorrectionSet
-    from napari_nucseg.teaching.progress import ExampleUse
 
 
 @dataclass
@@ -47,6 +47,8 @@ def describe_steps(
     examples = []
     for number, collected in enumerate(sources, start=1):
         yield
+        if collected.problem:
+            continue
         place = collected.source.folder
         if collected.corrections is not None:
             place = drafts.folder / file_name(collected.source.name, number)
@@ -56,11 +58,19 @@ def describe_steps(
     key = [(example, drafts.ages.get(example.path, _modified(example.path))) for example in examples]
     if drafts.said is None or drafts.said[0] != key:
         drafts.said = key, describe_examples(examples)
-    return drafts.said[1]
+    said = iter(drafts.said[1])
+    return tuple(_unusable(each) if each.problem else next(said) for each in sources)
+
+
+def _unusable(collected: Collected) -> ExampleUse:
+    """Say of a layer that is no example why."""
+    name, problem = collected.source.name, collected.problem
+    return ExampleUse(name=name, n_nuclei=0, taught_px=0, use="learned", n_images=0, problem=problem)
 
 
 def _save(place: Path, corrections: CorrectionSet, drafts: Drafts) -> None:
-    age = zlib.crc32(f"{corrections.image.shape} {corrections.name}".encode())
+    beside = (corrections.image.shape, corrections.axes, corrections.name, corrections.settings)
+    age = zlib.crc32(repr(beside).encode())
     for part in (corrections.labels, corrections.trust, corrections.prediction):
         if part is not None:
             age = zlib.crc32(np.ascontiguousarray(part), age)

@@ -14,7 +14,9 @@ from napari.layers import Labels
 
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.image_layout import fits, known_channel
 from napari_nucseg._napari.layer_state import OVERLAYS, has_edits, read_corrections, read_state
+from napari_nucseg.errors import NucSegError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,16 +42,30 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Collected:
-    """A source as it is now: its own folder, or a copy of the layer's arrays; and the user's choice for it."""
+    """A source as it is now.
+
+    Attributes
+    ----------
+    source, use
+        Which, and the user's choice for it.
+    corrections
+        A copy of the layer's arrays; None for folders.
+    taken_from
+        Which image or channel was taken, where that depends on what is on show; in words.
+    problem
+        Why the layer cannot be used, in words.
+    """
 
     source: Source
     use: str = "auto"
     corrections: CorrectionSet | None = None
+    taken_from: str = ""
+    problem: str = ""
 
     @property
-    def total_px(self) -> int | None:
-        """Pixels of the image; None for folders."""
-        return None if self.corrections is None else self.corrections.labels.size
+    def shape(self) -> tuple[int, ...] | None:
+        """Size (…, Y, X) of the labels; None for folders."""
+        return None if self.corrections is None else self.corrections.labels.shape
 
 
 class Examples:
@@ -94,13 +110,7 @@ class Examples:
         self._folders.remove(source)
 
     def collect(self) -> tuple[Collected, ...]:
-        """Copy what the layers hold now.
-
-        Raises
-        ------
-        CorrectionSetError
-            If a layer has no image, or the axes of its image cannot be named.
-        """
+        """Copy what the layers hold now; one that cannot be used says why."""
         return tuple(collect_source(self._viewer, source, self.use_of(source)) for source in self.sources)
 
     def pin(self, source: Source) -> None:
@@ -150,17 +160,29 @@ def layer_of(viewer: ViewerModel, source: Source) -> Labels | None:
 
 
 def collect_source(viewer: ViewerModel, source: Source, use: str = "auto") -> Collected:
-    """Copy what a source's layer holds now; a folder is left where it is.
-
-    Raises
-    ------
-    CorrectionSetError
-        As :meth:`Examples.collect`.
-    """
+    """Copy what a source's layer holds now; a folder is left where it is."""
     layer = layer_of(viewer, source)
     if layer is None:
         return Collected(source, use)
-    return Collected(source, use, collect(Subject(viewer, layer), counted=False))
+    subject = Subject(viewer, layer)
+    try:
+        corrections = collect(subject, counted=False)
+    except NucSegError as error:
+        return Collected(source, use, problem=str(error))
+    return Collected(source, use, corrections, _taken_from(subject, corrections))
+
+
+def _taken_from(subject: Subject, corrections: CorrectionSet) -> str:
+    """Say which image and channel are taken, where labels do not know it and another one might have been meant."""
+    layer = subject.layer
+    if read_state(layer) is not None:
+        return ""
+    words = []
+    if sum(fits(layer, image) for image in subject.images) > 1:
+        words.append(f"with the image “{corrections.name}”")
+    if "channel" in corrections.settings and known_channel(layer) is None:
+        words.append(f"channel {corrections.settings['channel']}, the one on show")
+    return ", ".join(words)
 
 
 def file_name(name: str, number: int) -> str:

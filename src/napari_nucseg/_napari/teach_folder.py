@@ -21,6 +21,7 @@ from platformdirs import user_data_path
 from napari_nucseg.data.file_lock import try_lock
 from napari_nucseg.errors import OutputError, TrainingError
 from napari_nucseg.files import in_words
+from napari_nucseg.jobs.finetune_child import STOP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -84,6 +85,12 @@ def unfinished_runs() -> tuple[Unfinished, ...]:
 def has_learned(folder: Path) -> bool:
     """Whether a run left something to go on with, or to keep."""
     return (folder / _CHECKPOINT).exists() or (folder / RESULT).exists()
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Ask whoever learns there to end after the next step; what was learned until then is kept."""
+    with suppress(OSError):
+        (folder / STOP).touch()
 
 
 def delete_run(folder: Path) -> None:

@@ -9,16 +9,16 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_nucseg._napari.correct_subject import Subject
-from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
-from napari_nucseg._napari.planes import PlaneLayout, layout_of
+from napari_nucseg._napari.image_layout import channel_for, image_data, layout_for
+from napari_nucseg._napari.layer_state import PREVIEW_OF
 from napari_nucseg._napari.spatial import spatial_attributes
+from napari_nucseg.errors import ImageError
 from napari_nucseg.nuclei.targets import median_diameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.components import ViewerModel
-    from napari.layers import Image
     from numpy.typing import NDArray
 
     from napari_nucseg._napari.regions import Box
@@ -37,7 +37,7 @@ class PreviewView:
     pixels
         Part of one plane, axes as in ``axes``.
     axes
-        YX, YXC or CYX.
+        YX or YXC.
     diameter_px
         Median diameter of the nuclei that are known in the plane.
     placed
@@ -52,8 +52,7 @@ class PreviewView:
     @property
     def shape(self) -> tuple[int, int]:
         """Size (Y, X) in pixels."""
-        size = dict(zip(self.axes, self.pixels.shape, strict=True))
-        return size["Y"], size["X"]
+        return self.pixels.shape[0], self.pixels.shape[1]
 
 
 def view_of(viewer: ViewerModel, layers: Sequence[Labels]) -> PreviewView | None:
@@ -62,7 +61,10 @@ def view_of(viewer: ViewerModel, layers: Sequence[Labels]) -> PreviewView | None
     subjects = [Subject(viewer, layer) for layer in layers]
     subjects.sort(key=lambda s: active is None or active not in (s.layer, s.image))
     for subject in subjects:
-        view = _view_of(subject)
+        try:
+            view = _view_of(subject)
+        except ImageError:  # it is no example either, and its row says why
+            continue
         if view is not None:
             return view
     return None
@@ -97,30 +99,17 @@ def hide_preview(viewer: ViewerModel, name: str) -> None:
             layer.visible = False
 
 
-def layout_for(layer: Labels, image: Image) -> PlaneLayout:
-    """How an image's axes are read for labels: as they were segmented, else channels first where axes are left."""
-    origin = read_state(layer)
-    if origin is not None:
-        return origin.layout
-    n_left = image.ndim - layer.ndim
-    data = image.data[0] if image.multiscale else image.data
-    return layout_of(data, rgb=image.rgb, channel_axis=0 if n_left == 1 else None)
-
-
 def _view_of(subject: Subject) -> PreviewView | None:
     image, layer = subject.image, subject.layer
     diameter = None if image is None else median_diameter(subject.labels)
     if image is None or not diameter:
         return None
     layout = layout_for(layer, image)
-    data = image.data[0] if image.multiscale else image.data
-    plane, axes = layout.read(data, subject.index), layout.plane_axes
-    origin = read_state(layer)
-    if axes == "CYX" and origin is not None and origin.settings.channel is not None:
-        plane, axes = plane[origin.settings.channel], "YX"
+    plane, axes = layout.read(image_data(image), subject.index), layout.plane_axes
+    if axes == "CYX":
+        plane, axes = plane[channel_for(subject.viewer, layer, image, layout)], "YX"
     box = box_in_view(layer.corner_pixels, layout.plane_shape)
-    part = plane[box] if axes[0] == "Y" else plane[:, *box]
-    return PreviewView(np.array(part), axes, float(diameter), _placed(layer, box))
+    return PreviewView(np.array(plane[box]), axes, float(diameter), _placed(layer, box))
 
 
 def box_in_view(corners: NDArray[np.integer], shape: tuple[int, int]) -> Box:

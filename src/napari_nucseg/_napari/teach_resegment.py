@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.image_layout import channel_for, image_data, layout_for
 from napari_nucseg._napari.layer_state import LayerState, MapsCache, read_corrections, read_state, write_state
 from napari_nucseg._napari.results import adopt_result
 from napari_nucseg._napari.segment_job import SegmentJob
 from napari_nucseg._napari.spatial import pixel_size_um
-from napari_nucseg._napari.teach_preview import layout_for
 from napari_nucseg.errors import ImageError
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.segmentation.settings import SegmentationSettings
@@ -35,9 +35,11 @@ def job_for(viewer: ViewerModel, layer: Labels, model: str) -> SegmentJob:
     """
     image = image_of(viewer, layer)
     layout = layout_for(layer, image)
-    settings = _settings_of(layer, image, layout).model_copy(update={"model": model})
-    data = image.data[0] if image.multiscale else image.data
-    return SegmentJob(data, layout, tuple(layout.planes()), settings)
+    settings = _settings_of(layer, image, layout)
+    settings = settings.model_copy(
+        update={"model": model, "channel": channel_for(viewer, layer, image, layout)}
+    )
+    return SegmentJob(image_data(image), layout, tuple(layout.planes()), settings)
 
 
 def put_around_reviewed(viewer: ViewerModel, layer: Labels, result: JobResult) -> None:
@@ -80,11 +82,7 @@ def _settings_of(layer: Labels, image: Image, layout: PlaneLayout) -> Segmentati
     origin, corrections = read_state(layer), read_corrections(layer)
     if origin is not None:
         return origin.settings
-    plain = SegmentationSettings(
-        axes=layout.plane_axes,
-        channel=None if layout.channel_axis is None else 0,
-        pixel_size_um=pixel_size_um(image),
-    )
+    plain = SegmentationSettings(axes=layout.plane_axes, pixel_size_um=pixel_size_um(image))
     try:
         known = SegmentationSettings.model_validate({} if corrections is None else corrections.settings)
     except ValidationError:  # another program's, or another version's

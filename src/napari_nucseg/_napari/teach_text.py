@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING
 
 from napari_nucseg.teaching.progress import Verdict
@@ -74,18 +75,29 @@ def count_words(number: int, one: str, many: str | None = None) -> str:
     return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
 
 
-def example_words(use: ExampleUse, total_px: int | None) -> str:
-    """Say what there is to learn from an example, and what becomes of it."""
+def example_words(use: ExampleUse, shape: tuple[int, ...] | None, taken_from: str = "") -> str:
+    """Say what there is to learn from an example, and what becomes of it.
+
+    Parameters
+    ----------
+    use : what it offers.
+    shape : (…, Y, X) of a layer, None for a folder.
+    taken_from : which image and channel were taken, where that is in question.
+    """
     if use.taught_px == 0:
-        return f"⚠ {NOTHING_MARKED if total_px else use.problem or NOTHING_MARKED}"
+        return f"⚠ {NOTHING_MARKED if shape else use.problem or NOTHING_MARKED}"
     nuclei = count_words(use.n_nuclei, "nucleus", "nuclei")
-    if total_px:
-        share = use.taught_px / total_px
-        where = f"{share:.0%} of the image" if share >= 0.01 else "less than 1% of the image"
-    else:
-        where = f"{count_words(use.n_images, 'image')} · {use.taught_px / 1e6:.2g} Mpx"
-    lines = [f"{nuclei} · {where}", USES[use.use], f"⚠ {use.problem}" if use.problem else ""]
-    return "\n".join(filter(None, lines))
+    lines = [f"{nuclei} · {_where_words(use, shape)}", taken_from, USES[use.use]]
+    return "\n".join(filter(None, [*lines, f"⚠ {use.problem}" if use.problem else ""]))
+
+
+def _where_words(use: ExampleUse, shape: tuple[int, ...] | None) -> str:
+    if not shape:
+        return f"{count_words(use.n_images, 'image')} · {use.taught_px / 1e6:.2g} Mpx"
+    n_planes = prod(shape[:-2])
+    share = use.taught_px / (n_planes * shape[-2] * shape[-1])
+    where = f"{share:.0%} of the image" if share >= 0.01 else "less than 1% of the image"
+    return where if n_planes == 1 else f"{use.n_images} of {n_planes} planes · {where}"
 
 
 def progress_words(progress: FinetuneProgress) -> str:
@@ -133,7 +145,7 @@ def advice(result: FinetuneResult) -> str:
     return ADVICE[result.verdict]
 
 
-def refusal(uses: Sequence[ExampleUse], chosen: Sequence[str]) -> str:
+def refusal(uses: Sequence[ExampleUse], chosen: Sequence[str], problems: Sequence[str] = ()) -> str:
     """Say why learning cannot start with these examples; empty where it can.
 
     Parameters
@@ -142,11 +154,13 @@ def refusal(uses: Sequence[ExampleUse], chosen: Sequence[str]) -> str:
         What each example has to offer.
     chosen
         The user's choice for each: auto, learn or check.
+    problems
+        Why layers cannot be used.
     """
     if not uses:
         return NOTHING_CORRECTED
     if all(use.taught_px == 0 for use in uses):
-        return NOTHING_REVIEWED
+        return next((said[:1].upper() + said[1:] for said in problems if said), NOTHING_REVIEWED)
     if all(use.n_nuclei == 0 for use in uses):
         return NO_NUCLEUS
     if all(choice == "check" for choice in chosen):

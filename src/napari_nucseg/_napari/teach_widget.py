@@ -208,16 +208,19 @@ class TeachWidget(QWidget):
         self.form.say("Stopping …")
         self.controller.cancel()
 
-    def _ask_what_to_keep(self, told: Told | None) -> None:
+    def _ask_what_to_keep(self, step: int | None) -> None:
         self.form.running.setVisible(False)
-        if told is None:
+        if step is None:
             self._show_choices()
-            self.form.say("Cancelled before there was anything to keep. Nothing was changed.")
+            self.form.say(
+                "Cancelled before anything was learned: there is nothing to keep. Nothing was changed."
+            )
             return
         folder = runs_dir() / self.controller.model_name
+        where = f"Stopped at step {step}." if step else "Stopped before it went on."
         self.form.say("")
         self.form.question.ask(
-            f"Stopped at step {told.progress.step}. What shall become of “{folder.name}”?",
+            f"{where} What shall become of “{folder.name}”?",
             {
                 "Keep the best": partial(self._finish, folder, at_once=True),
                 "Go on": partial(self._finish, folder),

@@ -1,6 +1,7 @@
 """Which corrections are kept aside to check on: about a quarter of the nuclei, whole images or areas where possible.
 
-Where only one area was corrected it is cut in two. No nucleus is ever on both sides.
+Where only one area was corrected it is cut in two. No nucleus is ever on both sides; since the planes of a stack show
+the same nuclei, they are held out together, or cut at the same place.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
     Masks = tuple[Mask, Mask]
+    Area = list[tuple[int, Mask]]
+    """Part of a page that lies apart, or of all planes of a stack: numbers of pages, and where in them."""
 
 SHARE = 0.25
 """Share of the nuclei to keep aside."""
@@ -46,48 +49,60 @@ def hold_out(pages: Sequence[Page]) -> list[Masks]:
     """Split what is taught on each page into (learned, held out), two (Y, X) masks.
 
     Pages a user wants checked are held out; where there are such with a nucleus, all others are learned from. Else
-    whole pages are held out, or whole areas of pages, or a part of the area with most nuclei. The choice depends on
-    the pages' names and content, not on chance.
+    whole pages are held out, or whole areas of pages, or a part of the area with most nuclei; all planes of a stack
+    count as one page, and as one area. The choice depends on the pages' names and content, not on chance.
     """
     masks = [_all_on_one_side(page, held=page.use == "check") for page in pages]
     counts = [vouched_for(page.labels, page.taught).size for page in pages]
     if any(n and page.use == "check" for n, page in zip(counts, pages, strict=True)):
         return masks
-    free = [i for i, page in enumerate(pages) if page.use == "auto" and counts[i]]
-    chosen = _choose([(pages[i].name, counts[i]) for i in free])
+    units: dict[object, list[int]] = {}
+    for i, page in enumerate(pages):
+        if page.use == "auto" and counts[i]:
+            units.setdefault(page.stack or i, []).append(i)
+    free = list(units.values())
+    chosen = _choose([(pages[unit[0]].name, sum(counts[i] for i in unit)) for unit in free])
     if chosen:
-        for i in (free[k] for k in chosen):
+        for i in (i for k in chosen for i in free[k]):
             masks[i] = _all_on_one_side(pages[i], held=True)
         return masks
     _hold_out_areas(pages, free, masks)
     return masks
 
 
-def _hold_out_areas(pages: Sequence[Page], free: Sequence[int], masks: list[Masks]) -> None:
+def _hold_out_areas(pages: Sequence[Page], units: Sequence[Sequence[int]], masks: list[Masks]) -> None:
     """Hold out some areas of the free pages or, where that gives no fair share, a part of the largest one."""
-    areas = [(i, area, vouched_for(pages[i].labels, area).size) for i in free for area in _areas(pages[i])]
-    areas = [(i, area, n) for i, area, n in areas if n]
-    chosen = _choose([(f"{pages[i].name} {k}", n) for k, (i, _, n) in enumerate(areas)])
-    total = sum(n for _, _, n in areas)
+    areas = _counted_areas(pages, units)
+    chosen = _choose([(f"{pages[area[0][0]].name} {k}", n) for k, (area, n) in enumerate(areas)])
+    total = sum(n for _, n in areas)
     if not chosen and areas:
-        i, area, n = max(areas, key=lambda found: found[2])
+        area, n = max(areas, key=lambda found: found[1])
         if n > 1:
-            masks[i] = _without(pages[i].taught & ~area, *_cut(pages[i].labels, area, round(SHARE * total)))
+            parts = _cut([(pages[i], where) for i, where in area], round(SHARE * total))
+            for (i, where), (learned, held) in zip(area, parts, strict=True):
+                masks[i] = learned | (pages[i].taught & ~where), held
             return
         chosen = [0] if len(areas) > 1 else []
-    for i, area, _ in (areas[k] for k in chosen):
+    for i, where in (place for k in chosen for place in areas[k][0]):
         learned, held = masks[i]
-        masks[i] = _apart(pages[i].labels, learned & ~area, held | area)
+        masks[i] = _apart(pages[i].labels, learned & ~where, held | where)
+
+
+def _counted_areas(pages: Sequence[Page], units: Sequence[Sequence[int]]) -> list[tuple[Area, int]]:
+    """Areas with nuclei, and how many: those of each page that stands alone, and all of each stack as one."""
+    areas: list[Area] = []
+    for unit in units:
+        if len(unit) > 1:
+            areas.append([(i, pages[i].taught) for i in unit])
+        else:
+            areas += [[(unit[0], where)] for where in _areas(pages[unit[0]])]
+    counted = [(area, sum(vouched_for(pages[i].labels, where).size for i, where in area)) for area in areas]
+    return [(area, n) for area, n in counted if n]
 
 
 def _all_on_one_side(page: Page, *, held: bool) -> Masks:
     nothing = np.zeros(page.taught.shape, bool)
     return (nothing, page.taught) if held else (page.taught, nothing)
-
-
-def _without(others: Mask, learned: Mask, held: Mask) -> Masks:
-    """Add the areas that are not cut to those that are learned."""
-    return learned | others, held
 
 
 def _choose(units: Sequence[tuple[str, int]]) -> list[int]:
@@ -111,22 +126,52 @@ def _areas(page: Page) -> list[Mask]:
     return [(numbered == k) & page.taught for k in range(1, n + 1)]
 
 
-def _cut(labels: NDArray[np.int32], area: Mask, n_held: int) -> Masks:
-    """Cut an area across its longer side so that about ``n_held`` of its nuclei, at most half, are held out."""
-    numbers = vouched_for(labels, area)
-    rows, columns = (np.flatnonzero(area.any(axis=axis)) for axis in (1, 0))
+def _cut(places: Sequence[tuple[Page, Mask]], n_held: int) -> list[Masks]:
+    """Cut an area across its longer side so that about ``n_held`` of its nuclei, at most half, are held out.
+
+    An area of several planes is cut at the same place in all. What lies near that place is on neither side then: a
+    nucleus may lie a little to the left in one plane, and a little to the right in the next.
+    """
+    everywhere = np.any([area for _, area in places], axis=0)
+    rows, columns = (np.flatnonzero(everywhere.any(axis=axis)) for axis in (1, 0))
     axis = 0 if np.ptp(rows) >= np.ptp(columns) else 1
-    inside = np.where(area, labels, 0)
-    every = np.unique(inside)[1:] if (inside == 0).any() else np.unique(inside)
-    along = np.array([centre[axis] for centre in ndimage.center_of_mass(inside > 0, inside, every)])
-    ordered = np.sort(along[np.isin(every, numbers)])
+    found = [_places_along(page.labels, area, axis) for page, area in places]
+    counted = [
+        along[np.isin(numbers, vouched_for(page.labels, area))]
+        for (page, area), (numbers, along) in zip(places, found, strict=True)
+    ]
+    ordered = np.sort(np.concatenate(counted))
     n_held = min(max(1, n_held), len(ordered) // 2)
-    line = (ordered[-n_held - 1] + ordered[-n_held]) / 2
-    held_nuclei = np.isin(inside, every[along > line])
+    line = float(ordered[-n_held - 1] + ordered[-n_held]) / 2
+    margin = (places[0][0].diameter_px or TYPICAL_PX) / 2 if len(places) > 1 else 0.0
+    if not (ordered <= line - margin).any() or not (ordered > line + margin).any():
+        margin = 0.0  # one nucleus through all planes: there is no better cut
+    return [
+        _split(
+            page.labels, area, [numbers[along <= line - margin], numbers[along > line + margin]], axis, line
+        )
+        for (page, area), (numbers, along) in zip(places, found, strict=True)
+    ]
+
+
+def _places_along(
+    labels: NDArray[np.int32], area: Mask, axis: int
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Numbers of all nuclei in an area, and where their centres lie along an axis."""
+    inside = np.where(area, labels, 0)
+    numbers = np.unique(inside[inside > 0])
+    centres = ndimage.center_of_mass(inside > 0, inside, numbers)
+    return numbers, np.array([centre[axis] for centre in centres], float)
+
+
+def _split(
+    labels: NDArray[np.int32], area: Mask, sides: Sequence[NDArray[np.int32]], axis: int, line: float
+) -> Masks:
+    """Part an area into (learned, held out): nuclei by their numbers, background by the line."""
     place = np.arange(area.shape[axis]).reshape((-1, 1) if axis == 0 else (1, -1))
-    free = area & (inside == 0)
-    learned = ((inside > 0) & ~held_nuclei) | (free & (place < line - GAP_PX))
-    held = held_nuclei | (free & (place > line + GAP_PX))
+    free = area & (labels == 0)
+    learned = (area & np.isin(labels, sides[0])) | (free & (place < line - GAP_PX))
+    held = (area & np.isin(labels, sides[1])) | (free & (place > line + GAP_PX))
     return _apart(labels, learned, held)
 
 

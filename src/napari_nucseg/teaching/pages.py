@@ -47,6 +47,8 @@ class Page:
         Numbers of the nuclei that differ from the prediction, sorted.
     diameter_px
         Median diameter of the nuclei a person vouches for; None where those are few.
+    stack
+        Of which stack it is a plane: the same nuclei may be seen in its other planes. Empty where it stands alone.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Page:
     prediction: NDArray[np.int32] | None
     changed: NDArray[np.int32]
     diameter_px: float | None
+    stack: str = ""
 
 
 def read_pages(
@@ -118,16 +121,20 @@ def _of_set(
         taught = taught_area(corrections.trust[index], labels, prediction, changes)
         if taught.any():
             changed = np.array(sorted({n for change in changes for n in change.after}), np.int32)
+            planes = to_planes(
+                stack[index], plane_axes, channel
+            )  # even for a list: it says what cannot be used
             yield Page(
                 name=name + "".join(f" [{i}]" for i in index),
                 example=example,
                 use=use,
-                planes=to_planes(stack[index], plane_axes, channel) if pixels else None,
+                planes=planes if pixels else None,
                 labels=labels,
                 taught=taught,
                 prediction=prediction,
                 changed=changed,
                 diameter_px=_diameter(labels, taught),
+                stack=f"{example} {folder_name}" if index else "",
             )
 
 
@@ -145,11 +152,12 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
         raise TrainingError("it has no labels.")
     labels = sample.labels.astype(np.int32)
     taught = np.ones(labels.shape, bool)
+    planes = _whole(sample, labels)  # as above
     return Page(
         name=sample.name,
         example=example,
         use=use,
-        planes=_whole(sample, labels) if pixels else None,
+        planes=planes if pixels else None,
         labels=labels,
         taught=taught,
         prediction=None,

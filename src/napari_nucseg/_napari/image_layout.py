@@ -1,0 +1,85 @@
+"""How the axes of an image are read for labels that lie on it, and which of its channels shows the nuclei.
+
+Labels that we made know it. For all others shapes and axis labels tell the axis of channels, and the channel is the one
+on show: it is what a person looked at.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg._napari.layer_state import read_corrections, read_state
+from napari_nucseg._napari.planes import PlaneLayout, layout_of
+from napari_nucseg.errors import ImageError
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Labels
+
+CHANNEL_NAMES = ("c", "ch", "channel", "channels")
+
+
+def image_data(image: Image) -> Any:
+    """Array of an image at its full size."""
+    return image.data[0] if image.multiscale else image.data
+
+
+def layout_for(layer: Labels, image: Image) -> PlaneLayout:
+    """How an image's axes are read for labels: as they were segmented, else as fits the labels' shape.
+
+    Raises
+    ------
+    ImageError
+        If image and labels are of different shapes.
+    """
+    data, labels_shape = image_data(image), tuple(layer.data.shape)
+    shape = tuple(int(n) for n in data.shape)
+    origin = read_state(layer)
+    if origin is not None and origin.layout.shape == shape:
+        return origin.layout
+    layouts = [layout_of(data, rgb=image.rgb)]
+    if not image.rgb:
+        by_name = sorted(range(image.ndim - 2), key=lambda axis: not _is_channels(image, axis))
+        layouts += [layout_of(data, rgb=False, channel_axis=axis) for axis in by_name]
+    fitting = (layout for layout in layouts if layout.labels_shape == labels_shape)
+    if (found := next(fitting, None)) is None:
+        raise ImageError(
+            f"the image “{image.name}” has the shape {shape}, the labels “{layer.name}” {labels_shape}. "
+            "Labels need the image's shape, without its channels: crop or split one of them."
+        )
+    return found
+
+
+def fits(layer: Labels, image: Image) -> bool:
+    """Whether labels lie on an image's planes."""
+    try:
+        layout_for(layer, image)
+    except ImageError:
+        return False
+    return True
+
+
+def known_channel(layer: Labels) -> int | None:
+    """Channel that labels were made from; None where nobody said."""
+    origin, corrections = read_state(layer), read_corrections(layer)
+    if origin is not None:
+        return origin.settings.channel
+    channel = None if corrections is None else corrections.settings.get("channel")
+    return channel if isinstance(channel, int) else None
+
+
+def channel_for(viewer: ViewerModel, layer: Labels, image: Image, layout: PlaneLayout) -> int | None:
+    """Channel that shows the nuclei: the one the labels were made from, else the one on show; None without channels."""
+    if layout.channel_axis is None:
+        return None
+    channel = known_channel(layer)
+    if channel is None or not 0 <= channel < layout.n_channels:
+        on_show = image.world_to_data(viewer.dims.point)[layout.channel_axis]
+        channel = int(np.clip(round(float(on_show)), 0, layout.n_channels - 1))
+    return channel
+
+
+def _is_channels(image: Image, axis: int) -> bool:
+    return image.axis_labels[axis].lower() in CHANNEL_NAMES
