@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import napari_nucseg
 from napari_nucseg.cli import main
 from napari_nucseg.cli.main import COMMANDS
 from napari_nucseg.data.images import read_image
@@ -356,6 +357,27 @@ def test_doctor_reports(capsys) -> None:
     assert code == (1 if report["problems"] else 0)
     main(["doctor"])
     assert "own models" in capsys.readouterr().out
+
+
+def test_doctor_names_the_default_and_says_where_it_is_gone(
+    tiny_models: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "models"))
+    model = napari_nucseg.install_model(tiny_models / "tiny.safetensors")
+
+    def doctor() -> tuple[str, list[str]]:
+        main(["doctor", "--json"])
+        (report,) = json_lines(capsys.readouterr().out)
+        return report["places"]["default model"], report["problems"]
+
+    by_program, problems = doctor()
+    assert by_program.endswith("(the program chooses)")
+    napari_nucseg.prefer_model("tiny")
+    assert doctor() == ("tiny (your choice)", problems)
+    model.path.unlink()
+    default, more = doctor()
+    assert default == by_program
+    assert any(line.startswith("your default model tiny is gone") for line in more)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for nvidia-smi is a shell script")

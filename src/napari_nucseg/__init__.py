@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_nucseg.data.sample import Dataset, Sample
     from napari_nucseg.network.installing import install_model
     from napari_nucseg.network.model_file import list_models, load_model
+    from napari_nucseg.network.preferred import go_back, prefer_model, preferred_model
     from napari_nucseg.nuclei.scoring import Scores, evaluate
     from napari_nucseg.segmentation.segment import Segmentation, segment
     from napari_nucseg.teaching.finetuning import finetune
@@ -24,10 +25,13 @@ _HOMES = {
     "Segmentation": "segmentation.segment",
     "evaluate": "nuclei.scoring",
     "finetune": "teaching.finetuning",
+    "go_back": "network.preferred",
     "install_model": "network.installing",
     "list_models": "network.model_file",
     "load_model": "network.model_file",
     "open_dataset": "data.opening",
+    "prefer_model": "network.preferred",
+    "preferred_model": "network.preferred",
     "segment": "segmentation.segment",
 }
 
@@ -38,10 +42,13 @@ __all__ = [
     "Segmentation",
     "evaluate",
     "finetune",
+    "go_back",
     "install_model",
     "list_models",
     "load_model",
     "open_dataset",
+    "prefer_model",
+    "preferred_model",
     "segment",
 ]
 __version__ = "0.1.0"

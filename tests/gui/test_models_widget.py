@@ -15,7 +15,7 @@ from napari_nucseg.network.installing import install_model
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, TeachingRecord
 from napari_nucseg.network.model_file import find_model, list_models, load_model, save_model
-from napari_nucseg.network.preferred import prefer, preferred_model
+from napari_nucseg.network.preferred import prefer_model, preferred_model
 from napari_nucseg.nuclei.trust import Trust
 
 TIMEOUT_MS = 120_000
@@ -93,7 +93,7 @@ def test_use_and_go_back(qtbot, panel, click):
 
 
 def test_a_model_chosen_elsewhere_is_shown_at_once(qtbot, panel):
-    prefer("tiny")
+    prefer_model("tiny")
     qtbot.waitUntil(lambda: _item(panel, "tiny").text(0).startswith("★"), timeout=TIMEOUT_MS)
 
 
@@ -107,7 +107,7 @@ def test_rename_keeps_descent(qtbot, panel, click):
 
 
 def test_deleting_asks_and_says_what_hangs_on_it(qtbot, panel, click):
-    prefer("tiny")
+    prefer_model("tiny")
     qtbot.waitUntil(lambda: _item(panel, "tiny").text(0).startswith("★"), timeout=TIMEOUT_MS)
     _choose(panel, "tiny")
     click(panel.form.delete)

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+import napari_nucseg
 from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.installing import export_model, install_model, remove_model, rename_model
@@ -16,7 +17,7 @@ from napari_nucseg.network.model_file import (
     load_model,
     save_model,
 )
-from napari_nucseg.network.preferred import go_back, prefer, preference_problem, preferred_model
+from napari_nucseg.network.preferred import go_back, prefer_model, preference_problem, preferred_model
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
 NETWORK = build_network(SMALL)
@@ -56,7 +57,7 @@ def tree():
 @pytest.mark.parametrize("quality", ["fast", "standard", "accurate"])
 def test_the_preferred_model_is_the_choice_in_every_quality(own, quality):
     assert preferred_model() is None
-    prefer("second")
+    prefer_model("second")
     assert preferred_model() == "second"
     assert find_model("auto", quality) == own / "second.safetensors"
     assert list_models()[0].name == "second"
@@ -65,15 +66,22 @@ def test_the_preferred_model_is_the_choice_in_every_quality(own, quality):
 def test_the_way_back_is_step_by_step():
     before = chosen()
     for name in ("first", "second", "second", "auto", "third"):
-        prefer(name)
+        prefer_model(name)
     assert (go_back(), chosen()) == (None, before)
     assert [go_back(), go_back(), go_back(), go_back()] == ["second", "first", None, None]
     assert chosen() == before
 
 
+def test_the_default_is_chosen_and_taken_back_from_python():
+    napari_nucseg.prefer_model("first")
+    napari_nucseg.prefer_model("second")
+    assert napari_nucseg.preferred_model() == napari_nucseg.load_model("auto").card.name == "second"
+    assert napari_nucseg.go_back() == "first"
+
+
 def test_models_that_are_gone_are_passed_over_on_the_way_back(own):
     for name in ("first", "second", "third"):
-        prefer(name)
+        prefer_model(name)
     (own / "second.safetensors").unlink()
     assert go_back() == "first"
 
@@ -88,7 +96,7 @@ def test_models_that_are_gone_are_passed_over_on_the_way_back(own):
 )
 def test_without_its_file_the_program_chooses_and_says_so(own, spoil):
     before = chosen()
-    prefer("second")
+    prefer_model("second")
     assert preference_problem() is None
     spoil(own / "second.safetensors")
     assert chosen() == before
@@ -101,7 +109,7 @@ def test_damaged_weights_under_a_sound_header_do_not_stand_in_the_way(own):
     next(network.parameters()).data.fill_(float("nan"))
     card = load_model("second").card
     save_model(own / "second.safetensors", card, network)
-    prefer("second")
+    prefer_model("second")
     assert load_model("auto").card.name == before
     with pytest.raises(ModelFileError, match="NaN"):
         load_model("second")
@@ -113,20 +121,20 @@ def test_damaged_weights_under_a_sound_header_do_not_stand_in_the_way(own):
 def test_a_damaged_memory_is_none_and_is_written_anew(own, content):
     (own / "preferred.json").write_bytes(content)
     assert preferred_model() is None
-    prefer("first")
+    prefer_model("first")
     assert preferred_model() == "first"
 
 
 def test_what_is_not_installed_is_not_preferred():
     with pytest.raises(ModelFileError, match=r"installed are:.*first"):
-        prefer("nonsense")
+        prefer_model("nonsense")
     assert preferred_model() is None
 
 
 def test_a_choice_that_cannot_be_written_is_said(own):
     (own / "preferred.json").mkdir()
     with pytest.raises(OutputError, match="cannot write"):
-        prefer("first")
+        prefer_model("first")
 
 
 def test_children_follow_their_parents():
@@ -136,7 +144,7 @@ def test_children_follow_their_parents():
 
 
 def test_a_renamed_parent_is_known_to_its_children_and_stays_the_default():
-    prefer("second")
+    prefer_model("second")
     renamed = rename_model("second", "better")
     assert (renamed.name, renamed.path.name) == ("better", "better.safetensors")
     assert load_model("better").card.title == "Second"
@@ -148,8 +156,8 @@ def test_a_renamed_parent_is_known_to_its_children_and_stays_the_default():
 
 
 def test_a_removed_parent_is_remembered_by_name():
-    prefer("first")
-    prefer("second")
+    prefer_model("first")
+    prefer_model("second")
     remove_model("second")
     assert tree()["third"] == ("second", False, 0)
     assert preferred_model() == "first"

@@ -13,7 +13,6 @@ from napari_nucseg._napari.teach_examples import Examples
 from napari_nucseg._napari.teach_folder import delete_run, runs_dir
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.workers import Runs
-from napari_nucseg.errors import NucSegError
 from napari_nucseg.network.choices import read_choices
 from napari_nucseg.network.places import models_dir
 
@@ -70,7 +69,7 @@ class ModelsController(QObject):
 
     def use(self, name: str) -> None:
         """Make a model the default."""
-        self._act(lambda n: n.preferred.prefer(name), f"“{name}” is used from now on.")
+        self._act(lambda n: n.preferred.prefer_model(name), f"“{name}” is used from now on.")
 
     def go_back(self) -> None:
         """Return to the default before."""
@@ -101,11 +100,7 @@ class ModelsController(QObject):
 
     def compare(self, old: str, new: str, folder: Path | None = None) -> None:
         """Try two models on a folder of images with labels, else on the corrected layers of the viewer."""
-        try:
-            collected = self._examples.collect() if folder is None else ()
-        except NucSegError as error:
-            self.failed.emit(str(error))
-            return
+        collected = self._examples.collect() if folder is None else ()
         self._cancelled = False
         self._comparing.start(lambda: compare_steps(old, new, collected, folder))
 

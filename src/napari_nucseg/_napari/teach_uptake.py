@@ -100,7 +100,7 @@ class Uptake(QObject):
 def _prefer(name: str) -> Generator[None, None, str]:
     yield
     make_torch_safe()
-    from napari_nucseg.network.preferred import prefer
+    from napari_nucseg.network.preferred import prefer_model
 
-    prefer(name)
+    prefer_model(name)
     return name

@@ -120,7 +120,8 @@ def nvidia_card() -> str | None:
 
 def _places() -> tuple[dict[str, str], list[str]]:
     from napari_nucseg.data.cache import cache_dir
-    from napari_nucseg.network.model_file import BUNDLED_DIR, list_models, models_dir
+    from napari_nucseg.network.model_file import BUNDLED_DIR, automatic_model, list_models, models_dir
+    from napari_nucseg.network.preferred import preference_problem, preferred_model
 
     models = list_models()
     places = {"bundled models": str(BUNDLED_DIR)}
@@ -130,7 +131,11 @@ def _places() -> tuple[dict[str, str], list[str]]:
         places[name] = f"{folder} ({shutil.disk_usage(there).free / 1e9:.1f} GB free)"
         if not os.access(there, os.W_OK):
             problems.append(f"{there} cannot be written: {name} cannot be kept in {folder}")
-    return places | {"models": ", ".join(model.name for model in models) or "none"}, problems
+    default, preferred = automatic_model(models), preferred_model()
+    by = "your choice" if default and default.name == preferred else "the program chooses"
+    places["models"] = ", ".join(model.name for model in models) or "none"
+    places["default model"] = f"{default.name if default else 'none'} ({by})"
+    return places, [*problems, *filter(None, [preference_problem()])]
 
 
 def _as_lines(content: dict[str, str] | list[str]) -> list[str]:

@@ -90,12 +90,12 @@ def _list(args: argparse.Namespace) -> None:
 
 def _default(args: argparse.Namespace) -> None:
     from napari_nucseg.network.model_file import automatic_model, list_models  # late: loads torch
-    from napari_nucseg.network.preferred import go_back, prefer, preference_problem, preferred_model
+    from napari_nucseg.network.preferred import go_back, prefer_model, preference_problem, preferred_model
 
     if args.name == "back":
         go_back()
     elif args.name is not None:
-        prefer(args.name)
+        prefer_model(args.name)
     default = automatic_model(list_models())
     name, chosen = default.name if default else None, preferred_model()
     if args.json:

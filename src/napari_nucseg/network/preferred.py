@@ -23,7 +23,7 @@ def preference_problem() -> str | None:
     )
 
 
-def prefer(name: str) -> None:
+def prefer_model(name: str) -> None:
     """Make an installed model the default; ``auto`` lets the program choose again.
 
     Raises
