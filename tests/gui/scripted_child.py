@@ -56,6 +56,7 @@ def main():
             break
         time.sleep(script["seconds"])
     say(progress={"stage": "comparing", "step": step, "total": steps})
+    time.sleep(script["seconds"])
     model = folder / f"{job['name']}.safetensors"
     shutil.copyfile(script["model"], model)
     result = {**script["result"], "model": str(model)}

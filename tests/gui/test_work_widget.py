@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 from qtpy.QtCore import Qt
+from tifffile import imwrite
 
 from napari_nucseg._napari.layer_state import CorrectionState, read_corrections
 from napari_nucseg._napari.work_widget import WorkWidget
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.jobs.worklist import Status, open_worklist
+from napari_nucseg.nuclei.trust import Trust
+from napari_nucseg.teaching.job import Example
+from napari_nucseg.teaching.pages import read_pages
 
 TIMEOUT_MS = 180_000
 
@@ -66,6 +70,25 @@ def _labels(viewer):
         x for x in viewer.layers if isinstance(x.metadata.get("napari-nucseg-corrections"), CorrectionState)
     ]
     return layer
+
+
+def test_the_channel_on_show_is_kept_with_what_was_reviewed(viewer, worker, tmp_path, click, answer, choose):
+    """So that a model can be taught from the folder: nothing else tells which channel shows nuclei."""
+    made = synthetic_fluorescence((96, 128), seed=0)
+    (tmp_path / "slides").mkdir()
+    channels = np.stack([np.zeros_like(made.image), made.image])
+    imwrite(tmp_path / "slides" / "a.tif", channels, imagej=True, metadata={"axes": "CYX"})
+    answer(choose(tmp_path / "slides"))
+    click(worker.form.choose)
+    layer = _labels(viewer)
+    layer.data[:] = made.labels
+    layer.refresh()
+    read_corrections(layer).trust[:] = Trust.REVIEWED
+    viewer.dims.set_current_step(0, 1)
+    click(worker.form.done)
+    (page,), problems = read_pages([Example(path=tmp_path / "slides corrections")])
+    assert not problems
+    np.testing.assert_array_equal(page.planes[0], made.image)
 
 
 def test_image_after_image_everything_is_kept(viewer, opened, folder, click):

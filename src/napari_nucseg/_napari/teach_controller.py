@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SHOWN_EVERY_S = 0.2
 SETTLE_MS = 1200
 """Examples are looked at again when nothing has been painted for so long."""
-KEPT_POLL_MS, KEPT_POLLS = 100, 100
+KEPT_POLL_MS, KEPT_POLLS = 100, 200
 """A child that is cancelled before its first checkpoint is given this long to write one."""
 
 

@@ -212,9 +212,7 @@ class TeachWidget(QWidget):
         self.form.running.setVisible(False)
         if step is None:
             self._show_choices()
-            self.form.say(
-                "Cancelled before anything was learned: there is nothing to keep. Nothing was changed."
-            )
+            self.form.say("Cancelled too early: there is nothing to keep yet. Nothing was changed.")
             return
         folder = runs_dir() / self.controller.model_name
         where = f"Stopped at step {step}." if step else "Stopped before it went on."

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_nucseg._napari.image_layout import channel_for, layout_for
 from napari_nucseg._napari.layer_state import (
     CORRECTIONS_KEY,
     METADATA_KEY,
@@ -81,6 +82,10 @@ class WorkLayers:
         if np.array_equal(labels, shown.labels) and np.array_equal(trust, shown.trust):
             return None
         more: dict[str, Any] = {}
+        layout = layout_for(layer, self._image)
+        if layout.channel_axis is not None:  # what a person looked at
+            channel = channel_for(self._viewer, layer, self._image, layout)
+            more = {"settings": {**shown.settings, "channel": channel}}
         if origin is not None:  # it was segmented here: that is the prediction now
             more = {
                 "prediction": np.array(origin.snapshot, np.int32),
