@@ -12,7 +12,7 @@ from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.segmentation.segment import segment
-from napari_nucseg.segmentation.size import estimate_diameter
+from napari_nucseg.segmentation.size import _settled, estimate_diameter
 from napari_nucseg.segmentation.size_views import VIEW_PX, square, structured_windows
 
 
@@ -55,6 +55,19 @@ def test_the_bundled_model_reads_the_size_of_nuclei_it_was_never_shown(sample, d
     estimate = estimate_diameter(load_model(), planes, choose_device("cpu"))
     assert abs(math.log(estimate.diameter_px / median_diameter(made.labels))) < 0.35
     assert 0 <= estimate.confidence <= 1
+
+
+@pytest.mark.parametrize("error", [-0.9, -0.6, 0.3, 0.6])
+@pytest.mark.parametrize(
+    "sample", [synthetic_fluorescence, synthetic_histology], ids=["fluorescence", "histology"]
+)
+def test_nuclei_that_fit_their_maps_settle_a_size_read_wrongly(sample, error):
+    made = sample(shape=(512, 512), seed=6, diameter_px=32)
+    planes = to_planes(made.image)
+    planes = np.broadcast_to(IntensityRange.of(planes).apply(planes), (3, *planes.shape[1:])).copy()
+    true = math.log(median_diameter(made.labels))
+    settled = _settled(load_model(), planes, true + error, choose_device("cpu"))
+    assert abs(settled - true) < 0.35
 
 
 def test_without_a_head_the_canonical_diameter_is_used_without_confidence(small_model):

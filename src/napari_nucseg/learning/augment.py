@@ -169,7 +169,7 @@ def _bend(n: int, side: int, settings: AugmentSettings, device: torch.device) ->
 
 
 def _smooth_noise(n: int, channels: int, side: int, grid_px: int, device: torch.device) -> torch.Tensor:
-    """Standard normal numbers at the knots of a grid, bicubic between them: (N, channels, side, side)."""
+    """Draw standard normal numbers at the knots of a grid, bicubic between them: (N, channels, side, side)."""
     knots = side // grid_px + 3
     noise = torch.randn(n, channels, knots, knots, device=device)
     return F.interpolate(noise, size=(side, side), mode="bicubic", align_corners=True)

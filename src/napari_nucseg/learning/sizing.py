@@ -37,6 +37,8 @@ class SizeSettings(BaseModel):
         (-1.9, 1.6), description="Natural log of the apparent over the canonical diameter, drawn evenly."
     )
     gamma_jitter: float = Field(0.4, ge=0, description="Half width of the natural log of gamma.")
+    stain: float = Field(0.3, ge=0, description="Spread of the natural log of a gamma of each channel's own.")
+    p_shuffle: float = Field(0.1, ge=0, le=1, description="Colour channels exchanged.")
     p_invert: float = Field(0.1, ge=0, le=1)
     steps: int = Field(1500, ge=1)
     batch_size: int = Field(256, ge=1)
@@ -90,18 +92,30 @@ def _views(
     settings: SizeSettings,
     random: np.random.Generator,
 ) -> list[NDArray[np.float32]]:
-    """Random windows at the given scales, mirrored and with other gammas."""
+    """Random windows at the given scales, mirrored and recoloured."""
     image = np.broadcast_to(image, (3, *image.shape[1:]))
     views = []
     for scale in scales:
         side = [min(n, math.ceil(VIEW_PX / scale)) for n in image.shape[1:]]
         y, x = (int(random.integers(0, n - s + 1)) for n, s in zip(image.shape[1:], side, strict=True))
         view = at_scale(image[:, y : y + side[0], x : x + side[1]].copy(), float(scale))
-        view = np.clip(view, 0, 1) ** math.exp(random.uniform(-1, 1) * settings.gamma_jitter)
+        view = _recoloured(view, settings, random)
         view = 1 - view if random.random() < settings.p_invert else view
         view = view.swapaxes(1, 2) if random.random() < 0.5 else view
         views.append(square(view[:, ::-1] if random.random() < 0.5 else view).astype(np.float32))
     return views
+
+
+def _recoloured(
+    view: NDArray[np.float32], settings: SizeSettings, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """Another exposure and other stains; grey (3, Y, X) views stay grey."""
+    is_gray = bool((view[0] == view[1]).all() and (view[0] == view[2]).all())
+    stains = np.zeros(3) if is_gray else random.normal(0, settings.stain, 3)
+    gammas = np.exp(random.uniform(-1, 1) * settings.gamma_jitter + stains)
+    view = view[random.permutation(3)] if random.random() < settings.p_shuffle else view
+    recoloured: NDArray[np.float32] = np.clip(view, 0, 1) ** gammas[:, None, None]
+    return recoloured
 
 
 def _weights(kinds: Sequence[str]) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 The head tells the size from features, at scales far off too; it never sees its own findings confirmed. At the scale it
 names, nuclei are segmented in two views and measured: that is more exact, and is believed only where it agrees.
+Where the head's readings contradict each other, the scale is taken at which the network agrees best with itself: large
+nuclei seen too near fall to pieces, and their predicted distance maps are not those of the pieces.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ from scipy import ndimage
 
 from napari_nucseg.network.predict import TilePlan, predict_steps
 from napari_nucseg.nuclei.decoding import decode
+from napari_nucseg.nuclei.targets import distance_map
 from napari_nucseg.segmentation.size_views import VIEW_PX, at_scale, square, structured_windows, summaries
 from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -32,6 +35,10 @@ SECOND_SCALES = (0.8, 1.25)  # around the first estimate
 VIEWS_A_SCALE = 2
 AGREES_WITHIN = 0.3  # natural log
 FEW_NUCLEI = 5
+UNSURE = 0.7
+"""Share of the evidence that must agree, else the size is settled by what is found at several."""
+SETTLING = (-0.6, -0.3, 0.0, 0.3, 0.6, 0.9)
+"""Sizes tried then: natural logs relative to what was read."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,8 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     """Estimate the median nucleus diameter of a whole image.
 
     The size head reads two views at each of four scales, then again around its first answer; the median weighted
-    by its certainty is measured at that scale. A model without a size head answers with its canonical diameter
+    by its certainty is measured at that scale. Where they disagree widely, sizes around it are tried first, and the one
+    taken at which maps and nuclei agree best. A model without a size head answers with its canonical diameter
     and confidence 0.
 
     Parameters
@@ -83,6 +91,8 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     near = canonical / math.exp(readings.median())
     readings = readings.plus(_read(model, image, [near * scale for scale in SECOND_SCALES], device))
     read = readings.median()
+    if readings.agreeing_with(read) < UNSURE:
+        read = _settled(model, image, read, device)
     measured = _measure(model, image, canonical / math.exp(read), device)
     best = measured if measured is not None and abs(measured - read) < AGREES_WITHIN else read
     return DiameterEstimate(math.exp(best), readings.agreeing_with(best))
@@ -100,19 +110,42 @@ def _read(model: Model, image: NDArray[np.float32], scales: Iterable[float], dev
     return _Readings(apparent - offsets, np.exp(-uncertainty.double().numpy()))
 
 
+def _settled(model: Model, image: NDArray[np.float32], read: float, device: Device) -> float:
+    """Natural log of the diameter near ``read`` at which the network contradicts itself least."""
+    canonical = model.card.canonical_diameter_px
+    tried = [read + shift for shift in SETTLING]
+    return max(tried, key=lambda log: _consistency(model, image, canonical / math.exp(log), device))
+
+
+def _consistency(model: Model, image: NDArray[np.float32], scale: float, device: Device) -> float:
+    """How well predicted distances fit the nuclei decoded from them: soft IoU (Ruzicka) of both maps, 0…1."""
+    both = either = 0.0
+    for maps, labels in _seen(model, image, scale, device):
+        distance, inside = distance_map(labels), (labels > 0) | (maps[0] > 0.5)
+        both += float(np.minimum(maps[1], distance)[inside].sum())
+        either += float(np.maximum(maps[1], distance)[inside].sum())
+    return both / max(either, 1.0)
+
+
 def _measure(model: Model, image: NDArray[np.float32], scale: float, device: Device) -> float | None:
     """Segment two views at a scale and return the natural log of the median diameter in image pixels."""
     diameters, certainties = [], []
-    for window in structured_windows(image, scale, VIEWS_A_SCALE):
-        view = at_scale(window, scale)
-        maps = drain(predict_steps(model, view, TilePlan(device, VIEW_PX, 1))).maps
-        labels = decode(maps, diameter_px=model.card.canonical_diameter_px)
+    for maps, labels in _seen(model, image, scale, device):
         index = np.flatnonzero(_whole(labels)) + 1
         areas = np.bincount(labels.ravel(), minlength=int(labels.max(initial=0)) + 1)[index]
         diameters.append(np.sqrt(4 * areas / math.pi) / scale)
         certainties.append(np.asarray(ndimage.mean(2 * maps[0] - 1, labels, index)).clip(0))
     found, weights = np.concatenate(diameters), np.concatenate(certainties)
     return math.log(_weighted_median(found, weights)) if weights.sum() > 0 else None
+
+
+def _seen(
+    model: Model, image: NDArray[np.float32], scale: float, device: Device
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
+    """Yield maps (3, Y, X) and labels (Y, X) of the most structured windows at a scale."""
+    for window in structured_windows(image, scale, VIEWS_A_SCALE):
+        maps = drain(predict_steps(model, at_scale(window, scale), TilePlan(device, VIEW_PX, 1))).maps
+        yield maps, decode(maps, diameter_px=model.card.canonical_diameter_px)
 
 
 def _whole(labels: NDArray[np.int32]) -> NDArray[np.bool_]:

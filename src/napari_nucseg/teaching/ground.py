@@ -50,11 +50,14 @@ class Ground:
         (N, 2) float64: rows and columns that patches are cut around.
     weights
         (N,) float64: how often.
+    reliance
+        How far what the base model sees here can be relied on, 0…1.
     """
 
     fields: NDArray[np.uint8]
     places: NDArray[np.float64]
     weights: NDArray[np.float64]
+    reliance: float = 1.0
 
     def cut(self, place: NDArray[np.float64], side_px: int) -> NDArray[np.uint8]:
         """Cut a square (8, S, S) around a place; beyond the image it is mirrored."""
@@ -81,10 +84,11 @@ def lesson_ground(lesson: Lesson, seen: Seen, scale: float, patch_px: int, seed:
     truth = np.stack([lesson.labels > 0, distance, _core(distance)]).astype(np.float32)
     targets = np.where(lesson.learned, truth, seen.maps)
     sure = np.abs(2 * seen.maps[0] - 1)
-    held = np.where((sure > SURE) & ~lesson.taught, sure, 0) * reliance(lesson, seen.labels)
+    relied = reliance(lesson, seen.labels)
+    held = np.where((sure > SURE) & ~lesson.taught, sure, 0) * relied
     fields = np.concatenate([lesson.image, targets, lesson.learned[None], held[None]], dtype=np.float32)
     places, weights = _places(lesson, seen.labels, patch_px / scale, np.random.default_rng(seed))
-    return Ground(_at_scale(fields, scale), places * scale, weights)
+    return Ground(_at_scale(fields, scale), places * scale, weights, relied)
 
 
 def replay_ground(scene: Scene, seen: Seen, scale: float, patch_px: int, seed: int) -> Ground:

@@ -74,6 +74,12 @@ class Material:
     held_out: Tried
     references: tuple[Tried, ...]
 
+    @property
+    def reliance(self) -> float:
+        """How far the base model can be relied on in the user's images, 0…1, weighted by what is taught of each."""
+        taught = [ground.weights.sum() for ground in self.own]
+        return float(np.average([ground.reliance for ground in self.own], weights=taught))
+
 
 def prepare(
     base: Model,

@@ -15,6 +15,8 @@ PATCH_SHARE = 4 / 3
 """Side of the patches over that of the crops drawn from them: room to turn, shift and scale."""
 WARM_UP = 0.1
 """Share of the steps over which the learning rate rises."""
+GENTLENESS = 0.7
+"""Share of the learning rate taken away for a base model that is right already."""
 LEAST_HOLD = 0.1
 """What is left in the end of the hold on unreviewed pixels, whose corrections shall spread."""
 
@@ -63,6 +65,14 @@ class Plan:
     def average_decay(self) -> float:
         """Decay of the running average of the weights: it looks back over a fifth of the run."""
         return 1 - 1 / (1 + 0.2 * self.steps)
+
+    def gentled(self, reliance: float) -> Plan:
+        """Return the plan for a base model that finds this share, 0…1, of the user's nuclei rightly.
+
+        A model that is blind to a kind of image must change much; one that errs here and there would forget more
+        than it learns.
+        """
+        return replace(self, learning_rate=self.learning_rate * (1 - GENTLENESS * reliance))
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step, counted from 0: a linear warm-up, then half a cosine down to a hundredth."""
