@@ -49,7 +49,9 @@ class AugmentSettings(BaseModel):
     )
     jpeg_quality: tuple[float, float] = Field((40.0, 95.0), description="Qualities of JPEG compression.")
     p_elastic: float = Field(0.0, ge=0, le=1)
-    p_shuffle: float = Field(0.0, ge=0, le=1, description="Colour channels exchanged: brown stains, other dyes.")
+    p_shuffle: float = Field(
+        0.0, ge=0, le=1, description="Colour channels exchanged: brown stains, other dyes."
+    )
     p_shade: float = Field(0.0, ge=0, le=1)
     p_gamma: float = Field(0.5, ge=0, le=1)
     p_color: float = Field(0.4, ge=0, le=1, description="Brightness, contrast, saturation and hue together.")

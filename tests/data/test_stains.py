@@ -1,0 +1,67 @@
+"""Brown stains are noticed and taken out; everything else is left as it is."""
+
+import numpy as np
+import pytest
+from skimage import data
+
+from napari_nucseg import segment
+from napari_nucseg.data import stains
+from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.stains import has_brown_stain, without_brown
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
+
+
+@pytest.fixture(scope="module")
+def brown():
+    return to_planes(data.immunohistochemistry(), "YXC")
+
+
+def composite():
+    """A red nucleus beside a green one, on black: the blue channel is empty as under DAB."""
+    planes = np.zeros((3, 64, 64), np.float32)
+    planes[0, 10:30, 10:30] = planes[1, 35:55, 35:55] = 200
+    return planes
+
+
+def damaged():
+    planes = to_planes(data.immunohistochemistry(), "YXC").copy()
+    planes[0, 5, 5] = np.nan
+    return planes
+
+
+@pytest.mark.parametrize(
+    "planes",
+    [
+        pytest.param(to_planes(synthetic_histology((256, 256), 3).image), id="H&E"),
+        pytest.param(to_planes(synthetic_fluorescence((256, 256), 3).image), id="fluorescence"),
+        pytest.param(composite(), id="red and green composite"),
+        pytest.param(np.full((3, 50, 40), 255, np.float32), id="white"),
+        pytest.param(np.zeros((3, 50, 40), np.float32), id="black"),
+        pytest.param(np.full((3, 1, 1), 7, np.float32), id="one pixel"),
+        pytest.param(damaged(), id="NaN"),
+    ],
+)
+def test_other_images_are_left_as_they_are(planes):
+    assert without_brown(planes) is planes
+
+
+@pytest.mark.parametrize("factor", [pytest.param(1, id="8 bit"), pytest.param(257, id="16 bit")])
+def test_brown_is_taken_out_whatever_the_units(brown, factor):
+    assert has_brown_stain(brown * factor)
+    shown = without_brown(brown * factor)
+    assert shown.shape == brown.shape
+    assert 0 <= shown.min() and shown.max() <= 1
+    assert not has_brown_stain(shown)
+
+
+def test_strips_make_no_seam(brown, monkeypatch):
+    whole = without_brown(brown)
+    monkeypatch.setattr(stains, "STRIP_ROWS", 200)
+    rows = np.r_[0:190, 210:390, 410:512]  # the blur sees a mirror at the edge of a strip
+    np.testing.assert_allclose(without_brown(brown)[:, rows], whole[:, rows], atol=1e-5)
+
+
+def test_nuclei_beside_brown_are_found_and_it_is_said():
+    result = segment(data.immunohistochemistry(), axes="YXC")
+    assert result.n_nuclei > 150
+    assert any("Brown stain" in note for note in result.notes)
