@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.optim.swa_utils import AveragedModel
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import OutputError, TrainingError
 from napari_nucseg.learning.job import load_job
+from napari_nucseg.learning.run import running_average
 from napari_nucseg.learning.training import train_steps
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import segment
@@ -174,3 +176,19 @@ def test_a_disk_that_fills_up_is_said(write_job, train, tmp_path):
     with pytest.raises(OutputError, match=r"cannot write .*log\.csv.*--resume"):
         for _ in steps:
             pass
+
+
+@pytest.mark.parametrize("steps", [10, 100, 400])
+def test_the_running_average_of_a_short_run_has_left_its_beginning_behind(steps):
+    network = torch.nn.Linear(1, 1)
+    average = AveragedModel(network, multi_avg_fn=running_average(0.999))
+    for step in range(steps):
+        torch.nn.init.constant_(network.weight, step)
+        average.update_parameters(network)
+    assert 0.8 * steps < float(average.module.weight) < steps
+
+
+def test_the_running_average_of_a_long_run_has_its_decay():
+    average = torch.zeros(1)
+    running_average(0.9)([average], [torch.ones(1)], torch.tensor(1_000_000))
+    assert float(average) == pytest.approx(0.1)

@@ -56,7 +56,7 @@ class Run:
         self.job, self.device, self.watch = job, device, watch
         self.network = build_network(job.architecture).to(device.torch).to(memory_format=torch.channels_last)
         decay = job.optimizer.average_decay
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+        self.average = AveragedModel(self.network, multi_avg_fn=running_average(decay), use_buffers=True)
         self.best = BestSoFar(job.early_stop, self.average.module) if job.early_stop else None
         self.optimizer = make_optimizer(job.optimizer, self.network)
         self.scaler = torch.amp.GradScaler(device.kind, enabled=device.precision == "float16")
@@ -187,6 +187,19 @@ class Run:
 def _evaluating(network: object) -> SegmentationNetwork:
     assert isinstance(network, SegmentationNetwork)  # torch's wrappers forget what they hold
     return network.eval()
+
+
+def running_average(decay: float) -> Callable[..., None]:
+    """Exponential running average that looks back over a tenth of the run at first, so that short runs end in it too.
+
+    The decay of step n is (1 + n) / (10 + n), at most ``decay``.
+    """
+
+    def update(averaged: Any, current: Any, n_averaged: Any) -> None:
+        n = int(n_averaged)
+        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averaged, current, n_averaged)
+
+    return update
 
 
 def supervise(
