@@ -49,11 +49,11 @@ def test_pixel_scores_are_pooled_over_images(tiny_model):
         for s in samples
     ]
     truth = np.stack([s.labels for s in samples]) > 0
-    predicted = np.stack([f.labels for f in found]) > 0
+    maps = np.stack([f.maps[0] for f in found])
+    predicted = maps > 0.5
     union = (truth | predicted).sum()
     assert figures["pixel_iou"] == pytest.approx((truth & predicted).sum() / union)
     assert figures["pixel_accuracy"] == pytest.approx((truth == predicted).mean())
-    maps = np.stack([f.maps[0] for f in found])
     assert figures["auc"] == pytest.approx(auc_by_ranks(maps, truth), abs=1e-4)
     assert score(model, [], device) == {}
 

@@ -31,30 +31,28 @@ def score(
 ) -> dict[str, float]:
     """Pooled scores of a model on annotated samples, each at its true median diameter, or at its own scale.
 
-    ``ap50`` and ``mean_ap`` count nuclei. The others look at pixels of all images together: ``pixel_accuracy`` is
-    the share of pixels rightly in or out of nuclei, ``pixel_iou`` the Jaccard index of the foreground,
-    TP / (TP + FP + FN), both of the final labels; ``auc`` is that of the foreground's probability (`roc_auc`).
+    ``ap50`` and ``mean_ap`` count nuclei. The others look at the foreground's probability in the pixels of all images
+    together, as networks that give a mask alone are judged: ``pixel_accuracy`` is the share of pixels rightly above
+    ½ or not, ``pixel_iou`` the Jaccard index TP / (TP + FP + FN) of those above, ``auc`` that of `roc_auc`.
     Without samples there are no scores, and no ``auc`` where all pixels are inside, or none.
     """
-    truth, predicted, ranks = [], [], _Ranks()
+    truth, predicted, pixels = [], [], _Pixels()
     for sample in samples:
         if sample.labels is None:
             continue
         found = predict(model, sample, device, native=native)
-        ranks.add(found.maps[0], sample.labels > 0)
+        pixels.add(found.maps[0], sample.labels > 0)
         predicted.append(found.labels)
         truth.append(sample.labels)
     if not truth:
         return {}
     scores = evaluate(truth, predicted)
-    counts = scores.counts.pool()
-    union = counts.foreground_true + counts.foreground_pred - counts.foreground_both
     figures = {
         "ap50": scores.ap50,
         "mean_ap": scores.mean_ap,
-        "pixel_accuracy": scores.pixel_accuracy,
-        "pixel_iou": float(counts.foreground_both / union) if union else 1.0,
-        "auc": ranks.auc,
+        "pixel_accuracy": pixels.accuracy,
+        "pixel_iou": pixels.iou,
+        "auc": pixels.auc,
     }
     return {name: value for name, value in figures.items() if math.isfinite(value)}
 
@@ -83,12 +81,12 @@ def roc_auc(probability: NDArray[np.floating], inside: NDArray[np.bool_]) -> flo
     >>> roc_auc(np.array([0.9, 0.6, 0.6, 0.1]), np.array([True, True, False, False]))
     0.875
     """
-    ranks = _Ranks()
-    ranks.add(probability, inside)
-    return ranks.auc
+    pixels = _Pixels()
+    pixels.add(probability, inside)
+    return pixels.auc
 
 
-class _Ranks:
+class _Pixels:
     """Histograms of the probabilities inside and outside of nuclei, over any number of images."""
 
     def __init__(self) -> None:
@@ -98,6 +96,19 @@ class _Ranks:
         levels = np.round(np.clip(probability, 0, 1) * (LEVELS - 1)).astype(np.int64)
         for row, where in enumerate((~inside, inside)):
             self._counts[row] += np.bincount(levels[where], minlength=LEVELS)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of pixels whose probability is above ½ inside, and is not outside."""
+        right = self._counts[1, LEVELS // 2 :].sum() + self._counts[0, : LEVELS // 2].sum()
+        return float(right / self._counts.sum())
+
+    @property
+    def iou(self) -> float:
+        """Jaccard index of the pixels above ½ and those inside; 1 where both are none."""
+        above, inside = self._counts[:, LEVELS // 2 :].sum(axis=1), self._counts[1].sum()
+        union = above[0] + inside
+        return float(above[1] / union) if union else 1.0
 
     @property
     def auc(self) -> float:
