@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 HEIGHT_PX = 200
 AXIS_WIDTH_PX = 52
+SHORTEST_STEPS = 20
+"""Least range of the axis of steps: the first point alone must not choose it."""
 SCORE_LINE, LEARNED_LINE, HELD_OUT_LINE = "#2fbf71", "#3a9bdc", "#e09f3e"
 LEGEND = " &nbsp; ".join(
     f'<span style="color: {colour}">●</span> {words}'
@@ -45,6 +47,8 @@ class TeachPlot(QWidget):
         self.losses.setXLink(self.scores)
         self.scores.hideAxis("bottom")
         self.losses.setLabel("bottom", "step")
+        self.losses.getAxis("bottom").enableAutoSIPrefix(False)
+        self.scores.setLimits(yMax=1.02)
         self._view.ci.layout.setRowStretchFactor(0, 3)
         self._view.ci.layout.setRowStretchFactor(1, 2)
         self._view.ci.setContentsMargins(2, 2, 6, 2)
@@ -96,6 +100,8 @@ class TeachPlot(QWidget):
         self._found.setData(*_columns(found))
         self._learned.setData(*_columns(losses))
         self._held_out.setData(*_columns(scores.get(HELD_OUT_LOSS, ())))
+        last = max((points[-1][0] for points in (losses, *scores.values()) if points), default=0)
+        self.scores.setXRange(0, max(last, SHORTEST_STEPS), padding=0.02)
         known = bool(found) and found[0][0] == 0
         self._old.setVisible(known)
         if known:
