@@ -131,3 +131,11 @@ def test_a_model_is_relied_on_for_the_share_of_nuclei_not_known_to_be_wrong(seen
         sha256="",
     )
     assert reliance(lesson, found.astype(np.int32)) == pytest.approx(reliance_expected)
+
+
+def test_a_base_that_is_right_already_is_taught_in_smaller_steps():
+    plan = PRESETS["standard"]
+    rates = [plan.gentled(reliance).learning_rate for reliance in (0.0, 0.5, 1.0)]
+    assert rates[0] == plan.learning_rate
+    assert rates[0] > rates[1] > rates[2] > 0
+    assert plan.gentled(0.5).steps == plan.steps
