@@ -131,6 +131,9 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     For tests of what surrounds a network; what it finds means nothing.
     """
+    from napari_nucseg._napari.torch_import import make_torch_safe
+
+    make_torch_safe()  # a window of another test may be open
     import torch
 
     from napari_nucseg.network.architectures import Architecture, build_network

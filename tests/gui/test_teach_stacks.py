@@ -15,6 +15,7 @@ from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.layer_state import PREVIEW_OF
 from napari_nucseg._napari.teach_folder import runs_dir
 from napari_nucseg._napari.teach_resegment import job_for
+from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.jobs.finetune_child import child_steps
@@ -61,6 +62,7 @@ def taught(qtbot, teacher, click):
         words = teacher.form.examples.rows[0].detail.text()
         click(teacher.form.run)
         qtbot.waitUntil(teacher.form.outcome.isVisible, timeout=TIMEOUT_MS)
+        make_torch_safe()  # reading a model's card imports torch
         return read_examples(load_finetune_job(runs_dir() / "my-nuclei" / "job.json")).lessons, words
 
     return teach
