@@ -60,6 +60,19 @@ def test_false_predictions_count_like_missed_nuclei():
     assert "10 false ones against 2" in judge([comparison])[1]
 
 
+def test_nuclei_found_weigh_more_than_the_false_ones_beside_them_where_there_were_none():
+    comparison = held_out(judged([], [*range(14), *range(30, 40)], true=range(25)))
+    assert (comparison.found_old, comparison.found_new, comparison.false_new) == (0, 14, 10)
+    assert comparison.verdict is Verdict.BETTER
+
+
+@pytest.mark.parametrize(
+    ("n_won", "verdict"), [(4, Verdict.UNSURE), (5, Verdict.BETTER)], ids=["four", "five"]
+)
+def test_fewer_than_five_nuclei_won_prove_nothing(n_won, verdict):
+    assert held_out(judged(range(10), range(10 + n_won), n=20)).verdict is verdict
+
+
 def test_a_merged_pair_costs_both_nuclei_and_one_false_prediction():
     merged = squares(range(2), n=2)
     merged[5:13, 0:16] = 1
