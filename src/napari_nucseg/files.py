@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+_STALE_SECONDS = 24 * 3600
+"""Nothing is written for so long: whoever began it was killed."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -44,6 +47,14 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # what went wrong is said already
             part.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, suffix: str) -> None:
+    """Delete what killed processes left half-written of files of a suffix in a folder, a day later."""
+    for part in folder.glob(f".*{suffix}.*.part"):
+        with suppress(OSError):  # gone meanwhile, or not ours to delete
+            if time.time() - part.stat().st_mtime > _STALE_SECONDS:
+                part.unlink()
 
 
 def in_words(error: OSError, path: Path) -> str:

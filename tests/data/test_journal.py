@@ -239,6 +239,19 @@ def test_killed_while_writing_it_has_every_stroke_that_was_told(tmp_path):
         assert (found.labels[:300, :300] == found.n_edits).all()
 
 
+def test_what_killed_writers_left_half_written_is_swept_up_a_day_later(tmp_path):
+    """By whoever looks for journals next; one that is being written stays."""
+    old, new, foreign = (
+        tmp_path / name for name in (f".a{SUFFIX}.0f.part", f".b{SUFFIX}.1e.part", ".mine.txt.2d.part")
+    )
+    for path in (old, new, foreign):
+        path.write_bytes(b"half")
+    for path in (old, foreign):
+        os.utime(path, (time.time() - 90_000,) * 2)
+    assert abandoned_journals(tmp_path) == []
+    assert sorted(tmp_path.iterdir()) == sorted([new, foreign])
+
+
 def test_fingerprints_tell_images_apart():
     image = np.arange(200, dtype=np.uint8).reshape(10, 20)
     assert fingerprint(image) == fingerprint(image.copy())

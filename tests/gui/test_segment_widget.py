@@ -274,6 +274,29 @@ def test_channel_of_a_multichannel_image(viewer, user, widget, nuclei):
     assert (state.settings.axes, state.settings.channel) == ("CYX", 1)
 
 
+@pytest.mark.parametrize("n_channels", [2, 3])
+def test_hyperstack_as_imagej_orders_it(viewer, user, widget, nuclei, n_channels):
+    """Z, C, Y, X: labels lie on their slice, whichever channel is on show."""
+    image = np.zeros((4, n_channels, *nuclei.shape), nuclei.dtype)
+    image[1, 0], image[3, 0] = nuclei, nuclei[::-1]
+    layer_of_image = viewer.add_image(image, axis_labels=("z", "c", "y", "x"), scale=(3, 1, 0.5, 0.5))
+    widget.form.axes.channel.setCurrentIndex(0)
+    widget.form.axes.slices.setCurrentIndex(1)
+    layer = user.segment()
+    assert layer.data.shape == (4, 1, *nuclei.shape)
+    np.testing.assert_allclose(layer.extent.world[:, [0, 2, 3]], layer_of_image.extent.world[:, [0, 2, 3]])
+    for z in range(4):
+        for channel in range(n_channels):
+            viewer.dims.set_current_step((0, 1), (z, channel))
+            shown = layer._data_view
+            np.testing.assert_array_equal(shown, layer.data[z, 0])
+            where = layer.world_to_data(viewer.dims.point)
+            assert tuple(np.round(where[:2]).astype(int)) == (z, 0), "where a brush paints"
+    assert [bool(plane.any()) for plane in layer.data[:, 0]] == [False, True, False, True]
+    widget.form.axes.slices.setCurrentIndex(0)
+    assert user.segment() == layer, "again, on the slice on show"
+
+
 def test_slices_of_a_stack(viewer, user, widget, nuclei):
     viewer.add_image(np.stack([nuclei, np.zeros_like(nuclei), nuclei[::-1]]), scale=(3, 1, 1))
     assert widget.form.axes.slices.isVisible()

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from napari_nucseg._napari import teach_run
-from napari_nucseg._napari.correct_subject import corrections_of
+from napari_nucseg._napari.correct_files import collect
+from napari_nucseg._napari.correct_subject import Subject, corrections_of
 from napari_nucseg._napari.layer_state import PREVIEW_OF
 from napari_nucseg._napari.teach_folder import runs_dir
 from napari_nucseg._napari.teach_resegment import job_for
@@ -199,6 +200,22 @@ class TestChannels:
         assert "channel 1" in words
         assert lesson.name == "cells [2]"
         assert _same(lesson.image[0], image[2])
+
+    def test_segmented_stacks_with_channels_are_saved_without_the_channel_and_teach(
+        self, viewer, user, taught, planes, tmp_path
+    ):
+        image = planes[0][:2, :96, :96]
+        viewer.add_image(np.stack([image, np.zeros_like(image)], axis=1), axis_labels=tuple("zcyx"))
+        user.widget.form.axes.channel.setCurrentIndex(0)
+        user.widget.form.axes.slices.setCurrentIndex(1)
+        layer = _reviewed(user.segment(), 0)
+        saved = collect(Subject(viewer, layer))
+        assert (saved.axes, saved.labels.shape) == ("ZCYX", image.shape)
+        assert saved.trust.shape == saved.prediction.shape == image.shape
+        lessons, words = taught()
+        assert "1 of 2 planes" in words
+        assert _same(lessons[0].image[0], image[0])
+        assert job_for(viewer, layer, "tiny").layout.labels_shape == layer.data.shape
 
     def test_of_channels_in_layers_the_one_that_is_shown(self, qtbot, viewer, teacher, taught, planes):
         """As napari splits channels: several images lie on the labels."""

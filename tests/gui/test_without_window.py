@@ -12,7 +12,7 @@ from napari.utils.key_bindings import coerce_keybinding
 from napari.utils.shortcuts import default_shortcuts
 
 from napari_nucseg._napari.merging import keep_edits, merge_plane, paste_region
-from napari_nucseg._napari.planes import PlaneLayout
+from napari_nucseg._napari.planes import layout_of
 from napari_nucseg._napari.regions import region_from_outline, region_in_view
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY
 from napari_nucseg._napari.text import count_nuclei, summary_text
@@ -86,14 +86,21 @@ def test_region_replaces_what_lies_mostly_inside():
         pytest.param((4, 30, 40), False, 0, "CYX", (30, 40), id="channels"),
         pytest.param((5, 30, 40), False, None, "YX", (5, 30, 40), id="stack"),
         pytest.param((5, 30, 40, 3), True, None, "YXC", (5, 30, 40), id="colour-stack"),
-        pytest.param((2, 5, 30, 40), False, 1, "CYX", (2, 30, 40), id="stack-of-channels"),
+        pytest.param((2, 5, 30, 40), False, 1, "CYX", (2, 1, 30, 40), id="stack-of-channels"),
+        pytest.param((5, 2, 30, 40), False, 0, "CYX", (2, 30, 40), id="channels-of-stacks"),
+        pytest.param(
+            (2, 5, 3, 30, 40), False, 2, "CYX", (2, 5, 1, 30, 40), id="series-of-stacks-of-channels"
+        ),
     ],
 )
 def test_planes_of_every_layout(shape, rgb, channel_axis, axes, labels_shape):
-    layout = PlaneLayout(shape, rgb, channel_axis)
+    data = np.arange(np.prod(shape)).reshape(shape)
+    layout = layout_of(data, rgb=rgb, channel_axis=channel_axis)
     assert layout.plane_axes == axes
     assert layout.labels_shape == labels_shape
-    data = np.arange(np.prod(shape)).reshape(shape)
+    assert layout.without_channel(np.zeros(labels_shape)).shape == tuple(
+        n for axis, n in enumerate(shape[: len(shape) - rgb]) if axis != channel_axis
+    )
     planes = [layout.read(data, index) for index in layout.planes()]
     assert sum(p.size for p in planes) == data.size
     assert all(p.ndim == len(axes) for p in planes)

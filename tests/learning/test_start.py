@@ -63,6 +63,32 @@ def test_a_nested_network_may_start_from_a_plain_ones_encoder(write_job, parent)
     assert f"parent ({encoder} of {len(network.state_dict())} tensors)" in origin.words
 
 
+@pytest.mark.parametrize(("depth", "view"), [(2, 0), (3, 0), (4, 4)])
+def test_a_nested_network_grows_out_of_a_unet_of_its_widths(write_job, tmp_path, depth, view):
+    shape = {
+        "encoder": "resnet18",
+        "encoder_depth": depth,
+        "decoder_channels": [64, 16, 12, 8][-depth:],
+        "full_size_channels": view,
+    }
+    torch.manual_seed(7)
+    unet = build_network(Architecture(**shape)).train()
+    unet(torch.rand(2, 3, 64, 64))  # normalisation statistics of its own
+    path = tmp_path / "unet.safetensors"
+    card = ModelCard(name="unet", title="U-Net", architecture=Architecture(**shape), canonical_diameter_px=24)
+    save_model(path, card, unet)
+    job = load_job(write_job(start=str(path), architecture={**shape, "kind": "unetplusplus"}))
+    grown = build_network(job.architecture)
+    origin = start_from(job, grown)
+    image = torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        heads = grown.eval().heads(image)
+        torch.testing.assert_close(heads[-1], load_model(path).network(image))
+    tensors = len(grown.state_dict())
+    assert f"unet ({tensors} of {tensors} tensors)" in origin.words
+    assert all((head != heads[-1]).any() for head in heads[:-1])
+
+
 def test_another_encoder_is_refused(write_job, parent):
     job = load_job(write_job(start=str(parent)))
     with pytest.raises(TrainingError, match=r"\d+ of \d+ tensors fit.*resnet18.*plain"):

@@ -59,6 +59,31 @@ def test_a_folder_of_images_becomes_a_model_that_segments(write_job, train, tmp_
             assert picture.size == (3 * 160 + 2 * 4, 160)
 
 
+def test_a_decoder_learns_on_an_encoder_that_stays(write_job, train, tmp_path):
+    unet, _ = train(write_job(steps=3, name="unet"))
+    shape = {**load_model(unet).card.architecture.model_dump(mode="json"), "kind": "unetplusplus"}
+    changes = {"architecture": shape, "start": str(unet), "learn": "decoder", "steps": 3}
+    whole, _ = train(write_job(name="whole", **changes))
+    before, after = load_model(unet), load_model(whole)
+    for name, value in before.network.encoder.state_dict().items():
+        torch.testing.assert_close(after.network.encoder.state_dict()[name], value, rtol=0, atol=0)
+    assert any(
+        (value != grown).any()
+        for value, grown in zip(
+            before.network.decoder.blocks[0].parameters(),
+            after.network.decoder.nodes["1_1"].parameters(),
+            strict=True,
+        )
+    )
+    torch.testing.assert_close(after.size_head.state_dict(), before.size_head.state_dict(), rtol=0, atol=0)
+    train(write_job(name="parts", **changes), steps=2)
+    assert_same_weights(train(write_job(name="parts", **changes), resume=True)[0], whole)
+    other, _ = train(write_job(name="other", **changes, canonical_diameter_px=30))
+    assert (
+        load_model(other).size_head.state_dict()["centre"] != before.size_head.state_dict()["centre"]
+    ).any()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_seed_gives_the_same_weights(write_job, train, kind):
     one, other = (train(write_job(kind, name=name, steps=4))[0] for name in ("a", "b"))

@@ -8,14 +8,14 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
-from napari_nucseg._napari.image_layout import channel_for, image_data, layout_for
+from napari_nucseg._napari.image_layout import channel_for, fits, image_data, layout_for
 from napari_nucseg._napari.layer_state import (
     CorrectionState,
     read_state,
     snapshot_of,
     write_corrections,
 )
-from napari_nucseg._napari.spatial import pixel_size_um, spatial_attributes
+from napari_nucseg._napari.spatial import labels_placement, pixel_size_um, spatial_attributes
 from napari_nucseg.data.correction_set import CorrectionSet
 from napari_nucseg.errors import CorrectionSetError
 from napari_nucseg.nuclei.corrections import count_kinds, diff
@@ -56,9 +56,9 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
     return CorrectionSet(
         image=pixels[..., :3] if image.rgb else pixels,
         axes=_axes(image, layout),
-        labels=np.array(layer.data, np.int32),
-        trust=state.trust.copy(),
-        prediction=np.array(snapshot_of(layer), np.int32) if is_prediction else None,
+        labels=layout.without_channel(np.array(layer.data, np.int32)),
+        trust=layout.without_channel(state.trust.copy()),
+        prediction=layout.without_channel(np.array(snapshot_of(layer), np.int32)) if is_prediction else None,
         name=image.name,
         pixel_size_um=pixel_size_um(image),
         model_name=known.model_name,
@@ -128,10 +128,12 @@ def _show_image(viewer: ViewerModel, corrections: CorrectionSet) -> Image:
 
 
 def _new_labels(viewer: ViewerModel, image: Image | None, labels: np.ndarray, name: str) -> Labels:
-    placed = {}
-    if image is not None:
-        last = tuple(range(image.ndim - labels.ndim, image.ndim)) if image.ndim >= labels.ndim else ()
-        placed = spatial_attributes(image, last) if last else {}
+    layer = Labels(labels, name=name)
+    if image is None or image.ndim < labels.ndim:
+        return layer
+    last = tuple(range(image.ndim - labels.ndim, image.ndim))
+    on_it = fits(layer, image)
+    placed = labels_placement(image, layout_for(layer, image)) if on_it else spatial_attributes(image, last)
     return Labels(labels, name=name, **placed)
 
 

@@ -6,6 +6,7 @@ on show: it is what a person looked at.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +43,8 @@ def layout_for(layer: Labels, image: Image) -> PlaneLayout:
     layouts = [layout_of(data, rgb=image.rgb)]
     if not image.rgb:
         by_name = sorted(range(image.ndim - 2), key=lambda axis: not _is_channels(image, axis))
-        layouts += [layout_of(data, rgb=False, channel_axis=axis) for axis in by_name]
+        with_channels = [layout_of(data, rgb=False, channel_axis=axis) for axis in by_name]
+        layouts += [replace(layout, channel_kept=kept) for layout in with_channels for kept in (False, True)]
     fitting = (layout for layout in layouts if layout.labels_shape == labels_shape)
     if (found := next(fitting, None)) is None:
         raise ImageError(

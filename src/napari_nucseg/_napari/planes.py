@@ -1,7 +1,8 @@
 """Which axes of an image layer are what, and its 2D planes. No Qt, no napari objects.
 
 The last two axes are Y and X (a colour axis after them where the layer is RGB). One leading axis may hold
-channels; every other leading axis (Z, T) is walked plane by plane.
+channels; every other leading axis (Z, T) is walked plane by plane. napari aligns layers by their last axes, so labels
+of (Z, C, Y, X) keep an axis of one channel: without it their planes would lie along the image's channels.
 """
 
 from __future__ import annotations
@@ -33,11 +34,14 @@ class PlaneLayout:
         Whether the last axis is colour.
     channel_axis
         Leading axis that holds channels, counted from 0; None where there is none.
+    channel_kept
+        Whether labels have the axis of channels too, of length 1.
     """
 
     shape: tuple[int, ...]
     rgb: bool = False
     channel_axis: int | None = None
+    channel_kept: bool = False
 
     def __post_init__(self) -> None:
         if len(self.shape) - self.rgb < 2:
@@ -60,9 +64,14 @@ class PlaneLayout:
         return tuple(a for a in range(self.n_leading) if a != self.channel_axis)
 
     @property
+    def index_axes(self) -> tuple[int, ...]:
+        """Leading axes of the layer that its labels have too: what a plane's index counts."""
+        return tuple(a for a in range(self.n_leading) if self.channel_kept or a != self.channel_axis)
+
+    @property
     def kept_axes(self) -> tuple[int, ...]:
         """Axes of the layer that its labels have too."""
-        return (*self.stack_axes, self.n_leading, self.n_leading + 1)
+        return (*self.index_axes, self.n_leading, self.n_leading + 1)
 
     @property
     def stack_shape(self) -> tuple[int, ...]:
@@ -76,8 +85,8 @@ class PlaneLayout:
 
     @property
     def labels_shape(self) -> tuple[int, ...]:
-        """Shape of the labels: stack axes, then Y and X."""
-        return (*self.stack_shape, *self.plane_shape)
+        """Shape of the labels: stack axes, where it is kept one channel among them, then Y and X."""
+        return (*(self._n_planes_along(axis) for axis in self.index_axes), *self.plane_shape)
 
     @property
     def n_channels(self) -> int:
@@ -92,24 +101,33 @@ class PlaneLayout:
         return "YX" if self.channel_axis is None else "CYX"
 
     def planes(self) -> Iterator[PlaneIndex]:
-        """Every plane's index in the stack axes, in order."""
-        return iter(np.ndindex(self.stack_shape))
+        """Every plane's index in the labels' leading axes, in order."""
+        return iter(np.ndindex(self.labels_shape[:-2]))
 
     def nearest(self, position: tuple[float, ...]) -> PlaneIndex:
         """Plane closest to a position given in the array's own coordinates, one number an axis."""
+        lengths = {axis: self._n_planes_along(axis) for axis in self.index_axes}
         return tuple(
-            int(np.clip(round(position[axis]), 0, self.shape[axis] - 1)) if self.shape[axis] else 0
-            for axis in self.stack_axes
+            int(np.clip(round(position[axis]), 0, length - 1)) if length else 0
+            for axis, length in lengths.items()
         )
 
     def read(self, data: Any, index: PlaneIndex) -> NDArray[Any]:
         """Take one plane out of the array (NumPy, dask, zarr …) into memory, axes as in ``plane_axes``, no alpha."""
-        where = dict(zip(self.stack_axes, index, strict=True))
+        where = dict(zip(self.index_axes, index, strict=True))
+        where.pop(self.channel_axis, None)
         key = tuple(where.get(axis, slice(None)) for axis in range(self.n_leading))
         plane = np.asarray(data[key] if key else data)
         return plane[..., :3] if self.rgb else plane
 
+    def without_channel(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Take the kept axis of channels off labels or anything of their shape: stack axes, then Y and X."""
+        return labels.reshape(*self.stack_shape, *self.plane_shape)
+
+    def _n_planes_along(self, axis: int) -> int:
+        return 1 if axis == self.channel_axis else self.shape[axis]
+
 
 def layout_of(data: Any, *, rgb: bool, channel_axis: int | None = None) -> PlaneLayout:
-    """Layout of an array."""
-    return PlaneLayout(tuple(int(n) for n in data.shape), rgb, channel_axis)
+    """Layout of an array, with labels that napari shows on every one of its channels."""
+    return PlaneLayout(tuple(int(n) for n in data.shape), rgb, channel_axis, bool(channel_axis))

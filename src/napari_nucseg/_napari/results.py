@@ -10,7 +10,7 @@ from napari.layers import Labels
 from napari_nucseg._napari.layer_state import LayerState, MapsCache, has_edits, read_state, write_state
 from napari_nucseg._napari.merging import merge_plane
 from napari_nucseg._napari.segment_job import prediction_on_plane
-from napari_nucseg._napari.spatial import spatial_attributes
+from napari_nucseg._napari.spatial import labels_placement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def new_result_layer(image: Image, result: JobResult) -> Labels:
         np.zeros(layout.labels_shape, np.int32),
         name=f"{image.name} nuclei",
         metadata={},
-        **spatial_attributes(image, layout.kept_axes),
+        **labels_placement(image, layout),
     )
     write_state(layer, state)
     update_layer(layer, result.planes, result.job.region, keep=False)

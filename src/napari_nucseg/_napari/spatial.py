@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from napari.layers import Layer
 
+    from napari_nucseg._napari.planes import PlaneLayout
+
 _ANISOTROPY_ALLOWED = 0.01
 
 
@@ -26,6 +28,16 @@ def spatial_attributes(layer: Layer, kept_axes: tuple[int, ...]) -> dict[str, An
         "units": tuple(layer.units[a] for a in kept),
         "axis_labels": tuple(layer.axis_labels[a] for a in kept),
     }
+
+
+def labels_placement(layer: Layer, layout: PlaneLayout) -> dict[str, Any]:
+    """Place labels on a layer's pixels; a kept axis of channels is made as wide as all of them."""
+    placed = spatial_attributes(layer, layout.kept_axes)
+    if layout.channel_kept:
+        at = layout.index_axes.index(layout.channel_axis)
+        placed["translate"][at] += placed["scale"][at] * (layout.n_channels - 1) / 2
+        placed["scale"][at] *= layout.n_channels
+    return placed
 
 
 def pixel_size_um(layer: Layer) -> float | None:

@@ -44,5 +44,6 @@ def _plane_table(
     channels_first = np.moveaxis(plane[..., :3], -1, 0) if layout.rgb else plane
     table = measure(labels, channels_first, pixel_size_um)
     n = len(table["label"])
-    place = {f"axis_{a}": np.full(n, i) for a, i in zip(layout.stack_axes, index, strict=True)}
+    where = dict(zip(layout.index_axes, index, strict=True))
+    place = {f"axis_{a}": np.full(n, where[a]) for a in layout.stack_axes}
     return {"label": table.pop("label"), **place, **table}

@@ -30,7 +30,7 @@ from napari_nucseg.data.journal_format import (
     unpack,
 )
 from napari_nucseg.errors import JournalError, OutputError
-from napari_nucseg.files import written_whole
+from napari_nucseg.files import sweep, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -266,10 +266,14 @@ def read_header(path: str | Path) -> JournalHeader:
 
 
 def abandoned_journals(folder: Path | None = None) -> list[tuple[Path, JournalHeader]]:
-    """Find journals that no process has open, the newest first; those older than ``KEPT_DAYS`` are deleted."""
+    """Find journals that no process has open, the newest first; those older than ``KEPT_DAYS`` are deleted.
+
+    So is what killed processes left half-written.
+    """
     found = []
     oldest = datetime.now().astimezone() - timedelta(days=KEPT_DAYS)
     folder = folder or journal_dir()
+    sweep(folder, SUFFIX)
     for path in folder.glob(f"*{SUFFIX}") if folder.is_dir() else ():
         try:
             with path.open("r+b") as file:

@@ -56,6 +56,11 @@ class TrainingJob(BaseModel):
         RANDOM,
         description="random, imagenet (needs a network), or name or path of a model to go on from.",
     )
+    learn: Literal["all", "decoder"] = Field(
+        "all",
+        description="What is learned. decoder: the encoder stays that of the model gone on from, and with it the "
+        "model's size head.",
+    )
     architecture: Architecture = Architecture()
     canonical_diameter_px: float | None = Field(
         24.0,
@@ -111,6 +116,8 @@ class TrainingJob(BaseModel):
         nothing_held_back = not (self.validation.share or self.validation.images or self.validation.data)
         if self.early_stop and nothing_held_back:
             raise ValueError("early_stop needs images that are held back: raise validation.share")
+        if self.learn == "decoder" and self.start == RANDOM:
+            raise ValueError("learn: decoder needs an encoder that has learned: set start")
         return self
 
     @property

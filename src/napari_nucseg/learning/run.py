@@ -58,7 +58,9 @@ class Run:
         decay = job.optimizer.average_decay
         self.average = AveragedModel(self.network, multi_avg_fn=running_average(decay), use_buffers=True)
         self.best = BestSoFar(job.early_stop, self.average.module) if job.early_stop else None
-        self.optimizer = make_optimizer(job.optimizer, self.network)
+        self.network.encoder.requires_grad_(job.learn == "all")
+        learning = self.network if job.learn == "all" else self.network.decoder
+        self.optimizer = make_optimizer(job.optimizer, learning)
         self.scaler = torch.amp.GradScaler(device.kind, enabled=device.precision == "float16")
         self.augmenter = Augmenter(job.augment)
         self.fields = bank.fields.to(device.torch)
@@ -96,6 +98,7 @@ class Run:
             group["lr"] = self._learning_rate(step)
         chosen = torch.multinomial(self.weights, self.job.batch_size, replacement=True)
         self.network.train()
+        self.network.encoder.train(self.job.learn == "all")
         image, targets = self.augmenter(self.fields[chosen.to(self.fields.device)])
         with self.device.autocast():
             heads = self.network.heads(image.contiguous(memory_format=torch.channels_last))

@@ -9,14 +9,19 @@ from segmentation_models_pytorch.encoders import get_encoder
 
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.learning.job import IMAGENET, RANDOM
+from napari_nucseg.network.growing import grow_nested
 from napari_nucseg.network.model_file import load_model
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
     from torch import nn
 
     from napari_nucseg.learning.job import TrainingJob
     from napari_nucseg.network.architectures import Architecture
     from napari_nucseg.network.decoders import SegmentationNetwork
+    from napari_nucseg.network.model_file import Model
 
 FEWEST_ENCODER_TENSORS = 0.5
 """Share of the encoder's tensors that a model must give; with fewer, another encoder must be meant."""
@@ -33,8 +38,8 @@ class Origin:
 def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
     """Fill a network of random weights, on any device, with those the job starts from.
 
-    From a model, every tensor is taken whose name and shape fit: a U-Net++ may start from a U-Net with the same
-    encoder.
+    From a model, every tensor is taken whose name and shape fit. A U-Net++ may start from a U-Net with the same
+    encoder: where the widths are the same too, it grows out of it, and its deepest head answers as the U-Net does.
 
     Raises
     ------
@@ -52,7 +57,7 @@ def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
     weights = network.state_dict()
     fitting = {
         name: value
-        for name, value in model.network.state_dict().items()
+        for name, value in _weights(model, job.architecture, network).items()
         if name in weights and weights[name].shape == value.shape
     }
     in_encoder = {name for name in weights if name.startswith("encoder.")}
@@ -65,6 +70,21 @@ def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
         )
     network.load_state_dict(fitting, strict=False)
     return Origin(f"{model.card.name} ({len(fitting)} of {len(weights)} tensors)", model.sha256)
+
+
+def _weights(
+    model: Model, architecture: Architecture, network: SegmentationNetwork
+) -> Mapping[str, torch.Tensor]:
+    """Weights of a model; those of a U-Net grown into the U-Net++ that is wanted."""
+    theirs = model.card.architecture
+    if theirs.kind == "unet" and theirs.model_copy(update={"kind": "unetplusplus"}) == architecture:
+        here = {name: value.cpu() for name, value in network.decoder.state_dict().items()}
+        decoder = grow_nested(model.network.decoder.state_dict(), here, network.feature_channels)
+        encoder = model.network.encoder.state_dict()
+        return {f"encoder.{k}": v for k, v in encoder.items()} | {
+            f"decoder.{k}": v for k, v in decoder.items()
+        }
+    return model.network.state_dict()
 
 
 def _imagenet_encoder(architecture: Architecture) -> nn.Module:

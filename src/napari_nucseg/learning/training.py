@@ -16,7 +16,7 @@ from napari_nucseg.learning.sizing import fit_size_head
 from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import measure_halo
-from napari_nucseg.network.model_file import SUFFIX, ModelCard, save_model
+from napari_nucseg.network.model_file import SUFFIX, ModelCard, load_model, save_model
 from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
@@ -79,13 +79,26 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
 def _size_head(
     job: TrainingJob, card: ModelCard, network: SegmentationNetwork, learned: Sequence[Sample], run: Run
 ) -> Generator[TrainingProgress, None, SizeHead | None]:
-    """Teach the size head; None where the job wants none, or no image has a nucleus."""
+    """Teach the size head, or keep the one that fits; None where the job wants none, or no image has a nucleus."""
     if job.size is None or typical_diameter(learned) is None:
         return None
+    if kept := _kept_size_head(job, card):
+        return kept
     done = TrainingProgress(run.steps_done, run.total)
     yield replace(done, message="Learning the size of nuclei.")
     steps = fit_size_head(network, learned, card, run.device, job.size, job.seed)
     return (yield from told_as(steps, lambda _: done))  # here the run can be cancelled
+
+
+def _kept_size_head(job: TrainingJob, card: ModelCard) -> SizeHead | None:
+    """Size head of the model gone on from, where the encoder it reads and the size it speaks of are still the same."""
+    if job.learn == "all" or not job.starts_from_model:
+        return None
+    parent = load_model(job.start)
+    alike = (
+        parent.card.canonical_diameter_px == card.canonical_diameter_px and parent.card.clahe == card.clahe
+    )
+    return parent.size_head if alike and parent.card.normalisation == card.normalisation else None
 
 
 def _pack(job: TrainingJob, examples: Examples) -> PatchBank:
