@@ -21,6 +21,7 @@ from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.steps import drain
 from napari_nucseg.teaching.finetuning import finetune_steps
 from napari_nucseg.teaching.job import Preview, load_finetune_job, make_finetune_job
+from napari_nucseg.teaching.material import Material
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
 from napari_nucseg.teaching.trial import estimate_steps
 
@@ -213,6 +214,19 @@ def test_keeping_old_skills_changes_less(make_job, base):
         old = weights(base)
         moved.append(sum(float((v - old[k]).square().sum()) for k, v in weights(path).items()))
     assert moved[1] < 0.7 * moved[0]
+
+
+def test_a_base_that_is_right_already_goes_a_part_of_the_way(make_job, base, monkeypatch):
+    moved = {}
+    for reliance in (0.0, 1.0):
+        monkeypatch.setattr(Material, "reliance", reliance)  # the tiny network's own means nothing
+        result, _ = run(make_job(name=f"r{reliance:.0f}"))
+        new, old = weights(result.model), weights(base)
+        moved[result.blend] = sum(float((new[name] - old[name]).abs().sum()) for name in old)
+    (whole, part) = sorted(moved, reverse=True)
+    assert whole == pytest.approx(1)
+    assert part <= 0.35 + 1e-9
+    assert moved[part] < 0.5 * moved[whole]
 
 
 def test_learning_makes_the_loss_fall(make_job):

@@ -1,5 +1,7 @@
 """Where patches are cut, and what each pixel of them teaches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -139,3 +141,17 @@ def test_a_base_that_is_right_already_is_taught_in_smaller_steps():
     assert rates[0] == plan.learning_rate
     assert rates[0] > rates[1] > rates[2] > 0
     assert plan.gentled(0.5).steps == plan.steps
+
+
+@pytest.mark.parametrize(
+    ("keep", "reliance", "share"),
+    [
+        pytest.param(0.5, 0.0, 1.0, id="blind"),
+        pytest.param(0.0, 1.0, 1.0, id="nothing to keep"),
+        pytest.param(0.5, 0.8, 0.48, id="good"),
+        pytest.param(1.0, 1.0, 0.1, id="change as little as possible"),
+    ],
+)
+def test_of_the_way_to_the_new_weights_a_good_base_goes_a_part(keep, reliance, share):
+    plan = replace(PRESETS["standard"], keep=keep)
+    assert plan.gentled(reliance).share == pytest.approx(share)

@@ -1,4 +1,4 @@
-"""How far to go from the old weights to the new ones: the largest share that is better, and worse nowhere."""
+"""How far to go from the old weights to the new ones: the largest share of what is planned that is worse nowhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.learner import Learner
     from napari_nucseg.teaching.material import Material
 
-SHARES = (1.0, 0.75, 0.5, 0.25)
+PARTS = (1.0, 0.75, 0.5, 0.25)
+"""Of the planned share, one after the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +45,17 @@ class Blend:
 
 
 def choose_blend(
-    base: Model, learner: Learner, material: Material, device: Device
+    base: Model, learner: Learner, material: Material, device: Device, planned: float = 1.0
 ) -> Generator[Blend, None, Blend]:
-    """Try shares from all of the new weights downwards; yields each and returns the one to take.
+    """Try shares from the planned one downwards; yields each and returns the one to take.
 
-    The first that is better and harms nothing is taken. Smaller shares are only tried where something got worse. Where
-    none is better, the one with the largest gain of those that harm nothing is taken, else all of the new weights:
-    the verdict then says what they are worth.
+    The first that harms nothing is taken; smaller ones are only tried where something got worse. Of those that harm
+    nothing a better one is preferred, then the one with the largest gain; where all do harm the first is taken: the
+    verdict then says what it is worth.
     """
     tried: list[Blend] = []
-    for share in SHARES:
+    for part in PARTS:
+        share = part * planned
         blend = _tried(base, learner.blended(share), share, material, device)
         yield blend
         tried.append(blend)

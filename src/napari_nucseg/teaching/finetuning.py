@@ -99,7 +99,7 @@ def finetune_steps(
     course = Course(base, learner, material.held_out.watched(), device, tell, preview)
     yield from course.steps(job.folder / CHECKPOINT, _identity(job, base, lessons), stop=stop, resume=resume)
     yield tell("comparing", learner.step)
-    blending = choose_blend(base, learner, material, device)
+    blending = choose_blend(base, learner, material, device, plan.share)
     blend = yield from told_as(blending, lambda tried: tell("comparing", learner.step, message=tried.words))
     yield tell("saving", learner.step)
     card = taught_card(base, job, plan, lessons, blend, course.rows, warnings)
