@@ -30,7 +30,7 @@ class SegmentationSettings(BaseModel):
         "standard",
         title="Quality",
         description="fast: a part of the network where it is a U-Net++. standard: all of it. accurate: the mean "
-        "over mirrored and rescaled views of the image, several times slower.",
+        "over eight mirrored and turned views of the image, about six times slower.",
     )
     axes: str | None = Field(
         None,

@@ -60,5 +60,5 @@ VIEWS: Mapping[ViewsName, Views] = MappingProxyType(
     }
 )
 """The sets there are, by name."""
-ACCURATE_VIEWS: ViewsName = "flips+scales"
-"""The set that ``auto`` stands for in accurate quality."""
+ACCURATE_VIEWS: ViewsName = "turns"
+"""The set that ``auto`` stands for in accurate quality: larger scales split nuclei, half the symmetries gain half."""
