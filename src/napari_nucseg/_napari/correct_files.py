@@ -134,7 +134,9 @@ def _new_labels(viewer: ViewerModel, image: Image | None, labels: np.ndarray, na
     last = tuple(range(image.ndim - labels.ndim, image.ndim))
     on_it = fits(layer, image)
     placed = labels_placement(image, layout_for(layer, image)) if on_it else spatial_attributes(image, last)
-    return Labels(labels, name=name, **placed)
+    for attribute, value in placed.items():
+        setattr(layer, attribute, value)
+    return layer
 
 
 def _axes(image: Image, layout: PlaneLayout) -> str:
