@@ -71,19 +71,19 @@ def main() -> None:
 
 def ways(model: Model) -> list[Way]:
     """List each head alone, the three qualities, and each set of views alone."""
-    n_heads = model.card.architecture.heads
+    numbers = model.card.architecture.heads
     heads = [
         Way(
             f"head {head}",
             replace(model, card=model.card.model_copy(update={"fast_head": head})),
             {"quality": "fast"},
         )
-        for head in range(1, n_heads + 1 if n_heads > 1 else 1)
+        for head in (numbers if len(numbers) > 1 else ())
     ]
     qualities = [
         Way(quality, model, {"quality": quality})
         for quality in ("fast", "standard", "accurate")
-        if quality != "fast" or n_heads > 1
+        if quality != "fast" or len(numbers) > 1
     ]
     return heads + qualities + [Way(f"views: {name}", model, {"views": name}) for name in VIEWS]
 

@@ -7,7 +7,9 @@ Trained on the index's `train` rows, scored on its `val` rows. No group of neigh
 sides, so this is harder than the random splits of the systems themselves. CPM-15 has `eval` rows only; they are
 learned from in unet26-lizard-cpm, whose weights are never shipped. A run is as long as the recipe says, or as many
 steps as fit into the minutes, its schedule shortened with it. A shortened run learns from all train rows and does not
-stop early; one in full holds images of the train rows back as the recipe says, and stops by them.
+stop early; one in full holds images of the train rows back as the recipe says, and stops by them. A narrowed network
+learns at the recipe's rate divided by the width: with Adam a weight's best rate goes with one over the width (Yang et
+al. 2022, arXiv:2203.03466, table 3).
 """
 
 from __future__ import annotations
@@ -122,7 +124,14 @@ def _changes(system: System, args: argparse.Namespace) -> dict[str, Any]:
     for widths in ("encoder_widths", "decoder_channels"):
         shape[widths] = [max(4, round(width * args.width)) for width in shape[widths]]
     shape["full_size_channels"] = max(4, round(shape["full_size_channels"] * args.width))
-    changes = {"data": _sources(system), "architecture": shape, "tensorboard": False, "size": None}
+    optimizer = {**content["optimizer"], "learning_rate": content["optimizer"]["learning_rate"] / args.width}
+    changes = {
+        "data": _sources(system),
+        "architecture": shape,
+        "optimizer": optimizer,
+        "tensorboard": False,
+        "size": None,
+    }
     return changes | ({"batch_size": args.batch} if args.batch else {})
 
 

@@ -299,6 +299,9 @@ class TestLearning:
         click(outcome.use_anyway)
         click(teacher.form.question.buttons["Use it"])
         qtbot.waitUntil(lambda: _default() == "my-nuclei", timeout=TIMEOUT_MS)
+        qtbot.waitUntil(lambda: outcome.use.text() == "✓ In use", timeout=TIMEOUT_MS)
+        assert "stays as it is" not in outcome.words.text()
+        assert result["words"] in outcome.words.text()
 
     @pytest.mark.parametrize(
         ("script", "words"),

@@ -94,7 +94,7 @@ def test_every_recipe_can_be_built_and_is_told_about(name):
     assert job.title
     assert f"--recipe {name}" in recipe_path(name).read_text() or name == "own-images"
     answer = build_network(job.architecture).heads(torch.rand(1, 3, 64, 64))
-    assert answer.shape == (job.architecture.heads, 1, 3, 64, 64)
+    assert answer.shape == (len(job.architecture.heads), 1, 3, 64, 64)
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

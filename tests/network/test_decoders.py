@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from napari_nucseg.network.architectures import Architecture, build_network
 
@@ -18,7 +19,7 @@ NESTED = Architecture(
 def test_a_head_needs_the_smaller_unetplusplus_alone(head):
     torch.manual_seed(0)
     whole = build_network(NESTED).eval()
-    small = build_network(NESTED.up_to_head(head), (head,)).eval()
+    small = build_network(NESTED.up_to_head(head)).eval()
     weights = whole.state_dict()
     small.load_state_dict({name: weights[name] for name in small.state_dict()})
     image = torch.rand(2, 3, 64, 96)
@@ -32,7 +33,25 @@ def test_the_answer_is_the_mean_of_the_heads():
     with torch.no_grad():
         heads = network.heads(image)
         torch.testing.assert_close(network(image), heads.mean(0))
-    assert heads.shape == (NESTED.heads, 1, 3, 32, 32)
+    assert heads.shape == (len(NESTED.heads), 1, 3, 32, 32)
+
+
+def test_heads_that_are_not_wanted_are_not_built():
+    torch.manual_seed(2)
+    whole = build_network(NESTED).eval()
+    deep = build_network(NESTED.model_copy(update={"only_heads": (2, 3)})).eval()
+    weights = whole.state_dict()
+    deep.load_state_dict({name: weights[name] for name in deep.state_dict()})
+    assert len(deep.state_dict()) < len(weights)
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(deep(image), whole.heads(image)[1:].mean(0))
+
+
+@pytest.mark.parametrize("heads", [(), (0,), (4,), (3, 2), (2, 2)])
+def test_only_heads_that_exist_can_be_wanted(heads):
+    with pytest.raises(ValidationError, match="only_heads"):
+        Architecture(**{**NESTED.model_dump(), "only_heads": heads})
 
 
 def test_every_head_learns():

@@ -142,7 +142,7 @@ def _not_finite(path):
         pytest.param(lambda p: _card(p, format="x"), "names no format", id="no format"),
         pytest.param(lambda p: _card(p, surprise=1), "is damaged", id="unknown field"),
         pytest.param(_card, "do not fit its card", id="other weights"),
-        pytest.param(lambda p: _card(p, fast_head=2), "the network has 1", id="no such head"),
+        pytest.param(lambda p: _card(p, fast_head=2), "the network has heads 1", id="no such head"),
         pytest.param(_with_other_tensors, "tensors of colour besides", id="unknown group"),
         pytest.param(_not_finite, "NaN or infinity", id="NaN weights"),
     ],

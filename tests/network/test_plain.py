@@ -34,7 +34,7 @@ def test_it_has_the_convolutions_asked_for():
 def test_a_head_needs_the_shallower_encoder_alone(head):
     nested = Architecture(kind="unetplusplus", **PLAIN)
     whole = build_network(nested).eval()
-    small = build_network(nested.up_to_head(head), (head,)).eval()
+    small = build_network(nested.up_to_head(head)).eval()
     weights = whole.state_dict()
     small.load_state_dict({name: weights[name] for name in small.state_dict()})
     image = torch.rand(1, 3, 32, 32)

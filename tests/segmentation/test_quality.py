@@ -8,7 +8,7 @@ import torch
 
 from napari_nucseg.data.intensity import IntensityRange
 from napari_nucseg.data.synthetic import synthetic_fluorescence
-from napari_nucseg.network.architectures import activate
+from napari_nucseg.network.architectures import activate, build_network
 from napari_nucseg.network.model_file import ModelCard, load_model, save_model
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 from napari_nucseg.segmentation.views import VIEWS
@@ -44,6 +44,20 @@ def test_fast_is_the_answer_of_one_head(nested_model, tmp_path, fast_head, head)
     with torch.inference_mode():
         expected = activate(model.network.heads(network_input(IMAGE))[head - 1])[0].numpy()
     np.testing.assert_allclose(run(IMAGE, model, quality="fast").maps, expected, atol=0.01)
+
+
+def test_fast_is_the_last_but_one_of_the_heads_that_are_there(nested_model, tmp_path):
+    architecture = nested_model.card.architecture.model_copy(update={"only_heads": (1, 3)})
+    network = build_network(architecture)
+    network.load_state_dict(
+        {k: v for k, v in nested_model.network.state_dict().items() if k in network.state_dict()}
+    )
+    card = nested_model.card.model_copy(update={"architecture": architecture})
+    save_model(tmp_path / "m.safetensors", card, network)
+    maps = run(IMAGE, load_model(tmp_path / "m.safetensors"), quality="fast").maps
+    with torch.inference_mode():
+        expected = activate(nested_model.network.heads(network_input(IMAGE))[0])[0].numpy()
+    np.testing.assert_allclose(maps, expected, atol=0.01)
 
 
 def test_standard_is_the_mean_of_the_heads(nested_model):

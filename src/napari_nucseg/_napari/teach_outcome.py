@@ -68,8 +68,7 @@ class Outcome(QGroupBox):
         self.headline.setText(f"{sign} {headline(result)}")
         self._colour_headline()
         self.table.show_rows(result.comparisons)
-        warnings = [f"⚠ {warning}" for warning in result.warnings]
-        self.words.setText("\n\n".join(filter(None, [*warnings, result.words, advice(result)])))
+        self._say(result, advice(result))
         self.use.setEnabled(result.acceptable)
         self.use.setVisible(result.acceptable)
         self.use.setDefault(result.acceptable)
@@ -78,11 +77,17 @@ class Outcome(QGroupBox):
         self.resegment.setEnabled(True)
 
     def show_in_use(self) -> None:
-        """Say that the model was taken up."""
+        """Say that the model was taken up; what else could have been done is no longer said."""
+        if self._result is not None:
+            self._say(self._result)
         self.use.setVisible(True)
         self.use.setText("✓ In use")
         self.use.setEnabled(False)
         self.use_anyway.setVisible(False)
+
+    def _say(self, result: FinetuneResult, what_next: str = "") -> None:
+        warnings = [f"⚠ {warning}" for warning in result.warnings]
+        self.words.setText("\n\n".join(filter(None, [*warnings, result.words, what_next])))
 
     def _colour_headline(self) -> None:
         if self._result is not None:

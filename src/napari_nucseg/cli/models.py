@@ -197,7 +197,7 @@ def _card_lines(model: ModelInfo) -> Iterable[tuple[str, str]]:
     """Say every field of a card in words; long fields take a line an entry."""
     card = model.card
     architecture = card.architecture
-    heads = f", {architecture.heads} heads" if architecture.heads > 1 else ""
+    heads = f", heads {', '.join(map(str, architecture.heads))}" if len(architecture.heads) > 1 else ""
     yield "name", model.name
     yield "title", card.title
     yield "description", card.description

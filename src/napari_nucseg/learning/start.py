@@ -77,7 +77,9 @@ def _weights(
 ) -> Mapping[str, torch.Tensor]:
     """Weights of a model; those of a U-Net grown into the U-Net++ that is wanted."""
     theirs = model.card.architecture
-    if theirs.kind == "unet" and theirs.model_copy(update={"kind": "unetplusplus"}) == architecture:
+    if theirs.kind == "unet" and theirs == architecture.model_copy(
+        update={"kind": "unet", "only_heads": None}
+    ):
         here = {name: value.cpu() for name, value in network.decoder.state_dict().items()}
         decoder = grow_nested(model.network.decoder.state_dict(), here, network.feature_channels)
         encoder = model.network.encoder.state_dict()

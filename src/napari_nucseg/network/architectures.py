@@ -5,7 +5,7 @@ Weights come from model files; nothing here reaches out to a network.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -15,9 +15,6 @@ from napari_nucseg.errors import SettingsError
 from napari_nucseg.network.decoders import NestedDecoder, SegmentationNetwork, UnetDecoder
 from napari_nucseg.network.plain import PLAIN, PlainEncoder
 from napari_nucseg.nuclei.targets import MAP_NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _DISTANCE = MAP_NAMES.index("distance")
 
@@ -35,6 +32,9 @@ class Architecture(BaseModel):
     decoder_channels: tuple[int, ...] = Field((128, 64, 32, 16), description="Widths from coarse to fine.")
     full_size_channels: int = Field(
         0, ge=0, le=64, description="Width of a skip connection from the image itself; 0 for none."
+    )
+    only_heads: tuple[int, ...] | None = Field(
+        None, description="Heads of a U-Net++ to build, counted from 1, the shallowest; all by default."
     )
     encoder_widths: tuple[int, ...] = Field(
         (16, 32, 64, 128, 256),
@@ -60,10 +60,23 @@ class Architecture(BaseModel):
             raise ValueError("got a width or a number of convolutions below 1")
         return self
 
+    @model_validator(mode="after")
+    def _heads_exist(self) -> Architecture:
+        there = self._all_heads
+        if self.only_heads is not None and self.only_heads != tuple(n for n in there if n in self.only_heads):
+            raise ValueError(f"got only_heads {self.only_heads}: name some of {there}, in this order")
+        if self.only_heads == ():
+            raise ValueError("got only_heads without a head: name one at least")
+        return self
+
     @property
-    def heads(self) -> int:
-        """Number of heads: one for U-Net, one a node of the finest nested row for U-Net++."""
-        return 1 if self.kind == "unet" else self.encoder_depth - 1
+    def _all_heads(self) -> tuple[int, ...]:
+        return (1,) if self.kind == "unet" else tuple(range(1, self.encoder_depth))
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """Numbers of the heads: one for U-Net; for U-Net++ one a node of the finest nested row, or ``only_heads``."""
+        return self.only_heads or self._all_heads
 
     def up_to_head(self, head: int) -> Architecture:
         """Shape of the smaller U-Net++ that is all that ``head``, counted from 1, needs."""
@@ -73,6 +86,7 @@ class Architecture(BaseModel):
             "decoder_channels": self.decoder_channels[-depth:],
             "encoder_widths": self.encoder_widths[: depth + 1],
             "encoder_convolutions": self.encoder_convolutions[: depth + 1],
+            "only_heads": (head,),
         }
         return self.model_copy(update=levels)
 
@@ -82,13 +96,12 @@ class Architecture(BaseModel):
         return 2**self.encoder_depth
 
 
-def build_network(architecture: Architecture, heads: Sequence[int] | None = None) -> SegmentationNetwork:
+def build_network(architecture: Architecture) -> SegmentationNetwork:
     """Build a network with random weights: (B, 3, Y, X) float to (B, 3 maps, Y, X) logits.
 
     Parameters
     ----------
     architecture : its shape.
-    heads : which of U-Net++'s heads to build, counted from 1; all by default.
 
     Raises
     ------
@@ -110,7 +123,7 @@ def build_network(architecture: Architecture, heads: Sequence[int] | None = None
     )
     if architecture.kind == "unet":
         return SegmentationNetwork(encoder, UnetDecoder(*shape))
-    return SegmentationNetwork(encoder, NestedDecoder(*shape, heads=heads))
+    return SegmentationNetwork(encoder, NestedDecoder(*shape, architecture.heads))
 
 
 def _encoder(architecture: Architecture) -> Any:  # smp is not typed

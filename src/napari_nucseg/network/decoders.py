@@ -62,7 +62,7 @@ class NestedDecoder(nn.Module):
     Parameters
     ----------
     encoder_widths, widths, view_channels, maps : as for ``UnetDecoder``; all nodes of a row are equally wide.
-    heads : which heads to build, counted from 1, the shallowest; all by default.
+    heads : which heads to build, counted from 1, the shallowest.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class NestedDecoder(nn.Module):
         widths: Sequence[int],
         view_channels: int,
         maps: int,
-        heads: Sequence[int] | None = None,
+        heads: Sequence[int],
     ) -> None:
         super().__init__()
         depth = len(widths)
-        self.heads_built = tuple(heads or range(1, depth))
+        self.heads_built = tuple(heads)
         row_width = dict(zip(range(depth - 1, -1, -1), widths, strict=True))
         self.nodes = nn.ModuleDict()
         for j in range(1, depth):

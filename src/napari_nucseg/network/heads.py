@@ -30,7 +30,7 @@ def network_of_head(
         On the CPU, in evaluation mode, of the shape ``architecture.up_to_head(head)``. It answers exactly as that
         head of the whole network does.
     """
-    small = build_network(architecture.up_to_head(head), (head,))
+    small = build_network(architecture.up_to_head(head))
     weights = network.state_dict()
     small.load_state_dict({name: weights[name] for name in small.state_dict()})
     return small.to(memory_format=torch.channels_last).eval()

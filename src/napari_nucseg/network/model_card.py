@@ -99,6 +99,7 @@ class ModelCard(BaseModel):
 
     @model_validator(mode="after")
     def _fast_head_exists(self) -> ModelCard:
-        if self.fast_head is not None and self.fast_head > self.architecture.heads:
-            raise ValueError(f"got fast_head {self.fast_head}; the network has {self.architecture.heads}")
+        if self.fast_head is not None and self.fast_head not in self.architecture.heads:
+            there = ", ".join(map(str, self.architecture.heads))
+            raise ValueError(f"got fast_head {self.fast_head}; the network has heads {there}")
         return self

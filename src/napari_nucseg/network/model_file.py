@@ -101,9 +101,9 @@ class Model:
     def fast(self) -> Model:
         """Return what runs in fast quality: a U-Net++ cut down to one head, kept for the next call; else itself."""
         architecture = self.card.architecture
-        if architecture.heads == 1:
+        if len(architecture.heads) == 1:
             return self
-        head = self.card.fast_head or architecture.heads - 1
+        head = self.card.fast_head or architecture.heads[-2]
         if head not in self._heads:
             card = self.card.model_copy(
                 update={"architecture": architecture.up_to_head(head), "fast_head": None}

@@ -205,7 +205,7 @@ def _about_choice(settings: SegmentationSettings, model: Model) -> list[str]:
     notes = [problem] if problem else []
     if settings.model == "auto" and model.card.name == ACCURATE_MODEL:
         notes.append(f"{model.card.title} was chosen for {settings.quality} quality.")
-    if settings.quality == "fast" and model.card.architecture.heads == 1:
+    if settings.quality == "fast" and len(model.card.architecture.heads) == 1:
         notes.append(f"{model.card.title} has one head: fast quality is the same as standard.")
     return notes
 
