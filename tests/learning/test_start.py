@@ -63,8 +63,10 @@ def test_a_nested_network_may_start_from_a_plain_ones_encoder(write_job, parent)
     assert f"parent ({encoder} of {len(network.state_dict())} tensors)" in origin.words
 
 
-@pytest.mark.parametrize(("depth", "view"), [(2, 0), (3, 0), (4, 4)])
-def test_a_nested_network_grows_out_of_a_unet_of_its_widths(write_job, tmp_path, depth, view):
+@pytest.mark.parametrize(
+    ("depth", "view", "heads"), [(2, 0, None), (3, 0, None), (4, 4, None), (4, 4, (2, 3))]
+)
+def test_a_nested_network_grows_out_of_a_unet_of_its_widths(write_job, tmp_path, depth, view, heads):
     shape = {
         "encoder": "resnet18",
         "encoder_depth": depth,
@@ -77,7 +79,8 @@ def test_a_nested_network_grows_out_of_a_unet_of_its_widths(write_job, tmp_path,
     path = tmp_path / "unet.safetensors"
     card = ModelCard(name="unet", title="U-Net", architecture=Architecture(**shape), canonical_diameter_px=24)
     save_model(path, card, unet)
-    job = load_job(write_job(start=str(path), architecture={**shape, "kind": "unetplusplus"}))
+    nested = {**shape, "kind": "unetplusplus", "only_heads": heads}
+    job = load_job(write_job(start=str(path), architecture=nested))
     grown = build_network(job.architecture)
     origin = start_from(job, grown)
     image = torch.rand(2, 3, 64, 96)
