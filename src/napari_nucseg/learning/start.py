@@ -77,9 +77,8 @@ def _weights(
 ) -> Mapping[str, torch.Tensor]:
     """Weights of a model; those of a U-Net grown into the U-Net++ that is wanted."""
     theirs = model.card.architecture
-    if theirs.kind == "unet" and theirs == architecture.model_copy(
-        update={"kind": "unet", "only_heads": None}
-    ):
+    as_unet = architecture.model_copy(update={"kind": "unet", "only_heads": None})
+    if architecture.kind == "unetplusplus" and theirs == as_unet:
         here = {name: value.cpu() for name, value in network.decoder.state_dict().items()}
         decoder = grow_nested(model.network.decoder.state_dict(), here, network.feature_channels)
         encoder = model.network.encoder.state_dict()
