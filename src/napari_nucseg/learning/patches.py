@@ -10,9 +10,9 @@ import torch
 from scipy import ndimage
 from skimage.transform import resize
 
+from napari_nucseg.data.familiar import familiar
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
-from napari_nucseg.data.stains import without_brown
 from napari_nucseg.learning.examples import group_of, kind_of
 from napari_nucseg.nuclei.targets import CORE_DISTANCE, distance_map, median_diameter
 
@@ -108,7 +108,7 @@ def pack_patches(
 
 def normalised(sample: Sample, percentiles: tuple[float, float], *, clahe: bool) -> NDArray[np.float32]:
     """Image of a sample as the network is to see it: (3, Y, X), 0…1."""
-    planes = without_brown(to_planes(sample.image))
+    planes, _ = familiar(to_planes(sample.image))
     image = IntensityRange.of(planes, *percentiles).apply(planes)
     image = equalise(image) if clahe else image
     return np.broadcast_to(image, (3, *image.shape[1:]))

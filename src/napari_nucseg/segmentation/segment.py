@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from napari_nucseg.data.familiar import familiar
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
-from napari_nucseg.data.stains import without_brown
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import ACCURATE_MODEL, load_model
@@ -177,10 +177,8 @@ def _normalised(
     bad = planes.size - int(np.isfinite(planes).sum())
     if bad:
         notes.append(f"{bad} pixels that are NaN or infinite were taken for background or saturated.")
-    shown = without_brown(planes)
-    if shown is not planes:
-        notes.append("Brown stain (DAB) was taken out; nuclei were looked for in what is stained blue.")
-        planes = shown
+    planes, note = familiar(planes)
+    notes += [note] if note else []
     intensity = IntensityRange.of(planes, *model.card.normalisation)
     if not intensity.high > intensity.low:
         notes.append("All pixels have the same value: there is nothing to segment.")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.data.familiar import familiar
 from napari_nucseg.data.intensity import IntensityRange, equalise
-from napari_nucseg.data.stains import without_brown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +17,7 @@ def normalised(
     planes: NDArray[np.float32], percentiles: tuple[float, float], *, clahe: bool
 ) -> NDArray[np.uint8]:
     """Normalise whole planes (C, Y, X) in their own units, as a model's card says: 0…255."""
-    planes = without_brown(planes)
+    planes, _ = familiar(planes)
     image = IntensityRange.of(planes, *percentiles).apply(planes)
     return np.round((equalise(image) if clahe else image) * 255).astype(np.uint8)
 

@@ -1,0 +1,65 @@
+"""Colour images of fluorescence: networks that learned it in grey are shown the one channel with the nuclei.
+
+Microscopes save a grey image in the colour of its dye, and several dyes in one picture of red, green and blue. Nuclear
+dyes (DAPI, Hoechst) are drawn in blue by custom; where there is no blue, one dye is all there is or nobody can tell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COLOURS = ("red", "green", "blue")
+DARK = 0.5
+"""Median over pixels of the brightest channel, as a share of white, below which they are dark.
+
+In 214 images of stained tissue it is at least .67.
+"""
+LIT = 0.05
+"""Share of white from which on a pixel is lit; a black frame around stained tissue is not."""
+PURE = 0.25
+"""Median over lit pixels of the darkest channel, as a share of the brightest, below which they shine by themselves.
+
+Stains absorb some of every colour and all of none: in 214 images of stained tissue it is at least .36.
+"""
+FAINT = 0.2
+"""Contrast of the blue channel, as a share of the strongest channel's, below which it shows no dye of its own."""
+MOST_LOOKED_AT = 500
+
+
+def nuclear_channel(planes: NDArray[np.float32]) -> int | None:
+    """Which channel of a dark field in colours shows the nuclei; None for all other images.
+
+    Blue where it has contrast, else the channel with most. Nothing is chosen where all channels are alike, or where
+    the field is bright as stained tissue is.
+
+    Parameters
+    ----------
+    planes : (C, Y, X) in any units that are 0 in the dark.
+    """
+    if len(planes) != len(COLOURS):
+        return None
+    step = max(1, max(planes.shape[1:]) // MOST_LOOKED_AT)
+    seen = np.nan_to_num(planes[:, ::step, ::step], nan=0.0, posinf=0.0, neginf=0.0)
+    if all(np.array_equal(seen[0], other) for other in seen[1:]):
+        return None
+    if not _is_dark_field(seen):
+        return None
+    contrast = np.subtract(*np.percentile(seen, (99.9, 1), axis=(1, 2)))
+    blue = COLOURS.index("blue")
+    return blue if contrast[blue] > FAINT * contrast.max() else int(contrast.argmax())
+
+
+def _is_dark_field(seen: NDArray[np.float32]) -> bool:
+    """Whether most of (3, Y, X) is dark, and what is not is light of some colour rather than stained tissue."""
+    brightest = seen.max(axis=0)
+    white = np.percentile(brightest, 99.5)
+    if not np.median(brightest) < DARK * white:
+        return False
+    lit = brightest > LIT * white
+    is_dim = np.median(brightest[lit]) < DARK * white
+    return bool(is_dim or np.median(seen.min(axis=0)[lit] / brightest[lit]) < PURE)

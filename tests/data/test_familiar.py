@@ -1,0 +1,110 @@
+"""Fluorescence in colours is shown to networks in grey, the nuclear channel alone; everything else is left as it is."""
+
+import numpy as np
+import pytest
+from skimage import data
+
+from napari_nucseg import segment
+from napari_nucseg.data.dark_field import nuclear_channel
+from napari_nucseg.data.familiar import familiar
+from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
+from napari_nucseg.learning.patches import normalised as learned
+from napari_nucseg.teaching.pixels import normalised as taught
+
+PERCENTILES = (0.5, 99.95)
+MADE = synthetic_fluorescence((192, 256), seed=6)
+GREY = to_planes(MADE.image)[0]
+
+
+def coloured(*shares):
+    """Paint grey nuclei in the colour that has these shares of red, green and blue."""
+    return np.stack([np.float32(share) * GREY for share in shares])
+
+
+def with_cell_bodies():
+    """Blue nuclei in green cell bodies that are twice as bright."""
+    bodies = np.where(MADE.labels > 0, 0, 2 * GREY.max()).astype(np.float32)
+    return np.stack(
+        [np.zeros_like(GREY), np.roll(bodies, 9, axis=1) * (np.roll(GREY, 9, axis=1) > GREY.mean()), GREY]
+    )
+
+
+def framed(planes):
+    """A slide scanner's image of a small piece: most of it is black."""
+    return np.pad(planes, [(0, 0), (150, 150), (150, 150)])
+
+
+@pytest.mark.parametrize(
+    ("planes", "channel"),
+    [
+        pytest.param(coloured(0, 0, 1), 2, id="blue"),
+        pytest.param(coloured(0, 0.8, 1), 2, id="cyan"),
+        pytest.param(coloured(1, 0, 1), 2, id="magenta"),
+        pytest.param(coloured(0, 1, 0), 1, id="green"),
+        pytest.param(coloured(1, 0.6, 0), 0, id="orange"),
+        pytest.param(coloured(0.02, 1, 0.05), 1, id="green with traces"),
+        pytest.param(with_cell_bodies(), 2, id="nuclei in cells"),
+    ],
+)
+@pytest.mark.parametrize("factor", [pytest.param(1, id="as it is"), pytest.param(1e-3, id="0 to 1")])
+def test_the_nuclear_channel_is_looked_at_alone(planes, channel, factor):
+    assert nuclear_channel(planes * np.float32(factor)) == channel
+    shown, note = familiar(planes)
+    np.testing.assert_array_equal(shown, planes[channel : channel + 1])
+    assert f"channel {channel}" in note
+
+
+def test_damaged_pixels_do_not_hide_the_colours():
+    planes = coloured(0, 0, 1)
+    planes[:, 3, 5], planes[1, 7, 7] = np.nan, np.inf
+    assert nuclear_channel(planes) == 2
+
+
+HISTOLOGY = to_planes(synthetic_histology((256, 256), 3).image)
+
+
+@pytest.mark.parametrize(
+    "planes",
+    [
+        pytest.param(GREY[np.newaxis], id="grey"),
+        pytest.param(coloured(1, 1, 1), id="grey as RGB"),
+        pytest.param(HISTOLOGY, id="H&E"),
+        pytest.param(framed(HISTOLOGY), id="H&E in a black frame"),
+        pytest.param(np.zeros((3, 20, 30), np.float32), id="black"),
+        pytest.param(np.ones((3, 20, 30), np.float32), id="white"),
+        pytest.param(np.full((3, 20, 30), np.nan, np.float32), id="NaN"),
+        pytest.param(np.float32([1, 2, 3]).reshape(3, 1, 1), id="one pixel"),
+    ],
+)
+def test_other_images_are_left_as_they_are(planes):
+    shown, note = familiar(planes)
+    assert shown is planes
+    assert note == ""
+
+
+def test_brown_stain_is_still_taken_out():
+    shown, note = familiar(to_planes(data.immunohistochemistry(), "YXC"))
+    assert shown.shape == (3, 512, 512)
+    assert "DAB" in note
+
+
+def test_colour_changes_no_nucleus():
+    colours = np.zeros((*MADE.image.shape, 3), MADE.image.dtype)
+    colours[..., 2] = MADE.image
+    found, expected = segment(colours, diameter_px=24), segment(MADE.image, diameter_px=24)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    assert any("blue" in note for note in found.notes)
+    chosen = segment(colours, channel=2, diameter_px=24)
+    np.testing.assert_array_equal(chosen.labels, expected.labels)
+    assert not chosen.notes
+
+
+def test_training_and_teaching_see_what_is_segmented():
+    planes = coloured(0, 0, 1)
+    expected = taught(GREY[np.newaxis], PERCENTILES, clahe=False)
+    np.testing.assert_array_equal(taught(planes, PERCENTILES, clahe=False), expected)
+    sample = MADE.__class__(**{**vars(MADE), "image": np.moveaxis(planes, 0, -1)})
+    np.testing.assert_array_equal(
+        learned(sample, PERCENTILES, clahe=False), learned(MADE, PERCENTILES, clahe=False)
+    )
