@@ -32,11 +32,17 @@ PATIENCE = 4
 
 
 class Teller:
-    """Says where a job stands, with the time since it began."""
+    """Says where a job stands, with the time since it began.
+
+    Attributes
+    ----------
+    total
+        Steps there will be; fewer once it is known how much the base model knows.
+    """
 
     def __init__(self, job: FinetuneJob) -> None:
         self._started = time.monotonic()
-        self._total = plan_of(job).steps
+        self.total = plan_of(job).steps
 
     @property
     def seconds(self) -> float:
@@ -45,7 +51,7 @@ class Teller:
 
     def __call__(self, stage: Stage, step: int = 0, **said: Any) -> FinetuneProgress:
         """Make a message."""
-        return FinetuneProgress(stage=stage, step=step, total=self._total, seconds=self.seconds, **said)
+        return FinetuneProgress(stage=stage, step=step, total=self.total, seconds=self.seconds, **said)
 
 
 class Course:

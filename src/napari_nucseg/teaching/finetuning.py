@@ -90,10 +90,11 @@ def finetune_steps(
     for said in (*lessons.problems, *warnings):
         yield tell("reading", message=said)
     yield tell("checking the old model")
-    plan, pinned = plan_of(job), [place.name for place in job.pinned]
-    looking = prepare(base, lessons, reference_images(job.pinned), pinned, plan.patch_px, device)
+    pinned = [place.name for place in job.pinned]
+    looking = prepare(base, lessons, reference_images(job.pinned), pinned, plan_of(job).patch_px, device)
     material = yield from told_as(looking, lambda _: tell("checking the old model"))
-    plan = plan if job.learning_rate else plan.gentled(material.reliance)
+    plan = plan_of(job, material.reliance)
+    tell.total = plan.steps
     learner = Learner(base, material.own, material.replayed, plan, device, job.seed)
     preview = PreviewWriter(job.preview, base, job.folder / PREVIEW) if job.preview else None
     course = Course(base, learner, material.held_out.watched(), device, tell, preview)

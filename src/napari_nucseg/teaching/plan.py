@@ -17,6 +17,8 @@ WARM_UP = 0.1
 """Share of the steps over which the learning rate rises."""
 GENTLENESS = 0.7
 """Share of the learning rate taken away for a base model that is right already."""
+BREVITY = 0.5
+"""Share of the steps left out for a base model that is right already, which is to go but a part of their way."""
 CAUTION = 1.3
 """Share of the way to the new weights that is not gone, at *keep old skills* 1 and for a model that is right already.
 
@@ -84,10 +86,13 @@ class Plan:
         """Return the plan for a base model that finds this share, 0…1, of the user's nuclei rightly.
 
         A model that is blind to a kind of image must change much; one that errs here and there would forget more
-        than it learns: it takes smaller steps, and goes only a part of their way.
+        than it learns: it takes fewer and smaller steps, and goes only a part of their way.
         """
+        steps = max(1, round(self.steps * (1 - BREVITY * reliance)))
         return replace(
             self,
+            steps=steps,
+            looks=min(self.looks, steps),
             learning_rate=self.learning_rate * (1 - GENTLENESS * reliance),
             share=1 - min(MOST_CAUTION, CAUTION * self.keep * reliance),
         )
@@ -128,17 +133,26 @@ MILD = AugmentSettings(
 """Less variety than in training from scratch: the user's images are the ones that count."""
 
 
-def plan_of(job: FinetuneJob) -> Plan:
-    """Return the preset of a job with what the job says in place of it."""
+def plan_of(job: FinetuneJob, reliance: float = 0.0) -> Plan:
+    """Return the preset of a job with what the job says in place of it.
+
+    It is gentled for a base model that finds a share ``reliance`` of the user's nuclei rightly, unless the job sets the
+    learning rate.
+    """
     preset, keep = PRESETS[job.preset], job.keep_old_skills
-    return replace(
+    kept = replace(
         preset,
-        steps=job.steps or preset.steps,
-        looks=min(preset.looks, job.steps or preset.steps),
-        learning_rate=job.learning_rate or preset.learning_rate,
         replayed=math.ceil(preset.crops * keep / 2),
         pull=2 * keep,
         hold=keep,
         replay=2 * keep,
         keep=keep,
+    )
+    plan = kept if job.learning_rate else kept.gentled(reliance)
+    steps = job.steps or plan.steps
+    return replace(
+        plan,
+        steps=steps,
+        looks=min(plan.looks, steps),
+        learning_rate=job.learning_rate or plan.learning_rate,
     )
