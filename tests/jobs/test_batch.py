@@ -13,7 +13,9 @@ from PIL import Image
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import ImageError, ModelFileError, OutputError, SettingsError
-from napari_nucseg.jobs.batch import BatchProgress, FileResult, Outputs, find_images, segment_files
+from napari_nucseg.jobs.batch import BatchProgress, find_images, segment_files
+from napari_nucseg.jobs.batch_outputs import FileResult, Outputs
+from napari_nucseg.segmentation.segment import segment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,15 +112,68 @@ def test_an_impossible_place_for_run_lengths_is_said_before_the_first_image(
 
 def test_one_broken_file_stops_nothing(tmp_path: Path, tiny_model: str) -> None:
     (tmp_path / "b.png").write_bytes(b"no image at all")
-    stack = write_image(tmp_path / "d.tif", (5, 40, 40), metadata={"axes": "ZYX"})
-    images = [write_image(tmp_path / "a.png"), tmp_path / "b.png", tmp_path / "c.png", stack]
+    channels = write_image(tmp_path / "d.tif", (5, 40, 40), metadata={"axes": "CYX"})
+    images = [write_image(tmp_path / "a.png"), tmp_path / "b.png", tmp_path / "c.png", channels]
     images.append(write_image(tmp_path / "e.png", (64, 64, 3)))
     _, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
     assert [r.image for r in results] == images
     assert [r.error is None for r in results] == [True, False, False, False, True]
     assert str(images[1]) in results[1].error
-    assert "5 planes along Z" in results[3].error
+    assert "5 channels" in results[3].error
     assert sorted(os.listdir(tmp_path / "out")) == ["a_labels.tif", "e_labels.tif"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "channel"),
+    [
+        pytest.param((3, 40, 50), "ZYX", None, id="stack"),
+        pytest.param((3, 40, 50), "TYX", None, id="series"),
+        pytest.param((2, 3, 40, 50), "TZYX", None, id="series of stacks"),
+        pytest.param((3, 2, 40, 50), "ZCYX", 1, id="stack with channels"),
+    ],
+)
+def test_stacks_are_segmented_slice_by_slice(
+    tmp_path: Path, tiny_model: str, shape: tuple[int, ...], axes: str, channel: int | None
+) -> None:
+    image = write_image(tmp_path / "s.tif", shape, imagej=True, metadata={"axes": axes})
+    outputs = Outputs(tmp_path / "out", overlay=True, table=True, run_lengths=tmp_path / "lengths.csv")
+    choices = {**CHOICES, "channel": channel, "min_area_px": 3}
+    progress, (result,) = drain(segment_files([image], outputs, choices))
+    pixels = tifffile.imread(image)
+    slices = (pixels if channel is None else pixels[:, channel]).reshape(-1, 40, 50)
+    expected = [segment(each, **{**choices, "channel": None}).labels for each in slices]
+    kept = axes.replace("C", "")
+    labels = read_image(result.labels)
+    assert labels.axes == kept
+    assert labels.pixels.shape == (*shape[: len(kept) - 2], 40, 50)
+    for found, alone in zip(labels.pixels.reshape(-1, 40, 50), expected, strict=True):
+        np.testing.assert_array_equal(
+            np.where(found > 0, found - found[found > 0].min(initial=9999) + 1, 0), alone
+        )
+    assert np.unique(labels.pixels).tolist() == list(range(result.n_nuclei + 1)), "no number twice"
+    assert f"{result.n_nuclei} nuclei in {len(slices)} slices" in result.summary
+    assert tifffile.imread(result.overlay).shape == (len(slices), 40, 50, 3)
+    header, *rows = result.table.read_text().splitlines()
+    assert header.startswith(",".join(kept[:-2].lower()) + ",label,")
+    assert len(rows) == result.n_nuclei
+    names = {line.split(",")[0] for line in (tmp_path / "lengths.csv").read_text().splitlines()[1:]}
+    assert len(names) == len(slices)
+    assert all(name.startswith(f"s_{kept[0].lower()}") for name in names)
+    stages = {p.step.stage for p in progress if p.step}
+    assert f"slice {len(slices)}/{len(slices)}, network" in stages
+
+
+def test_of_a_stack_the_slice_that_cannot_be_segmented_is_named(tmp_path: Path, tiny_model: str) -> None:
+    image = write_image(tmp_path / "s.tif", (3, 5, 40, 50), metadata={"axes": "ZCYX"})
+    _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), CHOICES))
+    assert "slice z0: got 5 channels" in result.error
+    assert not (tmp_path / "out").exists()
+
+
+def test_axes_that_do_not_fit_a_stack_are_said(tmp_path: Path, tiny_model: str) -> None:
+    image = write_image(tmp_path / "s.tif", (3, 40, 50), metadata={"axes": "ZYX"})
+    _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), {**CHOICES, "axes": "TZYX"}))
+    assert "4 axes" in result.error
 
 
 def test_same_names_do_not_overwrite_each_other(tmp_path: Path, tiny_model: str) -> None:

@@ -12,17 +12,25 @@ from napari_nucseg.cli.options import add_settings, chosen_settings
 if TYPE_CHECKING:
     import argparse
 
-    from napari_nucseg.jobs.batch import BatchProgress, FileResult
+    from napari_nucseg.jobs.batch import BatchProgress
+    from napari_nucseg.jobs.batch_outputs import FileResult
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``nucseg segment``."""
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="Image files, or folders of them.")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="Image files, or folders of them; stacks and series are segmented slice by slice.",
+    )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="Folder for the results."
     )
     parser.add_argument(
-        "--overlay", action="store_true", help="Also write the outlines over the image (PNG)."
+        "--overlay",
+        action="store_true",
+        help="Also write the outlines over the image (PNG; of a stack, TIFF).",
     )
     parser.add_argument("--table", action="store_true", help="Also write area, centroid, intensity … (CSV).")
     parser.add_argument(
@@ -38,7 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Segment the files; 1 where some failed."""
     choices = chosen_settings(args)
-    from napari_nucseg.jobs.batch import Outputs, find_images, segment_files  # late: loads torch
+    from napari_nucseg.jobs.batch import find_images, segment_files  # late: loads torch
+    from napari_nucseg.jobs.batch_outputs import Outputs
 
     n_failed = n_done = 0
     outputs = Outputs(args.output, overlay=args.overlay, table=args.table, run_lengths=args.rle)

@@ -5,63 +5,35 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_nucseg.data.images import ImageFile, read_image, to_planes
+from napari_nucseg.data.images import ImageFile, read_image
 from napari_nucseg.data.layout import is_image, unique_names
 from napari_nucseg.errors import ImageError, NucSegError, OutputError
-from napari_nucseg.jobs.export import run_length_table, write_labels, write_overlay
+from napari_nucseg.jobs.batch_outputs import FileResult, write_outputs
+from napari_nucseg.jobs.export import run_length_table
+from napari_nucseg.jobs.slices import slices_of
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
-from napari_nucseg.nuclei.measuring import measure, write_table
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
+from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
+    from napari_nucseg.jobs.batch_outputs import Outputs
+    from napari_nucseg.jobs.slices import Slice
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.segmentation.result import Progress, Segmentation
     from napari_nucseg.segmentation.settings import SegmentationSettings
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Which files are written, and where: for each image in a folder, and the run lengths of all in one CSV."""
-
-    folder: Path
-    overlay: bool = False
-    table: bool = False
-    run_lengths: Path | None = None
-
-
-@dataclass(frozen=True)
-class FileResult:
-    """What became of one image file; where ``error`` is not None, there is no result."""
-
-    image: Path
-    error: str | None = None
-    labels: Path | None = None
-    overlay: Path | None = None
-    table: Path | None = None
-    n_nuclei: int | None = None
-    median_area_px: float | None = None
-    diameter_px: float | None = None
-    diameter_confidence: float | None = None
-    """0…1 of an estimated diameter; None where it was given."""
-    pixel_size_um: float | None = None
-    model: str | None = None
-    device: str | None = None
-    seconds: float | None = None
-    summary: str = ""
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +88,9 @@ def segment_files(
     """Segment image files and write their labels, on request with an overlay, a table and run lengths.
 
     The files are named after the image: ``<name>_labels.tif``, ``<name>_overlay.png``, ``<name>_table.csv``, and
-    ``<name>`` is its id among the run lengths, which appear when all images are done; failed ones have none.
+    ``<name>`` is its id among the run lengths, which appear when all images are done; failed ones have none. Stacks
+    and series are segmented slice by slice: their labels have the axes T, Z, Y, X that are there, with numbers that go
+    on from slice to slice; the overlay is a TIFF, the table has a column an axis, and each slice its run lengths.
     Axes and pixel size come from each image file unless they are chosen.
 
     Parameters
@@ -191,45 +165,33 @@ def _segment_file(
 ) -> Generator[Progress, None, FileResult]:
     image = read_image(path)
     settings = settings_for(image, choices)
-    result = yield from segment_steps(image.pixels, settings, model)
-    written = _write(path, outputs, name, image, result)
+    slices = slices_of(image.pixels, settings.axes)
+    found = []
+    for number, part in enumerate(slices, start=1):
+        steps = _segment_slice(part, settings, model)
+        found.append((yield from told_as(steps, partial(_in_stack, number=number, total=len(slices)))))
+    written = write_outputs(path, outputs, name, slices, found)
     if add_run_lengths is not None:
-        add_run_lengths(name, result.labels)
+        for part, result in zip(slices, found, strict=True):
+            add_run_lengths(f"{name}{part.suffix}", result.labels)
     return written
 
 
-def _write(path: Path, outputs: Outputs, name: str, image: ImageFile, result: Segmentation) -> FileResult:
-    """Write what is asked for and record it."""
-    settings = result.settings
-    pixel_size_um = settings.pixel_size_um
-    labels = outputs.folder / f"{name}_labels.tif"
-    write_labels(labels, result.labels, pixel_size_um)
-    overlay = table = None
-    if outputs.overlay or outputs.table:
-        planes = to_planes(image.pixels, settings.axes, settings.channel)
-        if outputs.overlay:
-            overlay = outputs.folder / f"{name}_overlay.png"
-            write_overlay(overlay, planes, result.labels)
-        if outputs.table:
-            table = outputs.folder / f"{name}_table.csv"
-            write_table(table, measure(result.labels, planes, pixel_size_um))
-    areas = np.bincount(result.labels.ravel())[1:]
-    return FileResult(
-        image=path,
-        labels=labels,
-        overlay=overlay,
-        table=table,
-        n_nuclei=int(np.count_nonzero(areas)),
-        median_area_px=float(np.median(areas)) if areas.size else None,
-        diameter_px=result.diameter_px,
-        diameter_confidence=result.diameter.confidence if result.diameter else None,
-        pixel_size_um=pixel_size_um,
-        model=result.model.name,
-        device=f"{result.device.name} ({result.device.precision})",
-        seconds=result.timings["total"],
-        summary=result.summary(),
-        notes=result.notes,
-    )
+def _segment_slice(
+    part: Slice, settings: SegmentationSettings, model: Model
+) -> Generator[Progress, None, Segmentation]:
+    """Segment one slice; its maps are let go, so that memory does not grow with them."""
+    try:
+        result = yield from segment_steps(part.pixels, settings.model_copy(update={"axes": part.axes}), model)
+    except ImageError as error:
+        if not part.place:
+            raise
+        raise ImageError(f"slice {part.suffix.strip('_')}: {error}") from error
+    return replace(result, maps=result.maps[:, :0, :0].copy())
+
+
+def _in_stack(step: Progress, number: int, total: int) -> Progress:
+    return step if total == 1 else replace(step, stage=f"slice {number}/{total}, {step.stage}")
 
 
 def _output_names(images: Sequence[Path]) -> dict[Path, str]:

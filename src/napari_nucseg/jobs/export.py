@@ -18,7 +18,7 @@ from napari_nucseg.files import in_words, written_whole
 from napari_nucseg.nuclei.measuring import write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,7 +38,7 @@ OUTLINE_COLOURS = np.array(
 
 
 def write_labels(
-    path: str | Path, labels: NDArray[np.integer[Any]], pixel_size_um: float | None = None
+    path: str | Path, labels: NDArray[np.integer[Any]], pixel_size_um: float | None = None, axes: str = "YX"
 ) -> None:
     """Write labels as a compressed TIFF that napari, Fiji and QuPath open, whole or not at all.
 
@@ -50,25 +50,29 @@ def write_labels(
     path
         File to write; an existing one is replaced.
     labels
-        (Y, X) integers from 0.
+        Integers from 0, (Y, X), or with T and Z before.
     pixel_size_um
         Side of a pixel in µm.
+    axes
+        A letter an axis: YX, ZYX, TYX or TZYX.
 
     Raises
     ------
     ImageError
-        If labels are no 2D non-negative integers.
+        If labels are no non-negative integers of these axes.
     OutputError
         If the file cannot be written.
     """
     labels = np.asarray(labels)
-    if labels.ndim != 2 or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
+    is_allowed = labels.ndim == len(axes) and axes in ("YX", "ZYX", "TYX", "TZYX")
+    if not is_allowed or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
         raise ImageError(
-            f"got labels of shape {labels.shape} and type {labels.dtype}: integers (Y, X) from 0 are allowed"
+            f"got labels of shape {labels.shape}, type {labels.dtype} and axes {axes}: integers from 0, (Y, X) or "
+            "with T and Z before, are allowed"
         )
     fits = labels.size == 0 or labels.max() <= np.iinfo(np.uint16).max
     pixels = labels.astype(np.uint16 if fits else np.int32)
-    _write_tiff(path, pixels, "YX", pixel_size_um, imagej=fits)
+    _write_tiff(path, pixels, axes, pixel_size_um, imagej=fits)
 
 
 def write_image(
@@ -110,19 +114,21 @@ def _write_tiff(
         tifffile.imwrite(part, pixels, imagej=imagej, photometric=photometric, compression="zlib", **tags)
 
 
-def write_overlay(path: str | Path, planes: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> None:
-    """Write `draw_outlines` as a PNG, whole or not at all.
+def write_overlay(path: str | Path, pictures: Sequence[NDArray[np.uint8]]) -> None:
+    """Write pictures that ``draw_outlines`` made, whole or not at all: one as a PNG, those of a stack as a TIFF.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
+    if len(pictures) > 1:
+        _write_tiff(path, np.stack(pictures), "ZYXS", None, imagej=True)
+        return
     from PIL import Image
 
-    picture = Image.fromarray(draw_outlines(planes, labels))
     with written_whole(path) as part:
-        picture.save(part, format="PNG")
+        Image.fromarray(pictures[0]).save(part, format="PNG")
 
 
 @contextmanager

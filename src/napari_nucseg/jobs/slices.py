@@ -1,0 +1,86 @@
+"""Slices of stacks and series: what has Z or T is segmented one 2D slice after the other, like one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.images import to_planes
+from napari_nucseg.nuclei.measuring import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.nuclei.measuring import Table
+
+STACKED = "TZ"
+"""Axes that are walked, in this order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One 2D image of a file.
+
+    Attributes
+    ----------
+    place
+        Index along each axis that is walked, by its small letter; empty where the file holds one image.
+    pixels, axes
+        The image, as ``segment`` takes it.
+    """
+
+    place: Mapping[str, int]
+    pixels: NDArray[Any]
+    axes: str | None
+
+    @property
+    def suffix(self) -> str:
+        """What tells it from the others in names, ``_z3`` for instance; empty for a single image."""
+        return "".join(f"_{letter}{index}" for letter, index in self.place.items())
+
+
+def slices_of(pixels: NDArray[Any], axes: str | None) -> tuple[Slice, ...]:
+    """Take the pixels of a file apart along T and Z where these are longer than 1; T is walked first.
+
+    Axes that do not fit the pixels are left to ``segment``, which says what is wrong with them.
+    """
+    letters = (axes or "").upper()
+    walked = [letter for letter in STACKED if letter in letters]
+    walked = [
+        letter for letter in walked if len(letters) == pixels.ndim and pixels.shape[letters.index(letter)] > 1
+    ]
+    if not walked:
+        return (Slice({}, pixels, axes),)
+    front = np.moveaxis(pixels, [letters.index(letter) for letter in walked], range(len(walked)))
+    rest = "".join(letter for letter in letters if letter not in walked)
+    return tuple(
+        Slice({letter.lower(): i for letter, i in zip(walked, index, strict=True)}, front[index], rest)
+        for index in np.ndindex(front.shape[: len(walked)])
+    )
+
+
+def put_together(
+    slices: Sequence[Slice], labels: Sequence[NDArray[np.int32]]
+) -> tuple[NDArray[np.int32], str]:
+    """Stack the labels of all slices: int32 (…, Y, X) and their axes; numbers go on from slice to slice."""
+    firsts = np.cumsum([0, *(int(found.max(initial=0)) for found in labels)])[:-1]
+    numbered = [np.where(found > 0, found + first, 0) for found, first in zip(labels, firsts, strict=True)]
+    last = slices[-1].place
+    shape = (*(index + 1 for index in last.values()), *labels[0].shape)
+    return np.stack(numbered).astype(np.int32).reshape(shape), "".join(last).upper() + "YX"
+
+
+def measure_slices(
+    slices: Sequence[Slice], labels: NDArray[np.int32], channel: int | None, pixel_size_um: float | None
+) -> Table:
+    """Measure the nuclei of all slices, labels as ``put_together`` gives them; a column says where on each axis."""
+    tables = []
+    for part, found in zip(slices, labels.reshape(-1, *labels.shape[-2:]), strict=True):
+        table = measure(found, to_planes(part.pixels, part.axes, channel), pixel_size_um)
+        n = len(table["label"])
+        tables.append({letter: np.full(n, index) for letter, index in part.place.items()} | table)
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
