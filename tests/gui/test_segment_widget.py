@@ -261,6 +261,26 @@ def test_colour_image(viewer, user):
     assert layer.data.shape == (160, 160)
 
 
+def test_dyes_in_one_colour_image(viewer, user, widget, nuclei):
+    """Blue is looked at by itself and said so; another colour is looked at where it is chosen."""
+    viewer.add_image(nuclei, name="grey")
+    assert not widget.form.axes.channel.isVisible()
+    expected = user.segment().data.copy()
+    colours = np.zeros((*nuclei.shape, 3), np.uint8)
+    colours[..., 1] = nuclei * np.float64(255 / nuclei.max())
+    colours[..., 2] = colours[::-1, :, 1]
+    viewer.add_image(colours, name="dyes")
+    assert widget.form.axes.channel.isVisible()
+    assert widget.form.axes.channel.currentText() == "automatic"
+    assert (user.segment().data[::-1] > 0).mean() == pytest.approx((expected > 0).mean(), rel=0.1)
+    assert "blue" in widget.form.status.text()
+    widget.form.axes.channel.setCurrentText("green")
+    layer = user.segment()
+    assert ((layer.data > 0) == (expected > 0)).mean() > 0.98
+    assert read_state(layer).settings.channel == 1
+    assert "blue" not in widget.form.status.text()
+
+
 def test_channel_of_a_multichannel_image(viewer, user, widget, nuclei):
     noise = np.random.default_rng(0).integers(0, 20, (3, *nuclei.shape)).astype(nuclei.dtype)
     noise[1] = nuclei

@@ -153,6 +153,17 @@ class TestStacks:
         assert all(_same(lesson.image[c], colour[1, ..., c]) for c in range(3))
         assert _given_view().shape[-1] == 3
 
+    def test_the_colour_that_was_segmented_is_taught(self, viewer, user, widget, taught, planes):
+        shown = np.zeros((128, 160, 3), np.uint8)
+        shown[..., 1], shown[..., 2] = planes[0][0] >> 4, planes[0][1] >> 4
+        viewer.add_image(shown, name="dyes")
+        widget.form.axes.channel.setCurrentText("green")
+        layer = _reviewed(user.segment())
+        (lesson,), _ = taught()
+        assert all(_same(shown_as, planes[0][0]) for shown_as in lesson.image)
+        assert _given_view().ndim == 2
+        assert job_for(viewer, layer, "tiny").settings.channel == 1
+
 
 class TestChannels:
     @pytest.mark.parametrize("n_channels", [2, 3])

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_nucseg._napari.image_layout import CHANNEL_NAMES
 from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
+from napari_nucseg.data.dark_field import COLOURS
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -28,12 +29,16 @@ class AxesChoice(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shape: tuple[int, ...] = ()
+        self._rgb = False
         self.channel_axis = growing_combo()
         self.channel_axis.setToolTip(
             "Axis of the image that holds channels. Other leading axes are slices (Z or T)."
         )
         self.channel = growing_combo()
-        self.channel.setToolTip("Channel that shows the nuclei, counted from 0.")
+        self.channel.setToolTip(
+            "Channel that shows the nuclei, counted from 0. Automatic: of stained tissue all colours, of fluorescence "
+            "in colours that of the nuclear dye."
+        )
         self.slices = growing_combo()
         self.slices.setToolTip(
             "Networks are two-dimensional: slices are segmented one by one, numbers stay unique."
@@ -48,6 +53,7 @@ class AxesChoice(QWidget):
     def show_image(self, image: Image | None) -> None:
         """Offer what this layer has."""
         n_leading = 0 if image is None else image.ndim - 2
+        self._rgb = image is not None and image.rgb
         self._shape = () if image is None else tuple(int(n) for n in _array_shape(image)[:n_leading])
         labels = () if image is None else tuple(image.axis_labels[:n_leading])
         may_have_channels = image is not None and not image.rgb and n_leading > 0
@@ -68,8 +74,8 @@ class AxesChoice(QWidget):
         return self.channel_axis.currentData()
 
     def chosen_channel(self) -> int | None:
-        """Channel to use, None where there are none."""
-        return None if self.chosen_channel_axis() is None else self.channel.currentIndex()
+        """Channel to use, None where there are none or all colours are meant."""
+        return self.channel.currentData()
 
     def all_slices(self) -> bool:
         """Whether all slices of a stack are wanted."""
@@ -82,12 +88,15 @@ class AxesChoice(QWidget):
         for axis, length in enumerate(self._shape):
             n_slices *= 1 if axis == channels else length
         self.channel.clear()
-        self.channel.addItems([str(c) for c in range(n_channels)])
+        if self._rgb:
+            self.channel.addItem("automatic", None)
+        for c, name in enumerate(COLOURS if self._rgb else map(str, range(n_channels))):
+            self.channel.addItem(name, c)
         self.slices.clear()
         self.slices.addItems([CURRENT_SLICE, f"All {n_slices} slices"])
-        self._rows.setRowVisible(self.channel, n_channels > 0)
+        self._rows.setRowVisible(self.channel, self.channel.count() > 0)
         self._rows.setRowVisible(self.slices, n_slices > 1)
-        self.setVisible(bool(self._shape))
+        self.setVisible(bool(self._shape) or self._rgb)
         self.changed.emit()
 
 

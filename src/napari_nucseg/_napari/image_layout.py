@@ -73,9 +73,12 @@ def known_channel(layer: Labels) -> int | None:
 
 
 def channel_for(viewer: ViewerModel, layer: Labels, image: Image, layout: PlaneLayout) -> int | None:
-    """Channel that shows the nuclei: the one the labels were made from, else the one on show; None without channels."""
+    """Channel that shows the nuclei: the one the labels were made from, else the one on show; None without channels.
+
+    Of colours, all are meant unless one was chosen.
+    """
     if layout.channel_axis is None:
-        return None
+        return known_channel(layer) if layout.rgb else None
     channel = known_channel(layer)
     if channel is None or not 0 <= channel < layout.n_channels:
         on_show = image.world_to_data(viewer.dims.point)[layout.channel_axis]

@@ -192,7 +192,8 @@ def make_job(viewer: ViewerModel, request: Request) -> SegmentJob:
     if 0 in layout.shape:
         raise ImageError(f"the image {image.name!r} is empty (shape {layout.shape}). Choose another layer.")
     planes = tuple(layout.planes()) if request.all_planes else (visible_plane(viewer, image, layout),)
-    channel = request.settings.channel if layout.channel_axis is not None else None
+    has_channels = layout.rgb or layout.channel_axis is not None
+    channel = request.settings.channel if has_channels else None
     settings = request.settings.model_copy(update={"axes": layout.plane_axes, "channel": channel})
     return SegmentJob(data, layout, planes, settings, _region(viewer, request, layout))
 

@@ -106,8 +106,9 @@ def _view_of(subject: Subject) -> PreviewView | None:
         return None
     layout = layout_for(layer, image)
     plane, axes = layout.read(image_data(image), subject.index), layout.plane_axes
-    if axes == "CYX":
-        plane, axes = plane[channel_for(subject.viewer, layer, image, layout)], "YX"
+    channel = channel_for(subject.viewer, layer, image, layout)
+    if channel is not None:
+        plane, axes = plane.take(channel, axis=axes.index("C")), "YX"
     box = box_in_view(layer.corner_pixels, layout.plane_shape)
     return PreviewView(np.array(plane[box]), axes, float(diameter), _placed(layer, box))
 
