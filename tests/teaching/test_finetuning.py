@@ -120,7 +120,7 @@ def test_a_corrected_image_becomes_a_model_with_a_judgement_and_the_old_one_stay
     assert np.load(folder / "preview.npy").shape == (SIZE, SIZE)
     assert FinetuneResult.model_validate_json((folder / "result.json").read_bytes()) == result
     assert load_finetune_job(folder / "job.json") == job
-    assert {c.kind for c in result.comparisons} == {"held-out", "reference"}
+    assert {c.kind for c in result.comparisons} == {"held-out", "made"}
     model = load_model(result.model)
     assert model.card.parent_sha256 == load_model(base).sha256
     record = model.card.teaching

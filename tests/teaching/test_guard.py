@@ -6,6 +6,7 @@ import pytest
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.nuclei.scoring import evaluate
+from napari_nucseg.teaching.blend import Blend, best_of
 from napari_nucseg.teaching.guard import Judged, compare, judge
 from napari_nucseg.teaching.progress import Verdict
 
@@ -28,6 +29,10 @@ def held_out(*images):
 
 def reference(*images):
     return compare("synthetic histology", "reference", images)
+
+
+def made(*images):
+    return compare("synthetic histology", "made", images)
 
 
 def test_scores_are_those_of_the_scoring_module():
@@ -167,6 +172,50 @@ def test_a_loss_within_the_tolerance_is_none():
     lossy = [*many, judged(range(40), range(34))]  # 6 of 1,240: .5 %, though surely no chance
     assert reference(*lossy).verdict is Verdict.UNSURE
     assert held_out(*lossy).verdict is Verdict.WORSE
+
+
+@pytest.mark.parametrize(
+    ("n_found", "verdict", "words"),
+    [
+        pytest.param(
+            35, Verdict.BETTER, "finds 35 of 40 nuclei, the old one 40: a made picture", id="a little"
+        ),
+        pytest.param(25, Verdict.WORSE, "But on synthetic histology it got worse", id="much"),
+    ],
+)
+def test_made_pictures_forbid_a_model_that_forgot_much_alone(n_found, verdict, words):
+    gain, lost = held_out(judged(range(5), range(20), n=24)), judged(range(40), range(n_found))
+    judgement, said = judge([gain, made(lost)])
+    assert judgement is verdict
+    assert words in said
+    assert judge([gain, reference(lost)])[0] is Verdict.WORSE, "real images forbid both"
+
+
+def blend(share, n_found, n_kept):
+    """Blend that finds so many of 24 held-out nuclei, 5 before, and keeps so many of 40 others."""
+    comparisons = (
+        held_out(judged(range(5), range(n_found), n=24)),
+        reference(judged(range(40), range(n_kept))),
+    )
+    return Blend(share, None, comparisons, *judge(comparisons))
+
+
+@pytest.mark.parametrize(
+    ("tried", "share"),
+    [
+        pytest.param([(1.0, 20, 40)], 1.0, id="harms nothing"),
+        pytest.param([(1.0, 20, 20), (0.75, 15, 40)], 0.75, id="a smaller share is better and harms nothing"),
+        pytest.param([(1.0, 20, 20), (0.75, 15, 20), (0.5, 10, 20), (0.25, 7, 20)], 1.0, id="all do harm"),
+        pytest.param(
+            [(1.0, 20, 20), (0.75, 5, 20), (0.5, 5, 20), (0.25, 5, 40)],
+            1.0,
+            id="what harms nothing is no use",
+        ),
+        pytest.param([(1.0, 4, 20), (0.75, 5, 40)], 0.75, id="no gain at all"),
+    ],
+)
+def test_the_blend_that_gains_without_harm_is_taken(tried, share):
+    assert best_of([blend(*each) for each in tried]).share == share
 
 
 def test_images_without_a_nucleus_count_by_what_is_seen_in_them():

@@ -123,9 +123,9 @@ def change_words(comparison: Compared) -> str:
 def verdict_words(comparison: Compared) -> str:
     """Say how one comparison ended: other images that stay as they were are no lack of evidence."""
     kind = getattr(comparison, "kind", None)  # cards do not tell it
-    others = kind == "reference" if kind else "held out" not in comparison.name
+    others = kind != "held-out" if kind else "held out" not in comparison.name
     if others and comparison.verdict == Verdict.UNSURE:
-        return "as before"
+        return "a little worse" if comparison.high < 0 else "as before"
     return str(comparison.verdict)
 
 

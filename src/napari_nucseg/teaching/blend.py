@@ -11,7 +11,7 @@ from napari_nucseg.teaching.scenes import look_at
 from napari_nucseg.teaching.watching import with_network
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from napari_nucseg.network.decoders import SegmentationNetwork
     from napari_nucseg.network.device import Device
@@ -47,12 +47,7 @@ class Blend:
 def choose_blend(
     base: Model, learner: Learner, material: Material, device: Device, planned: float = 1.0
 ) -> Generator[Blend, None, Blend]:
-    """Try shares from the planned one downwards; yields each and returns the one to take.
-
-    The first that harms nothing is taken; smaller ones are only tried where something got worse. Of those that harm
-    nothing a better one is preferred, then the one with the largest gain; where all do harm the first is taken: the
-    verdict then says what it is worth.
-    """
+    """Try shares from the planned one downwards while something gets worse; yields each, returns ``best_of`` them."""
     tried: list[Blend] = []
     for part in PARTS:
         share = part * planned
@@ -61,8 +56,18 @@ def choose_blend(
         tried.append(blend)
         if not blend.harms:
             break
-    harmless = [blend for blend in tried if not blend.harms]
-    return max(harmless, key=lambda blend: (blend.verdict is Verdict.BETTER, blend.gain), default=tried[0])
+    return best_of(tried)
+
+
+def best_of(tried: Sequence[Blend]) -> Blend:
+    """Choose among blends in the order in which they were tried.
+
+    Of those that harm nothing a better one is preferred, then the one with the largest gain. Where all do harm, or the
+    first gains something and the harmless ones nothing, the first is taken: its verdict says what it is worth.
+    """
+    first, harmless = tried[0], [blend for blend in tried if not blend.harms]
+    best = max(harmless, key=lambda blend: (blend.verdict is Verdict.BETTER, blend.gain), default=first)
+    return first if first.gain > 0 >= best.gain else best
 
 
 def _tried(

@@ -6,7 +6,7 @@ The base model looks at everything here, and only here.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.examples import Lesson, Lessons
     from napari_nucseg.teaching.ground import Ground
     from napari_nucseg.teaching.pages import Page
-    from napari_nucseg.teaching.progress import Comparison
+    from napari_nucseg.teaching.progress import Comparison, Kind
     from napari_nucseg.teaching.references import Reference
 
 HELD_OUT = "your corrections, held out"
@@ -46,7 +46,7 @@ class Tried:
     """Scenes that belong together, with the labels that the base model finds in each one's window."""
 
     name: str
-    kind: Literal["held-out", "reference"]
+    kind: Kind
     scenes: tuple[Scene, ...]
     old: tuple[NDArray[np.int32], ...]
 
@@ -112,7 +112,8 @@ def prepare(
     tried = []
     for reference in references:
         scenes = tuple(scene_of_page(page, base.card) for page in reference.pages if page.taught.any())
-        tried.append((yield from _tried(base, reference.name, "reference", scenes, device)))
+        kind: Kind = "made" if reference.made else "reference"
+        tried.append((yield from _tried(base, reference.name, kind, scenes, device)))
     replayed: list[Ground] = []
     for page in (*_made(), *(page for r in references if r.name in pinned for page in r.pages)):
         scene = scene_of_page(page, base.card)
@@ -128,7 +129,7 @@ def prepare(
 def _tried(
     base: Model,
     name: str,
-    kind: Literal["held-out", "reference"],
+    kind: Kind,
     scenes: tuple[Scene, ...],
     device: Device,
 ) -> Generator[None, None, Tried]:

@@ -12,6 +12,10 @@ Stage = Literal["reading", "checking the old model", "learning", "comparing", "s
 Part = Literal["learned", "held out", "cut in two", "partly held out"]
 
 
+Kind = Literal["held-out", "reference", "made"]
+"""Of images that models are compared on: corrections kept aside, real images of others, made pictures."""
+
+
 class _Told(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,7 +53,7 @@ class Comparison(_Told):
     """Old and new model on the same images: pooled AP at IoU .5, with a paired bootstrap over their nuclei."""
 
     name: str = Field(description="'your corrections, held out', or the name of reference images.")
-    kind: Literal["held-out", "reference"]
+    kind: Kind
     n_images: int
     n_nuclei: int
     old: float

@@ -39,6 +39,7 @@ class Reference:
 
     name: str
     pages: tuple[Page, ...]
+    made: bool = False
 
 
 def reference_images(pinned: Sequence[Path] = ()) -> tuple[Reference, ...]:
@@ -61,7 +62,7 @@ def reference_images(pinned: Sequence[Path] = ()) -> tuple[Reference, ...]:
 @lru_cache(maxsize=1)
 def _made() -> tuple[Reference, ...]:
     made = (synthetic_fluorescence(_MADE_PX, _MADE_SEED), synthetic_histology(_MADE_PX, _MADE_SEED))
-    return tuple(Reference(sample.name.replace("-", " "), (_page(sample),)) for sample in made)
+    return tuple(Reference(sample.name.replace("-", " "), (_page(sample),), made=True) for sample in made)
 
 
 def labelled_images(path: Path, name: str = "") -> Reference:
