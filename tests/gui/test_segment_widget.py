@@ -154,7 +154,7 @@ def test_quality_is_chosen_and_the_automatic_model_says_what_it_is(viewer, user,
     assert widget.form.model.currentData() == "auto"
     for chosen in ("fast", "accurate"):
         quality.setCurrentText(chosen)
-        expected = automatic_model(list_models(), chosen)
+        expected = automatic_model(list_models())
         assert widget.form.model.currentText() == f"Automatic: {expected.card.title}"
     state = read_state(user.segment())
     assert state.settings.quality == "accurate"

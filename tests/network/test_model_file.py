@@ -74,19 +74,16 @@ def test_unknown_name_says_what_there_is(monkeypatch, model_path):
 
 
 @pytest.mark.parametrize(
-    ("installed", "quality", "chosen"),
+    ("installed", "chosen"),
     [
-        pytest.param(["aaa", "nuclei-unet", "nuclei-unetpp"], "standard", "nuclei-unet", id="standard"),
-        pytest.param(["aaa", "nuclei-unet", "nuclei-unetpp"], "fast", "nuclei-unet", id="fast"),
-        pytest.param(["aaa", "nuclei-unet", "nuclei-unetpp"], "accurate", "nuclei-unetpp", id="accurate"),
-        pytest.param(["aaa", "nuclei-unet"], "accurate", "nuclei-unet", id="no U-Net++"),
-        pytest.param(["aaa", "bbb"], "accurate", "aaa", id="own models alone"),
-        pytest.param([], "standard", None, id="none"),
+        pytest.param(["aaa", "nuclei-unet", "nuclei-unetpp"], "nuclei-unet", id="the U-Net"),
+        pytest.param(["aaa", "bbb"], "aaa", id="own models alone"),
+        pytest.param([], None, id="none"),
     ],
 )
-def test_auto_depends_on_the_quality(tmp_path, card, installed, quality, chosen):
+def test_auto_is_the_model_that_is_good_everywhere(tmp_path, card, installed, chosen):
     models = [ModelInfo(name, tmp_path, card.model_copy(update={"name": name})) for name in installed]
-    found = automatic_model(models, quality)
+    found = automatic_model(models)
     assert (found and found.name) == chosen
 
 

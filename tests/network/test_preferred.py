@@ -54,12 +54,11 @@ def tree():
     }
 
 
-@pytest.mark.parametrize("quality", ["fast", "standard", "accurate"])
-def test_the_preferred_model_is_the_choice_in_every_quality(own, quality):
+def test_the_preferred_model_is_the_choice(own):
     assert preferred_model() is None
     prefer_model("second")
     assert preferred_model() == "second"
-    assert find_model("auto", quality) == own / "second.safetensors"
+    assert find_model("auto") == own / "second.safetensors"
     assert list_models()[0].name == "second"
 
 

@@ -23,12 +23,10 @@ class ModelChoice(QComboBox):
     def __init__(self) -> None:
         super().__init__()
         let_grow(self)
-        self._models: tuple[ModelInfo, ...] = ()
         self.addItem("Reading models…", AUTO)
 
-    def show_models(self, models: Sequence[ModelInfo], quality: str) -> None:
-        """Offer these models, and let the program choose among them for a quality; a choice that was made stays."""
-        self._models = tuple(models)
+    def show_models(self, models: Sequence[ModelInfo]) -> None:
+        """Offer these models and say which one *Automatic* stands for; a choice that was made stays."""
         chosen = self.currentData()
         self.clear()
         self.addItem("no model installed", AUTO)
@@ -36,17 +34,10 @@ class ModelChoice(QComboBox):
             self.addItem(model.card.title, model.name)
             self.setItemData(self.count() - 1, model.card.description, Qt.ItemDataRole.ToolTipRole)
         self.setCurrentIndex(max(0, self.findData(chosen)))
-        self.show_quality(quality)
-
-    def show_quality(self, quality: str) -> None:
-        """Say which model *Automatic* stands for in a quality."""
-        if not self._models:
-            return
         # models are listed, so torch, which this imports, is there already
         from napari_nucseg.network.model_file import automatic_model
 
-        chosen = automatic_model(self._models, quality)
-        self.setItemText(0, f"Automatic: {chosen.card.title}")
-        self.setItemData(
-            0, f"{chosen.card.title}, the choice for {quality} quality.", Qt.ItemDataRole.ToolTipRole
-        )
+        automatic = automatic_model(models)
+        if automatic is not None:
+            self.setItemText(0, f"Automatic: {automatic.card.title}")
+            self.setItemData(0, automatic.card.description, Qt.ItemDataRole.ToolTipRole)

@@ -94,7 +94,7 @@ def run_job(job: SegmentJob) -> Generator[JobProgress, None, JobResult]:
     make_torch_safe()
     from napari_nucseg.network.model_file import load_model
 
-    model = load_model(job.settings.model, job.settings.quality)
+    model = load_model(job.settings.model)
     done: dict[PlaneIndex, Segmentation] = {}
     for number, index in enumerate(job.planes):
         try:

@@ -107,7 +107,6 @@ class SegmentWidget(QWidget):
         form, controller = self.form, self.controller
         form.image.layer_changed.connect(self._image_changed)
         form.run.clicked.connect(self.segment)
-        form.quality_form.changed.connect(self._quality_changed)
         form.cancel.clicked.connect(controller.cancel)
         form.diameter.measure_requested.connect(self._measure_line)
         form.where.draw_requested.connect(self._draw_region)
@@ -159,9 +158,6 @@ class SegmentWidget(QWidget):
         seen = self.form.result.isVisibleTo(self.form)
         return DecodingSettings(**self.form.result.form.values()) if seen else DecodingSettings()
 
-    def _quality_changed(self) -> None:
-        self.form.model.show_quality(self.form.quality_form.values()["quality"])
-
     def _image_changed(self) -> None:
         image = self.form.image.layer
         self.form.show_empty(image is None)
@@ -181,7 +177,7 @@ class SegmentWidget(QWidget):
         return result_layer(self._viewer, self.form.image.layer)
 
     def _show_catalogue(self, catalogue: Catalogue) -> None:
-        self.form.model.show_models(catalogue.models, self.form.quality_form.values()["quality"])
+        self.form.model.show_models(catalogue.models)
         chosen = self.form.device.currentData()
         self.form.device.clear()
         self.form.device.addItem(f"Automatic ({catalogue.devices[0].description})", "auto")

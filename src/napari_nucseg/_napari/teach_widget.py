@@ -166,7 +166,7 @@ class TeachWidget(QWidget):
 
     def _show_catalogue(self, catalogue: Catalogue) -> None:
         self._models = catalogue.models
-        self.form.model.show_models(catalogue.models, "standard")
+        self.form.model.show_models(catalogue.models)
         self.form.show_devices(catalogue.devices)
         if not self.form.name.isModified():
             self._suggest_name()

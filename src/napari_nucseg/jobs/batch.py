@@ -79,7 +79,7 @@ def check_choices(choices: Mapping[str, Any] | None) -> tuple[dict[str, Any], Mo
     # A diameter in µm may get its pixel size from each file, so a stand-in is checked here.
     checked = make_settings(**({"pixel_size_um": 1.0} if "diameter_um" in made else {}) | made)
     choose_device(checked.device, checked.precision)
-    return made, load_model(checked.model, checked.quality)
+    return made, load_model(checked.model)
 
 
 def segment_files(

@@ -156,7 +156,7 @@ def evaluate_model(
     if true_diameter:
         choices = {key: value for key, value in choices.items() if not key.startswith("diameter")}
     checked = make_settings(**choices)
-    loaded = model or load_model(checked.model, checked.quality)
+    loaded = model or load_model(checked.model)
 
     def predict(sample: Sample) -> Prediction:
         told = _told(sample, true_diameter=true_diameter)

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from napari_nucseg.network.device import Device
 
 __all__ = [
-    "ACCURATE_MODEL",
     "BUNDLED_DIR",
     "DEFAULT_MODEL",
     "FORMAT",
@@ -54,7 +53,6 @@ __all__ = [
 
 HEADER_KEY = "napari-nucseg"
 DEFAULT_MODEL = "nuclei-unet"
-ACCURATE_MODEL = "nuclei-unetpp"
 GROUPS = ("network", "size", "importance")
 """Groups of tensors that a file may hold, by the first part of their names.
 
@@ -134,19 +132,18 @@ def list_models() -> tuple[ModelInfo, ...]:
     return tuple(sorted(found.values(), key=lambda m: (m.name != preferred, m.name != DEFAULT_MODEL, m.name)))
 
 
-def automatic_model(models: Sequence[ModelInfo], quality: str = "standard") -> ModelInfo | None:
+def automatic_model(models: Sequence[ModelInfo]) -> ModelInfo | None:
     """Choose among models listed by ``list_models`` for ``auto``: the only place where that is decided.
 
-    The one the user made the default, in every quality; else the bundled U-Net, or the bundled U-Net++ where
-    accuracy is asked for; where none of them is there, the first.
+    The one the user made the default; else the bundled U-Net, which is good on every kind of image; where neither is
+    there, the first.
     """
     by_name = {model.name: model for model in models}
-    wanted = [ACCURATE_MODEL] if quality == "accurate" else []
-    wanted = [read_choices().latest or "", *wanted, DEFAULT_MODEL]
+    wanted = (read_choices().latest or "", DEFAULT_MODEL)
     return next((by_name[name] for name in wanted if name in by_name), models[0] if models else None)
 
 
-def find_model(name_or_path: str | Path = "auto", quality: str = "standard") -> Path:
+def find_model(name_or_path: str | Path = "auto") -> Path:
     """Path of a model by its name, or the path itself; ``auto`` is what ``automatic_model`` chooses.
 
     Raises
@@ -163,7 +160,7 @@ def find_model(name_or_path: str | Path = "auto", quality: str = "standard") -> 
         return path
     models = list_models()
     if str(name_or_path) == AUTO:
-        found = automatic_model(models, quality)
+        found = automatic_model(models)
     else:
         found = next((model for model in models if model.name == str(name_or_path)), None)
     if found is not None:
@@ -174,26 +171,25 @@ def find_model(name_or_path: str | Path = "auto", quality: str = "standard") -> 
     )
 
 
-def load_model(name_or_path: str | Path = "auto", quality: str = "standard") -> Model:
+def load_model(name_or_path: str | Path = "auto") -> Model:
     """Load a model by name or path; the last few stay in memory until their file changes.
 
     Parameters
     ----------
     name_or_path : name of an installed model, path of a model file, or ``auto``. If that is a default of the user's
         own whose weights are damaged, it is passed over.
-    quality : fast, standard or accurate; ``auto`` depends on it.
 
     Raises
     ------
     ModelFileError
         If the file is missing, damaged, made by a newer version, or is not ours.
     """
-    path = find_model(name_or_path, quality).resolve()
+    path = find_model(name_or_path).resolve()
     try:
         return _load(path, path.stat().st_mtime_ns)
     except ModelFileError:
         others = [model for model in list_models() if model.path.resolve() != path]
-        other = automatic_model(others, quality)
+        other = automatic_model(others)
         if str(name_or_path) != AUTO or read_choices().latest is None or other is None:
             raise
         return load_model(other.path)

@@ -15,7 +15,7 @@ from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.network.model_file import ACCURATE_MODEL, load_model
+from napari_nucseg.network.model_file import load_model
 from napari_nucseg.network.predict import TilePlan, default_batch
 from napari_nucseg.network.preferred import preference_problem
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
@@ -159,7 +159,7 @@ def segment_steps(
 
 def _loaded(settings: SegmentationSettings, model: Model | None) -> tuple[SegmentationSettings, Model]:
     """Return the model and the settings completed by its thresholds."""
-    model = model or load_model(settings.model, settings.quality)
+    model = model or load_model(settings.model)
     return settings.with_thresholds(model.card.thresholds.model_dump()), model
 
 
@@ -201,8 +201,6 @@ def _about_choice(settings: SegmentationSettings, model: Model) -> list[str]:
     """Say why it is this model, and what a quality other than the standard one means for it."""
     problem = preference_problem() if settings.model == "auto" else None
     notes = [problem] if problem else []
-    if settings.model == "auto" and model.card.name == ACCURATE_MODEL:
-        notes.append(f"{model.card.title} was chosen for {settings.quality} quality.")
     if settings.quality == "fast" and len(model.card.architecture.heads) == 1:
         notes.append(f"{model.card.title} has one head: fast quality is the same as standard.")
     return notes
