@@ -49,10 +49,8 @@ def slices_of(pixels: NDArray[Any], axes: str | None) -> tuple[Slice, ...]:
     Axes that do not fit the pixels are left to ``segment``, which says what is wrong with them.
     """
     letters = (axes or "").upper()
-    walked = [letter for letter in STACKED if letter in letters]
-    walked = [
-        letter for letter in walked if len(letters) == pixels.ndim and pixels.shape[letters.index(letter)] > 1
-    ]
+    sizes = dict(zip(letters, pixels.shape, strict=True)) if len(letters) == pixels.ndim else {}
+    walked = [letter for letter in STACKED if sizes.get(letter, 1) > 1]
     if not walked:
         return (Slice({}, pixels, axes),)
     front = np.moveaxis(pixels, [letters.index(letter) for letter in walked], range(len(walked)))

@@ -62,11 +62,9 @@ class Architecture(BaseModel):
 
     @model_validator(mode="after")
     def _heads_exist(self) -> Architecture:
-        there = self._all_heads
-        if self.only_heads is not None and self.only_heads != tuple(n for n in there if n in self.only_heads):
-            raise ValueError(f"got only_heads {self.only_heads}: name some of {there}, in this order")
-        if self.only_heads == ():
-            raise ValueError("got only_heads without a head: name one at least")
+        there, named = self._all_heads, self.only_heads
+        if named is not None and (not named or named != tuple(n for n in there if n in named)):
+            raise ValueError(f"got only_heads {named}: name some of {there}, in this order")
         return self
 
     @property

@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Stage = Literal["reading", "checking the old model", "learning", "comparing", "saving"]
 Part = Literal["learned", "held out", "cut in two", "partly held out"]
-
-
 Kind = Literal["held-out", "reference", "made"]
 """Of images that models are compared on: corrections kept aside, real images of others, made pictures."""
 
