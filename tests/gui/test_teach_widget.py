@@ -274,6 +274,16 @@ class TestLearning:
         click(teacher.form.outcome.again)
         assert teacher.form.name.text() == "my-nuclei-2"
 
+    def test_what_a_made_picture_lost_is_said_beside_the_gain(self, qtbot, teacher, scripted, layer, click):
+        figures = {"old": 0.86, "new": 0.67, "low": -0.31, "high": -0.08, "verdict": "not enough evidence"}
+        lost = {**HELD_OUT, "name": "synthetic histology", "kind": "made", **figures}
+        scripted({**BETTER, "comparisons": [HELD_OUT, lost]})
+        _run(qtbot, teacher, click)
+        outcome = teacher.form.outcome
+        assert "lower on some others" in outcome.headline.text()
+        assert any(text.startswith("↓ lower") for text in outcome.table.cells())
+        assert outcome.use.isVisible()
+
     @pytest.mark.parametrize(
         ("result", "headline", "advice"),
         [

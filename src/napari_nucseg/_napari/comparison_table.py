@@ -8,7 +8,15 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QWidget
 
-from napari_nucseg._napari.teach_text import SIGNS, change_words, count_words, score_words, verdict_words
+from napari_nucseg._napari.teach_text import (
+    AS_BEFORE,
+    SIGNS,
+    TOLERATED,
+    change_words,
+    count_words,
+    score_words,
+    verdict_words,
+)
 from napari_nucseg.teaching.progress import Verdict
 
 if TYPE_CHECKING:
@@ -79,8 +87,8 @@ class ComparisonTable(QWidget):
     def _put_row(self, row: int, comparison: Compared) -> None:
         verdict = Verdict(comparison.verdict)
         words = verdict_words(comparison)
-        as_before = words != verdict.value
-        sign = "=" if as_before else SIGNS[verdict]
+        as_before = words == AS_BEFORE
+        sign = {AS_BEFORE: "=", TOLERATED: "↓"}.get(words, SIGNS[verdict])
         nuclei = count_words(comparison.n_nuclei, "nucleus", "nuclei")
         self._put(row, 0, f"{comparison.name[:1].upper()}{comparison.name[1:]}\n{nuclei}")
         self._put(row, 1, score_words(comparison.old))

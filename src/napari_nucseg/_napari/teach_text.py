@@ -21,6 +21,8 @@ HEADLINES = {
     Verdict.WORSE: "Worse than the model it comes from",
     Verdict.UNSURE: "Not enough evidence that it is better",
 }
+AS_BEFORE, TOLERATED = "as before", "lower"
+"""What is said of other images that forbid nothing: the second where one surely lost, but no more than is tolerated."""
 ADVICE = {
     Verdict.WORSE: "Look through your corrections for mistakes, add examples, or move “keep old skills” up. "
     "The model you use now stays as it is.",
@@ -125,7 +127,7 @@ def verdict_words(comparison: Compared) -> str:
     kind = getattr(comparison, "kind", None)  # cards do not tell it
     others = kind != "held-out" if kind else "held out" not in comparison.name
     if others and comparison.verdict == Verdict.UNSURE:
-        return "a little worse" if comparison.high < 0 else "as before"
+        return TOLERATED if comparison.high < 0 else AS_BEFORE
     return str(comparison.verdict)
 
 
@@ -133,6 +135,8 @@ def headline(result: FinetuneResult) -> str:
     """Say the judgement in a line."""
     if result.verdict is Verdict.BETTER and result.warnings:
         return "Better by the figures, but something is odd"
+    if result.verdict is Verdict.BETTER and TOLERATED in map(verdict_words, result.comparisons):
+        return "Better on your images, lower on some others"
     return HEADLINES[result.verdict]
 
 
