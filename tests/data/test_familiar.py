@@ -5,7 +5,7 @@ import pytest
 from skimage import data
 
 from napari_nucseg import segment
-from napari_nucseg.data.dark_field import nuclear_channel
+from napari_nucseg.data.dark_field import is_fluorescence, nuclear_channel
 from napari_nucseg.data.familiar import familiar
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
@@ -53,6 +53,27 @@ def test_the_nuclear_channel_is_looked_at_alone(planes, channel, factor):
     shown, note = familiar(planes)
     np.testing.assert_array_equal(shown, planes[channel : channel + 1])
     assert f"channel {channel}" in note
+
+
+STAINED = to_planes(synthetic_histology((192, 256), seed=6).image)
+
+
+@pytest.mark.parametrize(
+    ("planes", "expected"),
+    [
+        pytest.param(GREY[None], True, id="grey"),
+        pytest.param(np.repeat(GREY[None], 3, axis=0), True, id="grey in three planes"),
+        pytest.param(GREY[None] + 20_000, True, id="on an offset"),
+        pytest.param(np.where(GREY == GREY.max(), np.nan, GREY)[None], True, id="damaged pixels"),
+        pytest.param(np.where(GREY == GREY.max(), 1e6, GREY)[None], True, id="a hot pixel"),
+        pytest.param(GREY.max() - GREY[None], False, id="inverted"),
+        pytest.param(STAINED, False, id="stained tissue"),
+        pytest.param(STAINED.mean(axis=0, keepdims=True), False, id="stained tissue in grey"),
+        pytest.param(np.zeros((1, 8, 8), np.float32), True, id="all alike"),
+    ],
+)
+def test_fluorescence_is_told_by_its_dark_ground(planes, expected):
+    assert is_fluorescence(planes.astype(np.float32)) is expected
 
 
 def test_damaged_pixels_do_not_hide_the_colours():

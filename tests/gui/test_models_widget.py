@@ -92,6 +92,19 @@ def test_use_and_go_back(qtbot, panel, click):
     qtbot.waitUntil(lambda: not _item(panel, "tiny-2").text(0).startswith("★"), timeout=TIMEOUT_MS)
 
 
+def test_both_models_that_automatic_may_stand_for_have_a_star_and_can_be_taken_for_all(qtbot, panel, click):
+    both = ["nuclei-unet", "nuclei-unetpp"]
+    assert all(_item(panel, name).text(0).startswith("★") for name in both)
+    for name in both:
+        _choose(panel, name)
+        assert panel.form.use.isEnabled()
+    click(panel.form.use)
+    qtbot.waitUntil(lambda: preferred_model() == "nuclei-unetpp", timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: not _item(panel, "nuclei-unet").text(0).startswith("★"), timeout=TIMEOUT_MS)
+    _choose(panel, "nuclei-unetpp")
+    assert not panel.form.use.isEnabled()
+
+
 def test_a_model_chosen_elsewhere_is_shown_at_once(qtbot, panel):
     prefer_model("tiny")
     qtbot.waitUntil(lambda: _item(panel, "tiny").text(0).startswith("★"), timeout=TIMEOUT_MS)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from napari.layers import Labels
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.segment_form import EMPTY_STATE
 from napari_nucseg.network.model_card import Thresholds
-from napari_nucseg.network.model_file import automatic_model, list_models, load_model, save_model
+from napari_nucseg.network.model_file import automatic_models, list_models, load_model, save_model
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QMessageBox
@@ -154,11 +155,13 @@ def test_quality_is_chosen_and_the_automatic_model_says_what_it_is(viewer, user,
     assert widget.form.model.currentData() == "auto"
     for chosen in ("fast", "accurate"):
         quality.setCurrentText(chosen)
-        expected = automatic_model(list_models())
-        assert widget.form.model.currentText() == f"Automatic: {expected.card.title}"
+        assert widget.form.model.currentText() == "Automatic: by the image"
+    general, special = automatic_models(list_models())
+    tip = widget.form.model.itemData(0, Qt.ItemDataRole.ToolTipRole)
+    assert tip == f"Fluorescence: {special.card.title}. All other images: {general.card.title}."
     state = read_state(user.segment())
     assert state.settings.quality == "accurate"
-    assert state.model_name == expected.name
+    assert state.model_name == special.name
     user.click(widget.form.result.python)
     assert "quality='accurate'" in QApplication.clipboard().text()
     user.click(widget.form.result.methods)

@@ -170,6 +170,16 @@ def test_of_a_stack_the_slice_that_cannot_be_segmented_is_named(tmp_path: Path, 
     assert not (tmp_path / "out").exists()
 
 
+def test_auto_is_chosen_by_the_image_and_once_a_stack(tmp_path: Path) -> None:
+    dark, bright = np.zeros((40, 48), np.uint8), np.full((40, 48), 250, np.uint8)
+    dark[10:20, 10:20], bright[10:20, 10:20] = 200, 20
+    for name, pixels in {"dark": dark, "bright": bright, "both": np.stack([bright, dark])}.items():
+        tifffile.imwrite(tmp_path / f"{name}.tif", pixels, metadata={"axes": "ZYX"[-pixels.ndim :]})
+    images = [tmp_path / f"{name}.tif" for name in ("dark", "bright", "both")]
+    _, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES | {"model": "auto"}))
+    assert [result.model for result in results] == ["nuclei-unetpp", "nuclei-unet", "nuclei-unet"]
+
+
 def test_axes_that_do_not_fit_a_stack_are_said(tmp_path: Path, tiny_model: str) -> None:
     image = write_image(tmp_path / "s.tif", (3, 40, 50), metadata={"axes": "ZYX"})
     _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), {**CHOICES, "axes": "TZYX"}))

@@ -15,6 +15,7 @@ from napari_nucseg.network.model_file import (
     ModelCard,
     ModelInfo,
     automatic_model,
+    automatic_models,
     list_models,
     load_model,
     read_card,
@@ -74,17 +75,20 @@ def test_unknown_name_says_what_there_is(monkeypatch, model_path):
 
 
 @pytest.mark.parametrize(
-    ("installed", "chosen"),
+    ("installed", "chosen", "for_fluorescence"),
     [
-        pytest.param(["aaa", "nuclei-unet", "nuclei-unetpp"], "nuclei-unet", id="the U-Net"),
-        pytest.param(["aaa", "bbb"], "aaa", id="own models alone"),
-        pytest.param([], None, id="none"),
+        pytest.param(["aaa", "nuclei-unet", "nuclei-unetpp"], "nuclei-unet", "nuclei-unetpp", id="bundled"),
+        pytest.param(["aaa", "nuclei-unet"], "nuclei-unet", "nuclei-unet", id="the U-Net alone"),
+        pytest.param(["aaa", "bbb"], "aaa", "aaa", id="own models alone"),
+        pytest.param([], None, None, id="none"),
     ],
 )
-def test_auto_is_the_model_that_is_good_everywhere(tmp_path, card, installed, chosen):
+def test_auto_is_the_model_that_is_good_there(tmp_path, card, installed, chosen, for_fluorescence):
     models = [ModelInfo(name, tmp_path, card.model_copy(update={"name": name})) for name in installed]
-    found = automatic_model(models)
-    assert (found and found.name) == chosen
+    found = automatic_model(models), automatic_model(models, fluorescence=True)
+    assert tuple(model and model.name for model in found) == (chosen, for_fluorescence)
+    names = [model.name for model in automatic_models(models)]
+    assert names == [name for name in dict.fromkeys((chosen, for_fluorescence)) if name]
 
 
 def _truncated(path):

@@ -18,10 +18,16 @@ AUTO = "auto"
 
 
 class ModelChoice(QComboBox):
-    """Combo box whose data are names of models; the first entry is *Automatic*."""
+    """Combo box whose data are names of models; the first entry is *Automatic*.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    by_image : whether *Automatic* may stand for another model from image to image.
+    """
+
+    def __init__(self, *, by_image: bool) -> None:
         super().__init__()
+        self._by_image = by_image
         let_grow(self)
         self.addItem("Reading models…", AUTO)
 
@@ -35,9 +41,16 @@ class ModelChoice(QComboBox):
             self.setItemData(self.count() - 1, model.card.description, Qt.ItemDataRole.ToolTipRole)
         self.setCurrentIndex(max(0, self.findData(chosen)))
         # models are listed, so torch, which this imports, is there already
-        from napari_nucseg.network.model_file import automatic_model
+        from napari_nucseg.network.model_file import automatic_models
 
-        automatic = automatic_model(models)
-        if automatic is not None:
-            self.setItemText(0, f"Automatic: {automatic.card.title}")
-            self.setItemData(0, automatic.card.description, Qt.ItemDataRole.ToolTipRole)
+        automatic = automatic_models(models)
+        if not automatic:
+            return
+        general, *special = automatic
+        if special and self._by_image:
+            text = "Automatic: by the image"
+            tip = f"Fluorescence: {special[0].card.title}. All other images: {general.card.title}."
+        else:
+            text, tip = f"Automatic: {general.card.title}", general.card.description
+        self.setItemText(0, text)
+        self.setItemData(0, tip, Qt.ItemDataRole.ToolTipRole)

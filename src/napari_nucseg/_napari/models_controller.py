@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Family:
-    """All models, children below their parents; the name of the default; whether there is a way back."""
+    """All models, children below their parents; names of those *Automatic* may stand for; if there is a way back."""
 
     descents: tuple[Descent, ...]
-    default: str
+    automatic: tuple[str, ...]
     can_go_back: bool
 
 
@@ -161,6 +161,5 @@ def _list() -> Generator[None, None, Family]:
     yield
     network = _network()
     descents = network.lineage.lineage()
-    default = network.model_file.automatic_model([d.model for d in descents])
-    name = "" if default is None else default.name
-    return Family(descents, name, bool(read_choices().history))
+    automatic = network.model_file.automatic_models([d.model for d in descents])
+    return Family(descents, tuple(model.name for model in automatic), bool(read_choices().history))

@@ -91,18 +91,19 @@ class ModelsForm(QWidget):
 
     def show_family(self, family: Family) -> None:
         """Show models, children below their parents; the choice stays where it can."""
-        chosen = self.chosen or [family.default]
+        chosen = self.chosen or list(family.automatic[:1])
         self.tree.blockSignals(True)
         self.tree.clear()
         above: list[QTreeWidgetItem] = []
         for descent in family.descents:
-            item = QTreeWidgetItem(_columns(descent, is_default=descent.model.name == family.default))
+            is_default = descent.model.name in family.automatic
+            item = QTreeWidgetItem(_columns(descent, is_default=is_default))
             item.setData(0, NAME, descent.model.name)
             item.setToolTip(0, descent.model.name)
             del above[descent.generation :]
             (above[-1].addChild if above else self.tree.addTopLevelItem)(item)
             above.append(item)
-            if descent.model.name == family.default:
+            if is_default:
                 font = item.font(0)
                 font.setBold(True)
                 item.setFont(0, font)

@@ -35,7 +35,7 @@ class ModelsWidget(QWidget):
     def __init__(self, napari_viewer: ViewerModel) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self._family = Family((), "", can_go_back=False)
+        self._family = Family((), (), can_go_back=False)
         self.form = ModelsForm()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -95,7 +95,7 @@ class ModelsWidget(QWidget):
     def _show_chosen(self) -> None:
         one, form = self._one(), self.form
         own = one is not None and not one.model.bundled
-        form.use.setEnabled(one is not None and one.model.name != self._family.default)
+        form.use.setEnabled(one is not None and self._family.automatic != (one.model.name,))
         form.rename.setEnabled(own)
         form.delete.setEnabled(own)
         form.export.setEnabled(one is not None)
@@ -156,7 +156,7 @@ class ModelsWidget(QWidget):
     def _ask_whether_to_delete(self) -> None:
         name = self.form.chosen[0]
         notes = []
-        if name == self._family.default:
+        if name in self._family.automatic:
             notes.append("It is the one in use.")
         if children := children_of(name, self._family.descents):
             notes.append(f"{', '.join(children)} came from it and will stay.")

@@ -40,7 +40,7 @@ class SegmentForm(QWidget):
         self.empty = QLabel(EMPTY_STATE, alignment=Qt.AlignmentFlag.AlignCenter)
         self.image = ImageLayerChoice(viewer)
         self.axes = AxesChoice()
-        self.model = ModelChoice()
+        self.model = ModelChoice(by_image=True)
         self.quality_form = SettingsForm(SegmentationSettings, ("quality",))
         self.diameter = DiameterChoice()
         self.where = WhereChoice()

@@ -94,11 +94,12 @@ def run_job(job: SegmentJob) -> Generator[JobProgress, None, JobResult]:
     make_torch_safe()
     from napari_nucseg.network.model_file import load_model
 
-    model = load_model(job.settings.model)
+    model: Model | None = None  # that of the first plane is that of all
     done: dict[PlaneIndex, Segmentation] = {}
     for number, index in enumerate(job.planes):
         try:
-            done[index] = yield from _run_plane(job, model, number, index)
+            done[index] = found = yield from _run_plane(job, model, number, index)
+            model = model or load_model(found.model.path)
         except Cancelled:
             if not done:
                 raise
@@ -107,11 +108,12 @@ def run_job(job: SegmentJob) -> Generator[JobProgress, None, JobResult]:
             if len(job.planes) == 1:
                 raise
             raise ImageError(f"slice {', '.join(map(str, index))}: {error}") from error
+    assert model is not None
     return JobResult(job, done, model)
 
 
 def _run_plane(
-    job: SegmentJob, model: Model, number: int, index: PlaneIndex
+    job: SegmentJob, model: Model | None, number: int, index: PlaneIndex
 ) -> Generator[JobProgress, None, Segmentation]:
     from napari_nucseg.segmentation.segment import segment_steps
 

@@ -60,7 +60,7 @@ class TeachForm(QWidget):
         self.add_folder = tipped_button(
             "Add folder…", "Corrections that were saved, a folder that was worked through, or a dataset."
         )
-        self.model = ModelChoice()
+        self.model = ModelChoice(by_image=False)
         self.model.setToolTip("Model to teach. It stays as it is: the outcome is a new one.")
         self.presets = {preset: _preset_button(preset) for preset in PRESETS}
         self._preset_group = QButtonGroup(self)

@@ -120,7 +120,7 @@ def nvidia_card() -> str | None:
 
 def _places() -> tuple[dict[str, str], list[str]]:
     from napari_nucseg.data.cache import cache_dir
-    from napari_nucseg.network.model_file import BUNDLED_DIR, automatic_model, list_models, models_dir
+    from napari_nucseg.network.model_file import BUNDLED_DIR, automatic_models, list_models, models_dir
     from napari_nucseg.network.preferred import preference_problem, preferred_model
 
     models = list_models()
@@ -131,10 +131,10 @@ def _places() -> tuple[dict[str, str], list[str]]:
         places[name] = f"{folder} ({shutil.disk_usage(there).free / 1e9:.1f} GB free)"
         if not os.access(there, os.W_OK):
             problems.append(f"{there} cannot be written: {name} cannot be kept in {folder}")
-    default, preferred = automatic_model(models), preferred_model()
-    by = "your choice" if default and default.name == preferred else "the program chooses"
+    automatic = [model.name for model in automatic_models(models)]
+    by = "your choice" if automatic == [preferred_model()] else "the program chooses"
     places["models"] = ", ".join(model.name for model in models) or "none"
-    places["default model"] = f"{default.name if default else 'none'} ({by})"
+    places["default model"] = f"{', for fluorescence '.join(automatic) or 'none'} ({by})"
     return places, [*problems, *filter(None, [preference_problem()])]
 
 

@@ -68,14 +68,14 @@ def run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> None:
     """List bundled and own models, the default first and children below their parents."""
     from napari_nucseg.network.lineage import lineage  # late: loads torch
-    from napari_nucseg.network.model_file import automatic_model, models_dir
+    from napari_nucseg.network.model_file import automatic_models, models_dir
     from napari_nucseg.network.preferred import preference_problem
 
     family = lineage()
-    default = automatic_model([descent.model for descent in family])
+    automatic = automatic_models([descent.model for descent in family])
     if args.json:
         for descent in family:
-            more = {"default": descent.model is default, "parent": descent.parent or None}
+            more = {"default": descent.model in automatic, "parent": descent.parent or None}
             say_json(_as_json(descent.model) | more)
         return
     if not family:
@@ -83,25 +83,28 @@ def _list(args: argparse.Namespace) -> None:
             f"no model is installed: put a model file into {models_dir()}, or train one with 'nucseg train'."
         )
         return
-    _print_table([_HEADER, *(_row(descent, is_default=descent.model is default) for descent in family)])
+    _print_table([_HEADER, *(_row(descent, is_default=descent.model in automatic) for descent in family)])
     if problem := preference_problem():
         note(problem)
 
 
 def _default(args: argparse.Namespace) -> None:
-    from napari_nucseg.network.model_file import automatic_model, list_models  # late: loads torch
+    from napari_nucseg.network.model_file import automatic_models, list_models  # late: loads torch
     from napari_nucseg.network.preferred import go_back, prefer_model, preference_problem, preferred_model
 
     if args.name == "back":
         go_back()
     elif args.name is not None:
         prefer_model(args.name)
-    default = automatic_model(list_models())
-    name, chosen = default.name if default else None, preferred_model()
+    names, chosen = [model.name for model in automatic_models(list_models())], preferred_model()
+    by_user = [chosen] == names
     if args.json:
-        say_json({"default": name, "chosen_by": "user" if chosen and chosen == name else "program"})
+        default, fluorescence = (names[0], names[-1]) if names else (None, None)
+        by = "user" if by_user else "program"
+        say_json({"default": default, "for_fluorescence": fluorescence, "chosen_by": by})
     else:
-        say(f"{name or 'none'}: {'your choice' if chosen and chosen == name else 'the program chooses'}")
+        said = ", for fluorescence ".join(names) or "none"
+        say(f"{said}: {'your choice' if by_user else 'the program chooses'}")
     if problem := preference_problem():
         note(problem)
 

@@ -1,4 +1,4 @@
-"""Colour images of fluorescence: networks that learned it in grey are shown the one channel with the nuclei.
+"""Fluorescence: told by its dark ground; in colours, networks that learned it in grey are shown one channel alone.
 
 Microscopes save a grey image in the colour of its dye, and several dyes in one picture of red, green and blue. Nuclear
 dyes (DAPI, Hoechst) are drawn in blue by custom; where there is no blue, one dye is all there is or nobody can tell.
@@ -28,6 +28,12 @@ Stains absorb some of every colour and all of none: in 214 images of stained tis
 """
 FAINT = 0.2
 """Contrast of the blue channel, as a share of the strongest channel's, below which it shows no dye of its own."""
+DARKER_PART = 0.33
+"""Of a grey image's range, where fluorescence has more than half of its pixels.
+
+The median of 540 of 541 images of fluorescence lies at .29 at most, that of 186 of stained tissue in grey at .38 at
+least, that of 16 of bright field at .82.
+"""
 MOST_LOOKED_AT = 500
 
 
@@ -43,15 +49,36 @@ def nuclear_channel(planes: NDArray[np.float32]) -> int | None:
     """
     if len(planes) != len(COLOURS):
         return None
-    step = max(1, max(planes.shape[1:]) // MOST_LOOKED_AT)
-    seen = np.nan_to_num(planes[:, ::step, ::step], nan=0.0, posinf=0.0, neginf=0.0)
-    if all(np.array_equal(seen[0], other) for other in seen[1:]):
-        return None
-    if not _is_dark_field(seen):
+    seen = _seen(planes)
+    if _is_grey(seen) or not _is_dark_field(seen):
         return None
     contrast = np.subtract(*np.percentile(seen, (99.9, 1), axis=(1, 2)))
     blue = COLOURS.index("blue")
     return blue if contrast[blue] > FAINT * contrast.max() else int(contrast.argmax())
+
+
+def is_fluorescence(planes: NDArray[np.float32]) -> bool:
+    """Whether a grey image shows light on a dark ground, rather than shade on a bright one; False for colours.
+
+    Parameters
+    ----------
+    planes : (C, Y, X) in any units, as ``familiar`` returns them.
+    """
+    seen = _seen(planes)
+    if not _is_grey(seen):
+        return False
+    darkest, median, brightest = np.percentile(seen[0], (1, 50, 99.5))
+    return bool(median <= darkest + DARKER_PART * (brightest - darkest))
+
+
+def _seen(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Enough of the pixels to judge by, finite ones."""
+    step = max(1, max(planes.shape[1:]) // MOST_LOOKED_AT)
+    return np.nan_to_num(planes[:, ::step, ::step], nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _is_grey(seen: NDArray[np.float32]) -> bool:
+    return all(np.array_equal(seen[0], other) for other in seen[1:])
 
 
 def _is_dark_field(seen: NDArray[np.float32]) -> bool:

@@ -67,8 +67,8 @@ def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(images))
 
 
-def check_choices(choices: Mapping[str, Any] | None) -> tuple[dict[str, Any], Model]:
-    """Return the choices that were made and the loaded model, before any image is touched.
+def check_choices(choices: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the choices that were made, before any image is touched.
 
     Raises
     ------
@@ -79,7 +79,8 @@ def check_choices(choices: Mapping[str, Any] | None) -> tuple[dict[str, Any], Mo
     # A diameter in µm may get its pixel size from each file, so a stand-in is checked here.
     checked = make_settings(**({"pixel_size_um": 1.0} if "diameter_um" in made else {}) | made)
     choose_device(checked.device, checked.precision)
-    return made, load_model(checked.model)
+    load_model(checked.model)
+    return made
 
 
 def segment_files(
@@ -119,12 +120,12 @@ def segment_files(
     OutputError
         If a result cannot be written: the next could not either.
     """
-    choices, model = check_choices(choices)
+    choices = check_choices(choices)
     names = _output_names(images)
     results = []
     with run_length_table(outputs.run_lengths) if outputs.run_lengths else nullcontext() as add_run_lengths:
         for index, path in enumerate(images):
-            steps = _segment_file(path, outputs, names[path], choices, model, add_run_lengths)
+            steps = _segment_file(path, outputs, names[path], choices, add_run_lengths)
             results.append((yield from _guarded(path, index, len(images), steps)))
     return tuple(results)
 
@@ -160,14 +161,14 @@ def _segment_file(
     outputs: Outputs,
     name: str,
     choices: Mapping[str, Any],
-    model: Model,
     add_run_lengths: Callable[[str, NDArray[np.int32]], None] | None,
 ) -> Generator[Progress, None, FileResult]:
     image = read_image(path)
     settings = settings_for(image, choices)
     slices = slices_of(image.pixels, settings.axes)
-    found = []
+    found: list[Segmentation] = []
     for number, part in enumerate(slices, start=1):
+        model = load_model(found[0].model.path) if found else None  # one for the whole stack
         steps = _segment_slice(part, settings, model)
         found.append((yield from told_as(steps, partial(_in_stack, number=number, total=len(slices)))))
     written = write_outputs(path, outputs, name, slices, found)
@@ -178,7 +179,7 @@ def _segment_file(
 
 
 def _segment_slice(
-    part: Slice, settings: SegmentationSettings, model: Model
+    part: Slice, settings: SegmentationSettings, model: Model | None
 ) -> Generator[Progress, None, Segmentation]:
     """Segment one slice; its maps are let go, so that memory does not grow with them."""
     try:

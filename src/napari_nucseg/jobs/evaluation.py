@@ -156,12 +156,13 @@ def evaluate_model(
     if true_diameter:
         choices = {key: value for key, value in choices.items() if not key.startswith("diameter")}
     checked = make_settings(**choices)
-    loaded = model or load_model(checked.model)
+    if model is None:
+        load_model(checked.model)
 
     def predict(sample: Sample) -> Prediction:
         told = _told(sample, true_diameter=true_diameter)
         settings = make_settings(**{**told, **choices})
-        result = drain(segment_steps(sample.image, settings, loaded))
+        result = drain(segment_steps(sample.image, settings, model))
         return Prediction(result.labels, result.diameter_px, result.timings["total"])
 
     return (yield from _score_all(dataset, predict))

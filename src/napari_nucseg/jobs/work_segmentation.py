@@ -10,6 +10,7 @@ from napari_nucseg.data.correction_set import is_correction_set, save_correction
 from napari_nucseg.errors import NucSegError, OutputError
 from napari_nucseg.jobs.batch import check_choices
 from napari_nucseg.jobs.work_sets import new_corrections
+from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from napari_nucseg.data.sample import Dataset
     from napari_nucseg.jobs.worklist import WorkList
-    from napari_nucseg.network.model_file import Model
     from napari_nucseg.segmentation.result import Progress
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def segment_remaining(
     OutputError
         If a result cannot be written: the next could not either.
     """
-    choices, model = check_choices(choices)
+    choices = check_choices(choices)
     items = worklist.remaining
     outcomes: tuple[Outcome, ...] = ()
     for index, item in enumerate(items):
@@ -74,7 +74,7 @@ def segment_remaining(
         folder = worklist.folder_of(item.name)
         if is_correction_set(folder):
             continue
-        steps = _segment_one(worklist.dataset, item.name, folder, choices, model)
+        steps = _segment_one(worklist.dataset, item.name, folder, choices)
         try:
             while True:
                 step = next(steps)
@@ -94,7 +94,7 @@ def segment_remaining(
 
 
 def _segment_one(
-    dataset: Dataset, name: str, folder: Path, choices: Mapping[str, Any], model: Model
+    dataset: Dataset, name: str, folder: Path, choices: Mapping[str, Any]
 ) -> Generator[Progress, None, Outcome]:
     sample = dataset.read(name)
     corrections = new_corrections(
@@ -102,7 +102,8 @@ def _segment_one(
     )  # refuses a stack before the network runs
     known = {"axes": corrections.axes, "pixel_size_um": corrections.pixel_size_um}
     settings = make_settings(**{**known, **choices})
-    result = yield from segment_steps(sample.image, settings, model)
+    result = yield from segment_steps(sample.image, settings)
+    model = load_model(result.model.path)
     corrections = new_corrections(
         sample, result.labels, is_prediction=True, model=model, settings=settings.model_dump(mode="json")
     )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BUNDLED_DIR",
     "DEFAULT_MODEL",
+    "FLUORESCENCE_MODEL",
     "FORMAT",
     "GROUPS",
     "HEADER_KEY",
@@ -43,6 +44,7 @@ __all__ = [
     "ModelCard",
     "ModelInfo",
     "automatic_model",
+    "automatic_models",
     "find_model",
     "list_models",
     "load_model",
@@ -53,6 +55,7 @@ __all__ = [
 
 HEADER_KEY = "napari-nucseg"
 DEFAULT_MODEL = "nuclei-unet"
+FLUORESCENCE_MODEL = "nuclei-unetpp"
 GROUPS = ("network", "size", "importance")
 """Groups of tensors that a file may hold, by the first part of their names.
 
@@ -132,18 +135,25 @@ def list_models() -> tuple[ModelInfo, ...]:
     return tuple(sorted(found.values(), key=lambda m: (m.name != preferred, m.name != DEFAULT_MODEL, m.name)))
 
 
-def automatic_model(models: Sequence[ModelInfo]) -> ModelInfo | None:
+def automatic_model(models: Sequence[ModelInfo], *, fluorescence: bool = False) -> ModelInfo | None:
     """Choose among models listed by ``list_models`` for ``auto``: the only place where that is decided.
 
-    The one the user made the default; else the bundled U-Net, which is good on every kind of image; where neither is
-    there, the first.
+    The one the user made the default; else the bundled U-Net++ for ``fluorescence``, and the bundled U-Net, which is
+    good on every kind of image, for all others; where none of these is there, the first.
     """
     by_name = {model.name: model for model in models}
-    wanted = (read_choices().latest or "", DEFAULT_MODEL)
+    bundled = (FLUORESCENCE_MODEL, DEFAULT_MODEL) if fluorescence else (DEFAULT_MODEL,)
+    wanted = (read_choices().latest or "", *bundled)
     return next((by_name[name] for name in wanted if name in by_name), models[0] if models else None)
 
 
-def find_model(name_or_path: str | Path = "auto") -> Path:
+def automatic_models(models: Sequence[ModelInfo]) -> tuple[ModelInfo, ...]:
+    """Return all that ``auto`` may stand for: the model for any image, then the one for fluorescence if another."""
+    found = (automatic_model(models), automatic_model(models, fluorescence=True))
+    return tuple({model.name: model for model in found if model is not None}.values())
+
+
+def find_model(name_or_path: str | Path = "auto", *, fluorescence: bool = False) -> Path:
     """Path of a model by its name, or the path itself; ``auto`` is what ``automatic_model`` chooses.
 
     Raises
@@ -160,7 +170,7 @@ def find_model(name_or_path: str | Path = "auto") -> Path:
         return path
     models = list_models()
     if str(name_or_path) == AUTO:
-        found = automatic_model(models)
+        found = automatic_model(models, fluorescence=fluorescence)
     else:
         found = next((model for model in models if model.name == str(name_or_path)), None)
     if found is not None:
@@ -171,25 +181,26 @@ def find_model(name_or_path: str | Path = "auto") -> Path:
     )
 
 
-def load_model(name_or_path: str | Path = "auto") -> Model:
+def load_model(name_or_path: str | Path = "auto", *, fluorescence: bool = False) -> Model:
     """Load a model by name or path; the last few stay in memory until their file changes.
 
     Parameters
     ----------
     name_or_path : name of an installed model, path of a model file, or ``auto``. If that is a default of the user's
         own whose weights are damaged, it is passed over.
+    fluorescence : what ``auto`` is to be good at: light on a dark ground alone, or any image.
 
     Raises
     ------
     ModelFileError
         If the file is missing, damaged, made by a newer version, or is not ours.
     """
-    path = find_model(name_or_path).resolve()
+    path = find_model(name_or_path, fluorescence=fluorescence).resolve()
     try:
         return _load(path, path.stat().st_mtime_ns)
     except ModelFileError:
         others = [model for model in list_models() if model.path.resolve() != path]
-        other = automatic_model(others)
+        other = automatic_model(others, fluorescence=fluorescence)
         if str(name_or_path) != AUTO or read_choices().latest is None or other is None:
             raise
         return load_model(other.path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from napari_nucseg.data.dark_field import is_fluorescence
 from napari_nucseg.data.familiar import familiar
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
@@ -118,18 +119,21 @@ def segment_steps(
     ----------
     image : as for ``segment``.
     settings : choices; defaults where None.
-    model : a loaded model in place of the one ``settings`` name.
+    model : a loaded model in place of the one ``settings`` name; ``auto`` is chosen by the image.
     region : rows and columns to segment. Intensities and nucleus size are taken from the whole image, and pixels
         around are looked at: labels are those of the whole, but for rounding where the image is rescaled.
     """
     settings, clock = settings or SegmentationSettings(), _Clock()
     yield Progress("normalise", 0, 1)
+    with clock("normalise"):
+        planes, notes = _seen(image, settings)
     with clock("load"):
-        settings, model = _loaded(settings, model)
+        model = model or load_model(settings.model, fluorescence=is_fluorescence(planes))
+        settings = settings.with_thresholds(model.card.thresholds.model_dump())
         runs = model.fast() if settings.quality == "fast" else model
         device = choose_device(settings.device, settings.precision)
     with clock("normalise"):
-        planes, notes = _normalised(image, settings, model)
+        planes = _normalised(planes, model, notes)
     yield Progress("size", 0, 1)
     with clock("size"):
         estimate, diameter_px = _diameter(planes, settings, model, device)
@@ -157,34 +161,30 @@ def segment_steps(
     )
 
 
-def _loaded(settings: SegmentationSettings, model: Model | None) -> tuple[SegmentationSettings, Model]:
-    """Return the model and the settings completed by its thresholds."""
-    model = model or load_model(settings.model)
-    return settings.with_thresholds(model.card.thresholds.model_dump()), model
-
-
 def _plan(settings: SegmentationSettings, device: Device) -> TilePlan:
     """How to put the image through the network, to begin with."""
     return TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
 
 
-def _normalised(
-    image: NDArray[Any], settings: SegmentationSettings, model: Model
-) -> tuple[NDArray[np.float32], list[str]]:
-    """Return the image as (3, Y, X) float32, 0…1, with remarks about its pixels."""
+def _seen(image: NDArray[Any], settings: SegmentationSettings) -> tuple[NDArray[np.float32], list[str]]:
+    """Return the image as (C, Y, X) of a kind that networks know, with remarks about its pixels."""
     planes = to_planes(image, settings.axes, settings.channel)
     notes = []
     bad = planes.size - int(np.isfinite(planes).sum())
     if bad:
         notes.append(f"{bad} pixels that are NaN or infinite were taken for background or saturated.")
     planes, note = familiar(planes)
-    notes += [note] if note else []
+    return planes, [*notes, *([note] if note else [])]
+
+
+def _normalised(planes: NDArray[np.float32], model: Model, notes: list[str]) -> NDArray[np.float32]:
+    """Return what the model is shown: (3, Y, X) float32, 0…1; remarks are added to the notes."""
     intensity = IntensityRange.of(planes, *model.card.normalisation)
     if not intensity.high > intensity.low:
         notes.append("All pixels have the same value: there is nothing to segment.")
     scaled = intensity.apply(planes)
     scaled = equalise(scaled) if model.card.clahe else scaled
-    return (np.repeat(scaled, 3, axis=0) if len(scaled) == 1 else scaled), notes
+    return np.repeat(scaled, 3, axis=0) if len(scaled) == 1 else scaled
 
 
 def _diameter(
@@ -223,7 +223,7 @@ class _Clock:
     def __call__(self, stage: str) -> Iterator[None]:
         before = time.perf_counter()
         yield
-        self._seconds[stage] = time.perf_counter() - before
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - before
 
     def timings(self) -> dict[str, float]:
         """Return the stages and their total so far."""
