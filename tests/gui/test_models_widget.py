@@ -177,7 +177,7 @@ class TestComparing:
         said = panel.form.details.text()
         assert "nuclei-unet (old) and tiny (new)" in said
         assert "unseen" in said.splitlines()[1]
-        assert not panel.form.running.isVisible()
+        qtbot.waitUntil(lambda: not panel.form.running.isVisible(), timeout=TIMEOUT_MS)
 
     def test_a_folder_is_asked_for_where_there_are_no_layers(
         self, qtbot, panel, click, answer, choose, real_images
