@@ -10,6 +10,7 @@ import pytest
 from napari_nucseg import load_model
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
@@ -68,3 +69,11 @@ def test_a_harmful_round_gives_no_default_model(benchmark_script: Script, untaug
     assert done.odd
     assert not done.default
     assert len(done.row) == len(rounds.HEADER)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2], ids=["distance and core", "three classes", "offsets"])
+def test_each_way_to_predict_gives_true_labels_back(benchmark_script: Script, number: int) -> None:
+    way = benchmark_script("targets").WAYS[number]
+    truth = synthetic_fluorescence((256, 256), seed=1, diameter_px=24).labels
+    found = way.decode(way.targets(truth), 24.0)
+    assert evaluate([truth], [found]).ap50 > 0.95
