@@ -83,7 +83,7 @@ class Teacher:
 
 def main() -> None:
     args = _arguments()
-    own = [s for kind in args.own for s in samples(args.data, kind, "val")[:: args.every]]
+    own = [s for kind in args.own for s in samples(args.data, kind, "val")[:: args.own_every or args.every]]
     teacher = Teacher(load_model(args.base), own, choose_device(args.device), args.keep_old_skills)
     print(f"{machine()}\n\nBase {teacher.base.card.name}; preset {args.preset}; ", end="")
     print(f"AP50 on its own val {teacher.own_score:.3f}\n")
@@ -133,6 +133,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--no-full", action="store_true", help="do not teach on all images")
     parser.add_argument("--keep-old-skills", type=float, default=0.5)
     parser.add_argument("--every", type=int, default=1, help="score every n-th image only")
+    parser.add_argument("--own-every", type=int, help="the same for images the base knows; default: --every")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--data", type=Path, default=DATA)
     return parser.parse_args()
