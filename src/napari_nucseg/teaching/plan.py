@@ -86,8 +86,10 @@ class Plan:
         """Return the plan for a base model that finds this share, 0…1, of the user's nuclei rightly.
 
         A model that is blind to a kind of image must change much; one that errs here and there would forget more
-        than it learns: it takes fewer and smaller steps, and goes only a part of their way.
+        than it learns: it takes fewer and smaller steps, and goes only a part of their way. The share is squared, for
+        nuclei are only known to be wrong where somebody looked: the more of them are, the more are elsewhere.
         """
+        reliance = reliance**2
         steps = max(1, round(self.steps * (1 - BREVITY * reliance)))
         return replace(
             self,
