@@ -264,13 +264,16 @@ class TestLearning:
     def test_a_better_model_is_taken_up_and_offered_at_once(
         self, qtbot, viewer, widget, teacher, layer, click
     ):
-        assert widget.form.model.itemText(0) == "Automatic: U-Net for nuclei"
+        by_image = "Automatic: by the image"
+        assert widget.form.model.itemText(0) == by_image
+        assert teacher.form.model.itemText(0) == "Automatic: U-Net for nuclei"
         _run(qtbot, teacher, click)
         qtbot.waitUntil(lambda: widget.form.model.findData("my-nuclei") >= 0, timeout=TIMEOUT_MS)
         assert _default() is None, "nothing is taken up unasked"
         click(teacher.form.outcome.use)
         qtbot.waitUntil(lambda: _default() == "my-nuclei", timeout=TIMEOUT_MS)
         qtbot.waitUntil(lambda: teacher.form.outcome.use.text() == "✓ In use", timeout=TIMEOUT_MS)
+        qtbot.waitUntil(lambda: widget.form.model.itemText(0) != by_image, timeout=TIMEOUT_MS)
         click(teacher.form.outcome.again)
         assert teacher.form.name.text() == "my-nuclei-2"
 
