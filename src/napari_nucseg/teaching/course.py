@@ -125,12 +125,12 @@ class Course:
                 return
 
     def _look(self) -> dict[str, float]:
-        """Score the averaged network and keep it if it is the best."""
+        """Score the averaged network and keep it unless it is beyond doubt worse than the best."""
         scores = score(with_network(self.base, self.learner.averaged), self.watched, self.device)
-        found = quality(scores, self._n_held)
-        if found > self._best or not scores:
+        found, doubt = quality(scores, self._n_held)
+        if found + doubt > self._best or not scores:
             self.learner.keep()
-            self._best, self._waited = found, 0
+            self._best, self._waited = max(found, self._best), 0
         else:
             self._waited += 1
         return scores

@@ -22,7 +22,7 @@ from napari_nucseg.learning.run import supervise
 from napari_nucseg.learning.settings import Loss
 from napari_nucseg.network.decoders import SegmentationNetwork
 from napari_nucseg.teaching.ground import draw
-from napari_nucseg.teaching.plan import MILD
+from napari_nucseg.teaching.plan import VARIETY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,7 +78,7 @@ class Learner:
         self._importance = _importance(base, self.decoder)
         self._optimizer = torch.optim.AdamW(self.decoder.parameters(), plan.learning_rate, weight_decay=0.0)
         self._scaler = torch.amp.GradScaler(device.kind, enabled=device.precision == "float16")
-        self._augmenter = Augmenter(MILD.model_copy(update={"crop_px": plan.crop_px}))
+        self._augmenter = Augmenter(VARIETY.model_copy(update={"crop_px": plan.crop_px}))
 
     def network(self, decoder: nn.Module) -> SegmentationNetwork:
         """Put a decoder on the base's encoder."""

@@ -86,10 +86,11 @@ class Plan:
         """Return the plan for a base model that finds this share, 0…1, of the user's nuclei rightly.
 
         A model that is blind to a kind of image must change much; one that errs here and there would forget more
-        than it learns: it takes fewer and smaller steps, and goes only a part of their way. The share is squared, for
-        nuclei are only known to be wrong where somebody looked: the more of them are, the more are elsewhere.
+        than it learns: it takes fewer and smaller steps, and goes only a part of their way. One that is wrong about
+        half of them or more counts as blind, for nuclei are only known to be wrong where somebody looked: it is wrong
+        about more of them elsewhere.
         """
-        reliance = reliance**2
+        reliance = max(0.0, 2 * reliance - 1)
         steps = max(1, round(self.steps * (1 - BREVITY * reliance)))
         return replace(
             self,
@@ -119,20 +120,21 @@ PRESETS = {
     "thorough": Plan(steps=480, crops=8, crop_px=192, looks=10, learning_rate=1.5e-3),
 }
 
-MILD = AugmentSettings(
+VARIETY = AugmentSettings(
     crop_px=192,
-    scale_jitter=0.2,
-    gamma=(0.75, 1.35),
-    brightness=0.1,
-    contrast=0.2,
+    scale_jitter=0.3,
+    gamma=(0.5, 2.0),
+    brightness=0.2,
+    contrast=0.4,
     saturation=0.15,
     hue=0.03,
     stain=0.12,
     noise=0.03,
+    p_blur=0.3,
     p_gray=0.05,
     p_invert=0.0,
 )
-"""Less variety than in training from scratch: the user's images are the ones that count."""
+"""Colours as the user's images have them; exposure, contrast and size as the kind's next image may have them."""
 
 
 def plan_of(job: FinetuneJob, reliance: float = 0.0) -> Plan:

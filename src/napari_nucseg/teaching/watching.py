@@ -34,6 +34,11 @@ ENOUGH_NUCLEI = 100
 
 With 24 nuclei the AP of one network moves by .1 from look to look while the loss falls steadily.
 """
+OVERCONFIDENCE = 0.1
+"""By what share the loss may rise in weights that are no worse: a network grows sure of itself before it errs more.
+
+See Guo et al. 2017, arXiv:1706.04599, section 3.
+"""
 LEAST_PROBABILITY = 1e-3
 """No pixel counts more than one of this probability, however wrong it is."""
 LOSS = "held_out_loss"
@@ -59,12 +64,16 @@ def score(model: Model, tried: Tried, device: Device) -> dict[str, float]:
     return scores | ({"ap50": comparison.new} if comparison.n_nuclei else {})
 
 
-def quality(scores: dict[str, float], n_nuclei: int) -> float:
-    """One number that is higher for better weights; of weights with the same AP50 those with the lower loss."""
+def quality(scores: dict[str, float], n_nuclei: int) -> tuple[float, float]:
+    """One number that is higher for better weights, and by how much it may be lower where weights are no worse.
+
+    Of weights with the same AP50 those with the lower loss are better.
+    """
     loss = scores.get(LOSS, math.inf)
     if "ap50" in scores and n_nuclei >= ENOUGH_NUCLEI:
-        return scores["ap50"] - EQUAL * loss
-    return -loss
+        ap50 = scores["ap50"]
+        return ap50 - EQUAL * loss, math.sqrt(ap50 * (1 - ap50) / n_nuclei)
+    return -loss, OVERCONFIDENCE * loss if math.isfinite(loss) else 0.0
 
 
 def _loss(seen: Seen, scene: Scene) -> float:
