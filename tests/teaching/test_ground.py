@@ -97,7 +97,7 @@ def test_the_plan_of_a_job():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_rates_rise_and_fall_and_the_hold_decays(preset):
-    plan = plan_of(make_finetune_job({"preset": preset}))
+    plan = plan_of(make_finetune_job({"preset": preset}), reliance=0.9)
     rates = [plan.rate_at(step) for step in range(plan.steps)]
     assert max(rates) == pytest.approx(plan.learning_rate, rel=0.05)
     assert rates[0] < 0.6 * max(rates)
@@ -144,8 +144,13 @@ def test_a_base_that_is_right_already_is_taught_in_smaller_steps():
 
 
 def test_a_base_that_is_wrong_about_half_is_taught_like_a_blind_one():
-    plan = PRESETS["standard"]
+    plan = replace(PRESETS["standard"], keep=0.5, hold=0.5)
     assert plan.gentled(0.5) == plan.gentled(0.0)
+
+
+def test_only_a_base_that_is_mostly_right_is_kept_to_what_it_sees_where_nobody_looked():
+    plan = replace(PRESETS["standard"], hold=0.5)
+    assert [plan.gentled(reliance).hold_at(0) for reliance in (0.0, 0.33, 0.75, 1.0)] == [0, 0, 0.25, 0.5]
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,9 @@ class Plan:
         """Return the plan for a base model that finds this share, 0…1, of the user's nuclei rightly.
 
         A model that is blind to a kind of image must change much; one that errs here and there would forget more
-        than it learns: it takes fewer and smaller steps, and goes only a part of their way. One that is wrong about
-        half of them or more counts as blind, for nuclei are only known to be wrong where somebody looked: it is wrong
-        about more of them elsewhere.
+        than it learns: it takes fewer and smaller steps, goes only a part of their way, and is held to what it knew
+        where nobody looked. One that is wrong about half of them or more counts as blind, for nuclei are only known to
+        be wrong where somebody looked: it is wrong about more of them elsewhere.
         """
         reliance = max(0.0, 2 * reliance - 1)
         steps = max(1, round(self.steps * (1 - BREVITY * reliance)))
@@ -97,6 +97,7 @@ class Plan:
             steps=steps,
             looks=min(self.looks, steps),
             learning_rate=self.learning_rate * (1 - GENTLENESS * reliance),
+            hold=self.hold * reliance,
             share=1 - min(MOST_CAUTION, CAUTION * self.keep * reliance),
         )
 
