@@ -158,7 +158,7 @@ def test_only_a_base_that_is_mostly_right_is_kept_to_what_it_sees_where_nobody_l
     [
         pytest.param(0.5, 0.0, 1.0, id="blind"),
         pytest.param(0.0, 1.0, 1.0, id="nothing to keep"),
-        pytest.param(0.5, 0.8, 0.61, id="good"),
+        pytest.param(0.5, 0.8, 0.4, id="good"),
         pytest.param(1.0, 1.0, 0.1, id="change as little as possible"),
     ],
 )
