@@ -7,7 +7,8 @@ The base model segments `train` images of the kind; nuclei are set right from th
 were merged are split, pieces joined, false ones deleted, missed ones added, and the places marked as reviewed. *worst*
 takes the worst nuclei first, *random* any, *area* all within a rectangle. The new model is scored on the kind's `val`
 images, or its other `train` images where it has none, at the true median diameter. *Full* is the same base taught on
-all its `train` images, reviewed throughout. *Lost* is the AP50 lost on the base model's own `val` images.
+all its `train` images, reviewed throughout. *Lost* is the AP50 lost on the base model's own `val` images;
+a few of them mislead, so figures to report take `--own-every 1`.
 """
 
 from __future__ import annotations
