@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import torch
 from segmentation_models_pytorch.base import SegmentationHead
 from segmentation_models_pytorch.base.initialization import initialize_decoder
-from segmentation_models_pytorch.base.modules import Conv2dReLU
-from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch import nn
+
+from napari_nucseg.network.blocks import Convolution, EnlargingBlock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ class UnetDecoder(nn.Module):
         deepest, *skips = list(encoder_widths)[:0:-1]
         entering = [deepest, *widths[:-1]]
         self.blocks = nn.ModuleList(
-            UnetDecoderBlock(*sizes) for sizes in zip(entering, [*skips, view_channels], widths, strict=True)
+            EnlargingBlock(*sizes) for sizes in zip(entering, [*skips, view_channels], widths, strict=True)
         )
         self.view = _view(view_channels)
         self.head = SegmentationHead(widths[-1], maps)
@@ -48,7 +48,7 @@ class UnetDecoder(nn.Module):
         image, *below = features
         x, *skips = below[::-1]
         for block, skip in zip(self.blocks, [*skips, self.view(image)], strict=True):
-            x = _enlarge(block, x, skip)
+            x = block(x, skip)
         return self.head(x).unsqueeze(0)
 
 
@@ -82,10 +82,10 @@ class NestedDecoder(nn.Module):
             for row in range(1, depth - j + 1):
                 below = encoder_widths[row + 1] if j == 1 else row_width[row + 1]
                 beside = encoder_widths[row] + (j - 1) * row_width[row]
-                self.nodes[f"{row}_{j}"] = UnetDecoderBlock(below, beside, row_width[row])
+                self.nodes[f"{row}_{j}"] = EnlargingBlock(below, beside, row_width[row])
         self.view = _view(view_channels)
         self.last = nn.ModuleDict(
-            {str(j): UnetDecoderBlock(row_width[1], view_channels, row_width[0]) for j in self.heads_built}
+            {str(j): EnlargingBlock(row_width[1], view_channels, row_width[0]) for j in self.heads_built}
         )
         self.heads = nn.ModuleDict({str(j): SegmentationHead(row_width[0], maps) for j in self.heads_built})
         initialize_decoder(self)
@@ -96,12 +96,10 @@ class NestedDecoder(nn.Module):
         rows = {row: [feature] for row, feature in enumerate(below, start=1)}
         for j in range(1, len(below)):
             for row in range(1, len(below) - j + 1):
-                node = _enlarge(self.nodes[f"{row}_{j}"], rows[row + 1][j - 1], torch.cat(rows[row], 1))
-                rows[row].append(node)
+                node = self.nodes[f"{row}_{j}"]
+                rows[row].append(node(rows[row + 1][j - 1], torch.cat(rows[row], 1)))
         view = self.view(image)
-        answers = [
-            self.heads[str(j)](_enlarge(self.last[str(j)], rows[1][j], view)) for j in self.heads_built
-        ]
+        answers = [self.heads[str(j)](self.last[str(j)](rows[1][j], view)) for j in self.heads_built]
         return torch.stack(answers)
 
 
@@ -128,13 +126,9 @@ class SegmentationNetwork(nn.Module):
 
 def _view(channels: int) -> nn.Module:
     """Look at the image itself; without channels, nothing is seen."""
-    return Conv2dReLU(3, channels, kernel_size=3, padding=1, use_norm="batchnorm") if channels else _Nothing()
+    return Convolution(3, channels) if channels else _Nothing()
 
 
 class _Nothing(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return image[:, :0]
-
-
-def _enlarge(block: nn.Module, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
-    return block(x, *skip.shape[2:], skip_connection=skip)
