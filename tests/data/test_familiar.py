@@ -69,7 +69,7 @@ STAINED = to_planes(synthetic_histology((192, 256), seed=6).image)
         pytest.param(GREY.max() - GREY[None], False, id="inverted"),
         pytest.param(STAINED, False, id="stained tissue"),
         pytest.param(STAINED.mean(axis=0, keepdims=True), False, id="stained tissue in grey"),
-        pytest.param(np.zeros((1, 8, 8), np.float32), True, id="all alike"),
+        pytest.param(np.zeros((1, 8, 8), np.float32), False, id="all alike"),
     ],
 )
 def test_fluorescence_is_told_by_its_dark_ground(planes, expected):

@@ -58,7 +58,7 @@ def nuclear_channel(planes: NDArray[np.float32]) -> int | None:
 
 
 def is_fluorescence(planes: NDArray[np.float32]) -> bool:
-    """Whether a grey image shows light on a dark ground, rather than shade on a bright one; False for colours.
+    """Whether a grey image shows light on a dark ground, rather than shade on a bright one; not for colours or one blank.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def is_fluorescence(planes: NDArray[np.float32]) -> bool:
     if not _is_grey(seen):
         return False
     darkest, median, brightest = np.percentile(seen[0], (1, 50, 99.5))
-    return bool(median <= darkest + DARKER_PART * (brightest - darkest))
+    return bool(darkest < brightest and median <= darkest + DARKER_PART * (brightest - darkest))
 
 
 def _seen(planes: NDArray[np.float32]) -> NDArray[np.float32]:
