@@ -58,7 +58,7 @@ def nuclear_channel(planes: NDArray[np.float32]) -> int | None:
 
 
 def is_fluorescence(planes: NDArray[np.float32]) -> bool:
-    """Whether a grey image shows light on a dark ground, rather than shade on a bright one; not for colours, or a blank.
+    """Whether a grey image shows light on a dark ground, not shade on a bright one; neither colours nor a blank do.
 
     Parameters
     ----------
