@@ -46,6 +46,7 @@ def lesson():
 def test_every_pixel_has_one_target_and_what_is_held_out_has_none(lesson):
     maps = np.full((3, SIZE, SIZE), 0.9, np.float32)
     maps[0, :, 64:] = 0.6  # the base is not sure there
+    maps[0, :64] = lesson.labels[:64] > 0  # and right where somebody looked
     ground = lesson_ground(lesson, Seen(maps, lesson.labels), 1.0, 64, 0)
     fields = dict(zip(FIELDS, ground.fields / 255, strict=True))
     assert (fields["taught"] == lesson.learned).all()
@@ -132,7 +133,21 @@ def test_a_model_is_relied_on_for_the_share_of_nuclei_not_known_to_be_wrong(seen
         diameter_px=12.0,
         sha256="",
     )
-    assert reliance(lesson, found.astype(np.int32)) == pytest.approx(reliance_expected)
+    seen = Seen(np.stack(3 * [found > 0]).astype(np.float32), found.astype(np.int32))
+    assert reliance(lesson, seen) == pytest.approx(reliance_expected)
+
+
+def test_a_model_that_takes_the_ground_for_nuclei_is_not_relied_on_for_what_nobody_looked_at(lesson):
+    labels, learned = np.zeros((2, 40, 200), np.int32)
+    labels[10:22, 4:16], learned[6:26, :20] = 1, True
+    others = np.zeros_like(labels)
+    for number, x in enumerate(range(24, 184, 20), start=1):
+        others[10:22, x : x + 12] = number
+    checked = replace(lesson, labels=labels, learned=learned > 0, held_out=learned < 0)
+    a_little = np.where(labels > 0, 0.3, 0.1) + (others > 0)
+    the_ground = np.where(labels > 0, 0.1, 0.3) + (others > 0)
+    assert reliance(checked, Seen(np.stack(3 * [a_little]), others)) == pytest.approx(8 / 9)
+    assert reliance(checked, Seen(np.stack(3 * [the_ground]), others)) == 0
 
 
 def test_a_base_that_is_right_already_is_taught_in_smaller_steps():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from napari_nucseg.learning.augment import core_of
 from napari_nucseg.nuclei.overlaps import overlaps
@@ -84,7 +84,7 @@ def lesson_ground(lesson: Lesson, seen: Seen, scale: float, patch_px: int, seed:
     truth = np.stack([lesson.labels > 0, distance, _core(distance)]).astype(np.float32)
     targets = np.where(lesson.learned, truth, seen.maps)
     sure = np.abs(2 * seen.maps[0] - 1)
-    relied = reliance(lesson, seen.labels)
+    relied = reliance(lesson, seen)
     held = np.where((sure > SURE) & ~lesson.taught, sure, 0) * relied
     fields = np.concatenate([lesson.image, targets, lesson.learned[None], held[None]], dtype=np.float32)
     places, weights = _places(lesson, seen.labels, patch_px / scale, np.random.default_rng(seed))
@@ -129,16 +129,31 @@ def unmatched(labels: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[n
     return np.setdiff1d(numbers[numbers > 0], matched)
 
 
-def reliance(lesson: Lesson, found: NDArray[np.int32]) -> float:
+def reliance(lesson: Lesson, seen: Seen) -> float:
     """How far what the base model sees of a lesson's image can be relied on where nobody looked, 0…1.
 
-    The share of its nuclei that are not known to be wrong. A model that is blind to a kind of image is very sure of
-    the background there, and must not be held to it.
+    The share of its nuclei that are not known to be wrong; 0 for a model to which the checked nuclei look no more like
+    nuclei than the ground between them. A model that is blind to a kind of image is very sure of the background there,
+    or takes other things for nuclei, and must not be held to that.
     """
+    if not _tells_nuclei(lesson.labels[lesson.taught] > 0, seen.maps[0][lesson.taught]):
+        return 0.0
+    found = seen.labels
     wrong = np.intersect1d(vouched_for(lesson.labels, lesson.taught), unmatched(lesson.labels, found)).size
     false = np.intersect1d(vouched_for(found, lesson.taught), unmatched(found, lesson.labels)).size
     not_wrong = np.unique(found[found > 0]).size - false
     return not_wrong / max(1, not_wrong + wrong)
+
+
+def _tells_nuclei(inside: NDArray[np.bool_], probability: NDArray[np.float32]) -> bool:
+    """Whether pixels in nuclei are mostly more probable than others: an area under the ROC curve over ½.
+
+    Ranks give it: Mann and Whitney 1947, 10.1214/aoms/1177730491. Pixels all of one kind cannot speak against it.
+    """
+    if inside.all() or not inside.any():
+        return True
+    ranks = stats.rankdata(probability)
+    return bool(ranks[inside].mean() > ranks[~inside].mean())
 
 
 def _places(
