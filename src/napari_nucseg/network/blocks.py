@@ -2,7 +2,7 @@
 
 Enlarged to twice the size by nearest neighbours, a 3 x 3 window sees but 2 x 2 different pixels, and which ones depends
 on where it lies. So four 2 x 2 convolutions of the small features give the four pixels that each of them becomes, for
-four ninths of the multiplications (Shi et al. 2016, arXiv:1609.07009, section 2). The skip connection is convolved by
+four ninths of the multiplications (Aitken et al. 2017, arXiv:1707.02937). The skip connection is convolved by
 itself: nothing has to be joined, and no gradient is computed for a frozen encoder.
 """
 
