@@ -67,14 +67,15 @@ def test_losses_are_averaged_over_heads():
         torch.testing.assert_close(value, sum(losses[name] for losses in each) / 3)
 
 
-def test_the_foregrounds_loss_is_the_one_chosen():
+@pytest.mark.parametrize(("name", "other"), [("foreground", "core"), ("core", "foreground")])
+def test_the_loss_of_a_map_is_the_one_chosen(name, other):
     torch.manual_seed(0)
     logits, targets = torch.randn(2, 3, 32, 32), (torch.rand(2, 3, 32, 32) > 0.5).float()
-    both, bce, dice = (map_losses(logits, targets, foreground=name) for name in ("bce+dice", "bce", "dice"))
-    assert both["foreground"] == pytest.approx(float(bce["foreground"] + dice["foreground"]))
-    assert both["core"] == bce["core"] == dice["core"]
-    perfect = map_losses((targets - 0.5) * 100, targets, foreground="dice")
-    assert float(perfect["foreground"]) == pytest.approx(0, abs=1e-4)
+    both, bce, dice = (map_losses(logits, targets, **{name: loss}) for loss in ("bce+dice", "bce", "dice"))
+    assert both[name] == pytest.approx(float(bce[name] + dice[name]))
+    assert both[other] == bce[other] == dice[other]
+    perfect = map_losses((targets - 0.5) * 100, targets, **{name: "dice"})
+    assert float(perfect[name]) == pytest.approx(0, abs=1e-4)
 
 
 def test_the_picture_shows_image_truth_and_prediction():

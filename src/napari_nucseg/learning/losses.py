@@ -19,36 +19,42 @@ def map_losses(
     targets: torch.Tensor,
     *,
     foreground: str = "bce+dice",
+    core: str = "bce",
     seam_weight: float = 0.0,
     where: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """Losses by name for logits and targets, both (B, 3, Y, X) in the order of ``MAP_NAMES``; their sum is minimised.
 
-    ``foreground`` names the foreground's loss: ``bce`` (binary cross-entropy), ``dice`` (soft Dice over the batch)
-    or ``bce+dice``, their sum. Distance: smooth L1, nuclei emphasised. Core: binary cross-entropy. Pixels where
-    nuclei touch or nearly touch count ``1 + seam_weight`` times in all but Dice, the idea of the weight map
-    of Ronneberger et al. 2015, 10.1007/978-3-319-24574-4_28. ``where`` (B, Y, X) says how much each pixel counts, 0
-    for not at all; means are weighted by it.
+    ``foreground`` and ``core`` name these maps' losses: ``bce`` (binary cross-entropy), ``dice`` (soft Dice over the
+    batch) or ``bce+dice``, their sum. Distance: smooth L1, nuclei emphasised. Pixels where nuclei touch or nearly touch
+    count ``1 + seam_weight`` times in all but Dice, the idea of the weight map of Ronneberger et al. 2015,
+    10.1007/978-3-319-24574-4_28. ``where`` (B, Y, X) says how much each pixel counts, 0 for not at all; means are
+    weighted by it.
     """
     logits = logits.float()
-    inside, distance, core = targets.unbind(1)
+    inside, distance, middle = targets.unbind(1)
     where = torch.ones_like(inside) if where is None else where
     weight = where * (1 + seam_weight * seams(inside, distance)) if seam_weight else where
     n_pixels = where.sum().clamp(min=1e-6)
-    terms = {
-        "bce": lambda: (
-            F.binary_cross_entropy_with_logits(logits[:, 0], inside, weight, reduction="sum") / n_pixels
-        ),
-        "dice": lambda: soft_dice(logits[:, 0], inside, where),
-    }
     emphasis = (1 + (FOREGROUND_EMPHASIS - 1) * inside) * weight
     distance_error = F.smooth_l1_loss(logits[:, 1], distance, beta=0.1, reduction="none")
-    core_error = F.binary_cross_entropy_with_logits(logits[:, 2], core, weight, reduction="sum")
     return {
-        "foreground": torch.stack([terms[name]() for name in foreground.split("+")]).sum(),
+        "foreground": _overlap_loss(foreground, logits[:, 0], inside, where, weight),
         "distance": DISTANCE_WEIGHT * (emphasis * distance_error).sum() / n_pixels,
-        "core": core_error / n_pixels,
+        "core": _overlap_loss(core, logits[:, 2], middle, where, weight),
     }
+
+
+def _overlap_loss(
+    names: str, logits: torch.Tensor, target: torch.Tensor, where: torch.Tensor, weight: torch.Tensor
+) -> torch.Tensor:
+    """Sum the named losses of one map (B, Y, X); seams weigh more in ``weight`` than in ``where``."""
+    n_pixels = where.sum().clamp(min=1e-6)
+    terms = {
+        "bce": lambda: F.binary_cross_entropy_with_logits(logits, target, weight, reduction="sum") / n_pixels,
+        "dice": lambda: soft_dice(logits, target, where),
+    }
+    return torch.stack([terms[name]() for name in names.split("+")]).sum()
 
 
 def soft_dice(logits: torch.Tensor, inside: torch.Tensor, where: torch.Tensor) -> torch.Tensor:

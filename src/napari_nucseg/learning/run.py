@@ -217,8 +217,7 @@ def supervise(
     loss : which.
     where : (B, Y, X) how much each pixel counts; None for all alike.
     """
-    choices = {"foreground": loss.foreground, "seam_weight": loss.seam_weight, "where": where}
-    each = [map_losses(head, targets, **choices) for head in heads]  # type: ignore[arg-type]
+    each = [map_losses(head, targets, **loss.model_dump(), where=where) for head in heads]
     return {name: torch.stack([losses[name] for losses in each]).mean() for name in each[0]}
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-ForegroundLoss = Literal["bce+dice", "bce", "dice"]
+OverlapLoss = Literal["bce+dice", "bce", "dice"]
 ScoreName = Literal["ap50", "mean_ap", "pixel_accuracy", "pixel_iou", "auc"]
 
 
@@ -76,11 +76,12 @@ class Schedule(Part):
 
 
 class Loss(Part):
-    """What a step makes small; the maps of distance and core have losses of their own."""
+    """What a step makes small; the map of distance has a loss of its own."""
 
-    foreground: ForegroundLoss = Field(
+    foreground: OverlapLoss = Field(
         "bce+dice", description="Loss of the foreground: cross-entropy, Dice, or both."
     )
+    core: OverlapLoss = Field("bce", description="Loss of the core, alike.")
     seam_weight: float = Field(
         0.0, ge=0, description="How much more pixels count where nuclei touch or nearly touch."
     )

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.ground import Ground
     from napari_nucseg.teaching.plan import Plan
 
+LOSS = Loss(core="bce+dice")
+"""Cores are few pixels: by cross-entropy alone few nuclei leave their probability below ½ for long."""
 GRADIENT_CLIP = 1.0
 FEWEST_PX = 2_000
 """Taught pixels of a step that count in full; fewer count as a share of this, so that no single pixel shouts."""
@@ -118,7 +120,7 @@ class Learner:
             features = self.encoder(image.contiguous(memory_format=torch.channels_last))
         with self.device.autocast():
             heads = self.decoder(features)
-        losses = supervise(heads, targets, Loss(), where)
+        losses = supervise(heads, targets, LOSS, where)
         self._optimizer.zero_grad()
         self._scaler.scale(torch.stack(list(losses.values())).sum()).backward()
         self._scaler.unscale_(self._optimizer)

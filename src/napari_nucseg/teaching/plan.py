@@ -118,7 +118,7 @@ class Plan:
 
 PRESETS = {
     "quick": Plan(steps=40, crops=6, crop_px=192, looks=3, learning_rate=2e-3),
-    "standard": Plan(steps=180, crops=6, crop_px=192, looks=6, learning_rate=1.5e-3),
+    "standard": Plan(steps=150, crops=6, crop_px=192, looks=6, learning_rate=1.75e-3),
     "thorough": Plan(steps=480, crops=8, crop_px=192, looks=10, learning_rate=1.5e-3),
 }
 
