@@ -48,6 +48,17 @@ def test_a_model_comes_back_as_it_was_saved(tmp_path, card):
         torch.testing.assert_close(model.network(image), network(image), atol=2e-2, rtol=2e-2)
 
 
+@pytest.mark.parametrize("layer", [{}, {"judge.0.weight": torch.ones(1, 3), "judge.0.bias": torch.ones(1)}])
+def test_a_judge_of_other_features_is_refused(model_path, layer):
+    with safe_open(model_path, framework="pt") as file:
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+        header = file.metadata()
+    tensors |= {"judge.centre": torch.zeros(3), "judge.spread": torch.ones(3), **layer}
+    save_file(tensors, model_path, header)
+    with pytest.raises(ModelFileError, match="judge of nuclei"):
+        load_model(model_path)
+
+
 def test_weights_are_half_precision_and_nothing_else_is_left_behind(model_path):
     assert model_path.stat().st_size < 3 * sum(p.numel() for p in build_network(SMALL).parameters())
     assert os.listdir(model_path.parent) == [model_path.name]

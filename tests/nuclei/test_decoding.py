@@ -10,22 +10,6 @@ from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.nuclei.targets import make_targets
 
 
-def _random_maps(seed, shape, smoothness):
-    """Blobs of all sizes and shapes, far messier than any network's answer."""
-    rng = np.random.default_rng(seed)
-    maps = np.stack([ndimage.gaussian_filter(rng.standard_normal(shape), smoothness) for _ in range(3)])
-    maps /= maps.std(axis=(1, 2), keepdims=True)
-    distance = 1 / (1 + np.exp(-maps[0]))
-    foreground = 1 / (1 + np.exp(-(maps[0] + 0.5 * maps[1] + 0.5)))
-    core = 1 / (1 + np.exp(-(maps[0] + 0.5 * maps[2] - 0.5)))
-    return np.stack([foreground, distance, core]).astype(np.float32)
-
-
-def _same_partition(a, b):
-    pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1)
-    return len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
-
-
 def test_targets_decode_to_the_labels_they_came_from():
     truth = synthetic_fluorescence((512, 512), seed=3).labels
     assert evaluate(truth, decode(make_targets(truth), diameter_px=24)).ap50 > 0.95
@@ -33,8 +17,8 @@ def test_targets_decode_to_the_labels_they_came_from():
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), smoothness=st.sampled_from([1.0, 2.5, 6.0]))
-def test_every_nucleus_is_one_region_without_holes_numbered_in_reading_order(seed, smoothness):
-    labels = decode(_random_maps(seed, (90, 113), smoothness), DecodingSettings(min_area_px=5))
+def test_every_nucleus_is_one_region_without_holes_numbered_in_reading_order(seed, smoothness, random_maps):
+    labels = decode(random_maps(seed, (90, 113), smoothness), DecodingSettings(min_area_px=5))
     assert labels.dtype == np.int32
     values, first = np.unique(labels, return_index=True)
     present = values[values > 0]
@@ -49,9 +33,11 @@ def test_every_nucleus_is_one_region_without_holes_numbered_in_reading_order(see
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("smoothness", [1.5, 4.0, 25.0])
-def test_a_window_with_its_halo_decodes_to_the_labels_of_the_whole(seed, smoothness):
+def test_a_window_with_its_halo_decodes_to_the_labels_of_the_whole(
+    seed, smoothness, random_maps, same_partition
+):
     shape = (REACH_PX + 500, REACH_PX + 420)
-    maps = _random_maps(seed, shape, smoothness)
+    maps = random_maps(seed, shape, smoothness)
     decoding = DecodingSettings(min_area_px=20, core_threshold=0.4 + 0.1 * seed)
     whole = decode(maps, decoding)
     rng = np.random.default_rng(seed)
@@ -60,11 +46,11 @@ def test_a_window_with_its_halo_decodes_to_the_labels_of_the_whole(seed, smoothn
     origin = (window[0].start, window[1].start)
     part = decode(maps[:, window[0], window[1]], decoding, origin=origin)
     kept = part[y - origin[0] : y - origin[0] + 200, x - origin[1] : x - origin[1] + 200]
-    assert _same_partition(kept, whole[y : y + 200, x : x + 200])
+    assert same_partition(kept, whole[y : y + 200, x : x + 200])
 
 
-def test_higher_threshold_makes_nuclei_smaller():
-    maps = _random_maps(0, (128, 128), 4.0)
+def test_higher_threshold_makes_nuclei_smaller(random_maps):
+    maps = random_maps(0, (128, 128), 4.0)
     low, high = (decode(maps, DecodingSettings(foreground_threshold=t)) for t in (0.4, 0.7))
     assert (high > 0).sum() < (low > 0).sum()
 
@@ -115,9 +101,9 @@ def test_degenerate_maps(shape, value):
     assert (labels.max() > 0) == (value == 1.0)
 
 
-def test_a_core_too_wide_for_a_nucleus_is_cut_by_a_grid_fixed_in_the_image():
+def test_a_core_too_wide_for_a_nucleus_is_cut_by_a_grid_fixed_in_the_image(same_partition):
     maps = np.ones((3, 300, 300), np.float32)
     labels = decode(maps)
     assert labels.max() > 4
     shifted = decode(maps[:, 40:, 70:], origin=(40, 70))
-    assert _same_partition(shifted[:100, :100], labels[40:140, 70:170])
+    assert same_partition(shifted[:100, :100], labels[40:140, 70:170])

@@ -17,6 +17,8 @@ from napari_nucseg.errors import ModelFileError, OutputError, SettingsError, Tra
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.model_file import ModelCard, load_model, save_model
 from napari_nucseg.network.size_head import SizeHead, n_summaries
+from napari_nucseg.nuclei.judging import Judge
+from napari_nucseg.nuclei.pieces import FEATURES
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.steps import drain
 from napari_nucseg.teaching.finetuning import finetune_steps
@@ -50,7 +52,9 @@ def base(tmp_path_factory):
     importance = {name: torch.rand(len(p)) + 0.5 for name, p in network.named_parameters()}
     card = ModelCard(name="base", title="Base", architecture=PLAIN, canonical_diameter_px=24, halo_px=16)
     path = tmp_path_factory.mktemp("models") / "base.safetensors"
-    save_model(path, card, network, head, importance)
+    n = len(FEATURES)
+    judge = Judge(np.zeros(n), np.ones(n), (np.zeros((1, n)),), (np.array([2.0]),))  # believes in all alike
+    save_model(path, card, network, head, importance, judge)
     return path
 
 
@@ -140,6 +144,7 @@ def test_what_the_size_head_reads_is_unchanged(make_job, base):
     for name, value in old.size_head.state_dict().items():
         torch.testing.assert_close(new.size_head.state_dict()[name], value, rtol=0, atol=0)
     assert new.importance.keys() == old.importance.keys()
+    assert new.judge.tensors().keys() == old.judge.tensors().keys()
     changed = [
         name
         for name, value in weights(base).items()

@@ -58,7 +58,7 @@ class ReviewWalk(QObject):
         if known is None:
             self._runs.start(lambda: review_steps(labels))
         else:
-            choices = {"decoding": known.decoding, "diameter_px": known.diameter_px}
+            choices = {"decoding": known.decoding, "diameter_px": known.diameter_px, "judge": known.judge}
             self._runs.start(lambda: review_steps(labels, known.maps, **choices))
 
     def go(self, step: int = 1) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from napari_nucseg._napari.planes import PlaneIndex
     from napari_nucseg.nuclei.decoding import DecodingSettings
     from napari_nucseg.nuclei.edit import Edit
+    from napari_nucseg.nuclei.judging import Judge
 
 WIDE_ENOUGH = ("int32", "int64", "uint32", "uint64")
 USUAL_DIAMETER_PX = 24.0
@@ -37,6 +38,7 @@ class Maps:
     maps: NDArray[np.float32]
     decoding: DecodingSettings
     diameter_px: float
+    judge: Judge | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class Subject:
             whole = np.zeros((3, *self.layer.data.shape[-2:]), np.float32)
             whole[:, *segmentation.region] = maps
             maps = whole
-        return Maps(maps, origin.settings.decoding, segmentation.diameter_px)
+        return Maps(maps, origin.settings.decoding, segmentation.diameter_px, segmentation.judge)
 
     def refusal(self) -> str:
         """Say why the layer cannot be edited; empty where it can."""

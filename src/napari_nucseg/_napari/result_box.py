@@ -15,7 +15,7 @@ from napari_nucseg.nuclei.decoding import DecodingSettings
 if TYPE_CHECKING:
     from napari_nucseg._napari.layer_state import LayerState
 
-SLIDERS = ("foreground_threshold", "core_threshold", "min_area_px", "exclude_border")
+SLIDERS = ("foreground_threshold", "core_threshold", "certainty", "min_area_px", "exclude_border")
 
 
 class ResultBox(QWidget):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.learning.augment import AugmentSettings
+from napari_nucseg.learning.judgement import JudgeSettings
 from napari_nucseg.learning.settings import DataSource, EarlyStop, Loss, Optimizer, Schedule, Validation
 from napari_nucseg.learning.sizing import SizeSettings
 from napari_nucseg.network.architectures import Architecture
@@ -89,6 +90,11 @@ class TrainingJob(BaseModel):
     schedule: Schedule = Schedule()
     size: SizeSettings | None = Field(
         SizeSettings(), description="How the size head is taught; null for a model without one."
+    )
+    judge: JudgeSettings | None = Field(
+        JudgeSettings(),
+        description="How the judge of nuclei is taught, which joins and drops what the thresholds find; null for a "
+        "model without one.",
     )
     tensorboard: bool = Field(False, description="Also log for TensorBoard; needs the extra of that name.")
     checkpoint_seconds: float = Field(120.0, gt=0)

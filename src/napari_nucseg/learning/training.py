@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.importance import measure_importance
+from napari_nucseg.learning.judgement import fit_judge
 from napari_nucseg.learning.patches import pack_patches, typical_diameter
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
@@ -16,7 +17,7 @@ from napari_nucseg.learning.sizing import fit_size_head
 from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import measure_halo
-from napari_nucseg.network.model_file import SUFFIX, ModelCard, load_model, save_model
+from napari_nucseg.network.model_file import SUFFIX, Model, ModelCard, load_model, save_model
 from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from napari_nucseg.learning.patches import PatchBank
     from napari_nucseg.network.decoders import SegmentationNetwork
     from napari_nucseg.network.size_head import SizeHead
+    from napari_nucseg.nuclei.judging import Judge
 
 __all__ = ["TrainingProgress", "make_card", "train_steps"]
 
@@ -69,10 +71,11 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
         yield TrainingProgress(0, run.total, message=found)
         network = yield from report.passing_on(run.steps(resume=resume))
         size_head = yield from _size_head(job, card, network, learned, run)
+        judge = yield from _judge(job, Model(card, network, job.folder, "", size_head), learned, run)
     importance = measure_importance(network, bank.fields, device)
     path = job.folder / f"{job.name}{SUFFIX}"
     card = _finished(card, job, run, _halo(job, network.cpu(), bank))
-    save_model(path, card, network, size_head, importance)
+    save_model(path, card, network, size_head, importance, judge)
     return path
 
 
@@ -99,6 +102,19 @@ def _kept_size_head(job: TrainingJob, card: ModelCard) -> SizeHead | None:
         parent.card.canonical_diameter_px == card.canonical_diameter_px and parent.card.clahe == card.clahe
     )
     return parent.size_head if alike and parent.card.normalisation == card.normalisation else None
+
+
+def _judge(
+    job: TrainingJob, model: Model, learned: Sequence[Sample], run: Run
+) -> Generator[TrainingProgress, None, Judge | None]:
+    """Teach the judge of nuclei; with too little to learn from, that of the model gone on from, if there is one."""
+    if job.judge is None:
+        return None
+    done = TrainingProgress(run.steps_done, run.total)
+    yield replace(done, message="Learning to tell nuclei from mistakes.")
+    steps = fit_judge(model, learned, run.device, job.judge, job.seed)
+    judge = yield from told_as(steps, lambda _: done)
+    return judge or (load_model(job.start).judge if job.starts_from_model else None)
 
 
 def _pack(job: TrainingJob, examples: Examples) -> PatchBank:

@@ -23,6 +23,7 @@ from napari_nucseg.network.heads import network_of_head
 from napari_nucseg.network.model_card import FORMAT, ModelCard
 from napari_nucseg.network.places import BUNDLED_DIR, SUFFIX, models_dir
 from napari_nucseg.network.size_head import SizeHead, n_summaries
+from napari_nucseg.nuclei.judging import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,10 +57,11 @@ __all__ = [
 HEADER_KEY = "napari-nucseg"
 DEFAULT_MODEL = "nuclei-unet"
 FLUORESCENCE_MODEL = "nuclei-unetpp"
-GROUPS = ("network", "size", "importance")
+GROUPS = ("network", "size", "importance", "judge")
 """Groups of tensors that a file may hold, by the first part of their names.
 
-The network; its size head; and how important each output channel of each of the network's parameters is.
+The network; its size head; how important each output channel of each of the network's parameters is; and who judges
+the nuclei found in its maps.
 """
 
 
@@ -88,6 +90,8 @@ class Model:
     size_head: SizeHead | None = None
     importance: Mapping[str, torch.Tensor] | None = None
     """(channels,) for each parameter of the network, by its name; None where nobody measured it."""
+    judge: Judge | None = None
+    """Who tells how likely a nucleus found in this model's maps is right; None where nobody was taught to."""
     _elsewhere: dict[str, Model] = field(default_factory=dict, repr=False)
     _heads: dict[int, Model] = field(default_factory=dict, repr=False)
 
@@ -235,12 +239,15 @@ def save_model(
     network: nn.Module,
     size_head: SizeHead | None = None,
     importance: Mapping[str, torch.Tensor] | None = None,
+    judge: Judge | None = None,
 ) -> None:
     """Write a model file in float16, whole or not at all."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     if size_head is not None:
         tensors |= {f"size.{k}": v for k, v in size_head.state_dict().items()}
     tensors |= {f"importance.{k}": v for k, v in (importance or {}).items()}
+    if judge is not None:
+        tensors |= {f"judge.{k}": torch.from_numpy(v) for k, v in judge.tensors().items()}
     compact = {
         k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in tensors.items()
     }
@@ -260,10 +267,11 @@ def _load(path: Path, _modified_ns: int) -> Model:
         _fill(network, _part(tensors, "network."))
         size_head = _size_head(network, _part(tensors, "size."))
         importance = _importance(network, _part(tensors, "importance."))
-    except (SafetensorError, OSError, RuntimeError, SettingsError) as error:
+        judge = _judge(_part(tensors, "judge."))
+    except (SafetensorError, OSError, RuntimeError, ValueError, SettingsError) as error:
         raise ModelFileError(f"the weights of {path} do not fit its card: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Model(card, network, path, digest, size_head, importance)
+    return Model(card, network, path, digest, size_head, importance, judge)
 
 
 def _size_head(network: SegmentationNetwork, tensors: dict[str, torch.Tensor]) -> SizeHead | None:
@@ -283,6 +291,10 @@ def _importance(
     if {name: tuple(t.shape) for name, t in tensors.items()} != wanted:
         raise RuntimeError("the importance of channels is not that of this network")
     return {name: tensor.float().nan_to_num(1.0) for name, tensor in tensors.items()}
+
+
+def _judge(tensors: dict[str, torch.Tensor]) -> Judge | None:
+    return Judge.of_tensors({k: v.double().numpy() for k, v in tensors.items()}) if tensors else None
 
 
 def _check_format(content: Any, path: Path) -> None:

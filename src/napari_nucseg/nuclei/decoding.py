@@ -9,6 +9,7 @@ whole image. Large images and live sliders rest on this.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 from skimage.measure import label as label_regions
 
+from napari_nucseg.nuclei.judging import judged
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_nucseg.nuclei.judging import Judge
 
     Ints = NDArray[np.int64]
     Place = tuple[int, int]
@@ -29,15 +34,32 @@ MAX_CORE_PX = 128
 """Cores wider than this are no nuclei: they are cut along a grid of this spacing."""
 PLAIN_CORE = 0.5
 """Probability from which a core is one, however high the sensitivity."""
-SPLITTING_SPAN, SPLITTING_STEP = 0.3, 0.1
-"""Cores are looked at again at levels up to this far above the sensitivity, in such steps."""
-SMALLEST_PIECE = 0.09
-"""Area of a piece that may become a core of its own at the default sensitivity of ½, in squared diameters."""
+SPLITTING_STEP = 0.1
+"""Cores are looked at again at levels above the sensitivity, in such steps."""
 LEAP_PX = 2
 """A peak outside any core may be a ripple: from there one look this far around finds the real slope."""
 REACH_PX = 3 * (2 * CLIMB_PX + MAX_CORE_PX)
 SMALLEST_SHARE = 0.05
 """Default minimum area, as a share of the area of a nucleus of median diameter."""
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """How readily cores fall apart.
+
+    Attributes
+    ----------
+    span : how far above the sensitivity they are looked at again
+    smallest : area of a piece that may become a core of its own at the default sensitivity of ½, in squared diameters
+    """
+
+    span: float
+    smallest: float
+
+
+PLAIN = Splitting(span=0.3, smallest=0.09)
+FINE = Splitting(span=0.4, smallest=0.02)
+"""Into pieces rather too small, where a judge joins those that belong together."""
 
 
 class DecodingSettings(BaseModel):
@@ -65,6 +87,14 @@ class DecodingSettings(BaseModel):
         title="Minimum area (px)",
         description="Smaller objects are dropped. Empty: a twentieth of a nucleus of the diameter in use.",
     )
+    certainty: float = Field(
+        0.4,
+        ge=0,
+        le=0.95,
+        title="Certainty",
+        description="How likely a nucleus must be right, as the model judges it. Lower keeps more that is doubtful; 0: "
+        "thresholds alone decide. Models without a judge of nuclei take no notice of it.",
+    )
     exclude_border: bool = Field(
         False, title="Drop nuclei at the border", description="Remove nuclei that touch the image's edge."
     )
@@ -82,6 +112,7 @@ def decode(
     *,
     diameter_px: float = 24.0,
     origin: Place = (0, 0),
+    judge: Judge | None = None,
 ) -> NDArray[np.int32]:
     """Turn maps into labels.
 
@@ -92,23 +123,62 @@ def decode(
     settings : thresholds and filters.
     diameter_px : median nucleus diameter in pixels, for the default minimum area.
     origin : where the maps' first pixel lies in the whole image, where they are a window of one.
+    judge : who says how likely an object is a nucleus, for ``settings.certainty``; without, thresholds alone decide.
 
     Returns
     -------
     (Y, X) int32 labels 1…n in reading order of their first pixels, each one 4-connected region without holes.
     """
     settings = settings or DecodingSettings()
-    foreground, distance, core = maps
-    mask = foreground > settings.foreground_threshold
-    height = _smooth(distance)
-    cores = _find_cores(np.where(mask, core, 0), height, settings.core_threshold, diameter_px, origin)
-    labels = _climb(mask, height, cores)
-    labels = label_regions(labels, connectivity=1, background=0)
-    labels = _keep_areas(labels, settings.smallest_area_px(diameter_px))
-    labels = _fill_holes(labels)
+    if judge is None or not settings.certainty:
+        labels = _regions(maps, settings, diameter_px, origin, PLAIN)
+    else:
+        labels = propose(maps, settings, diameter_px=diameter_px, origin=origin)
+        labels = judged(labels, maps, judge, settings.certainty, diameter_px=diameter_px, origin=origin)
+        labels = _fill_holes(labels)
     if settings.exclude_border:
         labels = _without_border(labels)
     return _number_in_reading_order(labels)
+
+
+def propose(
+    maps: NDArray[np.float32], settings: DecodingSettings, *, diameter_px: float, origin: Place = (0, 0)
+) -> NDArray[np.int32]:
+    """Cut maps into pieces rather too small and too many, for a judge to choose from: labels (Y, X) 1…n.
+
+    Foreground that leads to no core is a piece as well.
+    """
+    return _number_in_reading_order(_regions(maps, settings, diameter_px, origin, FINE))
+
+
+def _regions(
+    maps: NDArray[np.float32],
+    settings: DecodingSettings,
+    diameter_px: float,
+    origin: Place,
+    splitting: Splitting,
+) -> NDArray[np.int32]:
+    """One 4-connected region without holes for each core, none too small."""
+    foreground, distance, core = maps
+    mask = foreground > settings.foreground_threshold
+    height = _smooth(distance)
+    sensitivity = settings.core_threshold
+    cores = _find_cores(np.where(mask, core, 0), height, sensitivity, splitting, diameter_px, origin)
+    labels = _climb(mask, height, cores)
+    if splitting is FINE:
+        labels = _with_strays(labels, mask)
+    labels = label_regions(labels, connectivity=1, background=0)
+    labels = _keep_areas(labels, settings.smallest_area_px(diameter_px))
+    return _fill_holes(labels)
+
+
+def _with_strays(labels: NDArray[np.int32], mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Give foreground that climbs to no core numbers of its own, unless it is too wide for a core."""
+    strays, n = ndimage.label(mask & (labels == 0))
+    narrow = [max(s.stop - s.start for s in box) <= MAX_CORE_PX for box in ndimage.find_objects(strays)]
+    first = int(labels.max(initial=0)) + 1
+    names = np.concatenate([[0], np.where(narrow, first + np.arange(n), 0)]).astype(np.int32)
+    return np.where(strays > 0, names[strays], labels)
 
 
 def _smooth(distance: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -123,6 +193,7 @@ def _find_cores(
     core: NDArray[np.float32],
     height: NDArray[np.float32],
     sensitivity: float,
+    splitting: Splitting,
     diameter_px: float,
     origin: Place,
 ) -> NDArray[np.int32]:
@@ -133,8 +204,8 @@ def _find_cores(
     lowest = min(sensitivity, PLAIN_CORE)
     cores = _label_cores(core > lowest, origin)
     evidence = np.where(cores > 0, (core + height) / 2, 0)
-    n_levels = round((sensitivity + SPLITTING_SPAN - lowest) / SPLITTING_STEP)
-    smallest_px = SMALLEST_PIECE * 2 * (1 - sensitivity) * diameter_px**2
+    n_levels = round((sensitivity + splitting.span - lowest) / SPLITTING_STEP)
+    smallest_px = splitting.smallest * 2 * (1 - sensitivity) * diameter_px**2
     for level in range(1, n_levels + 1):
         cores = _split(cores, evidence > lowest + level * SPLITTING_STEP, smallest_px)
     return cores

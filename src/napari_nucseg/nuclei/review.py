@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_nucseg.nuclei.judging import Judge
     from napari_nucseg.nuclei.strokes import Box
 
     Floats = NDArray[np.float64]
@@ -112,6 +113,7 @@ def review_steps(
     decoding: DecodingSettings | None = None,
     diameter_px: float = 24.0,
     origin: tuple[int, int] = (0, 0),
+    judge: Judge | None = None,
 ) -> Generator[float, None, ReviewQueue]:
     """Rank the nuclei of an image, the most doubtful first.
 
@@ -121,7 +123,7 @@ def review_steps(
         (Y, X) integers.
     maps
         (3, Y, X) as the network predicted them; without, only size and shape are looked at.
-    decoding, diameter_px, origin
+    decoding, diameter_px, origin, judge
         As the labels were decoded.
 
     Yields
@@ -150,7 +152,7 @@ def review_steps(
         variants = _variants(decoding or DecodingSettings())
         for place, variant in enumerate(variants):
             yield 0.2 + 0.8 * place / len(variants)
-            other = decode(maps, variant, diameter_px=diameter_px, origin=origin)
+            other = decode(maps, variant, diameter_px=diameter_px, origin=origin, judge=judge)
             unstable = np.maximum(unstable, 1 - _best_iou(labels, other, table.before))
     return _ranked(table, labels.shape, uncertain, unstable, unusual)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import ModelInfo
     from napari_nucseg.nuclei.decoding import DecodingSettings
+    from napari_nucseg.nuclei.judging import Judge
     from napari_nucseg.segmentation.settings import SegmentationSettings
     from napari_nucseg.segmentation.size import DiameterEstimate
     from napari_nucseg.segmentation.window import Region
@@ -49,6 +50,7 @@ class Segmentation:
     timings : seconds by stage, and ``total``
     notes : what a user should know, in sentences
     region : rows and columns of the image that ``labels`` and ``maps`` show, None for all
+    judge : who told how likely a nucleus is right, None where the model has nobody
     """
 
     labels: NDArray[np.int32]
@@ -61,6 +63,7 @@ class Segmentation:
     timings: Mapping[str, float]
     notes: tuple[str, ...] = ()
     region: Region | None = None
+    judge: Judge | None = None
 
     @property
     def n_nuclei(self) -> int:
@@ -71,7 +74,7 @@ class Segmentation:
         """Apply other decoding settings to the same maps; the network is not run."""
         started = time.perf_counter()
         origin = (self.region[0].start, self.region[1].start) if self.region else (0, 0)
-        labels = decode(self.maps, decoding, diameter_px=self.diameter_px, origin=origin)
+        labels = decode(self.maps, decoding, diameter_px=self.diameter_px, origin=origin, judge=self.judge)
         timings = {**self.timings, "decode": time.perf_counter() - started}
         settings = self.settings.model_copy(update={"decoding": decoding})
         return replace(self, labels=labels, settings=settings, timings=timings)

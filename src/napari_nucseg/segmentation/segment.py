@@ -146,7 +146,13 @@ def segment_steps(
         prediction = yield from told_as(looks, lambda tile: _told(tile, notes))
     yield Progress("decode", 0, 1)
     with clock("decode"):
-        labels = decode(prediction.maps, settings.decoding, diameter_px=diameter_px, origin=window.origin)
+        labels = decode(
+            prediction.maps,
+            settings.decoding,
+            diameter_px=diameter_px,
+            origin=window.origin,
+            judge=model.judge,
+        )
     return Segmentation(
         labels=np.ascontiguousarray(window.crop(labels)),
         maps=np.ascontiguousarray(window.crop(prediction.maps)),
@@ -158,6 +164,7 @@ def segment_steps(
         timings=clock.timings(),
         notes=tuple(notes),
         region=region,
+        judge=model.judge,
     )
 
 

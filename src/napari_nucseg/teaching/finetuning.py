@@ -104,7 +104,7 @@ def finetune_steps(
     blend = yield from told_as(blending, lambda tried: tell("comparing", learner.step, message=tried.words))
     yield tell("saving", learner.step)
     card = taught_card(base, job, plan, lessons, blend, course.rows, warnings)
-    save_model(path, card, blend.network, base.size_head, base.importance)
+    save_model(path, card, blend.network, base.size_head, base.importance, base.judge)
     result = _result(path, blend, lessons, warnings, tell.seconds)
     _write(job.folder / RESULT, result)
     return result

@@ -113,7 +113,8 @@ def look(
     plan = TilePlan(device, TILE_PX, default_batch(device))
     maps = drain(look_steps(model, image, window, scale, VIEWS["plain"], plan)).maps
     decoding = DecodingSettings(**model.card.thresholds.model_dump())
-    return Seen(maps, decode(maps, decoding, diameter_px=diameter_px, origin=window.origin))
+    labels = decode(maps, decoding, diameter_px=diameter_px, origin=window.origin, judge=model.judge)
+    return Seen(maps, labels)
 
 
 def whole(shape: tuple[int, ...]) -> Window:
