@@ -24,14 +24,12 @@ def noisy(seed):
     sample = synthetic_fluorescence((256, 256), seed=seed, diameter_px=14)
     rng = np.random.default_rng(seed)
     photons = rng.poisson(sample.image / sample.image.max() * 80).astype(np.float32)
-    return dataclasses.replace(load_model("nuclei-unet"), size_head=None)  # the true diameter is faster
+    return dataclasses.replace(sample, name=f"noisy {seed}", image=photons)
 
 
 @pytest.fixture(scope="module")
 def model():
-    return dataclasses.replace(
-        load_model("nuclei-unet"), size_head=None
-    )  # looks at the true diameter: faster
+    return dataclasses.replace(load_model("nuclei-unet"), size_head=None)  # the true diameter is faster
 
 
 @pytest.fixture(scope="module")
