@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,11 +61,19 @@ def main() -> None:
     )
     parser.add_argument("--model", default="nuclei-unet")
     parser.add_argument("--sets", nargs="+", default=["dsb2018", "tnbc"])
+    parser.add_argument("--kind", help="only images of this kind, such as histology")
     parser.add_argument("--every", type=int, default=1, help="look at every n-th image only")
     parser.add_argument("--write", type=Path, help="file of the model with its judge")
+    parser.add_argument(
+        "--threshold", type=float, help="foreground threshold of the card, in place of its own"
+    )
     args = parser.parse_args()
-    model = load_model(args.model)
-    seen = [_seen(model, name, sample) for name in args.sets for sample in _samples(name, args.every)]
+    model = _with_threshold(load_model(args.model), args.threshold)
+    seen = [
+        _seen(model, name, sample)
+        for name in args.sets
+        for sample in _samples(name, args.kind)[:: args.every]
+    ]
     judges = [_taught([s for s in seen if _fold(s) != k]) for k in range(FOLDS)]
     print(
         f"{machine('float32')}\n\n{model.card.name}, {len(seen)} images of `train`, {FOLDS} folds of groups\n"
@@ -81,9 +89,16 @@ def main() -> None:
         save_model(args.write, card, model.network, model.size_head, model.importance, judge)
 
 
-def _samples(name: str, every: int) -> list[Sample]:
-    rows = read_rows(DATA / "index.csv", dataset=name, split="train")
-    return list(select_rows(open_dataset(DATA / name), rows).valid(lambda *_: None))[::every]
+def _with_threshold(model: Model, threshold: float | None) -> Model:
+    if threshold is None:
+        return model
+    thresholds = model.card.thresholds.model_copy(update={"foreground_threshold": threshold})
+    return replace(model, card=model.card.model_copy(update={"thresholds": thresholds}))
+
+
+def _samples(name: str, kind: str | None) -> list[Sample]:
+    rows = read_rows(DATA / "index.csv", dataset=name, split="train", kind=kind)
+    return list(select_rows(open_dataset(DATA / name), rows).valid(lambda *_: None))
 
 
 def _seen(model: Model, dataset: str, sample: Sample) -> Seen:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.network.model_file import load_model, save_model
 
 
 @pytest.fixture
@@ -116,3 +118,27 @@ def test_table_python_and_methods(user, widget, segmented, tmp_path, answer, cho
     state = read_state(segmented)
     for word in (state.model_name, state.model_sha256[:12], "napari", "PyTorch", "0.50", "cite"):
         assert word in methods
+
+
+def test_asking_for_more_certainty_leaves_fewer_nuclei(user, widget, segmented):
+    slider = _slider(widget, "certainty")
+    assert slider.isEnabled()
+    counts = []
+    for value in (0.1, 0.95):
+        slider.setValue(value)
+        user.wait_until_idle()
+        counts.append(len(np.unique(segmented.data)) - 1)
+    assert counts[0] > counts[1]
+    user.click(widget.form.result.methods)
+    assert "0.95 as judged by the model" in QApplication.clipboard().text()
+
+
+def test_certainty_is_greyed_out_for_a_model_without_a_judge(viewer, user, widget, nuclei, tmp_path):
+    model = load_model("nuclei-unet")
+    save_model(tmp_path / "unjudged.safetensors", model.card, model.network)
+    viewer.add_image(nuclei)
+    widget.form.model.addItem("unjudged", str(tmp_path / "unjudged.safetensors"))
+    widget.form.model.setCurrentIndex(widget.form.model.count() - 1)
+    widget.form.diameter.set_diameter_px(24)
+    user.segment()
+    assert not _slider(widget, "certainty").isEnabled()

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_nucseg.nuclei.decoding import REACH_PX, DecodingSettings, decode, propose
 from napari_nucseg.nuclei.judging import Judge, judged
@@ -75,6 +76,24 @@ def test_foreground_without_a_core_is_proposed():
     maps[0, 5:12, 5:12] = 1
     assert decode(maps, diameter_px=8).max() == 0
     assert propose(maps, DecodingSettings(), diameter_px=8).max() == 1
+
+
+def test_a_threshold_above_a_half_moves_outlines_and_not_the_choice(random_maps):
+    maps = random_maps(5, (120, 130), 3.0)
+    chosen, trimmed = (
+        decode(
+            maps,
+            DecodingSettings(foreground_threshold=t, min_area_px=0),
+            judge=ROUND,
+            diameter_px=DIAMETER_PX,
+        )
+        for t in (0.5, 0.6)
+    )
+    assert ((trimmed > 0) <= (chosen > 0)).all()
+    assert (trimmed > 0).sum() < (chosen > 0).sum()
+    for number in range(1, trimmed.max() + 1):
+        assert np.unique(chosen[trimmed == number]).size == 1
+        assert ndimage.label(trimmed == number)[1] == 1
 
 
 @pytest.mark.parametrize("seed", range(3))

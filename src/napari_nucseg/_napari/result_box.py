@@ -51,6 +51,7 @@ class ResultBox(QWidget):
             area = self.form.editors["min_area_px"]
             if isinstance(area, OptionalIntSlider):
                 area.set_automatic(round(nucleus_px / 20), round(nucleus_px))
+            self.form.editors["certainty"].widget.setEnabled(cached[-1].judge is not None)
         self.form.set_values(state.settings.decoding)
         self.form.setEnabled(bool(state.maps))
 

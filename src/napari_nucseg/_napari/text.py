@@ -117,11 +117,17 @@ def methods_text(state: LayerState) -> str:
         f"a foreground threshold of {decoding.foreground_threshold:.2f} and a core threshold of "
         f"{decoding.core_threshold:.2f}"
     )
+    judged = (
+        f", joined where they were likelier nuclei together, and kept if their probability to be one was at least "
+        f"{decoding.certainty:.2f} as judged by the model"
+        if run is not None and run.judge is not None and decoding.certainty
+        else ""
+    )
     versions = f"Python {platform.python_version()}, PyTorch {_version('torch')}, NumPy {np.__version__}"
     return (
         f"Nuclei were segmented with napari-nucseg {napari_nucseg.__version__} ({model}) in napari "
         f"{_version('napari')}{where}. {size}{_quality_words(settings)} The network's maps were turned into nuclei "
-        f"with {thresholds}; {area}{border}. {versions}.\n\nPlease cite:\n"
+        f"with {thresholds}{judged}; {area}{border}. {versions}.\n\nPlease cite:\n"
         + "\n".join(f"- {c}" for c in cited)
         + "\n"
     )

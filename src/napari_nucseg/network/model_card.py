@@ -16,7 +16,7 @@ class Thresholds(BaseModel):
 
     foreground_threshold: float = Field(0.5, ge=0.05, le=0.95)
     core_threshold: float = Field(0.5, ge=0.05, le=0.95)
-    certainty: float = Field(0.4, ge=0, le=0.95)
+    certainty: float = Field(0.2, ge=0, le=0.95)
 
 
 class TaughtExample(BaseModel):

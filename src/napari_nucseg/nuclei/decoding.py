@@ -32,6 +32,8 @@ CLIMB_PX = 2**DOUBLINGS
 """Longest way a pixel climbs; nuclei of the largest diameter in use are about 100 px wide."""
 MAX_CORE_PX = 128
 """Cores wider than this are no nuclei: they are cut along a grid of this spacing."""
+PLAIN_FOREGROUND = 0.5
+"""Threshold at which a judge chooses, however high the one for outlines."""
 PLAIN_CORE = 0.5
 """Probability from which a core is one, however high the sensitivity."""
 SPLITTING_STEP = 0.1
@@ -88,7 +90,7 @@ class DecodingSettings(BaseModel):
         description="Smaller objects are dropped. Empty: a twentieth of a nucleus of the diameter in use.",
     )
     certainty: float = Field(
-        0.4,
+        0.2,
         ge=0,
         le=0.95,
         title="Certainty",
@@ -135,7 +137,7 @@ def decode(
     else:
         labels = propose(maps, settings, diameter_px=diameter_px, origin=origin)
         labels = judged(labels, maps, judge, settings.certainty, diameter_px=diameter_px, origin=origin)
-        labels = _fill_holes(labels)
+        labels = _trimmed(_fill_holes(labels), maps[0], settings, diameter_px)
     if settings.exclude_border:
         labels = _without_border(labels)
     return _number_in_reading_order(labels)
@@ -146,8 +148,10 @@ def propose(
 ) -> NDArray[np.int32]:
     """Cut maps into pieces rather too small and too many, for a judge to choose from: labels (Y, X) 1…n.
 
-    Foreground that leads to no core is a piece as well.
+    Foreground that leads to no core is a piece as well. A threshold above ½ only trims what is chosen, afterwards.
     """
+    threshold = min(settings.foreground_threshold, PLAIN_FOREGROUND)
+    settings = settings.model_copy(update={"foreground_threshold": threshold})
     return _number_in_reading_order(_regions(maps, settings, diameter_px, origin, FINE))
 
 
@@ -170,6 +174,23 @@ def _regions(
     labels = label_regions(labels, connectivity=1, background=0)
     labels = _keep_areas(labels, settings.smallest_area_px(diameter_px))
     return _fill_holes(labels)
+
+
+def _trimmed(
+    labels: NDArray[np.int32], foreground: NDArray[np.float32], settings: DecodingSettings, diameter_px: float
+) -> NDArray[np.int32]:
+    """Take away what is below a threshold higher than the one objects were chosen at; of each, one region stays."""
+    if settings.foreground_threshold <= PLAIN_FOREGROUND:
+        return labels
+    trimmed = np.where(foreground > settings.foreground_threshold, labels, 0)
+    parts, n = label_regions(trimmed, connectivity=1, background=0, return_num=True)
+    area, whole = np.bincount(parts.ravel(), minlength=n + 1), np.zeros(n + 1, np.int64)
+    whole[parts.ravel()] = trimmed.ravel()
+    largest = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    order = np.argsort(area, kind="stable")  # the largest is written last
+    largest[whole[order]] = order
+    kept = np.where(largest[whole[parts]] == parts, trimmed, 0)
+    return _fill_holes(_keep_areas(kept, settings.smallest_area_px(diameter_px)))
 
 
 def _with_strays(labels: NDArray[np.int32], mask: NDArray[np.bool_]) -> NDArray[np.int32]:

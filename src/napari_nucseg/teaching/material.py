@@ -100,13 +100,16 @@ def prepare(
     device : where to look.
     """
     canonical = base.card.canonical_diameter_px
+    network = replace(
+        base, judge=None
+    )  # it is the network that learns: what it sees, not what a judge leaves of it
     own, held = [], []
     for number, lesson in enumerate(lessons.lessons):
         diameter_px = _diameter(base, lesson, device)
         if lesson.held_out.any():
             held.append(held_out_scene(lesson, diameter_px))
         if lesson.learned.any():
-            seen = look(base, lesson.image, whole(lesson.labels.shape), diameter_px, device)
+            seen = look(network, lesson.image, whole(lesson.labels.shape), diameter_px, device)
             own.append(lesson_ground(lesson, seen, canonical / diameter_px, patch_px, number))
         yield
     tried = []
@@ -117,7 +120,7 @@ def prepare(
     replayed: list[Ground] = []
     for page in (*_made(), *(page for r in references if r.name in pinned for page in r.pages)):
         scene = scene_of_page(page, base.card)
-        seen = look(base, scene.image, whole(scene.truth.shape), scene.diameter_px, device)
+        seen = look(network, scene.image, whole(scene.truth.shape), scene.diameter_px, device)
         if evaluate([scene.truth], [seen.labels]).ap50 >= WORTH_KEEPING:
             scale = canonical / scene.diameter_px
             replayed.append(replay_ground(scene, seen, scale, patch_px, len(replayed)))
