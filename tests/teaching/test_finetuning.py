@@ -3,6 +3,7 @@
 import csv
 import json
 import resource
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,15 +16,17 @@ from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import ModelFileError, OutputError, SettingsError, TrainingError
 from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import ModelCard, load_model, save_model
 from napari_nucseg.network.size_head import SizeHead, n_summaries
 from napari_nucseg.nuclei.judging import Judge
 from napari_nucseg.nuclei.pieces import FEATURES
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.steps import drain
+from napari_nucseg.teaching.examples import read_examples
 from napari_nucseg.teaching.finetuning import finetune_steps
 from napari_nucseg.teaching.job import Preview, load_finetune_job, make_finetune_job
-from napari_nucseg.teaching.material import Material
+from napari_nucseg.teaching.material import Material, prepare
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
 from napari_nucseg.teaching.trial import estimate_steps
 
@@ -133,6 +136,20 @@ def test_a_corrected_image_becomes_a_model_with_a_judgement_and_the_old_one_stay
     assert len(record.curve) == 4
     assert "fine-tuned from base" in model.card.history[-1]
     assert napari_nucseg.segment(np.load(view), model=str(result.model)).labels.shape == (SIZE, SIZE)
+
+
+def test_what_is_learned_from_is_what_the_network_sees_whatever_a_judge_leaves_of_it(make_job, base):
+    lessons, n = read_examples(make_job()), len(FEATURES)
+    nothing = Judge(np.zeros(n), np.ones(n), (np.zeros((1, n)),), (np.array([-9.0]),))
+    one, other = (
+        drain(prepare(replace(load_model(base), judge=judge), lessons, (), (), 256, choose_device("cpu")))
+        for judge in (None, nothing)
+    )
+    assert one.reliance == other.reliance
+    for ground, same in zip((*one.own, *one.replayed), (*other.own, *other.replayed), strict=True):
+        np.testing.assert_array_equal(ground.fields, same.fields)
+        np.testing.assert_array_equal(ground.places, same.places)
+    assert not other.held_out.old or not any(labels.any() for labels in other.held_out.old)
 
 
 def test_what_the_size_head_reads_is_unchanged(make_job, base):
