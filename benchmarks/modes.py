@@ -56,11 +56,12 @@ def main() -> None:
     parser.add_argument(
         "--true-diameter", action="store_true", help="tell the model the true median diameter"
     )
+    parser.add_argument("--ways", nargs="+", help="only these, such as standard accurate")
     parser.add_argument("--every", type=int, default=1, help="take every n-th image only, for a quick look")
     args = parser.parse_args()
     table = []
     for name in args.models:
-        for way in ways(load_model(name)):
+        for way in [w for w in ways(load_model(name)) if not args.ways or w.title in args.ways]:
             results = [evaluate_set(dataset, way, args) for dataset in args.sets]
             for dataset, result in zip(args.sets, results, strict=True):
                 table += [] if result is None else rows_of(dataset, name, way, result)
