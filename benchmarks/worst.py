@@ -115,7 +115,7 @@ def main() -> None:
     if args.folder.resolve().is_relative_to(PROJECT):
         parser.error(f"{args.folder} lies inside the project: choose a folder outside {PROJECT}")
     args.folder.mkdir(parents=True, exist_ok=True)
-    model = load_model(args.model, args.quality)
+    model = load_model(args.model)
     print(
         f"\n{machine()}\n\nModel {model.card.name}, {args.quality}, {args.split} rows, diameter estimated.\n"
     )
