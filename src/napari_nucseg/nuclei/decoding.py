@@ -18,6 +18,7 @@ from scipy import ndimage
 from skimage.measure import label as label_regions
 
 from napari_nucseg.nuclei.judging import judged
+from napari_nucseg.nuclei.tidying import fill_holes, in_reading_order, keep_areas, trimmed, without_border
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,16 +132,19 @@ def decode(
     -------
     (Y, X) int32 labels 1…n in reading order of their first pixels, each one 4-connected region without holes.
     """
-    settings = settings or DecodingSettings()
+    settings, foreground = settings or DecodingSettings(), maps[0]
     if judge is None or not settings.certainty:
         labels = _regions(maps, settings, diameter_px, origin, PLAIN)
     else:
         labels = propose(maps, settings, diameter_px=diameter_px, origin=origin)
         labels = judged(labels, maps, judge, settings.certainty, diameter_px=diameter_px, origin=origin)
-        labels = _trimmed(_fill_holes(labels), maps[0], settings, diameter_px)
+        labels = fill_holes(labels)
+        if settings.foreground_threshold > PLAIN_FOREGROUND:
+            labels = trimmed(labels, foreground > settings.foreground_threshold)
+            labels = fill_holes(keep_areas(labels, settings.smallest_area_px(diameter_px)))
     if settings.exclude_border:
-        labels = _without_border(labels)
-    return _number_in_reading_order(labels)
+        labels = without_border(labels)
+    return in_reading_order(labels)
 
 
 def propose(
@@ -152,7 +156,7 @@ def propose(
     """
     threshold = min(settings.foreground_threshold, PLAIN_FOREGROUND)
     settings = settings.model_copy(update={"foreground_threshold": threshold})
-    return _number_in_reading_order(_regions(maps, settings, diameter_px, origin, FINE))
+    return in_reading_order(_regions(maps, settings, diameter_px, origin, FINE))
 
 
 def _regions(
@@ -172,25 +176,8 @@ def _regions(
     if splitting is FINE:
         labels = _with_strays(labels, mask)
     labels = label_regions(labels, connectivity=1, background=0)
-    labels = _keep_areas(labels, settings.smallest_area_px(diameter_px))
-    return _fill_holes(labels)
-
-
-def _trimmed(
-    labels: NDArray[np.int32], foreground: NDArray[np.float32], settings: DecodingSettings, diameter_px: float
-) -> NDArray[np.int32]:
-    """Take away what is below a threshold higher than the one objects were chosen at; of each, one region stays."""
-    if settings.foreground_threshold <= PLAIN_FOREGROUND:
-        return labels
-    trimmed = np.where(foreground > settings.foreground_threshold, labels, 0)
-    parts, n = label_regions(trimmed, connectivity=1, background=0, return_num=True)
-    area, whole = np.bincount(parts.ravel(), minlength=n + 1), np.zeros(n + 1, np.int64)
-    whole[parts.ravel()] = trimmed.ravel()
-    largest = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
-    order = np.argsort(area, kind="stable")  # the largest is written last
-    largest[whole[order]] = order
-    kept = np.where(largest[whole[parts]] == parts, trimmed, 0)
-    return _fill_holes(_keep_areas(kept, settings.smallest_area_px(diameter_px)))
+    labels = keep_areas(labels, settings.smallest_area_px(diameter_px))
+    return fill_holes(labels)
 
 
 def _with_strays(labels: NDArray[np.int32], mask: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -312,66 +299,3 @@ def _best_around(flat: NDArray[np.float32], pixels: Ints, width: int, radius: in
             best = np.where(higher, value, best)
             where = np.where(higher, candidate, where)
     return where
-
-
-def _keep_areas(labels: NDArray[np.int32], smallest_px: int) -> NDArray[np.int32]:
-    """Drop regions smaller than an area."""
-    keep = np.bincount(labels.ravel()) >= smallest_px
-    keep[0] = False
-    return np.where(keep[labels], labels, 0).astype(np.int32)
-
-
-def _fill_holes(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Give a nucleus everything it encloses, smaller nuclei included; only those with a hole are touched."""
-    filled = labels
-    with_holes = np.flatnonzero(_hole_counts(labels) > 0)
-    if not with_holes.size:
-        return filled
-    filled = labels.copy()
-    boxes = ndimage.find_objects(labels)
-    for label in sorted(with_holes, key=lambda i: -_extent(boxes[i - 1])):
-        window = filled[boxes[label - 1]]
-        window[ndimage.binary_fill_holes(window == label)] = label
-    return filled
-
-
-def _extent(box: tuple[slice, slice]) -> int:
-    return (box[0].stop - box[0].start) * (box[1].stop - box[1].start)
-
-
-def _hole_counts(labels: NDArray[np.int32]) -> Ints:
-    """Count the holes of every connected region at once: 1 minus its Euler number.
-
-    A background that leaks out through a corner only is a hole, as for ``ndimage.binary_fill_holes``. The Euler number
-    then is pixels − adjacent pairs + full 2x2 squares − 2x2 squares with one diagonal alone (Gray 1971).
-    """
-    n = int(labels.max()) + 1
-    a, b, c, d = labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1], labels[1:, 1:]
-    right = labels[:, :-1][labels[:, :-1] == labels[:, 1:]]
-    down = labels[:-1][labels[:-1] == labels[1:]]
-    square = a[(a == b) & (a == c) & (a == d)]
-    diagonals = np.concatenate([a[(a == d) & (a != b) & (a != c)], b[(b == c) & (b != a) & (b != d)]])
-    pixels, pairs_x, pairs_y, squares, alone = (
-        np.bincount(x.ravel(), minlength=n) for x in (labels, right, down, square, diagonals)
-    )
-    holes = np.where(pixels > 0, 1 - (pixels - pairs_x - pairs_y + squares - alone), 0)
-    holes[0] = 0
-    return holes
-
-
-def _without_border(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Drop nuclei that touch the edge of the array."""
-    edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-    keep = np.ones(int(labels.max()) + 1, bool)
-    keep[edges] = False
-    keep[0] = False
-    return np.where(keep[labels], labels, 0).astype(np.int32)
-
-
-def _number_in_reading_order(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Renumber to 1…n by first pixel."""
-    values, first = np.unique(labels, return_index=True)
-    order = values[values != 0][np.argsort(first[values != 0])]
-    table = np.zeros(int(labels.max()) + 1, np.int32)
-    table[order] = np.arange(1, order.size + 1)
-    return table[labels]

@@ -1,0 +1,89 @@
+"""Label images put in order: small regions dropped, holes filled, numbers in reading order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from skimage.measure import label as label_regions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+
+
+def trimmed(labels: NDArray[np.int32], inside: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Keep of each nucleus the largest 4-connected region that lies inside a mask."""
+    left = np.where(inside, labels, 0)
+    parts, n = label_regions(left, connectivity=1, background=0, return_num=True)
+    area, whole = np.bincount(parts.ravel(), minlength=n + 1), np.zeros(n + 1, np.int64)
+    whole[parts.ravel()] = left.ravel()
+    largest = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    order = np.argsort(area, kind="stable")  # the largest is written last
+    largest[whole[order]] = order
+    return np.where(largest[whole[parts]] == parts, left, 0).astype(np.int32)
+
+
+def keep_areas(labels: NDArray[np.int32], smallest_px: int) -> NDArray[np.int32]:
+    """Drop regions smaller than an area."""
+    keep = np.bincount(labels.ravel()) >= smallest_px
+    keep[0] = False
+    return np.where(keep[labels], labels, 0).astype(np.int32)
+
+
+def fill_holes(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Give a nucleus everything it encloses, smaller nuclei included; only those with a hole are touched."""
+    filled = labels
+    with_holes = np.flatnonzero(_hole_counts(labels) > 0)
+    if not with_holes.size:
+        return filled
+    filled = labels.copy()
+    boxes = ndimage.find_objects(labels)
+    for label in sorted(with_holes, key=lambda i: -_extent(boxes[i - 1])):
+        window = filled[boxes[label - 1]]
+        window[ndimage.binary_fill_holes(window == label)] = label
+    return filled
+
+
+def _extent(box: tuple[slice, slice]) -> int:
+    return (box[0].stop - box[0].start) * (box[1].stop - box[1].start)
+
+
+def _hole_counts(labels: NDArray[np.int32]) -> Ints:
+    """Count the holes of every connected region at once: 1 minus its Euler number.
+
+    A background that leaks out through a corner only is a hole, as for ``ndimage.binary_fill_holes``. The Euler number
+    then is pixels − adjacent pairs + full 2x2 squares − 2x2 squares with one diagonal alone (Gray 1971).
+    """
+    n = int(labels.max()) + 1
+    a, b, c, d = labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1], labels[1:, 1:]
+    right = labels[:, :-1][labels[:, :-1] == labels[:, 1:]]
+    down = labels[:-1][labels[:-1] == labels[1:]]
+    square = a[(a == b) & (a == c) & (a == d)]
+    diagonals = np.concatenate([a[(a == d) & (a != b) & (a != c)], b[(b == c) & (b != a) & (b != d)]])
+    pixels, pairs_x, pairs_y, squares, alone = (
+        np.bincount(x.ravel(), minlength=n) for x in (labels, right, down, square, diagonals)
+    )
+    holes = np.where(pixels > 0, 1 - (pixels - pairs_x - pairs_y + squares - alone), 0)
+    holes[0] = 0
+    return holes
+
+
+def without_border(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Drop nuclei that touch the edge of the array."""
+    edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    keep = np.ones(int(labels.max()) + 1, bool)
+    keep[edges] = False
+    keep[0] = False
+    return np.where(keep[labels], labels, 0).astype(np.int32)
+
+
+def in_reading_order(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Renumber to 1…n by first pixel."""
+    values, first = np.unique(labels, return_index=True)
+    order = values[values != 0][np.argsort(first[values != 0])]
+    table = np.zeros(int(labels.max()) + 1, np.int32)
+    table[order] = np.arange(1, order.size + 1)
+    return table[labels]
