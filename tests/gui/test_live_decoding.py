@@ -36,11 +36,12 @@ def test_threshold_moves_outlines_without_the_network(user, widget, segmented):
 
 
 def test_sliders_of_one_image_do_not_decide_over_the_next(viewer, user, widget, segmented, nuclei):
+    standard = _slider(widget, "foreground_threshold").value()
     _slider(widget, "foreground_threshold").setValue(0.9)
     user.wait_until_idle()
     image = widget.form.image.layer
     viewer.add_image(nuclei[::-1], name="next")
-    assert read_state(user.segment()).settings.decoding.foreground_threshold == 0.5
+    assert read_state(user.segment()).settings.decoding.foreground_threshold == standard
     viewer.layers.selection.active = image
     assert _slider(widget, "foreground_threshold").value() == pytest.approx(0.9)
 

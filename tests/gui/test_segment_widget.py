@@ -345,11 +345,13 @@ def test_current_view_leaves_the_rest_alone(viewer, user, widget, nuclei):
     user.qtbot.waitUntil(lambda: image.corner_pixels[1][1] < 150, timeout=5000)
     (top, left), (bottom, right) = image.corner_pixels
     widget.form.where.where.setCurrentText("Current view")
-    widget.form.result.form.editors["foreground_threshold"].widget.setValue(0.9)
+    threshold = widget.form.result.form.editors["foreground_threshold"].widget
+    standard = threshold.value()
+    threshold.setValue(0.9)
     user.wait_until_idle()
     shrunk = layer.data.copy()
     assert (shrunk > 0).sum() < (whole > 0).sum()
-    widget.form.result.form.editors["foreground_threshold"].widget.setValue(0.5)
+    threshold.setValue(standard)
     user.wait_until_idle()
     assert user.segment() == layer
     far = np.ones(whole.shape, bool)
