@@ -146,16 +146,11 @@ def segment_steps(
         prediction = yield from told_as(looks, lambda tile: _told(tile, notes))
     yield Progress("decode", 0, 1)
     with clock("decode"):
-        labels = decode(
-            prediction.maps,
-            settings.decoding,
-            diameter_px=diameter_px,
-            origin=window.origin,
-            judge=model.judge,
-        )
+        maps, origin = prediction.maps, window.origin
+        labels = decode(maps, settings.decoding, diameter_px=diameter_px, origin=origin, judge=model.judge)
     return Segmentation(
         labels=np.ascontiguousarray(window.crop(labels)),
-        maps=np.ascontiguousarray(window.crop(prediction.maps)),
+        maps=np.ascontiguousarray(window.crop(maps)),
         settings=settings,
         model=model.info,
         diameter_px=diameter_px,
