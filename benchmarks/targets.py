@@ -3,7 +3,8 @@
     python benchmarks/targets.py                          # about 20 minutes on two cores
     python benchmarks/targets.py --steps 40 --every 6     # a quick look
 
-distance and core   what the package predicts: foreground, distance to the own edge, its upper half
+distance and core   what the package predicts: foreground, distance to the own edge, its upper half;
+                    *by overlap* counts the core by soft Dice as well, as fine-tuning does
 three classes       ground, inside, edge; insides are seeds, grown over the edges (Caicedo et al. 2019,
                     10.1002/cyto.a.23863)
 offsets             foreground, and from each pixel the way to the middle of its nucleus, in diameters; ways are
@@ -283,6 +284,15 @@ WAYS = (
         "distance and core",
         make_targets,
         lambda logits, targets: torch.stack(list(map_losses(logits, targets).values())).sum(),
+        activate,
+        lambda maps, diameter_px: decode(maps, DecodingSettings(), diameter_px=diameter_px),
+    ),
+    Way(
+        "distance and core by overlap",
+        make_targets,
+        lambda logits, targets: torch.stack(
+            list(map_losses(logits, targets, core="bce+dice").values())
+        ).sum(),
         activate,
         lambda maps, diameter_px: decode(maps, DecodingSettings(), diameter_px=diameter_px),
     ),
