@@ -134,6 +134,7 @@ def test_a_judge_comes_back_from_its_numbers():
         pytest.param({"0.bias": np.zeros(2)}, id="layers that do not fit"),
         pytest.param({"0.weight": None}, id="no layer"),
         pytest.param({"spread": None}, id="a part missing"),
+        pytest.param({"0.bias": np.array([np.nan])}, id="no numbers"),
     ],
 )
 def test_damaged_numbers_of_a_judge_are_refused(change):

@@ -3,7 +3,7 @@
 Every foreground pixel points at its best neighbour, the one with the highest distance; following the pointers
 climbs to the middle of a nucleus. Pixels that reach the same core make up one nucleus. Paths have a bounded length and
 cores a bounded size, so a window of an image with ``REACH_PX`` around it decodes to exactly the nuclei of the
-whole image. Large images and live sliders rest on this.
+whole image; a judge that joins pieces looks three neighbours farther. Large images and live sliders rest on this.
 """
 
 from __future__ import annotations

@@ -72,8 +72,10 @@ class Judge:
         Raises
         ------
         ValueError
-            If they do not make up a judge of these features.
+            If they do not make up a judge of these features, or are no numbers.
         """
+        if not all(np.isfinite(values).all() for values in tensors.values()):
+            raise ValueError("the judge of nuclei holds NaN or infinity")
         n_layers = (len(tensors) - 2) // 2
         try:
             weights = tuple(tensors[f"{i}.weight"] for i in range(n_layers))
@@ -81,7 +83,7 @@ class Judge:
             centre, spread = tensors["centre"], tensors["spread"]
         except KeyError as error:
             raise ValueError(f"the judge of nuclei has no {error}") from error
-        sides = [len(FEATURES), *(len(bias) for bias in biases)]
+        sides = [len(FEATURES), *(bias.size for bias in biases)]
         shapes = list(zip(sides[1:], sides[:-1], strict=True))
         fits = [w.shape for w in weights] == shapes and sides[-1] == 1
         if not fits or {centre.shape, spread.shape} != {(len(FEATURES),)}:
