@@ -166,11 +166,12 @@ def measure_pieces(
     rim = np.zeros((4, pixels.n_objects))
     pairs, between = [np.zeros((0, 2), np.int64)], [np.zeros((0, len(SEAM)))]
     for step in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-        label, there = pixels.neighbours(*step)
-        ground, touching = label == 0, label > pixels.own
-        rim += [pixels.sum(v) for v in (label == OUTSIDE, ground, ground * there[0], ground * distance)]
-        pairs.append(np.stack([pixels.own[touching], label[touching]], 1).astype(np.int64) - 1)
-        lower = np.minimum(pixels.maps[:, touching], there[:, touching])
+        own, other, here, there = pixels.links(*step)
+        ground, touching = other == 0, other > own
+        values = (other == OUTSIDE, ground, ground * there[0], ground * here[1])
+        rim += [np.bincount(own - 1, v, pixels.n_objects) for v in values]
+        pairs.append(np.stack([own[touching], other[touching]], 1).astype(np.int64) - 1)
+        lower = np.minimum(here[:, touching], there[:, touching])
         between.append(np.stack([np.ones(lower.shape[1]), *lower], 1))
     found, seam = _gathered(np.concatenate(pairs), np.concatenate(between), pixels.n_objects)
     seams = np.zeros((pixels.n_objects, len(SEAM)))
@@ -185,7 +186,8 @@ class _Pixels:
 
     def __init__(self, labels: NDArray[np.int32], maps: NDArray[np.float32], origin: tuple[int, int]) -> None:
         self._labels = np.pad(labels, 1, constant_values=OUTSIDE).ravel()
-        self._maps, self._width, self._origin = maps.reshape(len(maps), -1), labels.shape[1] + 2, origin
+        self._maps = np.pad(maps, ((0, 0), (1, 1), (1, 1))).reshape(len(maps), -1)
+        self._width, self._origin = labels.shape[1] + 2, origin
         places = np.flatnonzero(self._labels > 0)
         self._places: Ints = places[np.argsort(self._labels[places], kind="stable")]
         self.own: NDArray[np.int32] = self._labels[self._places]
@@ -199,11 +201,12 @@ class _Pixels:
         y, x = np.divmod(self._places, self._width)
         return y - 1.0 + self._origin[0], x - 1.0 + self._origin[1]
 
-    def neighbours(self, dy: int, dx: int) -> tuple[NDArray[np.int32], Floats]:
-        """Label and maps (3, P) one step away from each pixel; the maps are its own where there is nothing."""
-        places = self._places + (dy * self._width + dx)
-        labels = self._labels[places]
-        return labels, self._at(np.where(labels == OUTSIDE, self._places, places))
+    def links(self, dy: int, dx: int) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats, Floats]:
+        """Labels here and one step away, where they differ, and the maps (3, L) here and there, 0 beyond the array."""
+        step = dy * self._width + dx
+        rim = np.flatnonzero(self._labels[self._places + step] != self.own)
+        there = self._places[rim] + step
+        return self.own[rim], self._labels[there], self.maps[:, rim], self._at(there)
 
     def sum(self, values: NDArray[np.generic]) -> Floats:
         """Sum of each object, (n,)."""
@@ -214,8 +217,7 @@ class _Pixels:
         return np.maximum.reduceat(values, self._starts) if self.n else np.zeros(0)
 
     def _at(self, places: Ints) -> Floats:
-        y, x = np.divmod(places, self._width)
-        return self._maps[:, (y - 1) * (self._width - 2) + x - 1].astype(np.float64)
+        return self._maps[:, places].astype(np.float64)
 
 
 def _gathered(pairs: Ints, values: Floats, n: int) -> tuple[Ints, Floats]:
