@@ -1,7 +1,8 @@
 """How large the nuclei of an image are: what the size head reads in a few views, sharpened by measuring.
 
 The head tells the size from features, at scales far off too; it never sees its own findings confirmed. At the scale it
-names, nuclei are segmented in two views and measured: that is more exact, and is believed only where it agrees.
+names, nuclei are segmented in two views and measured. Where that agrees, the answer lies half-way: what is measured is
+more exact on images like those it was taught, what is read on others, and their errors have little in common.
 Where the head's readings contradict each other, the scale is taken at which the network agrees best with itself: large
 nuclei seen too near fall to pieces, and their predicted distance maps are not those of the pieces.
 """
@@ -74,9 +75,9 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     """Estimate the median nucleus diameter of a whole image.
 
     The size head reads two views at each of four scales, then again around its first answer; the median weighted
-    by its certainty is measured at that scale. Where they disagree widely, sizes around it are tried first, and the one
-    taken at which maps and nuclei agree best. A model without a size head answers with its canonical diameter
-    and confidence 0.
+    by its certainty is taken half-way to what is measured at that scale. Where readings disagree widely, sizes around
+    it are tried first, and the one taken at which maps and nuclei agree best. A model without a size head answers with
+    its canonical diameter and confidence 0.
 
     Parameters
     ----------
@@ -94,7 +95,9 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     if readings.agreeing_with(read) < UNSURE:
         read = _settled(model, image, read, device)
     measured = _measure(model, image, canonical / math.exp(read), device)
-    best = measured if measured is not None and abs(measured - read) < AGREES_WITHIN else read
+    if measured is None or abs(measured - read) >= AGREES_WITHIN:
+        measured = read
+    best = (read + measured) / 2
     return DiameterEstimate(math.exp(best), readings.agreeing_with(best))
 
 
@@ -145,7 +148,7 @@ def _seen(
     """Yield maps (3, Y, X) and labels (Y, X) of the most structured windows at a scale."""
     for window in structured_windows(image, scale, VIEWS_A_SCALE):
         maps = drain(predict_steps(model, at_scale(window, scale), TilePlan(device, VIEW_PX, 1))).maps
-        yield maps, decode(maps, diameter_px=model.card.canonical_diameter_px)
+        yield maps, decode(maps, diameter_px=model.card.canonical_diameter_px, judge=model.judge)
 
 
 def _whole(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
