@@ -1,9 +1,12 @@
 """The size of nuclei: views of an image, what the head reads in them, what measuring adds."""
 
+import copy
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange
@@ -68,6 +71,19 @@ def test_nuclei_that_fit_their_maps_settle_a_size_read_wrongly(sample, error):
     true = math.log(median_diameter(made.labels))
     settled = _settled(load_model(), planes, true + error, choose_device("cpu"))
     assert abs(settled - true) < 0.35
+
+
+def test_what_is_measured_takes_back_half_of_what_the_head_reads_wrongly():
+    made = synthetic_fluorescence(shape=(512, 512), seed=5, diameter_px=24)
+    planes = to_planes(made.image)
+    planes = np.broadcast_to(IntensityRange.of(planes).apply(planes), (3, *planes.shape[1:])).copy()
+    model, device = load_model(), choose_device("cpu")
+    biased = copy.deepcopy(model.size_head)
+    with torch.no_grad():
+        biased.layers[-1].bias[0] += 0.2
+    models = (model, replace(model, size_head=biased))
+    plain, wrong = (estimate_diameter(m, planes, device).diameter_px for m in models)
+    assert 0.05 < math.log(wrong / plain) < 0.15
 
 
 def test_without_a_head_the_canonical_diameter_is_used_without_confidence(small_model):
