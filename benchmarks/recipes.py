@@ -2,14 +2,17 @@
 
     python benchmarks/recipes.py                                       # about 6 minutes a recipe on two cores
     python benchmarks/recipes.py --width 1 --minutes 600 --recipes unetpp-dsb2018     # in full
+    python benchmarks/recipes.py --own-split --recipes unetpp-dsb2018                 # the split of its authors
 
 Trained on the index's `train` rows, scored on its `val` rows. No group of neighbouring tiles or patient is on both
-sides, so this is harder than the random splits of the systems themselves. CPM-15 has `eval` rows only; they are
-learned from in unet26-lizard-cpm, whose weights are never shipped. A run is as long as the recipe says, or as many
-steps as fit into the minutes, its schedule shortened with it. A shortened run learns from all train rows and does not
-stop early; one in full holds images of the train rows back as the recipe says, and stops by them. A narrowed network
-learns at the recipe's rate divided by the width: with Adam a weight's best rate goes with one over the width (Yang et
-al. 2022, arXiv:2203.03466, table 3).
+sides, so this is harder than the random splits of the systems themselves. With --own-split the recipe's own number of
+images is held back from all of a dataset at random, as the systems do, and those are scored. CPM-15 has `eval` rows
+only; they are learned from in unet26-lizard-cpm, whose weights are never shipped.
+
+A run is as long as the recipe says, or as many steps as fit into the minutes, its schedule shortened with it. A
+shortened run learns from all that is not scored and does not stop early; one in full holds images of the train rows
+back as the recipe says, and stops by them. A narrowed network learns at the recipe's rate divided by the width: with
+Adam a weight's best rate goes with one over the width (Yang et al. 2022, arXiv:2203.03466, table 3).
 """
 
 from __future__ import annotations
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TRIAL_STEPS = 6
+ONCE = 1_000_000  # steps between scorings, so that only the last step has one
+GROUPED = "Trained on train rows, scored on val rows (no group on both sides)"
 UNHURRIED = 0.8  # share of the minutes for the steps; the rest is the halo and scoring
 HEADER = [
     "recipe",
@@ -90,6 +95,9 @@ def main() -> None:
     parser.add_argument(
         "--every", type=int, default=1, help="score every n-th val image only, for a quick look"
     )
+    parser.add_argument(
+        "--own-split", action="store_true", help="hold images back at random, as the systems do"
+    )
     parser.add_argument("--output", type=Path, help="folder that keeps the runs; default: none is kept")
     args = parser.parse_args()
     rows = []
@@ -99,7 +107,8 @@ def main() -> None:
                 result = run(system, args, args.output or Path(scratch))
             rows.append(_row(system, result, args.width))
             print(f"{system.recipe}: {rows[-1]}", file=sys.stderr)
-    print(f"{machine()}\n\nTrained on train rows, scored on val rows (no group on both sides):\n")
+    split = "Images held back at random, as the recipe says" if args.own_split else GROUPED
+    print(f"{machine()}\n\n{split}:\n")
     print_table(HEADER, rows)
 
 
@@ -107,7 +116,7 @@ def run(system: System, args: argparse.Namespace, output: Path) -> Result:
     """Train one recipe within its time and score it on the val rows."""
     started = time.monotonic()
     path, changes = recipe_path(system.recipe), _changes(system, args) | {"output": str(output)}
-    hurried = changes | {"validation": {"share": 0}, "early_stop": None}
+    hurried = changes | {"validation": _hurried_validation(path, args), "early_stop": None}
     trial = _train(load_job(path, **hurried, name=f"{system.recipe}-trial", steps=TRIAL_STEPS))
     full_steps = load_job(path, **changes).total_steps(trial.n_patches)
     left = UNHURRIED * (60 * args.minutes - (time.monotonic() - started))
@@ -115,6 +124,11 @@ def run(system: System, args: argparse.Namespace, output: Path) -> Result:
     job = load_job(path, **(changes if steps == full_steps else hurried), steps=steps)
     done = _train(job)
     return Result(_score(job, system, args), done.steps, full_steps, (time.monotonic() - started) / 60)
+
+
+def _hurried_validation(path: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Hold back what the recipe does and score once, or with the index's split learn from all train rows."""
+    return {**read_job_file(path)["validation"], "every": ONCE} if args.own_split else {"share": 0}
 
 
 def _changes(system: System, args: argparse.Namespace) -> dict[str, Any]:
@@ -126,7 +140,7 @@ def _changes(system: System, args: argparse.Namespace) -> dict[str, Any]:
     shape["full_size_channels"] = max(4, round(shape["full_size_channels"] * args.width))
     optimizer = {**content["optimizer"], "learning_rate": content["optimizer"]["learning_rate"] / args.width}
     changes = {
-        "data": _sources(system),
+        "data": _sources(system, own_split=args.own_split),
         "architecture": shape,
         "optimizer": optimizer,
         "tensorboard": False,
@@ -135,17 +149,22 @@ def _changes(system: System, args: argparse.Namespace) -> dict[str, Any]:
     return changes | ({"batch_size": args.batch} if args.batch else {})
 
 
-def _sources(system: System) -> list[dict[str, Any]]:
+def _sources(system: System, *, own_split: bool) -> list[dict[str, Any]]:
     places = read_job_file(recipe_path(system.recipe)).get("data") or ()
-    return fill_sources(places, [DATA / folder for folder in system.data], index=DATA / "index.csv")
+    index = None if own_split else DATA / "index.csv"
+    return fill_sources(places, [DATA / folder for folder in system.data], index=index)
 
 
 def _score(job: TrainingJob, system: System, args: argparse.Namespace) -> dict[str, float]:
-    """Score the model of a job on the val rows of its datasets; CPM-15 has none."""
-    held = [{**source, "split": "val"} for source in _sources(system) if source.get("split") != "eval"]
-    samples = load_examples(TrainingJob(data=held, validation={"share": 0})).learned[:: args.every]
+    """Score the model of a job on the images it held back, or on the val rows of its datasets; CPM-15 has none."""
+    if args.own_split:
+        samples = load_examples(job).held_back
+    else:
+        sources = _sources(system, own_split=False)
+        held = [{**source, "split": "val"} for source in sources if source.get("split") != "eval"]
+        samples = load_examples(TrainingJob(data=held, validation={"share": 0})).learned
     model = load_model(job.folder / f"{job.name}{SUFFIX}")
-    return score(model, samples, choose_device(job.device, job.precision), native=True)
+    return score(model, samples[:: args.every], choose_device(job.device, job.precision), native=True)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from napari_nucseg.learning.report import Report
 from napari_nucseg.learning.run import Run
 from napari_nucseg.learning.sizing import fit_size_head
 from napari_nucseg.learning.watch import Watch
+from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import measure_halo
 from napari_nucseg.network.model_file import SUFFIX, Model, ModelCard, load_model, save_model
@@ -57,6 +58,7 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
         If the disk is full or does not let us write.
     """
     device = choose_device(job.device, job.precision)
+    reuse_freed_memory()
     with Report(job.folder, tensorboard=job.tensorboard) as report:
         yield TrainingProgress(0, 0, message="Reading the images.")
         examples = load_examples(job)

@@ -9,6 +9,7 @@ import torch
 
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.files import written_whole
+from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import SUFFIX, load_model, save_model
 from napari_nucseg.steps import drain, told_as
@@ -113,6 +114,7 @@ def finetune_steps(
 def _prepared(job: FinetuneJob) -> tuple[Model, Device, Path]:
     """Return the base model, where to learn, and the file of the new model."""
     base = load_model(job.model)
+    reuse_freed_memory()
     if job.threads:
         torch.set_num_threads(job.threads)
     path = job.folder / f"{job.name}{SUFFIX}"
