@@ -83,7 +83,7 @@ def test_a_parent_or_the_default_is_not_removed_unasked(family, capsys):
         assert main(["models", "remove", name]) == 2
         assert reason in capsys.readouterr().err
     assert main(["models", "remove", "parent", "--yes"]) == 0
-    assert any("parent (gone)" in line for line in listed(capsys))
+    assert any("parent (no longer installed)" in line for line in listed(capsys))
 
 
 def test_models_are_renamed_and_exported(family, tmp_path, capsys):

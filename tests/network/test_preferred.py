@@ -162,6 +162,17 @@ def test_a_removed_parent_is_remembered_by_name():
     assert preferred_model() == "first"
 
 
+def test_a_parent_in_a_newer_version_is_told_from_one_that_is_gone(own):
+    parent = load_model("second")
+    newer = parent.card.model_copy(update={"description": "Taught on."})
+    save_model(own / "second.safetensors", newer, parent.network)
+    words = {d.model.name: d.parent_words for d in lineage()}
+    assert words["third"] == "second (a former version)"
+    assert words["second"] == "first"
+    remove_model("second")
+    assert {d.model.name: d.parent_words for d in lineage()}["third"] == "second (no longer installed)"
+
+
 def test_cards_that_name_each_other_as_parents_end_no_program(own):
     card = ModelCard(name="a", title="A", architecture=SMALL, canonical_diameter_px=24)
     save_model(own / "a.safetensors", card, NETWORK)

@@ -18,8 +18,7 @@ def card_words(descent: Descent) -> str:
     card = descent.model.card
     lines = [card.title if card.title == descent.model.name else f"{descent.model.name}: {card.title}"]
     if descent.parent:
-        gone = "" if descent.parent_installed else " (no longer installed)"
-        lines.append(f"From {descent.parent}{gone}")
+        lines.append(f"From {descent.parent_words}")
     if card.teaching is not None:
         lines += _teaching_lines(card.teaching)
     elif card.description:

@@ -191,7 +191,7 @@ def _as_json(model: ModelInfo) -> dict[str, object]:
 def _row(descent: Descent, *, is_default: bool) -> tuple[str, ...]:
     model, card = descent.model, descent.model.card
     name = f"{'  ' * descent.generation}{model.name}{' *' if is_default else ''}"
-    parent = f"{descent.parent}{'' if descent.parent_installed else ' (gone)'}" if descent.parent else "–"
+    parent = descent.parent_words or "–"
     where = "bundled" if model.bundled else str(model.path)
     return name, card.title, parent, KINDS[card.architecture.kind], _size(model), card.licence or "–", where
 

@@ -29,18 +29,29 @@ class Descent:
         Whether that model is still there.
     generation
         0 for models whose parent is not installed, else one more than the parent's.
+    parent_changed
+        Whether a model of the parent's name is there, but with other weights: a newer version of it.
     """
 
     model: ModelInfo
     parent: str
     parent_installed: bool
     generation: int
+    parent_changed: bool = False
+
+    @property
+    def parent_words(self) -> str:
+        """The parent's name, with a remark where it is not what is installed now; empty where there is none."""
+        if not self.parent or self.parent_installed:
+            return self.parent
+        return f"{self.parent} ({'a former version' if self.parent_changed else 'no longer installed'})"
 
 
 def lineage(models: Sequence[ModelInfo] | None = None) -> tuple[Descent, ...]:
     """Order models as a family tree: children right after their parent, else in the order given."""
     models = list_models() if models is None else models
     parents = {model.name: _parent(model, models) for model in models}
+    names = set(parents)
     placed: dict[str, Descent] = {}
 
     def place(model: ModelInfo, generation: int) -> Iterator[Descent]:
@@ -48,7 +59,7 @@ def lineage(models: Sequence[ModelInfo] | None = None) -> tuple[Descent, ...]:
             return
         parent = parents[model.name]
         named = parent.name if parent else _remembered_parent(model)
-        placed[model.name] = Descent(model, named, parent is not None, generation)
+        placed[model.name] = Descent(model, named, parent is not None, generation, not parent and named in names)
         yield placed[model.name]
         for child in models:
             if parents[child.name] is model:
