@@ -59,7 +59,9 @@ def lineage(models: Sequence[ModelInfo] | None = None) -> tuple[Descent, ...]:
             return
         parent = parents[model.name]
         named = parent.name if parent else _remembered_parent(model)
-        placed[model.name] = Descent(model, named, parent is not None, generation, not parent and named in names)
+        placed[model.name] = Descent(
+            model, named, parent is not None, generation, not parent and named in names
+        )
         yield placed[model.name]
         for child in models:
             if parents[child.name] is model:
