@@ -2,7 +2,7 @@
 
     python benchmarks/recipes.py                                       # about 6 minutes a recipe on two cores
     python benchmarks/recipes.py --width 1 --minutes 600 --recipes unetpp-dsb2018     # in full
-    python benchmarks/recipes.py --own-split --recipes unetpp-dsb2018                 # the split of its authors
+    python benchmarks/recipes.py --own-split --recipes unetpp-dsb2018                 # images drawn at random
 
 Trained on the index's `train` rows, scored on its `val` rows. No group of neighbouring tiles or patient is on both
 sides, so this is harder than the random splits of the systems themselves. With --own-split the recipe's own number of
@@ -113,7 +113,7 @@ def main() -> None:
 
 
 def run(system: System, args: argparse.Namespace, output: Path) -> Result:
-    """Train one recipe within its time and score it on the val rows."""
+    """Train one recipe within its time and score it on the images its split sets aside."""
     started = time.monotonic()
     path, changes = recipe_path(system.recipe), _changes(system, args) | {"output": str(output)}
     hurried = changes | {"validation": _hurried_validation(path, args), "early_stop": None}

@@ -30,7 +30,7 @@ class Descent:
     generation
         0 for models whose parent is not installed, else one more than the parent's.
     parent_changed
-        Whether a model of the parent's name is there, but with other weights: a newer version of it.
+        Whether a model of the parent's name is there, but in another file than it was made from: a newer version.
     """
 
     model: ModelInfo
