@@ -31,7 +31,7 @@ def test_the_head_reads_sizes_of_images_it_never_saw():
     head = drain(fit_size_head(network, samples, CARD, device, settings))
     planes = [to_planes(synthetic(99, d).image) for d in (15, 24, 40)]
     views = [square(np.repeat(IntensityRange.of(p).apply(p), 3, 0)) for p in planes]
-    size, _ = head(summaries(network, views, device))
+    size, _ = head(summaries(network.encoder, views, device))
     np.testing.assert_allclose(size.detach().numpy(), np.log([15 / 24, 1, 40 / 24]), atol=0.35)
 
 
@@ -55,5 +55,7 @@ def test_uncertainty_stays_where_it_can_be_trusted():
     head = drain(
         fit_size_head(network, [synthetic(1, 20)], CARD, device, SizeSettings(views_an_image=2, steps=5))
     )
-    _, uncertainty = head(1e6 * summaries(network, [np.zeros((3, 256, 256), np.float32)], device) + 1e6)
+    _, uncertainty = head(
+        1e6 * summaries(network.encoder, [np.zeros((3, 256, 256), np.float32)], device) + 1e6
+    )
     assert math.isfinite(float(uncertainty)) and -4 <= float(uncertainty) <= 2

@@ -14,12 +14,14 @@ from PIL import Image
 from torch.optim.swa_utils import AveragedModel
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
-from napari_nucseg.errors import OutputError, TrainingError
+from napari_nucseg.errors import OutputError, SettingsError, TrainingError
 from napari_nucseg.learning.job import load_job
 from napari_nucseg.learning.run import running_average
 from napari_nucseg.learning.training import train_steps
+from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import segment
+from napari_nucseg.segmentation.size_views import summaries
 
 RUN = "import sys; from napari_nucseg.cli import main; sys.exit(main())"
 KINDS = ["unet", "unetplusplus"]
@@ -82,6 +84,37 @@ def test_a_decoder_learns_on_an_encoder_that_stays(write_job, train, tmp_path):
     assert (
         load_model(other).size_head.state_dict()["centre"] != before.size_head.state_dict()["centre"]
     ).any()
+
+
+def test_a_size_head_is_kept_with_the_encoder_it_reads(write_job, train):
+    path, _ = train(write_job(steps=3, name="first"))
+    changes = {"start": str(path), "size": "keep", "steps": 3}
+    first, second = load_model(path), load_model(train(write_job(name="second", **changes))[0])
+    for name, value in first.network.encoder.state_dict().items():
+        torch.testing.assert_close(second.size_encoder.state_dict()[name], value, rtol=0, atol=0)
+    moved = zip(first.network.encoder.parameters(), second.network.encoder.parameters(), strict=True)
+    assert any((before != after).any() for before, after in moved)
+    image = synthetic_fluorescence((96, 96), seed=1).image
+    views = [np.repeat(image[None].astype(np.float32) / image.max(), 3, 0)]
+    device = choose_device("cpu", "float32")
+    read = [model.size_head(summaries(model.size_encoder, views, device)) for model in (first, second)]
+    torch.testing.assert_close(read[1], read[0])
+    third, _ = train(
+        write_job(
+            name="third", **{**changes, "start": str(path.parents[1] / "second" / "second.safetensors")}
+        )
+    )
+    torch.testing.assert_close(
+        load_model(third).size_head.state_dict(), second.size_head.state_dict(), rtol=0, atol=0
+    )
+
+
+def test_a_size_head_that_would_read_something_else_is_not_kept(write_job, train):
+    path, _ = train(write_job(steps=2, name="first"))
+    with pytest.raises(TrainingError, match="cannot keep the size head"):
+        train(write_job(name="second", start=str(path), size="keep", canonical_diameter_px=30))
+    with pytest.raises(SettingsError, match="size: keep needs a model"):
+        load_job(write_job(name="third", size="keep"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -88,8 +88,10 @@ class TrainingJob(BaseModel):
     loss: Loss = Loss()
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
-    size: SizeSettings | None = Field(
-        SizeSettings(), description="How the size head is taught; null for a model without one."
+    size: SizeSettings | Literal["keep"] | None = Field(
+        SizeSettings(),
+        description="How the size head is taught; keep: that of the model gone on from stays, with the encoder it "
+        "reads; null for a model without one.",
     )
     judge: JudgeSettings | None = Field(
         JudgeSettings(),
@@ -124,6 +126,8 @@ class TrainingJob(BaseModel):
             raise ValueError("early_stop needs images that are held back: raise validation.share")
         if self.learn == "decoder" and self.start == RANDOM:
             raise ValueError("learn: decoder needs an encoder that has learned: set start")
+        if self.size == "keep" and not self.starts_from_model:
+            raise ValueError("size: keep needs a model that has a size head: set start")
         return self
 
     @property

@@ -75,7 +75,7 @@ def fit_size_head(
         log_sizes = random.uniform(*settings.log_size, settings.views_an_image)
         image = normalised(sample, card.normalisation, clahe=card.clahe)
         views = _views(image, np.exp(log_sizes) * card.canonical_diameter_px / diameter, settings, random)
-        features.append(summaries(network, views, device))
+        features.append(summaries(network.encoder, views, device))
         sizes.append(torch.from_numpy(log_sizes).float())
         kinds += [kind_of(sample)] * len(views)
     if not features:

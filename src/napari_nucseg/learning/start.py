@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from napari_nucseg.learning.job import TrainingJob
     from napari_nucseg.network.architectures import Architecture
     from napari_nucseg.network.decoders import SegmentationNetwork
+    from napari_nucseg.network.model_card import ModelCard
     from napari_nucseg.network.model_file import Model
+    from napari_nucseg.network.size_head import SizeHead
 
 FEWEST_ENCODER_TENSORS = 0.5
 """Share of the encoder's tensors that a model must give; with fewer, another encoder must be meant."""
@@ -70,6 +73,47 @@ def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
         )
     network.load_state_dict(fitting, strict=False)
     return Origin(f"{model.card.name} ({len(fitting)} of {len(weights)} tensors)", model.sha256)
+
+
+def kept_size_head(job: TrainingJob, card: ModelCard) -> SizeHead | None:
+    """Size head of the model gone on from, where it stays; None where a new one is to be taught, or none at all.
+
+    It stays where its encoder does, and ``size: keep`` makes it stay with an encoder of its own.
+
+    Raises
+    ------
+    TrainingError
+        If it is to be kept, but there is none, or it speaks of another size, encoder or other intensities.
+    """
+    wanted = job.size == "keep"
+    if job.size is None or not job.starts_from_model or not (wanted or job.learn == "decoder"):
+        return None
+    parent = load_model(job.start)
+    if parent.size_head is None or _read_by_size(parent.card) != _read_by_size(card):
+        if not wanted:
+            return None
+        raise TrainingError(
+            f"cannot keep the size head of {job.start}: it has none, or other settings of canonical_diameter_px, "
+            "normalisation, clahe or the encoder. Leave them out, or leave out 'size'."
+        )
+    head = copy.deepcopy(parent.size_head)
+    if job.learn == "all":
+        head.encoder = copy.deepcopy(parent.size_encoder)
+    return head
+
+
+def _read_by_size(card: ModelCard) -> tuple[object, ...]:
+    """All that what a size head reads depends on."""
+    shape = card.architecture
+    widths = (shape.encoder_widths, shape.encoder_convolutions)
+    return (
+        card.canonical_diameter_px,
+        card.normalisation,
+        card.clahe,
+        shape.encoder,
+        shape.encoder_depth,
+        widths,
+    )
 
 
 def _weights(

@@ -14,6 +14,7 @@ from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
 from napari_nucseg.learning.run import Run
 from napari_nucseg.learning.sizing import fit_size_head
+from napari_nucseg.learning.start import kept_size_head
 from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
@@ -66,13 +67,14 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
             yield TrainingProgress(0, 0, message=f"Left out {problem}")
         card = make_card(job, examples)
         bank = _pack(job, examples)
+        kept_head = kept_size_head(job, card)
         watch = Watch(card, examples, device, native=job.canonical_diameter_px is None)
         run = Run(job, bank, device, watch)
         learned, n_held = examples.learned, len(examples.held_back)
         found = f"{len(bank)} patches from {len(learned)} images; {n_held} images held back."
         yield TrainingProgress(0, run.total, message=found)
         network = yield from report.passing_on(run.steps(resume=resume))
-        size_head = yield from _size_head(job, card, network, learned, run)
+        size_head = kept_head or (yield from _taught_size_head(job, card, network, learned, run))
         judge = yield from _judge(job, Model(card, network, job.folder, "", size_head), learned, run)
     importance = measure_importance(network, bank.fields, device)
     path = job.folder / f"{job.name}{SUFFIX}"
@@ -81,29 +83,16 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
     return path
 
 
-def _size_head(
+def _taught_size_head(
     job: TrainingJob, card: ModelCard, network: SegmentationNetwork, learned: Sequence[Sample], run: Run
 ) -> Generator[TrainingProgress, None, SizeHead | None]:
-    """Teach the size head, or keep the one that fits; None where the job wants none, or no image has a nucleus."""
-    if job.size is None or typical_diameter(learned) is None:
+    """Teach the size head; None where the job wants none, or no image has a nucleus."""
+    if job.size is None or job.size == "keep" or typical_diameter(learned) is None:
         return None
-    if kept := _kept_size_head(job, card):
-        return kept
     done = TrainingProgress(run.steps_done, run.total)
     yield replace(done, message="Learning the size of nuclei.")
     steps = fit_size_head(network, learned, card, run.device, job.size, job.seed)
     return (yield from told_as(steps, lambda _: done))  # here the run can be cancelled
-
-
-def _kept_size_head(job: TrainingJob, card: ModelCard) -> SizeHead | None:
-    """Size head of the model gone on from, where the encoder it reads and the size it speaks of are still the same."""
-    if job.learn == "all" or not job.starts_from_model:
-        return None
-    parent = load_model(job.start)
-    alike = (
-        parent.card.canonical_diameter_px == card.canonical_diameter_px and parent.card.clahe == card.clahe
-    )
-    return parent.size_head if alike and parent.card.normalisation == card.normalisation else None
 
 
 def _judge(

@@ -107,7 +107,7 @@ def build_network(architecture: Architecture) -> SegmentationNetwork:
         If segmentation-models-pytorch does not know the encoder, or not at this depth.
     """
     try:
-        encoder = _encoder(architecture)
+        encoder = build_encoder(architecture)
     except (KeyError, ValueError, RuntimeError) as error:
         raise SettingsError(
             f"cannot build {architecture.kind} with encoder {architecture.encoder!r} at depth "
@@ -124,7 +124,8 @@ def build_network(architecture: Architecture) -> SegmentationNetwork:
     return SegmentationNetwork(encoder, NestedDecoder(*shape, architecture.heads))
 
 
-def _encoder(architecture: Architecture) -> Any:  # smp is not typed
+def build_encoder(architecture: Architecture) -> Any:  # smp is not typed
+    """Build the encoder of a network alone, with random weights: (B, 3, Y, X) float to features, the image first."""
     depth = architecture.encoder_depth
     if architecture.encoder == PLAIN:
         return PlainEncoder(architecture.encoder_widths, architecture.encoder_convolutions, depth)

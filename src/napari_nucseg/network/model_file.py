@@ -17,7 +17,7 @@ from safetensors.torch import save
 
 from napari_nucseg.errors import ModelFileError, SettingsError, problems_in
 from napari_nucseg.files import written_whole
-from napari_nucseg.network.architectures import build_network
+from napari_nucseg.network.architectures import build_encoder, build_network
 from napari_nucseg.network.choices import AUTO, read_choices
 from napari_nucseg.network.heads import network_of_head
 from napari_nucseg.network.model_card import FORMAT, ModelCard
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from napari_nucseg.network.architectures import Architecture
     from napari_nucseg.network.decoders import SegmentationNetwork
     from napari_nucseg.network.device import Device
 
@@ -60,8 +61,8 @@ FLUORESCENCE_MODEL = "nuclei-unetpp"
 GROUPS = ("network", "size", "importance", "judge")
 """Groups of tensors that a file may hold, by the first part of their names.
 
-The network; its size head; how important each output channel of each of the network's parameters is; and who judges
-the nuclei found in its maps.
+The network; its size head, with an encoder of its own where it needs one; how important each output channel of each of
+the network's parameters is; and who judges the nuclei found in its maps.
 """
 
 
@@ -100,8 +101,17 @@ class Model:
         if device.kind == "cpu":
             return self
         if device.name not in self._elsewhere:
-            self._elsewhere[device.name] = replace(self, network=copy.deepcopy(self.network).to(device.torch))
+            network, head = copy.deepcopy((self.network, self.size_head))
+            if head is not None and head.encoder is not None:
+                head.encoder.to(device.torch)  # what it makes of the features runs on the CPU
+            self._elsewhere[device.name] = replace(self, network=network.to(device.torch), size_head=head)
         return self._elsewhere[device.name]
+
+    @property
+    def size_encoder(self) -> nn.Module:
+        """Return the encoder whose features tell the nucleus size: the network's, or that of the size head's own."""
+        own = self.size_head.encoder if self.size_head is not None else None
+        return self.network.encoder if own is None else own
 
     def fast(self) -> Model:
         """Return what runs in fast quality: a U-Net++ cut down to one head, kept for the next call; else itself."""
@@ -265,7 +275,7 @@ def _load(path: Path, _modified_ns: int) -> Model:
         _check_groups(tensors, path)
         network = build_network(card.architecture)
         _fill(network, _part(tensors, "network."))
-        size_head = _size_head(network, _part(tensors, "size."))
+        size_head = _size_head(card.architecture, network, _part(tensors, "size."))
         importance = _importance(network, _part(tensors, "importance."))
         judge = _judge(_part(tensors, "judge."))
     except (SafetensorError, OSError, RuntimeError, ValueError, SettingsError) as error:
@@ -274,10 +284,13 @@ def _load(path: Path, _modified_ns: int) -> Model:
     return Model(card, network, path, digest, size_head, importance, judge)
 
 
-def _size_head(network: SegmentationNetwork, tensors: dict[str, torch.Tensor]) -> SizeHead | None:
+def _size_head(
+    architecture: Architecture, network: SegmentationNetwork, tensors: dict[str, torch.Tensor]
+) -> SizeHead | None:
     if not tensors:
         return None
-    head = SizeHead(n_summaries(network.feature_channels))
+    encoder = build_encoder(architecture) if _part(tensors, "encoder.") else None
+    head = SizeHead(n_summaries(network.feature_channels), encoder)
     _fill(head, tensors)
     return head
 

@@ -2,6 +2,9 @@
 
 Decoding an image at a wrong scale finds fragments or specks that confirm the wrong guess. The encoder's features hold
 how large things look even where the decoder fails, so a few hundred numbers a view are enough.
+
+An encoder that learns on tells the head something else than it was taught. A head may therefore keep the encoder it
+was taught on, beside the network's.
 """
 
 from __future__ import annotations
@@ -26,10 +29,12 @@ class SizeHead(nn.Module):
     Parameters
     ----------
     n_features : length of what ``summarise`` gives.
+    encoder : what it reads, where that is not the encoder of the network it goes with.
     """
 
-    def __init__(self, n_features: int) -> None:
+    def __init__(self, n_features: int, encoder: nn.Module | None = None) -> None:
         super().__init__()
+        self.encoder = encoder
         self.register_buffer("centre", torch.zeros(n_features))
         self.register_buffer("spread", torch.ones(n_features))
         self.layers = nn.Sequential(

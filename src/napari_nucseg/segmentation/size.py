@@ -4,7 +4,8 @@ The head tells the size from features, at scales far off too; it never sees its 
 names, nuclei are segmented in two views and measured. Where that agrees, the answer lies half-way: what is measured is
 more exact on images like those it was taught, what is read on others, and their errors have little in common.
 Where the head's readings contradict each other, the scale is taken at which the network agrees best with itself: large
-nuclei seen too near fall to pieces, and their predicted distance maps are not those of the pieces.
+nuclei seen too near fall to pieces, and their predicted distance maps are not those of the pieces; small ones seen too
+far are found much smaller than was assumed.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
 
+    # Maps (3, Y, X) and the labels (Y, X) decoded from them.
+    _View = tuple[NDArray[np.float32], NDArray[np.int32]]
+
 FIRST_SCALES = (0.25, 0.5, 1.0, 2.0)
 SECOND_SCALES = (0.8, 1.25)  # around the first estimate
 VIEWS_A_SCALE = 2
@@ -40,6 +44,10 @@ UNSURE = 0.7
 """Share of the evidence that must agree, else the size is settled by what is found at several."""
 SETTLING = (-0.6, -0.3, 0.0, 0.3, 0.6, 0.9)
 """Sizes tried then: natural logs relative to what was read."""
+OFF_WEIGHT = 0.3
+"""How much fit of the maps a size must show in return for being wide of what is measured at it by one natural log."""
+NOTHING_FOUND = 1.0
+"""How wide of what is measured a size counts at which nothing is found."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,8 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     read = readings.median()
     if readings.agreeing_with(read) < UNSURE:
         read = _settled(model, image, read, device)
-    measured = _measure(model, image, canonical / math.exp(read), device)
+    scale = canonical / math.exp(read)
+    measured = _measured(_seen(model, image, scale, device), scale)
     if measured is None or abs(measured - read) >= AGREES_WITHIN:
         measured = read
     best = (read + measured) / 2
@@ -107,7 +116,7 @@ def _read(model: Model, image: NDArray[np.float32], scales: Iterable[float], dev
     views = [(s, w) for s in scales for w in structured_windows(image, s, VIEWS_A_SCALE)]
     squares = [square(at_scale(window, scale)) for scale, window in views]
     with torch.inference_mode():
-        size, uncertainty = model.size_head(summaries(model.on(device).network, squares, device))
+        size, uncertainty = model.size_head(summaries(model.on(device).size_encoder, squares, device))
     apparent = size.double().numpy() + math.log(model.card.canonical_diameter_px)
     offsets = np.log([scale for scale, _ in views])
     return _Readings(apparent - offsets, np.exp(-uncertainty.double().numpy()))
@@ -115,25 +124,31 @@ def _read(model: Model, image: NDArray[np.float32], scales: Iterable[float], dev
 
 def _settled(model: Model, image: NDArray[np.float32], read: float, device: Device) -> float:
     """Natural log of the diameter near ``read`` at which the network contradicts itself least."""
-    canonical = model.card.canonical_diameter_px
-    tried = [read + shift for shift in SETTLING]
-    return max(tried, key=lambda log: _consistency(model, image, canonical / math.exp(log), device))
+
+    def agreement(log_diameter: float) -> float:
+        scale = model.card.canonical_diameter_px / math.exp(log_diameter)
+        views = list(_seen(model, image, scale, device))
+        measured = _measured(views, scale)
+        off = NOTHING_FOUND if measured is None else abs(measured - log_diameter)
+        return _consistency(views) - OFF_WEIGHT * off
+
+    return max((read + shift for shift in SETTLING), key=agreement)
 
 
-def _consistency(model: Model, image: NDArray[np.float32], scale: float, device: Device) -> float:
+def _consistency(views: Iterable[_View]) -> float:
     """How well predicted distances fit the nuclei decoded from them: soft IoU (Ruzicka) of both maps, 0…1."""
     both = either = 0.0
-    for maps, labels in _seen(model, image, scale, device):
+    for maps, labels in views:
         distance, inside = distance_map(labels), (labels > 0) | (maps[0] > 0.5)
         both += float(np.minimum(maps[1], distance)[inside].sum())
         either += float(np.maximum(maps[1], distance)[inside].sum())
     return both / max(either, 1.0)
 
 
-def _measure(model: Model, image: NDArray[np.float32], scale: float, device: Device) -> float | None:
-    """Segment two views at a scale and return the natural log of the median diameter in image pixels."""
+def _measured(views: Iterable[_View], scale: float) -> float | None:
+    """Natural log of the median diameter, in image pixels, of what was found at a scale; None where nothing was."""
     diameters, certainties = [], []
-    for maps, labels in _seen(model, image, scale, device):
+    for maps, labels in views:
         index = np.flatnonzero(_whole(labels)) + 1
         areas = np.bincount(labels.ravel(), minlength=int(labels.max(initial=0)) + 1)[index]
         diameters.append(np.sqrt(4 * areas / math.pi) / scale)
@@ -142,10 +157,8 @@ def _measure(model: Model, image: NDArray[np.float32], scale: float, device: Dev
     return math.log(_weighted_median(found, weights)) if weights.sum() > 0 else None
 
 
-def _seen(
-    model: Model, image: NDArray[np.float32], scale: float, device: Device
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int32]]]:
-    """Yield maps (3, Y, X) and labels (Y, X) of the most structured windows at a scale."""
+def _seen(model: Model, image: NDArray[np.float32], scale: float, device: Device) -> Iterator[_View]:
+    """Segment the most structured windows at a scale."""
     for window in structured_windows(image, scale, VIEWS_A_SCALE):
         maps = drain(predict_steps(model, at_scale(window, scale), TilePlan(device, VIEW_PX, 1))).maps
         yield maps, decode(maps, diameter_px=model.card.canonical_diameter_px, judge=model.judge)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from torch import nn
 
-    from napari_nucseg.network.decoders import SegmentationNetwork
     from napari_nucseg.network.device import Device
 
 VIEW_PX = 256
@@ -50,15 +50,13 @@ def square(view: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.pad(view, ((0, 0), *missing), mode="symmetric"))
 
 
-def summaries(
-    network: SegmentationNetwork, views: Sequence[NDArray[np.float32]], device: Device
-) -> torch.Tensor:
-    """Summarise what the encoder sees in square views: (N, D) float32 on the CPU."""
+def summaries(encoder: nn.Module, views: Sequence[NDArray[np.float32]], device: Device) -> torch.Tensor:
+    """Summarise what an encoder sees in square views: (N, D) float32 on the CPU."""
     found = []
     with torch.inference_mode():
         for start in range(0, len(views), BATCH):
             batch = torch.from_numpy(np.stack(views[start : start + BATCH])).to(device.torch)
             with device.autocast():
-                features = network.encoder(batch.contiguous(memory_format=torch.channels_last))
+                features = encoder(batch.contiguous(memory_format=torch.channels_last))
             found.append(summarise(features).cpu())
     return torch.cat(found)
