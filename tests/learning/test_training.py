@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.optim.swa_utils import AveragedModel
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import OutputError, SettingsError, TrainingError
+from napari_nucseg.learning.average import RunningAverage
 from napari_nucseg.learning.job import load_job
-from napari_nucseg.learning.run import running_average
 from napari_nucseg.learning.training import train_steps
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
@@ -236,14 +235,18 @@ def test_a_disk_that_fills_up_is_said(write_job, train, tmp_path):
 @pytest.mark.parametrize("steps", [10, 100, 400])
 def test_the_running_average_of_a_short_run_has_left_its_beginning_behind(steps):
     network = torch.nn.Linear(1, 1)
-    average = AveragedModel(network, multi_avg_fn=running_average(0.999))
+    average = RunningAverage(network, 0.999)
     for step in range(steps):
         torch.nn.init.constant_(network.weight, step)
-        average.update_parameters(network)
+        average.update(network)
     assert 0.8 * steps < float(average.module.weight) < steps
 
 
 def test_the_running_average_of_a_long_run_has_its_decay():
-    average = torch.zeros(1)
-    running_average(0.9)([average], [torch.ones(1)], torch.tensor(1_000_000))
-    assert float(average) == pytest.approx(0.1)
+    network = torch.nn.Linear(1, 1)
+    torch.nn.init.zeros_(network.weight)
+    average = RunningAverage(network, 0.9)
+    average.n_averaged.fill_(1_000_000)
+    torch.nn.init.ones_(network.weight)
+    average.update(network)
+    assert float(average.module.weight) == pytest.approx(0.1)

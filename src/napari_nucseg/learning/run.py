@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from napari_nucseg.errors import TrainingError
 from napari_nucseg.learning.augment import Augmenter
+from napari_nucseg.learning.average import RunningAverage
 from napari_nucseg.learning.checkpoint import load_checkpoint, save_checkpoint
 from napari_nucseg.learning.early_stop import BestSoFar
+from napari_nucseg.learning.loss_reader import LossReader
 from napari_nucseg.learning.losses import map_losses
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.start import Origin, start_from
@@ -55,8 +54,7 @@ class Run:
         torch.manual_seed(job.seed)
         self.job, self.device, self.watch = job, device, watch
         self.network = build_network(job.architecture).to(device.torch).to(memory_format=torch.channels_last)
-        decay = job.optimizer.average_decay
-        self.average = AveragedModel(self.network, multi_avg_fn=running_average(decay), use_buffers=True)
+        self.average = RunningAverage(self.network, job.optimizer.average_decay)
         self.best = BestSoFar(job.early_stop, self.average.module) if job.early_stop else None
         self.network.encoder.requires_grad_(job.learn == "all")
         learning = self.network if job.learn == "all" else self.network.decoder
@@ -64,7 +62,8 @@ class Run:
         self.scaler = torch.amp.GradScaler(device.kind, enabled=device.precision == "float16")
         self.augmenter = Augmenter(job.augment)
         self.fields = bank.fields.to(device.torch)
-        self.weights = bank.sampling_weights(job.kind_weights, job.crowding)
+        self.weights = bank.sampling_weights(job.kind_weights, job.crowding).float().to(device.torch)
+        self.losses = LossReader(device)
         self.total = job.total_steps(len(bank))
         every = job.validation.every
         self.every = job.epoch_steps(len(bank)) if every == "epoch" else every
@@ -77,11 +76,13 @@ class Run:
         self.steps_done = step = self._resume() if resume and self.checkpoint.exists() else self._begin()
         started = saved = time.monotonic()
         while step < self.total and not (self.best and self.best.done):
-            losses = self._step(step)
+            self._step(step)
             self.steps_done = step = step + 1
             last = step == self.total
             scores, picture = self._look() if last or step % self.every == 0 else ({}, None)
-            if last or (self.best and self.best.done) or self._due(saved):
+            saves = bool(last or (self.best and self.best.done) or self._due(saved))
+            losses = self.losses.read(wait=saves or bool(scores))
+            if saves:
                 self._save(step)
                 saved = time.monotonic()
             seconds, rate = time.monotonic() - started, self._learning_rate(step - 1)
@@ -91,15 +92,15 @@ class Run:
         network = self.best.network if self.best and self.best.scores else self.average.module
         return _evaluating(network)
 
-    def _step(self, step: int) -> dict[str, float]:
-        """One optimisation step on a freshly drawn batch."""
+    def _step(self, step: int) -> None:
+        """One optimisation step on a freshly drawn batch; nothing in it waits for the device."""
         torch.manual_seed(self.job.seed * 1_000_003 + step)
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate(step)
         chosen = torch.multinomial(self.weights, self.job.batch_size, replacement=True)
         self.network.train()
         self.network.encoder.train(self.job.learn == "all")
-        image, targets = self.augmenter(self.fields[chosen.to(self.fields.device)])
+        image, targets = self.augmenter(self.fields[chosen])
         with self.device.autocast():
             heads = self.network.heads(image.contiguous(memory_format=torch.channels_last))
         losses = supervise(heads, targets, self.job.loss)
@@ -110,18 +111,8 @@ class Run:
         nn.utils.clip_grad_norm_(self.network.parameters(), self.job.optimizer.gradient_clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.average.update_parameters(self.network)
-        return self._told(step, losses)
-
-    def _told(self, step: int, losses: dict[str, torch.Tensor]) -> dict[str, float]:
-        """Wait for the device, once a step, and return the losses as numbers."""
-        values = torch.stack(list(losses.values())).tolist()
-        if not all(map(math.isfinite, values)):
-            raise TrainingError(
-                f"the loss became {sum(values)} at step {step}. Use another name, or delete the run's folder, and "
-                "lower the learning rate."
-            )
-        return dict(zip(losses, values, strict=True))
+        self.average.update(self.network)
+        self.losses.take(step, losses)
 
     def _learning_rate(self, step: int) -> float:
         return self.job.optimizer.learning_rate * self.job.schedule.factor_at(step, self.total)
@@ -190,19 +181,6 @@ class Run:
 def _evaluating(network: object) -> SegmentationNetwork:
     assert isinstance(network, SegmentationNetwork)  # torch's wrappers forget what they hold
     return network.eval()
-
-
-def running_average(decay: float) -> Callable[..., None]:
-    """Exponential running average that looks back over a tenth of the run at first, so that short runs end in it too.
-
-    The decay of step n is (1 + n) / (10 + n), at most ``decay``.
-    """
-
-    def update(averaged: Any, current: Any, n_averaged: Any) -> None:
-        n = int(n_averaged)
-        get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averaged, current, n_averaged)
-
-    return update
 
 
 def supervise(
