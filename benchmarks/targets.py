@@ -31,13 +31,12 @@ from scipy.spatial import cKDTree
 from skimage.feature import peak_local_max
 from skimage.segmentation import find_boundaries, watershed
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
 
+from napari_nucseg.learning.average import RunningAverage
 from napari_nucseg.learning.examples import group_of, kind_of, load_examples
 from napari_nucseg.learning.job import TrainingJob, fill_sources
 from napari_nucseg.learning.losses import map_losses, soft_dice
 from napari_nucseg.learning.patches import PatchBank, cut, normalised
-from napari_nucseg.learning.run import running_average
 from napari_nucseg.network.architectures import activate, build_network
 from napari_nucseg.network.model_file import DEFAULT_MODEL, load_model
 from napari_nucseg.network.tiling import pad_to_stride
@@ -150,7 +149,7 @@ def train(way: Way, base: Model, bank: Bank, steps: int, seed: int) -> torch.nn.
     torch.manual_seed(seed)
     network = build_network(base.card.architecture).to(memory_format=torch.channels_last)
     network.encoder.load_state_dict(base.network.encoder.state_dict())
-    average = AveragedModel(network, multi_avg_fn=running_average(0.99), use_buffers=True)
+    average = RunningAverage(network, 0.99)
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=WARM_UP)
     network.train()
@@ -164,7 +163,7 @@ def train(way: Way, base: Model, bank: Bank, steps: int, seed: int) -> torch.nn.
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        average.update_parameters(network)
+        average.update(network)
         print(f"\r{way.name} {step + 1}/{steps} {loss.item():.3f}", end="", file=sys.stderr)
     return average.module.eval()
 
