@@ -122,9 +122,8 @@ def test_table_python_and_methods(user, widget, segmented, tmp_path, answer, cho
 
 
 def test_asking_for_more_certainty_leaves_fewer_nuclei(viewer, user, widget, nuclei):
-    noise = np.random.default_rng(0).normal(
-        0, 0.15 * nuclei.max(), nuclei.shape
-    )  # of clean nuclei all are certain
+    # Clean nuclei are all certain.
+    noise = np.random.default_rng(0).normal(0, 0.15 * nuclei.max(), nuclei.shape)
     viewer.add_image(np.clip(nuclei + noise, 0, nuclei.max()))
     segmented = user.segment()
     slider = _slider(widget, "certainty")
