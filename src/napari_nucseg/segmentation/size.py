@@ -3,9 +3,9 @@
 The head tells the size from features, at scales far off too; it never sees its own findings confirmed. At the scale it
 names, nuclei are segmented in two views and measured. Where that agrees, the answer lies half-way: what is measured is
 more exact on images like those it was taught, what is read on others, and their errors have little in common.
-Where the head's readings contradict each other, the scale is taken at which the network agrees best with itself: large
-nuclei seen too near fall to pieces, and their predicted distance maps are not those of the pieces; small ones seen too
-far are found much smaller than was assumed.
+Where the head's readings contradict each other, that is done first at several sizes around the reading, and the answers
+averaged. Each counts the more, the better the network agrees with itself there: large nuclei seen too near fall to
+pieces, and their predicted distance maps are not those of the pieces. The best fit alone is too blunt a guide.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from napari_nucseg.segmentation.size_views import VIEW_PX, at_scale, square, str
 from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -40,14 +40,12 @@ SECOND_SCALES = (0.8, 1.25)  # around the first estimate
 VIEWS_A_SCALE = 2
 AGREES_WITHIN = 0.3  # natural log
 FEW_NUCLEI = 5
-UNSURE = 0.7
+UNSURE = 0.85
 """Share of the evidence that must agree, else the size is settled by what is found at several."""
 SETTLING = (-0.6, -0.3, 0.0, 0.3, 0.6, 0.9)
 """Sizes tried then: natural logs relative to what was read."""
-OFF_WEIGHT = 0.3
-"""How much fit of the maps a size must show in return for being wide of what is measured at it by one natural log."""
-NOTHING_FOUND = 1.0
-"""How wide of what is measured a size counts at which nothing is found."""
+FIT_SPREAD = 0.1
+"""How much better maps must fit for a size to count e times as much."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
 
     The size head reads two views at each of four scales, then again around its first answer; the median weighted
     by its certainty is taken half-way to what is measured at that scale. Where readings disagree widely, sizes around
-    it are tried first, and the one taken at which maps and nuclei agree best. A model without a size head answers with
+    it are tried, and the answers averaged by how well maps and nuclei agree. A model without a size head answers with
     its canonical diameter and confidence 0.
 
     Parameters
@@ -97,16 +95,13 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
         return DiameterEstimate(model.card.canonical_diameter_px, 0.0)
     canonical = model.card.canonical_diameter_px
     readings = _read(model, image, FIRST_SCALES, device)
-    near = canonical / math.exp(readings.median())
-    readings = readings.plus(_read(model, image, [near * scale for scale in SECOND_SCALES], device))
+    first = canonical / math.exp(readings.median())
+    readings = readings.plus(_read(model, image, [first * scale for scale in SECOND_SCALES], device))
     read = readings.median()
     if readings.agreeing_with(read) < UNSURE:
         read = _settled(model, image, read, device)
-    scale = canonical / math.exp(read)
-    measured = _measured(_seen(model, image, scale, device), scale)
-    if measured is None or abs(measured - read) >= AGREES_WITHIN:
-        measured = read
-    best = (read + measured) / 2
+    measured = _measured(*_seen_at(model, image, read, device))
+    best = read if measured is None or abs(measured - read) >= AGREES_WITHIN else (read + measured) / 2
     return DiameterEstimate(math.exp(best), readings.agreeing_with(best))
 
 
@@ -123,16 +118,17 @@ def _read(model: Model, image: NDArray[np.float32], scales: Iterable[float], dev
 
 
 def _settled(model: Model, image: NDArray[np.float32], read: float, device: Device) -> float:
-    """Natural log of the diameter near ``read`` at which the network contradicts itself least."""
+    """Natural log of the diameter: mean over sizes around ``read``, each half-way to what is measured at it.
 
-    def agreement(log_diameter: float) -> float:
-        scale = model.card.canonical_diameter_px / math.exp(log_diameter)
-        views = list(_seen(model, image, scale, device))
+    Weights are exponentials of the fit of maps and nuclei, as in a Boltzmann distribution.
+    """
+    answers, fits = [], []
+    for tried in (read + shift for shift in SETTLING):
+        views, scale = _seen_at(model, image, tried, device)
         measured = _measured(views, scale)
-        off = NOTHING_FOUND if measured is None else abs(measured - log_diameter)
-        return _consistency(views) - OFF_WEIGHT * off
-
-    return max((read + shift for shift in SETTLING), key=agreement)
+        answers.append(tried if measured is None else (tried + measured) / 2)
+        fits.append(_consistency(views))
+    return float(np.average(answers, weights=np.exp(np.array(fits) / FIT_SPREAD)))
 
 
 def _consistency(views: Iterable[_View]) -> float:
@@ -157,11 +153,16 @@ def _measured(views: Iterable[_View], scale: float) -> float | None:
     return math.log(_weighted_median(found, weights)) if weights.sum() > 0 else None
 
 
-def _seen(model: Model, image: NDArray[np.float32], scale: float, device: Device) -> Iterator[_View]:
-    """Segment the most structured windows at a scale."""
+def _seen_at(
+    model: Model, image: NDArray[np.float32], log_diameter: float, device: Device
+) -> tuple[list[_View], float]:
+    """Segment the most structured windows at the scale for a diameter; return them and the scale."""
+    scale = model.card.canonical_diameter_px / math.exp(log_diameter)
+    views = []
     for window in structured_windows(image, scale, VIEWS_A_SCALE):
         maps = drain(predict_steps(model, at_scale(window, scale), TilePlan(device, VIEW_PX, 1))).maps
-        yield maps, decode(maps, diameter_px=model.card.canonical_diameter_px, judge=model.judge)
+        views.append((maps, decode(maps, diameter_px=model.card.canonical_diameter_px, judge=model.judge)))
+    return views, scale
 
 
 def _whole(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
