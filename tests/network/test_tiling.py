@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_nucseg.network.tiling import batches, padded_length, plan_axis, plan_tiles
+from napari_nucseg.network.tiling import RAMP_PX, batches, padded_length, plan_axis, plan_tiles
 
 STRIDE = 16
 
@@ -33,6 +33,12 @@ def test_nothing_is_taken_from_within_the_halo_of_an_inner_edge(length, halo):
             assert not segment.weight[:halo].any()
         if segment.stop < length:
             assert not segment.weight[-halo:].any()
+
+
+def test_tiles_are_no_longer_than_their_number_needs():
+    first, second = plan_axis(1104, 1024, 112, STRIDE)
+    assert first.stop - second.start == 2 * 112 + RAMP_PX
+    assert second.stop == 1104
 
 
 @pytest.mark.parametrize("shape", [(32, 48), (304, 592), (1024, 48)])

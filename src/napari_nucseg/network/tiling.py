@@ -59,17 +59,30 @@ def pad_to_stride(image: NDArray[np.float32], stride: int) -> NDArray[np.float32
 
 
 def plan_axis(length: int, tile: int, halo: int, stride: int) -> list[Segment]:
-    """Cover an axis whose length is a multiple of the stride with equal segments that start on the stride."""
-    tile = max(tile // stride * stride, padded_length(2 * halo + RAMP_PX + stride, stride))
+    """Cover an axis whose length is a multiple of the stride with equal segments that start on the stride.
+
+    There are as many as segments of ``tile`` pixels would need, and they are no longer than that many have to be.
+    """
+    overlap = 2 * halo + RAMP_PX
+    least = padded_length(overlap + stride, stride)
+    tile = max(tile // stride * stride, least)
     if length <= tile:
         return [Segment(0, length, np.ones(length, np.float32))]
-    step = (tile - 2 * halo - RAMP_PX) // stride * stride
-    starts = [*range(0, length - tile, step), length - tile]
+    n = len(_starts(length, tile, overlap, stride))
+    while tile > least and len(_starts(length, tile - stride, overlap, stride)) == n:
+        tile -= stride
+    starts = _starts(length, tile, overlap, stride)
     fades = [_fade_in(length, left + tile, right) for left, right in pairwise(starts)]
     rising = [np.ones(length, np.float32), *fades]
     falling = [*(1 - f for f in fades), np.ones(length, np.float32)]
     weights = [up * down for up, down in zip(rising, falling, strict=True)]
     return [Segment(s, s + tile, w[s : s + tile]) for s, w in zip(starts, weights, strict=True)]
+
+
+def _starts(length: int, tile: int, overlap: int, stride: int) -> list[int]:
+    """First pixels of the fewest tiles of one size that cover an axis and overlap enough."""
+    step = (tile - overlap) // stride * stride
+    return [*range(0, length - tile, step), length - tile]
 
 
 def plan_tiles(shape: tuple[int, int], tile: int, halo: int, stride: int) -> list[Tile]:
