@@ -1,10 +1,19 @@
 """The bundled networks on real images that it never saw: a safe margin below what benchmarks/RESULTS.md reports."""
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.jobs.evaluation import evaluate_model
+from napari_nucseg.learning.patches import normalised
+from napari_nucseg.network.device import choose_device
+from napari_nucseg.network.model_file import load_model
+from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.segmentation.size import estimate_diameter
 from napari_nucseg.steps import drain
 
 
@@ -36,3 +45,16 @@ def test_instances_are_found_with_the_diameter_estimated(test_data, dataset, kin
     assert scores.ap50 > ap50
     if kind == "fluorescence":
         assert scores.pixel_accuracy > 0.96
+
+
+def test_sizes_are_read_in_ten_photons(test_data):
+    rows = read_rows(test_data / "index.csv", dataset="dsb2018", split="val", kind="fluorescence")[::8]
+    model, device, errors = load_model("nuclei-unetpp"), choose_device("cpu"), []
+    for sample in select_rows(open_dataset(test_data / "dsb2018"), rows):
+        light = np.asarray(sample.image, float)[..., :3].mean(-1)  # without opacity
+        counted = np.random.default_rng(0).poisson(light / light.max() * 10) * 25
+        noisy = replace(sample, image=counted.clip(0, 255).astype(np.uint8))
+        image = normalised(noisy, model.card.normalisation, clahe=model.card.clahe)
+        estimate = estimate_diameter(model, image, device)
+        errors.append(math.log(estimate.diameter_px / median_diameter(sample.labels)))
+    assert np.median(np.abs(errors)) < 0.2

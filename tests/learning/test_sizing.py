@@ -35,6 +35,22 @@ def test_the_head_reads_sizes_of_images_it_never_saw():
     np.testing.assert_allclose(size.detach().numpy(), np.log([15 / 24, 1, 40 / 24]), atol=0.35)
 
 
+def test_images_taken_worse_teach_the_head_to_read_few_photons():
+    network, device = load_model().network, choose_device("cpu")
+    samples = [synthetic(seed, 14 + 3 * seed) for seed in range(8)]
+    views = []
+    for d in (15, 24, 40):
+        light = to_planes(synthetic(99, d).image)
+        counted = np.random.default_rng(0).poisson(light / light.max() * 10).astype(np.float32)
+        views.append(square(np.repeat(IntensityRange.of(counted).apply(counted), 3, 0)))
+    seen, errors = summaries(network.encoder, views, device), []
+    for worse_images in (0, 8):
+        settings = SizeSettings(views_an_image=6, worse_images=worse_images, steps=300, batch_size=32)
+        size, _ = drain(fit_size_head(network, samples, CARD, device, settings))(seen)
+        errors.append(np.abs(size.detach().numpy() - np.log([15 / 24, 1, 40 / 24])).mean())
+    assert errors[1] < errors[0] / 2
+
+
 def test_fitting_is_repeatable():
     network, device = load_model().network, choose_device("cpu")
     settings = SizeSettings(views_an_image=2, steps=5, batch_size=4)

@@ -1,18 +1,21 @@
-"""Teach a trained network's size head: the same images at many scales, through the frozen encoder."""
+"""Teach a trained network's size head: images at many scales, well and badly taken, through the frozen encoder."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from napari_nucseg.data.intensity import IntensityRange
 from napari_nucseg.errors import TrainingError
-from napari_nucseg.learning.examples import kind_of
+from napari_nucseg.learning.examples import group_of, kind_of
 from napari_nucseg.learning.patches import normalised
-from napari_nucseg.network.size_head import SizeHead, n_summaries
+from napari_nucseg.learning.worsening import WorseSettings, worsened
+from napari_nucseg.network.size_head import SizeHead
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.segmentation.size_views import VIEW_PX, at_scale, square, summaries
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
+    from torch import nn
 
     from napari_nucseg.data.sample import Sample
     from napari_nucseg.network.decoders import SegmentationNetwork
@@ -33,6 +37,9 @@ class SizeSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     views_an_image: int = Field(10, ge=1)
+    worse_images: int = Field(4, ge=0, description="How often each image is taken worse and looked at again.")
+    views_a_worse_image: int = Field(3, ge=1)
+    worse: WorseSettings = WorseSettings()
     log_size: tuple[float, float] = Field(
         (-1.9, 1.6), description="Natural log of the apparent over the canonical diameter, drawn evenly."
     )
@@ -46,6 +53,25 @@ class SizeSettings(BaseModel):
     weight_decay: float = Field(1e-2, ge=0)
 
 
+@dataclass(frozen=True, eq=False)
+class SizeEvidence:
+    """What an encoder sees of one image at many scales.
+
+    Attributes
+    ----------
+    features : (n, D) float32, summaries of the views
+    log_sizes : (n,) float32, natural log of the apparent over the canonical diameter
+    worse : (n,) bool, views of the image taken worse
+    kind, group : of the image
+    """
+
+    features: torch.Tensor
+    log_sizes: torch.Tensor
+    worse: torch.Tensor
+    kind: str
+    group: str
+
+
 def fit_size_head(
     network: SegmentationNetwork,
     samples: Sequence[Sample],
@@ -56,8 +82,7 @@ def fit_size_head(
 ) -> Generator[tuple[int, int], None, SizeHead]:
     """Fit a size head to a trained network; yields (images seen, images in all) and returns the head on the CPU.
 
-    Kinds of images weigh by the root of their number, so that a rare kind is not drowned. The card tells how images
-    are normalised, and the diameter that sizes are relative to.
+    The card tells how images are normalised, and the diameter that sizes are relative to.
 
     Raises
     ------
@@ -66,24 +91,72 @@ def fit_size_head(
     """
     settings = settings or SizeSettings()
     random = np.random.default_rng(seed)
-    features, sizes, kinds = [], [], []
+    evidence = []
     for done, sample in enumerate(samples):
         yield done, len(samples)
-        diameter = median_diameter(sample.labels) if sample.labels is not None else None
-        if diameter is None:
-            continue
-        log_sizes = random.uniform(*settings.log_size, settings.views_an_image)
-        image = normalised(sample, card.normalisation, clahe=card.clahe)
-        views = _views(image, np.exp(log_sizes) * card.canonical_diameter_px / diameter, settings, random)
-        features.append(summaries(network.encoder, views, device))
-        sizes.append(torch.from_numpy(log_sizes).float())
-        kinds += [kind_of(sample)] * len(views)
-    if not features:
+        evidence.append(size_evidence(network.encoder, sample, card, device, settings, random))
+    return teach_size_head([e for e in evidence if e], settings, seed)
+
+
+def size_evidence(
+    encoder: nn.Module,
+    sample: Sample,
+    card: ModelCard,
+    device: Device,
+    settings: SizeSettings,
+    random: np.random.Generator,
+) -> SizeEvidence | None:
+    """Look at a sample at many scales, as it is and taken worse; None where no nucleus tells a size."""
+    diameter = median_diameter(sample.labels) if sample.labels is not None else None
+    if diameter is None:
+        return None
+    image = normalised(sample, card.normalisation, clahe=card.clahe)
+    views: list[NDArray[np.float32]] = []
+    log_sizes: list[float] = []
+    for worse in (False, *[True] * settings.worse_images):
+        drawn = random.uniform(
+            *settings.log_size, settings.views_a_worse_image if worse else settings.views_an_image
+        )
+        seen = _taken_worse(image, diameter, card, settings, random) if worse else image
+        views += _views(seen, np.exp(drawn) * card.canonical_diameter_px / diameter, settings, random)
+        log_sizes += list(drawn)
+    return SizeEvidence(
+        summaries(encoder, views, device),
+        torch.tensor(log_sizes).float(),
+        torch.arange(len(views)) >= settings.views_an_image,
+        kind_of(sample),
+        group_of(sample),
+    )
+
+
+def teach_size_head(evidence: Sequence[SizeEvidence], settings: SizeSettings, seed: int = 0) -> SizeHead:
+    """Fit a size head; kinds of images weigh by the root of their number, so that a rare one is not drowned.
+
+    Raises
+    ------
+    TrainingError
+        If there is no evidence.
+    """
+    if not evidence:
         raise TrainingError("no image has a nucleus: the size cannot be learned. Check the labels.")
+    features = torch.cat([e.features for e in evidence])
+    kinds = [e.kind for e in evidence for _ in e.log_sizes]
     torch.manual_seed(seed)
-    head = SizeHead(n_summaries(network.feature_channels))
-    _fit(head, torch.cat(features), torch.cat(sizes), _weights(kinds), settings)
+    head = SizeHead(features.shape[1])
+    _fit(head, features, torch.cat([e.log_sizes for e in evidence]), _weights(kinds), settings)
     return head.eval()
+
+
+def _taken_worse(
+    image: NDArray[np.float32],
+    diameter_px: float,
+    card: ModelCard,
+    settings: SizeSettings,
+    random: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Take an image worse, and normalise it again as it would be then."""
+    worse = worsened(image, diameter_px, settings.worse, random)
+    return IntensityRange.of(worse, *card.normalisation).apply(worse)
 
 
 def _views(
