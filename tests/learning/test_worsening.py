@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange
@@ -43,6 +44,17 @@ def test_few_photons_come_in_steps(image):
     counts = worse[0] * 10
     np.testing.assert_allclose(counts, np.round(counts), atol=1e-3)
     assert abs(worse.mean() - image.mean()) < 0.1 * image.mean()
+
+
+def test_few_photons_keep_the_brightness_of_a_dim_image(image):
+    worse = taken(image * 0.4, only(p_photons=1.0))
+    assert worse.mean() == pytest.approx(0.4 * image.mean(), rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["photons", "debris", "debris_diameter", "blur_sigma_px", "noise", "gamma"])
+def test_ranges_drawn_from_on_a_logarithmic_scale_are_positive(name):
+    with pytest.raises(ValidationError, match=name):
+        WorseSettings(**{name: (0.0, 1.0)})
 
 
 def test_debris_takes_the_range_from_nuclei(image):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 from skimage.draw import disk
 from skimage.filters import gaussian
 
@@ -28,17 +28,21 @@ class WorseSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    photons: tuple[float, float] = Field((6.0, 150.0), description="In the brightest pixel of fluorescence.")
-    debris: tuple[float, float] = Field(
+    photons: tuple[PositiveFloat, PositiveFloat] = Field(
+        (6.0, 150.0), description="In the brightest pixel of fluorescence."
+    )
+    debris: tuple[PositiveFloat, PositiveFloat] = Field(
         (2.0, 12.0), description="Brightness of debris beside the brightest hundredth of fluorescence."
     )
-    debris_diameter: tuple[float, float] = Field(
+    debris_diameter: tuple[PositiveFloat, PositiveFloat] = Field(
         (0.3, 3.3), description="Of debris, in median diameters of nuclei: it must not tell their size."
     )
-    blur_sigma_px: tuple[float, float] = (0.4, 8.0)
+    blur_sigma_px: tuple[PositiveFloat, PositiveFloat] = (0.4, 8.0)
     most_blur: float = Field(0.25, gt=0, description="Largest sigma of a blur in median diameters.")
-    noise: tuple[float, float] = Field((0.01, 0.12), description="Standard deviation of Gaussian noise.")
-    gamma: tuple[float, float] = (0.45, 2.2)
+    noise: tuple[PositiveFloat, PositiveFloat] = Field(
+        (0.01, 0.12), description="Standard deviation of Gaussian noise."
+    )
+    gamma: tuple[PositiveFloat, PositiveFloat] = (0.45, 2.2)
     p_photons: float = Field(0.5, ge=0, le=1)
     p_debris: float = Field(0.2, ge=0, le=1)
     p_blur: float = Field(0.3, ge=0, le=1)
@@ -76,7 +80,8 @@ def worsened(
 def _counted(image: Floats, n: float, random: np.random.Generator) -> Floats:
     """Count the light of n photons at the brightest; what is grey stays grey."""
     light = image.mean(0)
-    counted = random.poisson(light / max(float(light.max()), 1e-6) * n) / n
+    brightest = max(float(light.max()), 1e-6)
+    counted = random.poisson(light / brightest * n) * brightest / n
     return np.asarray(image + (counted - light), np.float32).clip(0, 1)
 
 
