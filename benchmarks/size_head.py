@@ -40,13 +40,14 @@ def main() -> None:
     )
     parser.add_argument("--model", default="nuclei-unet")
     parser.add_argument("--sets", nargs="+", default=["dsb2018", "tnbc"])
+    parser.add_argument("--kind", help="only images of this kind, such as histology")
     parser.add_argument("--kept", action="store_true", help="read the encoder that the head has of its own")
     parser.add_argument("--well-taken", action="store_true", help="teach it on images as they are alone")
     parser.add_argument("--every", type=int, default=1, help="look at every n-th image only")
     parser.add_argument("--write", type=Path, help="file of the model with its new size head")
     args = parser.parse_args()
     model = load_model(args.model)
-    evidence = list(_evidence(model, args.sets, args.every, kept=args.kept))
+    evidence = list(_evidence(model, args))
     taught = [_well_taken(e) for e in evidence] if args.well_taken else evidence
     heads = [_taught([e for e in taught if _fold(e) != k]) for k in range(FOLDS)]
     print(
@@ -69,12 +70,14 @@ def main() -> None:
         save_model(args.write, card, model.network, head, model.importance, model.judge)
 
 
-def _evidence(model: Model, sets: list[str], every: int, *, kept: bool) -> Iterator[SizeEvidence]:
+def _evidence(model: Model, args: argparse.Namespace) -> Iterator[SizeEvidence]:
     device, random = choose_device("cpu", "float32"), np.random.default_rng(0)
-    encoder = model.size_encoder if kept else model.network.encoder
-    for name in sets:
-        rows = read_rows(DATA / "index.csv", dataset=name, split="train")
-        for sample in list(select_rows(open_dataset(DATA / name), rows).valid(lambda *_: None))[::every]:
+    encoder = model.size_encoder if args.kept else model.network.encoder
+    for name in args.sets:
+        rows = read_rows(DATA / "index.csv", dataset=name, split="train", kind=args.kind)
+        for sample in list(select_rows(open_dataset(DATA / name), rows).valid(lambda *_: None))[
+            :: args.every
+        ]:
             print(f"\r{sample.name[:40]:40}", end="", file=sys.stderr)
             evidence = size_evidence(encoder, sample, model.card, device, SizeSettings(), random)
             if evidence:

@@ -48,6 +48,15 @@ def test_a_model_comes_back_as_it_was_saved(tmp_path, card):
         torch.testing.assert_close(model.network(image), network(image), atol=2e-2, rtol=2e-2)
 
 
+def test_running_variances_beyond_half_precision_come_back(tmp_path, card):
+    network = build_network(SMALL)
+    norm = next(m for m in network.decoder.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    norm.running_var.fill_(1e5)
+    save_model(tmp_path / "m.safetensors", card, network)
+    loaded = load_model(tmp_path / "m.safetensors").network.state_dict()
+    assert [k for k, v in loaded.items() if "running_var" in k and (v == 1e5).all()]
+
+
 @pytest.mark.parametrize("layer", [{}, {"judge.0.weight": torch.ones(1, 3), "judge.0.bias": torch.ones(1)}])
 def test_a_judge_of_other_features_is_refused(model_path, layer):
     with safe_open(model_path, framework="pt") as file:

@@ -251,19 +251,23 @@ def save_model(
     importance: Mapping[str, torch.Tensor] | None = None,
     judge: Judge | None = None,
 ) -> None:
-    """Write a model file in float16, whole or not at all."""
+    """Write a model file in float16, whole or not at all; tensors too large for that stay as they are."""
     tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
     if size_head is not None:
         tensors |= {f"size.{k}": v for k, v in size_head.state_dict().items()}
     tensors |= {f"importance.{k}": v for k, v in (importance or {}).items()}
     if judge is not None:
         tensors |= {f"judge.{k}": torch.from_numpy(v) for k, v in judge.tensors().items()}
-    compact = {
-        k: v.detach().cpu().half() if v.is_floating_point() else v.detach().cpu() for k, v in tensors.items()
-    }
-    content = save({k: v.contiguous() for k, v in compact.items()}, {HEADER_KEY: card.model_dump_json()})
+    content = save({k: _compact(v) for k, v in tensors.items()}, {HEADER_KEY: card.model_dump_json()})
     with written_whole(path) as part:
         part.write_bytes(content)
+
+
+def _compact(tensor: torch.Tensor) -> torch.Tensor:
+    """Round to float16; running variances, of large features, may go beyond its range and are left as they are."""
+    tensor = tensor.detach().cpu().contiguous()
+    rounded = tensor.half() if tensor.is_floating_point() else tensor
+    return rounded if rounded.isfinite().equal(tensor.isfinite()) else tensor
 
 
 @lru_cache(maxsize=4)
