@@ -40,9 +40,11 @@ def main() -> None:
     parser.add_argument("--model", default="auto")
     parser.add_argument("--split", default="val")
     parser.add_argument("--sets", nargs="+", default=SETS)
+    parser.add_argument("--kind", help="only images of this kind, such as histology")
     parser.add_argument(
         "--true-diameter", action="store_true", help="tell the model the true median diameter"
     )
+    parser.add_argument("--precision", default="auto", help="float32 for figures that hold on any machine")
     parser.add_argument("--every", type=int, default=1, help="take every n-th image only, for a quick look")
     parser.add_argument("--worst", type=int, default=0, help="name the n worst images of each kind")
     args = parser.parse_args()
@@ -53,7 +55,9 @@ def main() -> None:
         for kind in result.by_kind
     ]
     diameter = "true diameter" if args.true_diameter else "diameter estimated"
-    print(f"\n{machine()}\n\nModel {args.model}, {args.split} rows, {diameter}; pooled over images:\n")
+    print(
+        f"\n{machine(args.precision)}\n\nModel {args.model}, {args.split} rows, {diameter}; pooled over images:\n"
+    )
     print_table(HEADER, [_pooled_row(title, result) for title, result in parts])
     print("Mean over images:\n")
     print_table(PER_IMAGE_HEADER, [_per_image_row(title, result) for title, result in parts])
@@ -68,11 +72,13 @@ def main() -> None:
 def evaluate_set(name: str, args: argparse.Namespace) -> Evaluation | None:
     """Score one dataset; CPM-15 has evaluation rows only, whatever the split asked for."""
     split = "eval" if name == "cpm15" else args.split
-    rows = [row for row in read_rows(DATA / "index.csv", dataset=name) if row.split == split][:: args.every]
+    there = [row for row in read_rows(DATA / "index.csv", dataset=name) if row.split == split]
+    rows = [row for row in there if args.kind in (None, row.kind)][:: args.every]
     if not rows:
         return None
+    choices = {"model": args.model, "precision": args.precision}
     steps = evaluate_model(
-        select_rows(open_dataset(DATA / name), rows), {"model": args.model}, true_diameter=args.true_diameter
+        select_rows(open_dataset(DATA / name), rows), choices, true_diameter=args.true_diameter
     )
     while True:
         try:

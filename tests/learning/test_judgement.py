@@ -23,7 +23,7 @@ def noisy(seed):
     """Nuclei in so much noise that some are missed and some are none."""
     sample = synthetic_fluorescence((256, 256), seed=seed, diameter_px=14)
     rng = np.random.default_rng(seed)
-    photons = rng.poisson(sample.image / sample.image.max() * 80).astype(np.float32)
+    photons = rng.poisson(sample.image / sample.image.max() * 25).astype(np.float32)
     return dataclasses.replace(sample, name=f"noisy {seed}", image=photons)
 
 
