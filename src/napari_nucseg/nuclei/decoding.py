@@ -222,7 +222,7 @@ def _find_cores(
 def _split(cores: NDArray[np.int32], above: NDArray[np.bool_], smallest_px: float) -> NDArray[np.int32]:
     """Replace each core by its pieces above a level where two or more of them are large enough."""
     pieces, n_pieces = ndimage.label(above)
-    inside = np.flatnonzero(pieces)
+    inside = np.flatnonzero(above)
     piece_of, core_of = pieces.ravel()[inside], cores.ravel()[inside]
     area = np.bincount(piece_of, minlength=n_pieces + 1)
     parent = np.zeros(n_pieces + 1, np.int64)
@@ -231,9 +231,14 @@ def _split(cores: NDArray[np.int32], above: NDArray[np.bool_], smallest_px: floa
     sizeable[0] = False
     n_cores = int(cores.max(initial=0))
     splits = np.bincount(parent[sizeable], minlength=n_cores + 1) >= 2
-    result = np.where(splits[cores], 0, cores)
+    if not splits.any():
+        return cores
+    result = cores.copy()
+    flat = result.ravel()
+    everywhere = np.flatnonzero(flat)
+    flat[everywhere[splits[flat[everywhere]]]] = 0
     kept = sizeable[piece_of] & splits[core_of]
-    result.ravel()[inside[kept]] = n_cores + piece_of[kept]
+    flat[inside[kept]] = n_cores + piece_of[kept]
     return result
 
 

@@ -30,7 +30,7 @@ def keep_areas(labels: NDArray[np.int32], smallest_px: int) -> NDArray[np.int32]
     """Drop regions smaller than an area."""
     keep = np.bincount(labels.ravel()) >= smallest_px
     keep[0] = False
-    return np.where(keep[labels], labels, 0).astype(np.int32)
+    return np.where(keep[labels], labels, 0).astype(np.int32, copy=False)
 
 
 def fill_holes(labels: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -57,18 +57,26 @@ def _hole_counts(labels: NDArray[np.int32]) -> Ints:
     A background that leaks out through a corner only is a hole, as for ``ndimage.binary_fill_holes``. The Euler number
     then is pixels − adjacent pairs + full 2x2 squares − 2x2 squares with one diagonal alone (Gray 1971).
     """
-    n = int(labels.max()) + 1
-    a, b, c, d = labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1], labels[1:, 1:]
-    right = labels[:, :-1][labels[:, :-1] == labels[:, 1:]]
-    down = labels[:-1][labels[:-1] == labels[1:]]
-    square = a[(a == b) & (a == c) & (a == d)]
-    diagonals = np.concatenate([a[(a == d) & (a != b) & (a != c)], b[(b == c) & (b != a) & (b != d)]])
-    pixels, pairs_x, pairs_y, squares, alone = (
-        np.bincount(x.ravel(), minlength=n) for x in (labels, right, down, square, diagonals)
-    )
-    holes = np.where(pixels > 0, 1 - (pixels - pairs_x - pairs_y + squares - alone), 0)
+    n, width = int(labels.max()) + 1, labels.shape[1] + 2
+    flat = np.pad(labels, 1).ravel()
+    here, right, below, corner = labels, *_later_neighbours(flat.reshape(-1, width))
+    edge = (here > 0) & ~((here == right) & (here == below) & (here == corner))  # others change nothing
+    pixels = np.flatnonzero(np.pad(edge, 1))
+    own = flat[pixels]
+    same = {step: flat[pixels + step] == own for step in (1, width, width + 1, -width, 1 - width)}
+    pairs = same[1].astype(np.int64) + same[width]
+    square = same[1] & same[width] & same[width + 1]
+    falling = same[width + 1] & ~same[1] & ~same[width]
+    rising = same[1 - width] & ~same[-width] & ~same[1]
+    euler = np.bincount(own, 1 - pairs + square - falling - rising, minlength=n)
+    holes = np.where(np.bincount(own, minlength=n) > 0, 1 - euler, 0).astype(np.int64)
     holes[0] = 0
     return holes
+
+
+def _later_neighbours(padded: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:
+    """Labels to the right, below, and below to the right of each pixel within a margin of one."""
+    return padded[1:-1, 2:], padded[2:, 1:-1], padded[2:, 2:]
 
 
 def without_border(labels: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -77,13 +85,15 @@ def without_border(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     keep = np.ones(int(labels.max()) + 1, bool)
     keep[edges] = False
     keep[0] = False
-    return np.where(keep[labels], labels, 0).astype(np.int32)
+    return np.where(keep[labels], labels, 0).astype(np.int32, copy=False)
 
 
 def in_reading_order(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     """Renumber to 1…n by first pixel."""
-    values, first = np.unique(labels, return_index=True)
-    order = values[values != 0][np.argsort(first[values != 0])]
-    table = np.zeros(int(labels.max()) + 1, np.int32)
-    table[order] = np.arange(1, order.size + 1)
+    starts = labels > 0  # only where a row enters a nucleus can its first pixel be
+    starts[:, 1:] &= labels[:, 1:] != labels[:, :-1]
+    places = np.flatnonzero(starts)
+    values, first = np.unique(labels.ravel()[places], return_index=True)
+    table = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
+    table[values[np.argsort(first)]] = np.arange(1, values.size + 1)
     return table[labels]
