@@ -15,6 +15,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg.errors import InferenceError, NucSegError
+from napari_nucseg.network.allocator import hand_back_freed_memory
 from napari_nucseg.steps import Cancelled
 
 if TYPE_CHECKING:
@@ -139,3 +140,4 @@ def drive(
         raise InferenceError(f"the network could not be run: {error}") from error
     finally:
         steps.close()
+        hand_back_freed_memory()

@@ -15,6 +15,7 @@ from napari_nucseg.data.familiar import familiar
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.errors import SettingsError, problems_in
+from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.network.predict import TilePlan, default_batch
@@ -124,6 +125,7 @@ def segment_steps(
         around are looked at: labels are those of the whole, but for rounding where the image is rescaled.
     """
     settings, clock = settings or SegmentationSettings(), _Clock()
+    reuse_freed_memory()
     yield Progress("normalise", 0, 1)
     with clock("normalise"):
         planes, notes = _seen(image, settings)
