@@ -1,4 +1,4 @@
-"""What the benchmark scripts share: the machine in one line, Markdown tables, and where the real images are."""
+"""What the benchmark scripts share: the machine in one line, Markdown tables, the real images and their folds."""
 
 from __future__ import annotations
 
@@ -10,12 +10,29 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from napari_nucseg import open_dataset
+from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.network.device import choose_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from napari_nucseg.data.sample import Sample
+
 DATA = Path(os.environ.get("NUCSEG_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+FOLDS = 4
+"""Of groups of `train`, for what is taught beside the network."""
+
+
+def train_samples(dataset: str, kind: str | None = None, every: int = 1) -> list[Sample]:
+    """Read every n-th `train` image of a dataset, of one kind where it is given."""
+    rows = read_rows(DATA / "index.csv", dataset=dataset, split="train", kind=kind)
+    return list(select_rows(open_dataset(DATA / dataset), rows).valid(lambda *_: None))[::every]
+
+
+def fold_of(group: str) -> int:
+    """Fold of a group of images, 0 to FOLDS - 1, the same in every script."""
+    return sum(group.encode()) % FOLDS
 
 
 def machine(precision: str = "auto") -> str:

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from _common import DATA, machine, print_table
+from _common import FOLDS, fold_of, machine, print_table, train_samples
 
-from napari_nucseg import load_model, open_dataset
-from napari_nucseg.data.rows import read_rows, select_rows
+from napari_nucseg import load_model
 from napari_nucseg.learning.examples import kind_of
 from napari_nucseg.learning.judgement import Evidence, JudgeSettings, evidence_in, look, teach_judge
 from napari_nucseg.network.device import choose_device
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     from napari_nucseg.data.sample import Sample
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.nuclei.judging import Judge
-
-FOLDS = 4
 
 
 @dataclass(frozen=True)
@@ -72,9 +69,9 @@ def main() -> None:
     seen = [
         _seen(model, name, sample)
         for name in args.sets
-        for sample in _samples(name, args.kind)[:: args.every]
+        for sample in train_samples(name, args.kind, args.every)
     ]
-    judges = [_taught([s for s in seen if _fold(s) != k]) for k in range(FOLDS)]
+    judges = [_taught([s for s in seen if fold_of(s.evidence.group) != k]) for k in range(FOLDS)]
     print(
         f"{machine('float32')}\n\n{model.card.name}, {len(seen)} images of `train`, {FOLDS} folds of groups\n"
     )
@@ -96,11 +93,6 @@ def _with_threshold(model: Model, threshold: float | None) -> Model:
     return replace(model, card=model.card.model_copy(update={"thresholds": thresholds}))
 
 
-def _samples(name: str, kind: str | None) -> list[Sample]:
-    rows = read_rows(DATA / "index.csv", dataset=name, split="train", kind=kind)
-    return list(select_rows(open_dataset(DATA / name), rows).valid(lambda *_: None))
-
-
 def _seen(model: Model, dataset: str, sample: Sample) -> Seen:
     print(f"\r{sample.name[:40]:40}", end="", file=sys.stderr)
     found = look(model, sample, choose_device("cpu", "float32"))
@@ -108,10 +100,6 @@ def _seen(model: Model, dataset: str, sample: Sample) -> Seen:
     assert sample.labels is not None
     maps = found.maps.astype(np.float16)
     return Seen(kind, sample.labels, maps, found.diameter_px, evidence_in(found, sample))
-
-
-def _fold(seen: Seen) -> int:
-    return sum(seen.evidence.group.encode()) % FOLDS
 
 
 def _taught(seen: list[Seen]) -> Judge:
@@ -126,7 +114,7 @@ def _rows(seen: list[Seen], judges: list[Judge], settings: DecodingSettings) -> 
         truth = [s.truth for s in of_kind]
         ways = {
             "thresholds": [s.decoded(settings, None) for s in of_kind],
-            "judge": [s.decoded(settings, judges[_fold(s)]) for s in of_kind],
+            "judge": [s.decoded(settings, judges[fold_of(s.evidence.group)]) for s in of_kind],
         }
         for way, labels in ways.items():
             e = evaluate(truth, labels)

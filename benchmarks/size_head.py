@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from _common import DATA, machine, print_table
+from _common import FOLDS, fold_of, machine, print_table, train_samples
 
-from napari_nucseg import load_model, open_dataset
-from napari_nucseg.data.rows import read_rows, select_rows
+from napari_nucseg import load_model
 from napari_nucseg.learning.sizing import SizeEvidence, SizeSettings, size_evidence, teach_size_head
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import save_model
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.network.size_head import SizeHead
-
-FOLDS = 4
 
 
 def main() -> None:
@@ -49,7 +46,7 @@ def main() -> None:
     model = load_model(args.model)
     evidence = list(_evidence(model, args))
     taught = [_well_taken(e) for e in evidence] if args.well_taken else evidence
-    heads = [_taught([e for e in taught if _fold(e) != k]) for k in range(FOLDS)]
+    heads = [_taught([e for e in taught if fold_of(e.group) != k]) for k in range(FOLDS)]
     print(
         f"{machine('float32')}\n\n{model.card.name}, {len(evidence)} images of `train`, {FOLDS} folds of groups\n"
     )
@@ -74,10 +71,7 @@ def _evidence(model: Model, args: argparse.Namespace) -> Iterator[SizeEvidence]:
     device, random = choose_device("cpu", "float32"), np.random.default_rng(0)
     encoder = model.size_encoder if args.kept else model.network.encoder
     for name in args.sets:
-        rows = read_rows(DATA / "index.csv", dataset=name, split="train", kind=args.kind)
-        for sample in list(select_rows(open_dataset(DATA / name), rows).valid(lambda *_: None))[
-            :: args.every
-        ]:
+        for sample in train_samples(name, args.kind, args.every):
             print(f"\r{sample.name[:40]:40}", end="", file=sys.stderr)
             evidence = size_evidence(encoder, sample, model.card, device, SizeSettings(), random)
             if evidence:
@@ -99,13 +93,9 @@ def _taught(evidence: list[SizeEvidence]) -> SizeHead:
     return teach_size_head(evidence, SizeSettings())
 
 
-def _fold(evidence: SizeEvidence) -> int:
-    return sum(evidence.group.encode()) % FOLDS
-
-
 def _rows(evidence: list[SizeEvidence], heads: list[SizeHead]) -> Iterator[list[object]]:
     with torch.inference_mode():
-        errors = [(heads[_fold(e)](e.features)[0] - e.log_sizes).numpy() for e in evidence]
+        errors = [(heads[fold_of(e.group)](e.features)[0] - e.log_sizes).numpy() for e in evidence]
     for kind in sorted({e.kind for e in evidence}):
         of_kind = [
             (error, e.worse.numpy()) for error, e in zip(errors, evidence, strict=True) if e.kind == kind

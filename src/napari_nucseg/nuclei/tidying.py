@@ -58,10 +58,11 @@ def _hole_counts(labels: NDArray[np.int32]) -> Ints:
     then is pixels − adjacent pairs + full 2x2 squares − 2x2 squares with one diagonal alone (Gray 1971).
     """
     n, width = int(labels.max()) + 1, labels.shape[1] + 2
-    flat = np.pad(labels, 1).ravel()
-    here, right, below, corner = labels, *_later_neighbours(flat.reshape(-1, width))
-    edge = (here > 0) & ~((here == right) & (here == below) & (here == corner))  # others change nothing
-    pixels = np.flatnonzero(np.pad(edge, 1))
+    padded = np.pad(labels, 1)
+    later = padded[1:-1, 2:], padded[2:, 1:-1], padded[2:, 2:]  # to the right, below, and both
+    within = np.logical_and.reduce([labels == neighbour for neighbour in later])
+    pixels = np.flatnonzero(np.pad((labels > 0) & ~within, 1))  # within a region: 1 - 2 pairs + 1 square is 0
+    flat = padded.ravel()
     own = flat[pixels]
     same = {step: flat[pixels + step] == own for step in (1, width, width + 1, -width, 1 - width)}
     pairs = same[1].astype(np.int64) + same[width]
@@ -72,11 +73,6 @@ def _hole_counts(labels: NDArray[np.int32]) -> Ints:
     holes = np.where(np.bincount(own, minlength=n) > 0, 1 - euler, 0).astype(np.int64)
     holes[0] = 0
     return holes
-
-
-def _later_neighbours(padded: NDArray[np.int32]) -> tuple[NDArray[np.int32], ...]:
-    """Labels to the right, below, and below to the right of each pixel within a margin of one."""
-    return padded[1:-1, 2:], padded[2:, 1:-1], padded[2:, 2:]
 
 
 def without_border(labels: NDArray[np.int32]) -> NDArray[np.int32]:
