@@ -18,9 +18,18 @@ from scipy import ndimage
 from skimage.measure import label as label_regions
 
 from napari_nucseg.nuclei.judging import judged
-from napari_nucseg.nuclei.tidying import fill_holes, in_reading_order, keep_areas, trimmed, without_border
+from napari_nucseg.nuclei.tidying import (
+    fill_holes,
+    in_reading_order,
+    keep_areas,
+    renamed,
+    trimmed,
+    without_border,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from napari_nucseg.nuclei.judging import Judge
@@ -41,6 +50,8 @@ SPLITTING_STEP = 0.1
 """Cores are looked at again at levels above the sensitivity, in such steps."""
 LEAP_PX = 2
 """A peak outside any core may be a ripple: from there one look this far around finds the real slope."""
+CHUNK = 1 << 14
+"""Pixels looked around from at once: their neighbours' heights stay in the processor's cache."""
 REACH_PX = 3 * (2 * CLIMB_PX + MAX_CORE_PX)
 SMALLEST_SHARE = 0.05
 """Default minimum area, as a share of the area of a nucleus of median diameter."""
@@ -185,16 +196,16 @@ def _with_strays(labels: NDArray[np.int32], mask: NDArray[np.bool_]) -> NDArray[
     strays, n = ndimage.label(mask & (labels == 0))
     narrow = [max(s.stop - s.start for s in box) <= MAX_CORE_PX for box in ndimage.find_objects(strays)]
     first = int(labels.max(initial=0)) + 1
-    names = np.concatenate([[0], np.where(narrow, first + np.arange(n), 0)]).astype(np.int32)
-    return np.where(strays > 0, names[strays], labels)
+    names = np.concatenate([[0], np.where(narrow, first + np.arange(n), 0)])
+    return labels + renamed(strays, names)
 
 
 def _smooth(distance: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Flatten single-pixel ripples; sums in a fixed order, so a window gives the very numbers of the whole."""
-    kernel = np.array([0.25, 0.5, 0.25], np.float32)
-    return ndimage.correlate1d(
-        ndimage.correlate1d(distance, kernel, 0, mode="nearest"), kernel, 1, mode="nearest"
-    )
+    """Flatten single-pixel ripples: ¼, ½, ¼ along both axes, in an order that is the same in a window."""
+    padded = np.pad(distance, 1, mode="edge")
+    rows = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+    smooth = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 4
+    return smooth.astype(np.float32, copy=False)
 
 
 def _find_cores(
@@ -211,35 +222,35 @@ def _find_cores(
     """
     lowest = min(sensitivity, PLAIN_CORE)
     cores = _label_cores(core > lowest, origin)
-    evidence = np.where(cores > 0, (core + height) / 2, 0)
+    places = np.flatnonzero(cores > 0)
+    evidence = np.zeros_like(core)
+    evidence.ravel()[places] = (core.ravel()[places] + height.ravel()[places]) / 2
     n_levels = round((sensitivity + splitting.span - lowest) / SPLITTING_STEP)
     smallest_px = splitting.smallest * 2 * (1 - sensitivity) * diameter_px**2
+    core_of = cores.ravel()[places]
     for level in range(1, n_levels + 1):
-        cores = _split(cores, evidence > lowest + level * SPLITTING_STEP, smallest_px)
+        pieces, _ = ndimage.label(evidence > lowest + level * SPLITTING_STEP)
+        core_of = _split(core_of, pieces.ravel()[places], smallest_px)
+    cores.ravel()[places] = core_of
     return cores
 
 
-def _split(cores: NDArray[np.int32], above: NDArray[np.bool_], smallest_px: float) -> NDArray[np.int32]:
-    """Replace each core by its pieces above a level where two or more of them are large enough."""
-    pieces, n_pieces = ndimage.label(above)
-    inside = np.flatnonzero(above)
-    piece_of, core_of = pieces.ravel()[inside], cores.ravel()[inside]
-    area = np.bincount(piece_of, minlength=n_pieces + 1)
-    parent = np.zeros(n_pieces + 1, np.int64)
-    parent[piece_of] = core_of
-    sizeable = area >= smallest_px
+def _split(core_of: NDArray[np.int32], piece_of: NDArray[np.int32], smallest_px: float) -> NDArray[np.int32]:
+    """Replace each core by its pieces above a level where two or more of them are large enough.
+
+    Of all pixels of cores, one after the other: the core, and the piece or 0; returned: the core then, 0 for what is
+    left over.
+    """
+    sizeable = np.bincount(piece_of, minlength=1) >= smallest_px
     sizeable[0] = False
-    n_cores = int(cores.max(initial=0))
+    parent = np.zeros(sizeable.size, np.int32)
+    parent[piece_of] = core_of
+    n_cores = int(core_of.max(initial=0))
     splits = np.bincount(parent[sizeable], minlength=n_cores + 1) >= 2
     if not splits.any():
-        return cores
-    result = cores.copy()
-    flat = result.ravel()
-    everywhere = np.flatnonzero(flat)
-    flat[everywhere[splits[flat[everywhere]]]] = 0
-    kept = sizeable[piece_of] & splits[core_of]
-    flat[inside[kept]] = n_cores + piece_of[kept]
-    return result
+        return core_of
+    pieces = np.where(sizeable, n_cores + np.arange(sizeable.size), 0).astype(np.int32)
+    return np.where(splits[core_of], pieces[piece_of], core_of)
 
 
 def _label_cores(core: NDArray[np.bool_], origin: Place) -> NDArray[np.int32]:
@@ -266,41 +277,43 @@ def _climb(
     mask: NDArray[np.bool_], height: NDArray[np.float32], cores: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """Give every pixel of the mask the number of the core at the end of its climb, 0 where it finds none."""
-    width = mask.shape[1] + 2
-    padded = np.full((mask.shape[0] + 2, width), -np.inf, np.float32)
-    padded[1:-1, 1:-1] = np.where(mask, height, -np.inf)
-    flat = padded.ravel()
-    pixels = np.flatnonzero(flat > -np.inf)
-    best = _best_around(flat, pixels, width, 1)
-    position = np.zeros(flat.size, np.int32)
-    position[pixels] = np.arange(pixels.size, dtype=np.int32)
-    goal = np.zeros(padded.shape, np.int32)
-    goal[1:-1, 1:-1] = cores
-    goal_of = goal.ravel()[pixels]
-    pointer = position[best]
-    peaks = np.flatnonzero((pointer == np.arange(pixels.size)) & (goal_of == 0))
-    if peaks.size:
-        pointer[peaks] = position[_best_around(flat, pixels[peaks], width, LEAP_PX)]
-    pointer = np.where(goal_of > 0, np.arange(pixels.size, dtype=np.int32), pointer)  # a core is the goal
+    padded = np.pad(mask, LEAP_PX)
+    heights = np.where(padded, np.pad(height, LEAP_PX), -np.inf).ravel()
+    labels = np.pad(cores, LEAP_PX).ravel()
+    climbers = np.flatnonzero(padded.ravel() & (labels == 0))
+    best = _best_around(heights, climbers, padded.shape[1], 1)
+    peaks = np.flatnonzero(best == climbers)
+    best[peaks] = _best_around(heights, climbers[peaks], padded.shape[1], LEAP_PX)
+    n = climbers.size
+    station = labels + np.int32(n)  # climbers are stations 0…n-1, then come the cores, where a climb ends
+    station[climbers] = np.arange(n)
+    pointer = np.concatenate([station[best], n + np.arange(int(cores.max(initial=0)) + 1, dtype=np.int32)])
     for _ in range(DOUBLINGS):
         pointer = pointer[pointer]
-    labels = np.zeros(padded.shape, np.int32)
-    labels.ravel()[pixels] = goal_of[pointer]
-    return labels[1:-1, 1:-1]
+    labels[climbers] = np.maximum(pointer[:n] - n, 0)
+    return labels.reshape(padded.shape)[LEAP_PX:-LEAP_PX, LEAP_PX:-LEAP_PX]
 
 
-def _best_around(flat: NDArray[np.float32], pixels: Ints, width: int, radius: int) -> Ints:
+def _best_around(heights: NDArray[np.float32], pixels: Ints, width: int, radius: int) -> Ints:
     """Flat index of the highest pixel within a radius of each; ties go to the first in reading order.
 
     Flat order within the small square around a pixel is the order of global coordinates, whatever the window.
     """
-    best = np.full(pixels.size, -np.inf, np.float32)
-    where = pixels.copy()
-    for dy in range(-radius, radius + 1):
-        for dx in range(-radius, radius + 1):
-            candidate = np.clip(pixels + (dy * width + dx), 0, flat.size - 1)
-            value = flat[candidate]
-            higher = value > best
-            best = np.where(higher, value, best)
-            where = np.where(higher, candidate, where)
+    reach = range(-radius, radius + 1)
+    steps = [dy * width + dx for dy in reach for dx in reach]
+    where = np.empty_like(pixels)
+    for start in range(0, pixels.size, CHUNK):
+        some = slice(start, start + CHUNK)
+        where[some] = _best_of(heights, pixels[some], steps)
+    return where
+
+
+def _best_of(heights: NDArray[np.float32], pixels: Ints, steps: Iterable[int]) -> Ints:
+    """Flat index of the highest pixel one of these steps away; ties go to the first step."""
+    best, where = np.full(pixels.size, -np.inf, np.float32), pixels.copy()
+    for step in steps:
+        candidate = pixels + step
+        value = heights[candidate]
+        np.copyto(where, candidate, where=value > best)
+        np.maximum(best, value, out=best)
     return where

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg.nuclei.pieces import FEATURES, measure_pieces
+from napari_nucseg.nuclei.tidying import renamed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,7 +130,7 @@ def judged(
         row = new[row]
     sure = judge.certainty(pieces, diameter_px) >= least
     names = np.where(sure, np.arange(1, len(pieces) + 1), 0)
-    return np.concatenate([[0], names[row]])[labels].astype(np.int32)
+    return renamed(labels, np.concatenate([[0], names[row]]))
 
 
 def _better_together(pieces: Pieces, judge: Judge, least: float, diameter_px: float) -> Ints:

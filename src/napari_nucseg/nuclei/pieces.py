@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Maps = NDArray[np.float32]
     Ints = NDArray[np.int64]
 
 OUTSIDE = -1
@@ -154,7 +155,7 @@ def measure_pieces(
         foreground,
         distance,
         core,
-        distance**2,
+        distance.astype(np.float64) ** 2,
         foreground > SURE,
         y,
         x,
@@ -177,7 +178,7 @@ def measure_pieces(
     seams = np.zeros((pixels.n_objects, len(SEAM)))
     for side in found.T:
         np.add.at(seams, side, seam)
-    peaks = np.stack([pixels.highest(values) for values in pixels.maps], 1)
+    peaks = np.stack([pixels.highest(values) for values in pixels.maps], 1).astype(np.float64)
     return Pieces(np.stack([*sums, *rim], 1), seams, peaks, found, seam)
 
 
@@ -185,15 +186,16 @@ class _Pixels:
     """The pixels of all objects, one object after the other, each in reading order; ``maps`` (3, P) are theirs."""
 
     def __init__(self, labels: NDArray[np.int32], maps: NDArray[np.float32], origin: tuple[int, int]) -> None:
-        self._labels = np.pad(labels, 1, constant_values=OUTSIDE).ravel()
-        self._maps = np.pad(maps, ((0, 0), (1, 1), (1, 1))).reshape(len(maps), -1)
-        self._width, self._origin = labels.shape[1] + 2, origin
+        padded = np.pad(labels, 1, constant_values=OUTSIDE)
+        self._labels, self._maps = padded.ravel(), maps.reshape(len(maps), -1)
+        self._width, self._origin = padded.shape[1], origin
         places = np.flatnonzero(self._labels > 0)
         self._places: Ints = places[np.argsort(self._labels[places], kind="stable")]
         self.own: NDArray[np.int32] = self._labels[self._places]
         self._starts = np.flatnonzero(np.diff(self.own, prepend=0))
         self.n, self.n_objects = self._places.size, self._starts.size
         self.maps = self._at(self._places)
+        self._rim = np.flatnonzero(_meets_another(padded).ravel()[self._places])
 
     @property
     def position(self) -> tuple[Floats, Floats]:
@@ -201,10 +203,13 @@ class _Pixels:
         y, x = np.divmod(self._places, self._width)
         return y - 1.0 + self._origin[0], x - 1.0 + self._origin[1]
 
-    def links(self, dy: int, dx: int) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats, Floats]:
-        """Labels here and one step away, where they differ, and the maps (3, L) here and there, 0 beyond the array."""
+    def links(self, dy: int, dx: int) -> tuple[NDArray[np.int32], NDArray[np.int32], Maps, Maps]:
+        """Labels here and one step away, where they differ, and the maps (3, L) here and there.
+
+        What the maps are beyond the array has no meaning.
+        """
         step = dy * self._width + dx
-        rim = np.flatnonzero(self._labels[self._places + step] != self.own)
+        rim = self._rim[self._labels[self._places[self._rim] + step] != self.own[self._rim]]
         there = self._places[rim] + step
         return self.own[rim], self._labels[there], self.maps[:, rim], self._at(there)
 
@@ -212,12 +217,23 @@ class _Pixels:
         """Sum of each object, (n,)."""
         return np.add.reduceat(values.astype(np.float64), self._starts) if self.n else np.zeros(0)
 
-    def highest(self, values: Floats) -> Floats:
+    def highest(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Maximum of each object, (n,)."""
-        return np.maximum.reduceat(values, self._starts) if self.n else np.zeros(0)
+        return np.maximum.reduceat(values, self._starts) if self.n else np.zeros(0, np.float32)
 
-    def _at(self, places: Ints) -> Floats:
-        return self._maps[:, places].astype(np.float64)
+    def _at(self, places: Ints) -> Maps:
+        """Take the maps (3, L) at places in the padded labels; the maps are not, which would take much memory."""
+        y, x = np.divmod(places, self._width)
+        unpadded = np.clip((y - 1) * (self._width - 2) + x - 1, 0, self._maps.shape[1] - 1)
+        return np.stack([values[unpadded] for values in self._maps])
+
+
+def _meets_another(padded: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Whether one of a pixel's four neighbours has another label; the frame counts as a neighbour alone."""
+    inner, meets = padded[1:-1, 1:-1], np.zeros(padded.shape, bool)
+    for other in (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
+        meets[1:-1, 1:-1] |= inner != other
+    return meets
 
 
 def _gathered(pairs: Ints, values: Floats, n: int) -> tuple[Ints, Floats]:

@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 
+CHUNK_PX = 1 << 16
+"""Pixels looked up at once: NumPy copies the labels it looks up by to int64, and these copies stay in the cache."""
+
+
+def renamed(labels: NDArray[np.integer], names: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Give every pixel of label n the name ``names[n]``."""
+    names, result = names.astype(np.int32), np.empty(labels.shape, np.int32)
+    n_rows = max(1, CHUNK_PX // max(1, labels.shape[1]))
+    for start in range(0, labels.shape[0], n_rows):
+        rows = slice(start, start + n_rows)
+        np.take(
+            names, labels[rows], out=result[rows], mode="clip"
+        )  # checked indices would be copied once more
+    return result
+
+
 def trimmed(labels: NDArray[np.int32], inside: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Keep of each nucleus the largest 4-connected region that lies inside a mask."""
     left = np.where(inside, labels, 0)
@@ -30,7 +46,7 @@ def keep_areas(labels: NDArray[np.int32], smallest_px: int) -> NDArray[np.int32]
     """Drop regions smaller than an area."""
     keep = np.bincount(labels.ravel()) >= smallest_px
     keep[0] = False
-    return np.where(keep[labels], labels, 0).astype(np.int32, copy=False)
+    return renamed(labels, np.where(keep, np.arange(keep.size), 0))
 
 
 def fill_holes(labels: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -81,7 +97,7 @@ def without_border(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     keep = np.ones(int(labels.max()) + 1, bool)
     keep[edges] = False
     keep[0] = False
-    return np.where(keep[labels], labels, 0).astype(np.int32, copy=False)
+    return renamed(labels, np.where(keep, np.arange(keep.size), 0))
 
 
 def in_reading_order(labels: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -92,4 +108,4 @@ def in_reading_order(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     values, first = np.unique(labels.ravel()[places], return_index=True)
     table = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
     table[values[np.argsort(first)]] = np.arange(1, values.size + 1)
-    return table[labels]
+    return renamed(labels, table)
