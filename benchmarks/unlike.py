@@ -42,6 +42,12 @@ if TYPE_CHECKING:
     Change = Callable[[Pixels, float], Pixels]
 
 HELD_BACK = 0.1
+SIZES: dict[str, Change] = {
+    "a third as large": lambda image, _: scaled(image, 1 / 3),
+    "half as large": lambda image, _: scaled(image, 0.5),
+    "twice as large": lambda image, _: scaled(image, 2),
+    "four times as large": lambda image, _: scaled(image, 4),
+}
 FLUORESCENCE: dict[str, Change] = {
     "as it is": lambda image, _: image,
     "30 photons at the brightest": lambda image, _: photons(image, 30),
@@ -53,8 +59,7 @@ FLUORESCENCE: dict[str, Change] = {
     "gamma ½": lambda image, _: image**0.5,
     "gamma 2": lambda image, _: image**2,
     "blurred by a tenth of a nucleus": lambda image, d: blurred(image, d / 10),
-    "half as large": lambda image, _: scaled(image, 0.5),
-    "twice as large": lambda image, _: scaled(image, 2),
+    **SIZES,
 }
 HISTOLOGY: dict[str, Change] = {
     "as it is": lambda image, _: image,
@@ -66,8 +71,7 @@ HISTOLOGY: dict[str, Change] = {
     "yellowish": lambda image, _: image * (1, 0.95, 0.75),
     "JPEG of quality 15": lambda image, _: jpeg(image, 15),
     "blurred by a tenth of a nucleus": lambda image, d: blurred(image, d / 10),
-    "half as large": lambda image, _: scaled(image, 0.5),
-    "twice as large": lambda image, _: scaled(image, 2),
+    **SIZES,
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from skimage.transform import rescale
 
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
@@ -12,7 +13,9 @@ from napari_nucseg.jobs.evaluation import evaluate_model
 from napari_nucseg.learning.patches import normalised
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
+from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.segmentation.segment import segment
 from napari_nucseg.segmentation.size import estimate_diameter
 from napari_nucseg.steps import drain
 
@@ -45,6 +48,19 @@ def test_instances_are_found_with_the_diameter_estimated(test_data, dataset, kin
     assert scores.ap50 > ap50
     if kind == "fluorescence":
         assert scores.pixel_accuracy > 0.96
+
+
+@pytest.mark.parametrize(
+    ("factor", "ap50"), [pytest.param(0.4, 0.6, id="4 to 10 px"), pytest.param(4, 0.7, id="50 to 200 px")]
+)
+def test_nuclei_are_found_at_any_size(test_data, factor, ap50):
+    rows = read_rows(test_data / "index.csv", dataset="dsb2018", split="val", kind="fluorescence")[::15]
+    truth, found = [], []
+    for sample in select_rows(open_dataset(test_data / "dsb2018"), rows):
+        image = rescale(sample.image[..., :3].mean(-1), factor, anti_aliasing=True)
+        truth.append(rescale(sample.labels, factor, order=0, preserve_range=True).astype(np.int32))
+        found.append(segment(image.astype(np.float32)).labels)
+    assert evaluate(truth, found).ap50 > ap50
 
 
 def test_sizes_are_read_in_ten_photons(test_data):

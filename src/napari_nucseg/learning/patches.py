@@ -15,6 +15,7 @@ from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.learning.examples import group_of, kind_of
 from napari_nucseg.nuclei.targets import CORE_DISTANCE, distance_map, median_diameter
+from napari_nucseg.segmentation.rescale import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 FIELDS = 5  # red, green, blue, foreground, distance
 DISTANCE = 4
-SCALE_LIMITS = (0.2, 5.0)
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,7 @@ def _fields(
     """Image and targets at the canonical scale, or as they are: (5, Y, X) uint8."""
     fields = np.concatenate([image, (labels > 0)[None], distance_map(labels)[None]]).astype(np.float32)
     diameter = median_diameter(labels)
-    scale = canonical_diameter_px / diameter if canonical_diameter_px and diameter else 1.0
-    scale = float(np.clip(scale, *SCALE_LIMITS))
+    scale = allowed(canonical_diameter_px / diameter) if canonical_diameter_px and diameter else 1.0
     shape = tuple(max(1, round(n * scale)) for n in fields.shape[1:])
     if scale != 1:
         fields = resize(fields, (FIELDS, *shape), order=1, anti_aliasing=scale < 1)

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SCALE_LIMITS = (0.25, 3.0)
+SCALE_LIMITS = (0.12, 4.0)
+"""From image to network pixels, in use and in training; nuclei too large for the first, decoding could not grasp."""
 MAX_NETWORK_PIXELS = 100_000_000
 CLOSE_ENOUGH = 0.12  # as a natural log: the network is trained on a wider spread, and resizing blurs
 
@@ -30,15 +31,20 @@ def largest_scale(shape: tuple[int, int]) -> float:
     return (MAX_NETWORK_PIXELS / (shape[0] * shape[1])) ** 0.5
 
 
+def allowed(scale: float) -> float:
+    """Take the factor from image to network pixels that is nearest to a wanted one."""
+    return float(np.clip(scale, *SCALE_LIMITS))
+
+
 def network_scale(shape: tuple[int, int], diameter_px: float, canonical_px: float) -> tuple[float, str]:
     """Choose the factor from image to network pixels, and say in words where it had to be limited."""
     wanted = canonical_px / diameter_px
-    scale = float(np.clip(wanted, *SCALE_LIMITS))
+    scale = allowed(wanted)
     note = ""
     if scale != wanted:
-        allowed = " to ".join(f"{canonical_px / s:.0f}" for s in reversed(SCALE_LIMITS))
+        sizes = " to ".join(f"{canonical_px / s:.0f}" for s in reversed(SCALE_LIMITS))
         note = (
-            f"Nuclei of {diameter_px:.0f} px are outside {allowed} px: "
+            f"Nuclei of {diameter_px:.0f} px are outside {sizes} px: "
             f"the image was scaled by {scale:g} instead of {wanted:.2g}."
         )
     budget = largest_scale(shape)

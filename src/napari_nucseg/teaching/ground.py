@@ -16,7 +16,7 @@ from scipy import ndimage, stats
 from napari_nucseg.learning.augment import core_of
 from napari_nucseg.nuclei.overlaps import overlaps
 from napari_nucseg.nuclei.targets import distance_map
-from napari_nucseg.segmentation.rescale import rescale
+from napari_nucseg.segmentation.rescale import allowed, rescale
 from napari_nucseg.teaching.holdout import vouched_for
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.scenes import Scene, Seen
 
 FIELDS = ("red", "green", "blue", "foreground", "distance", "core", "taught", "held")
-SCALE_LIMITS = (0.2, 4.0)
 SURE = 0.6
 """Certainty |2p − 1| of the base from which on unreviewed pixels are held to it."""
 OFTEN = 3.0
@@ -79,7 +78,7 @@ def lesson_ground(lesson: Lesson, seen: Seen, scale: float, patch_px: int, seed:
     scale : from its pixels to the network's.
     patch_px, seed : of the patches; of the random places.
     """
-    scale = _allowed(scale)
+    scale = allowed(scale)
     distance = distance_map(lesson.labels)
     truth = np.stack([lesson.labels > 0, distance, _core(distance)]).astype(np.float32)
     targets = np.where(lesson.learned, truth, seen.maps)
@@ -93,7 +92,7 @@ def lesson_ground(lesson: Lesson, seen: Seen, scale: float, patch_px: int, seed:
 
 def replay_ground(scene: Scene, seen: Seen, scale: float, patch_px: int, seed: int) -> Ground:
     """Ground of an image on which nothing shall change: all of it is held to what the base model sees."""
-    scale = _allowed(scale)
+    scale = allowed(scale)
     shape = scene.truth.shape
     taught, held = np.zeros((1, *shape), np.float32), np.ones((1, *shape), np.float32)
     fields = np.concatenate([scene.image, seen.maps, taught, held], dtype=np.float32)
@@ -182,10 +181,6 @@ def _middles(labels: NDArray[np.int32], numbers: NDArray[np.integer]) -> NDArray
 def _core(distance: NDArray[np.float32]) -> NDArray[np.float32]:
     core: NDArray[np.float32] = core_of(torch.from_numpy(distance)).numpy()
     return core
-
-
-def _allowed(scale: float) -> float:
-    return float(np.clip(scale, *SCALE_LIMITS))
 
 
 def _at_scale(fields: NDArray[np.float32], scale: float) -> NDArray[np.uint8]:
