@@ -118,7 +118,7 @@ def test_other_decoding_of_the_same_maps_equals_a_new_run(small_model):
 def test_the_scale_is_clamped_and_said(small_model):
     steps = segment_steps(GRAY, make_settings(diameter_px=2), small_model)
     *_, last = _drain(steps)
-    assert any("scaled by 5" in note for note in last.notes)
+    assert any("scaled by 4" in note for note in last.notes)
 
 
 def _drain(steps):
