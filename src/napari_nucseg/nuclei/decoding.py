@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 DOUBLINGS = 6
 CLIMB_PX = 2**DOUBLINGS
-"""Longest way a pixel climbs; nuclei of the largest diameter in use are about 100 px wide."""
+"""Longest way a pixel climbs: in nuclei of the largest diameter in use, 225 px, cores begin 56 px from the rim."""
 MAX_CORE_PX = 128
 """Cores wider than this are no nuclei: they are cut along a grid of this spacing."""
 PLAIN_FOREGROUND = 0.5

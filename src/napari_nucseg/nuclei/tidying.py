@@ -24,9 +24,7 @@ def renamed(labels: NDArray[np.integer], names: NDArray[np.integer]) -> NDArray[
     n_rows = max(1, CHUNK_PX // max(1, labels.shape[1]))
     for start in range(0, labels.shape[0], n_rows):
         rows = slice(start, start + n_rows)
-        np.take(
-            names, labels[rows], out=result[rows], mode="clip"
-        )  # checked indices would be copied once more
+        np.take(names, labels[rows], out=result[rows], mode="clip")  # "raise" would copy once more
     return result
 
 
