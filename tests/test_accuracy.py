@@ -51,7 +51,7 @@ def test_instances_are_found_with_the_diameter_estimated(test_data, dataset, kin
 
 
 @pytest.mark.parametrize(
-    ("factor", "ap50"), [pytest.param(0.4, 0.6, id="4 to 10 px"), pytest.param(4, 0.7, id="50 to 200 px")]
+    ("factor", "ap50"), [pytest.param(0.4, 0.6, id="4 to 21 px"), pytest.param(4, 0.7, id="36 to 208 px")]
 )
 def test_nuclei_are_found_at_any_size(test_data, factor, ap50):
     rows = read_rows(test_data / "index.csv", dataset="dsb2018", split="val", kind="fluorescence")[::15]

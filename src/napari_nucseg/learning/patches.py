@@ -15,7 +15,7 @@ from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.learning.examples import group_of, kind_of
 from napari_nucseg.nuclei.targets import CORE_DISTANCE, distance_map, median_diameter
-from napari_nucseg.segmentation.rescale import allowed
+from napari_nucseg.segmentation.rescale import allowed_scale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -127,7 +127,7 @@ def _fields(
     """Image and targets at the canonical scale, or as they are: (5, Y, X) uint8."""
     fields = np.concatenate([image, (labels > 0)[None], distance_map(labels)[None]]).astype(np.float32)
     diameter = median_diameter(labels)
-    scale = allowed(canonical_diameter_px / diameter) if canonical_diameter_px and diameter else 1.0
+    scale = allowed_scale(canonical_diameter_px / diameter) if canonical_diameter_px and diameter else 1.0
     shape = tuple(max(1, round(n * scale)) for n in fields.shape[1:])
     if scale != 1:
         fields = resize(fields, (FIELDS, *shape), order=1, anti_aliasing=scale < 1)

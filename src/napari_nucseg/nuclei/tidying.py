@@ -43,8 +43,7 @@ def trimmed(labels: NDArray[np.int32], inside: NDArray[np.bool_]) -> NDArray[np.
 def keep_areas(labels: NDArray[np.int32], smallest_px: int) -> NDArray[np.int32]:
     """Drop regions smaller than an area."""
     keep = np.bincount(labels.ravel()) >= smallest_px
-    keep[0] = False
-    return renamed(labels, np.where(keep, np.arange(keep.size), 0))
+    return _only(labels, keep)
 
 
 def fill_holes(labels: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -94,7 +93,11 @@ def without_border(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     keep = np.ones(int(labels.max()) + 1, bool)
     keep[edges] = False
-    keep[0] = False
+    return _only(labels, keep)
+
+
+def _only(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Drop the labels n whose ``keep[n]`` is false."""
     return renamed(labels, np.where(keep, np.arange(keep.size), 0))
 
 

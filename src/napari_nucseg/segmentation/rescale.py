@@ -31,7 +31,7 @@ def largest_scale(shape: tuple[int, int]) -> float:
     return (MAX_NETWORK_PIXELS / (shape[0] * shape[1])) ** 0.5
 
 
-def allowed(scale: float) -> float:
+def allowed_scale(scale: float) -> float:
     """Take the factor from image to network pixels that is nearest to a wanted one."""
     return float(np.clip(scale, *SCALE_LIMITS))
 
@@ -39,7 +39,7 @@ def allowed(scale: float) -> float:
 def network_scale(shape: tuple[int, int], diameter_px: float, canonical_px: float) -> tuple[float, str]:
     """Choose the factor from image to network pixels, and say in words where it had to be limited."""
     wanted = canonical_px / diameter_px
-    scale = allowed(wanted)
+    scale = allowed_scale(wanted)
     note = ""
     if scale != wanted:
         sizes = " to ".join(f"{canonical_px / s:.0f}" for s in reversed(SCALE_LIMITS))

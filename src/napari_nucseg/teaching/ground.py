@@ -16,7 +16,7 @@ from scipy import ndimage, stats
 from napari_nucseg.learning.augment import core_of
 from napari_nucseg.nuclei.overlaps import overlaps
 from napari_nucseg.nuclei.targets import distance_map
-from napari_nucseg.segmentation.rescale import allowed, rescale
+from napari_nucseg.segmentation.rescale import allowed_scale, rescale
 from napari_nucseg.teaching.holdout import vouched_for
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def lesson_ground(lesson: Lesson, seen: Seen, scale: float, patch_px: int, seed:
     scale : from its pixels to the network's.
     patch_px, seed : of the patches; of the random places.
     """
-    scale = allowed(scale)
+    scale = allowed_scale(scale)
     distance = distance_map(lesson.labels)
     truth = np.stack([lesson.labels > 0, distance, _core(distance)]).astype(np.float32)
     targets = np.where(lesson.learned, truth, seen.maps)
@@ -92,7 +92,7 @@ def lesson_ground(lesson: Lesson, seen: Seen, scale: float, patch_px: int, seed:
 
 def replay_ground(scene: Scene, seen: Seen, scale: float, patch_px: int, seed: int) -> Ground:
     """Ground of an image on which nothing shall change: all of it is held to what the base model sees."""
-    scale = allowed(scale)
+    scale = allowed_scale(scale)
     shape = scene.truth.shape
     taught, held = np.zeros((1, *shape), np.float32), np.ones((1, *shape), np.float32)
     fields = np.concatenate([scene.image, seen.maps, taught, held], dtype=np.float32)
