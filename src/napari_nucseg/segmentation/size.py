@@ -1,11 +1,12 @@
 """How large the nuclei of an image are: what the size head reads in a few views, sharpened by measuring.
 
 The head tells the size from features, at scales far off too; it never sees its own findings confirmed. At the scale it
-names, nuclei are segmented in two views and measured. Where that agrees, the answer lies half-way: what is measured is
+names, nuclei are segmented in four views and measured. Where that agrees, the answer lies half-way: what is measured is
 more exact on images like those it was taught, what is read on others, and their errors have little in common.
-Where the head's readings contradict each other, that is done first at several sizes around the reading, and the answers
-averaged. Each counts the more, the better the network agrees with itself there: large nuclei seen too near fall to
-pieces, and their predicted distance maps are not those of the pieces. The best fit alone is too blunt a guide.
+Where the head's readings contradict each other, nuclei are measured at several sizes around the reading first, and the
+answers averaged. Each counts the more, the surer the network is of what it finds there and the better it agrees with
+itself: large nuclei seen too near fall to pieces, and their predicted distance maps are not those of the pieces. The
+best size alone is too blunt a guide.
 """
 
 from __future__ import annotations
@@ -40,14 +41,15 @@ CLOSEST_SCALE = 4.0
 """Looked at, too, where nuclei may be small; large ones it shows in parts, which tells less of their size."""
 SECOND_SCALES = (0.8, 1.25)  # around the first estimate
 VIEWS_A_SCALE = 2
+VIEWS_MEASURED = 4
 AGREES_WITHIN = 0.3  # natural log
 FEW_NUCLEI = 5
-UNSURE = 0.85
+UNSURE = 0.9
 """Share of the evidence that must agree, else the size is settled by what is found at several."""
 SETTLING = (-0.6, -0.3, 0.0, 0.3, 0.6, 0.9)
 """Sizes tried then: natural logs relative to what was read."""
-FIT_SPREAD = 0.1
-"""How much better maps must fit for a size to count e times as much."""
+TRUST_SPREAD = 0.07
+"""How much more what is found must be trusted for a size to count e times as much."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,13 @@ class DiameterEstimate:
 
 @dataclass(frozen=True)
 class _Readings:
-    """What the head reads in several views: natural log of the diameter in image pixels, and weights."""
+    """What the head reads in several views.
+
+    Attributes
+    ----------
+    log_diameter : natural log of the diameter in image pixels
+    weight : inverse square of the scale of the error that the head expects
+    """
 
     log_diameter: NDArray[np.float64]
     weight: NDArray[np.float64]
@@ -79,13 +87,30 @@ class _Readings:
         return float(self.weight[near].sum() / self.weight.sum())
 
 
+@dataclass(frozen=True)
+class _Nuclei:
+    """Nuclei found in several views: diameters in image pixels, and how sure the network is of each, 0…1."""
+
+    diameter_px: NDArray[np.float64]
+    certainty: NDArray[np.float64]
+
+    def median(self) -> float | None:
+        """Natural log of the diameter; None where nothing was found."""
+        if not self.certainty.sum() > 0:
+            return None
+        return math.log(_weighted_median(self.diameter_px, self.certainty))
+
+    def mean_certainty(self) -> float:
+        return float(self.certainty.mean()) if self.certainty.size else 0.0
+
+
 def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) -> DiameterEstimate:
     """Estimate the median nucleus diameter of a whole image.
 
     The size head reads two views at each of four scales, at a fifth where nuclei may be small, then again
     around its first answer; the median weighted by its certainty is taken half-way to what is measured at that
-    scale. Where readings disagree widely, sizes around it are tried, and the answers averaged by how well maps and
-    nuclei agree. A model without a size head answers with its canonical diameter and confidence 0.
+    scale. Where readings disagree widely, sizes around it are tried, and what is measured at each averaged by how far
+    it can be trusted. A model without a size head answers with its canonical diameter and confidence 0.
 
     Parameters
     ----------
@@ -104,7 +129,7 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     read = readings.median()
     if readings.agreeing_with(read) < UNSURE:
         read = _settled(model, image, read, device)
-    measured = _measured(*_seen_at(model, image, read, device))
+    measured = _whole_nuclei(*_seen_at(model, image, read, device)).median()
     best = read if measured is None or abs(measured - read) >= AGREES_WITHIN else (read + measured) / 2
     return DiameterEstimate(math.exp(best), readings.agreeing_with(best))
 
@@ -118,21 +143,23 @@ def _read(model: Model, image: NDArray[np.float32], scales: Iterable[float], dev
         size, uncertainty = model.size_head(summaries(model.on(device).size_encoder, squares, device))
     apparent = size.double().numpy() + math.log(model.card.canonical_diameter_px)
     offsets = np.log([scale for scale, _ in views])
-    return _Readings(apparent - offsets, np.exp(-uncertainty.double().numpy()))
+    return _Readings(apparent - offsets, np.exp(-2 * uncertainty.double().numpy()))
 
 
 def _settled(model: Model, image: NDArray[np.float32], read: float, device: Device) -> float:
-    """Natural log of the diameter: mean over sizes around ``read``, each half-way to what is measured at it.
+    """Natural log of the diameter: mean of what is measured at sizes around ``read``.
 
-    Weights are exponentials of the fit of maps and nuclei, as in a Boltzmann distribution.
+    Weights are exponentials of how far what is found can be trusted, as in a Boltzmann distribution: of the fit of maps
+    and nuclei, and of the mean certainty of the nuclei.
     """
-    answers, fits = [], []
+    answers, trust = [], []
     for tried in (read + shift for shift in SETTLING):
         views, scale = _seen_at(model, image, tried, device)
-        measured = _measured(views, scale)
-        answers.append(tried if measured is None else (tried + measured) / 2)
-        fits.append(_consistency(views))
-    return float(np.average(answers, weights=np.exp(np.array(fits) / FIT_SPREAD)))
+        nuclei = _whole_nuclei(views, scale)
+        measured = nuclei.median()
+        answers.append(tried if measured is None else measured)
+        trust.append(_consistency(views) + nuclei.mean_certainty())
+    return float(np.average(answers, weights=np.exp(np.array(trust) / TRUST_SPREAD)))
 
 
 def _consistency(views: Iterable[_View]) -> float:
@@ -145,16 +172,15 @@ def _consistency(views: Iterable[_View]) -> float:
     return both / max(either, 1.0)
 
 
-def _measured(views: Iterable[_View], scale: float) -> float | None:
-    """Natural log of the median diameter, in image pixels, of what was found at a scale; None where nothing was."""
+def _whole_nuclei(views: Iterable[_View], scale: float) -> _Nuclei:
+    """Diameters in image pixels of the nuclei found whole in views at a scale, and how sure the network is of each."""
     diameters, certainties = [], []
     for maps, labels in views:
         index = np.flatnonzero(_whole(labels)) + 1
         areas = np.bincount(labels.ravel(), minlength=int(labels.max(initial=0)) + 1)[index]
         diameters.append(np.sqrt(4 * areas / math.pi) / scale)
         certainties.append(np.asarray(ndimage.mean(2 * maps[0] - 1, labels, index)).clip(0))
-    found, weights = np.concatenate(diameters), np.concatenate(certainties)
-    return math.log(_weighted_median(found, weights)) if weights.sum() > 0 else None
+    return _Nuclei(np.concatenate(diameters), np.concatenate(certainties))
 
 
 def _seen_at(
@@ -163,7 +189,7 @@ def _seen_at(
     """Segment the most structured windows at the scale for a diameter; return them and the scale."""
     scale = model.card.canonical_diameter_px / math.exp(log_diameter)
     views = []
-    for window in structured_windows(image, scale, VIEWS_A_SCALE):
+    for window in structured_windows(image, scale, VIEWS_MEASURED):
         maps = drain(predict_steps(model, at_scale(window, scale), TilePlan(device, VIEW_PX, 1))).maps
         views.append((maps, decode(maps, diameter_px=model.card.canonical_diameter_px, judge=model.judge)))
     return views, scale

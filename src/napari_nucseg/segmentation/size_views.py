@@ -39,13 +39,13 @@ def structured_windows(image: NDArray[np.float32], scale: float, n: int) -> list
 
 
 def at_scale(window: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """Rescale a (C, Y, X) window."""
-    return rescale(window, (max(1, round(window.shape[1] * scale)), max(1, round(window.shape[2] * scale))))
+    """Rescale a (C, Y, X) window to ``VIEW_PX`` a side at most, so that the network sees it in one piece."""
+    height, width = (min(VIEW_PX, max(1, round(n * scale))) for n in window.shape[1:])
+    return rescale(window, (height, width))
 
 
 def square(view: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cut or mirror a (C, Y, X) view to ``VIEW_PX`` a side."""
-    view = view[:, :VIEW_PX, :VIEW_PX]
+    """Mirror a (C, Y, X) view to ``VIEW_PX`` a side."""
     missing = [(0, VIEW_PX - n) for n in view.shape[1:]]
     return np.ascontiguousarray(np.pad(view, ((0, 0), *missing), mode="symmetric"))
 
