@@ -13,6 +13,8 @@ import torch
 from skimage.color import hed_from_rgb, rgb_from_hed
 from torch.nn import functional as F
 
+from napari_nucseg.learning.chance import between, some
+
 if TYPE_CHECKING:
     from napari_nucseg.learning.augment import AugmentSettings
 
@@ -46,29 +48,28 @@ def recolour(image: torch.Tensor, settings: AugmentSettings) -> torch.Tensor:
 
     Saturation is the distance from grey, hue an angle about the grey axis; both leave grey images grey.
     """
-    s, n, device = settings, image.shape[0], image.device
-    low, high = s.gamma
-    gamma = torch.where(_some(n, s.p_gamma, device), _between(n, low, high, device), 1.0)
+    s = settings
+    gamma = torch.where(some(image, s.p_gamma), between(image, *s.gamma), 1.0)
     image = image.clamp(0, 1).pow(gamma)
-    coloured = _some(n, s.p_color, device)
-    shift = coloured * _between(n, -s.brightness, s.brightness, device)
-    matrix = _where(_some(n, s.p_shuffle, device), _exchange(n, device))
-    matrix = _where(coloured, _jiggle(n, s, device)) @ matrix
-    matrix = _where(_some(n, s.p_gray, device), _to_gray(device)) @ matrix
-    sign = 1 - 2 * _some(n, s.p_invert, device).float()
+    coloured = some(image, s.p_color)
+    shift = coloured * between(image, -s.brightness, s.brightness)
+    matrix = _where(some(image, s.p_shuffle), _exchange(image))
+    matrix = _where(coloured, _jiggle(image, s)) @ matrix
+    matrix = _where(some(image, s.p_gray), _to_gray(image.device)) @ matrix
+    sign = 1 - 2 * some(image, s.p_invert).float()
     shift = sign * shift + (1 - sign) / 2  # an inverted intensity is 1 less it
     return (_mixed(image, sign[:, 0] * matrix) + shift).clamp(0, 1)
 
 
-def _jiggle(n: int, settings: AugmentSettings, device: torch.device) -> torch.Tensor:
+def _jiggle(image: torch.Tensor, settings: AugmentSettings) -> torch.Tensor:
     """Random contrast, saturation and hue as one matrix, (N, 3, 3)."""
-    s = settings
+    s, device = settings, image.device
     contrast, saturation = (
-        _between(n, 1 - spread, 1 + spread, device)[:, 0] for spread in (s.contrast, s.saturation)
+        between(image, 1 - spread, 1 + spread)[:, 0] for spread in (s.contrast, s.saturation)
     )
     gray = _to_gray(device)
     saturated = saturation * (torch.eye(3, device=device) - gray) + gray
-    return contrast * _turned(_between(n, -s.hue, s.hue, device)[:, 0]) @ saturated
+    return contrast * _turned(between(image, -s.hue, s.hue)[:, 0]) @ saturated
 
 
 def _turned(turns: torch.Tensor) -> torch.Tensor:
@@ -80,9 +81,9 @@ def _turned(turns: torch.Tensor) -> torch.Tensor:
     return mean + torch.cos(angle) * (torch.eye(3, device=device) - mean) + torch.sin(angle) * across
 
 
-def _exchange(n: int, device: torch.device) -> torch.Tensor:
+def _exchange(image: torch.Tensor) -> torch.Tensor:
     """Put the channels into a random order, (N, 3, 3)."""
-    return F.one_hot(torch.rand(n, 3, device=device).argsort(1), 3).float()
+    return F.one_hot(torch.rand(len(image), 3, device=image.device).argsort(1), 3).float()
 
 
 def _to_gray(device: torch.device) -> torch.Tensor:
@@ -97,11 +98,3 @@ def _where(chosen: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
 def _mixed(image: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
     """Multiply each pixel's channels (N, 3, Y, X) by its image's matrix (N, 3, 3)."""
     return torch.bmm(matrix, image.flatten(2)).view_as(image)
-
-
-def _some(n: int, p: float, device: torch.device) -> torch.Tensor:
-    return torch.rand(n, 1, 1, 1, device=device) < p
-
-
-def _between(n: int, low: float, high: float, device: torch.device) -> torch.Tensor:
-    return low + (high - low) * torch.rand(n, 1, 1, 1, device=device)

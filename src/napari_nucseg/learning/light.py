@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from napari_nucseg.learning.chance import between, log_between, some
 from napari_nucseg.learning.warping import smooth_noise
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def shade(image: torch.Tensor, settings: AugmentSettings) -> torch.Tensor:
         return image
     n, _, side, _ = image.shape
     smooth = smooth_noise(n, 1, side, s.shade_grid_px, image.device)
-    gain = torch.exp(s.shade * smooth * _some(image, s.p_shade))
+    gain = torch.exp(s.shade * smooth * some(image, s.p_shade))
     return torch.where(_dark(image), image * gain, 1 - (1 - image) * gain).clamp(0, 1)
 
 
@@ -35,11 +36,10 @@ def blur(image: torch.Tensor, settings: AugmentSettings) -> torch.Tensor:
     if not s.p_blur:
         return image
     n, channels, *_ = image.shape
-    low, high = s.blur_sigma_px
-    sigma = low + (high - low) * torch.rand(n, 1, device=image.device)
+    sigma = between(image, *s.blur_sigma_px).view(n, 1)
     offset = torch.arange(-BLUR_REACH_PX, BLUR_REACH_PX + 1, device=image.device)
     weights = torch.exp(-0.5 * (offset / sigma) ** 2)
-    weights = torch.where(_some(image, s.p_blur).view(n, 1), weights, (offset == 0).float())
+    weights = torch.where(some(image, s.p_blur).view(n, 1), weights, (offset == 0).float())
     weights = (weights / weights.sum(1, keepdim=True)).repeat_interleave(channels, 0)
     planes = F.pad(image, [BLUR_REACH_PX] * 4, mode="reflect").flatten(0, 1).unsqueeze(0)
     for shape in ((1, -1), (-1, 1)):
@@ -51,8 +51,8 @@ def noise(image: torch.Tensor, settings: AugmentSettings) -> torch.Tensor:
     """Add Gaussian noise to some images, the same to all channels."""
     if not settings.p_noise:
         return image
-    sigma = settings.noise * torch.rand(len(image), 1, 1, 1, device=image.device)
-    return image + torch.randn_like(image[:, :1]) * sigma * _some(image, settings.p_noise)
+    sigma = between(image, 0, settings.noise)
+    return image + torch.randn_like(image[:, :1]) * sigma * some(image, settings.p_noise)
 
 
 def count_photons(image: torch.Tensor, settings: AugmentSettings) -> torch.Tensor:
@@ -60,13 +60,13 @@ def count_photons(image: torch.Tensor, settings: AugmentSettings) -> torch.Tenso
     s = settings
     if not s.p_photons:
         return image
-    n, _, *size = image.shape
+    size = image.shape[2:]
     light = image.mean(dim=1, keepdim=True).clamp(0, 1)
     if torch.rand(()) < 0.5:  # as of a camera's pixels twice as wide
         light = F.avg_pool2d(light, 2)
-    peak = _log_uniform(n, *s.photons, image.device)
+    peak = log_between(image, *s.photons)
     counted = F.interpolate(torch.poisson(light * peak) / peak - light, size=size, mode="bilinear")
-    return (image + counted * (_some(image, s.p_photons) & _dark(image))).clamp(0, 1)
+    return (image + counted * (some(image, s.p_photons) & _dark(image))).clamp(0, 1)
 
 
 def dim(image: torch.Tensor, settings: AugmentSettings) -> torch.Tensor:
@@ -74,20 +74,10 @@ def dim(image: torch.Tensor, settings: AugmentSettings) -> torch.Tensor:
     s = settings
     if not s.p_dim:
         return image
-    gain = _log_uniform(len(image), s.dim, 1.0, image.device)
-    return torch.where(_some(image, s.p_dim) & _dark(image), image * gain, image)
+    gain = log_between(image, s.dim, 1.0)
+    return torch.where(some(image, s.p_dim) & _dark(image), image * gain, image)
 
 
 def _dark(image: torch.Tensor) -> torch.Tensor:
     """Which images of a batch shine on a dark ground, (B, 1, 1, 1)."""
     return image.mean(dim=(1, 2, 3), keepdim=True) < 0.5
-
-
-def _some(image: torch.Tensor, p: float) -> torch.Tensor:
-    """Choose images of a batch at random, (B, 1, 1, 1)."""
-    return torch.rand(len(image), 1, 1, 1, device=image.device) < p
-
-
-def _log_uniform(n: int, low: float, high: float, device: torch.device) -> torch.Tensor:
-    """Draw numbers whose logarithm is uniform, (N, 1, 1, 1)."""
-    return low * (high / low) ** torch.rand(n, 1, 1, 1, device=device)
