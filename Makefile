@@ -32,8 +32,9 @@ demo: $(VENV)/installed-core
 	@echo "  $(BIN)/napari $(DEMO)/samples/synthetic-fluorescence/images/synthetic-fluorescence.tif"
 	@echo "  then Layers > Segment > Segment nuclei, or File > Open Sample > NucSeg for more images"
 
+# Side by side, each on a thread of its own: most tests keep one core busy.
 test: $(VENV)/installed-test
-	.ci/on-a-screen $(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 .ci/on-a-screen $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check

@@ -47,6 +47,7 @@ SIZES: dict[str, Change] = {
     "half as large": lambda image, _: scaled(image, 0.5),
     "twice as large": lambda image, _: scaled(image, 2),
     "four times as large": lambda image, _: scaled(image, 4),
+    "twelve times as large": lambda image, _: scaled(image, 12),
 }
 FLUORESCENCE: dict[str, Change] = {
     "as it is": lambda image, _: image,

@@ -49,6 +49,26 @@ def test_a_window_with_its_halo_decodes_to_the_labels_of_the_whole(
     assert same_partition(kept, whole[y : y + 200, x : x + 200])
 
 
+@pytest.mark.parametrize("diameter_px", [200, 700])
+def test_large_nuclei_decode_to_the_labels_they_came_from(diameter_px):
+    small = synthetic_fluorescence((200, 240), seed=3).labels
+    truth = np.kron(small, np.ones([diameter_px // 24] * 2, np.int32))
+    scores = evaluate(truth, decode(make_targets(truth), diameter_px=diameter_px))
+    assert scores.ap50 > 0.95
+    assert scores.dice > 0.97
+
+
+@pytest.mark.parametrize("corner", [(1, 2), (61, 300)])
+def test_a_window_of_large_nuclei_decodes_to_the_labels_of_the_whole(corner, random_maps, same_partition):
+    reach = 2 * REACH_PX
+    maps = random_maps(0, (reach + 460, reach + 500), 12.0)
+    whole = decode(maps, diameter_px=200)
+    y, x = corner
+    part = decode(maps[:, y:, x:], diameter_px=200, origin=corner)
+    assert whole.max() > 9
+    assert same_partition(part[reach:, reach:], whole[y + reach :, x + reach :])
+
+
 def test_higher_threshold_makes_nuclei_smaller(random_maps):
     maps = random_maps(0, (128, 128), 4.0)
     low, high = (decode(maps, DecodingSettings(foreground_threshold=t)) for t in (0.4, 0.7))

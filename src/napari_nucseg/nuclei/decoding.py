@@ -4,6 +4,7 @@ Every foreground pixel points at its best neighbour, the one with the highest di
 climbs to the middle of a nucleus. Pixels that reach the same core make up one nucleus. Paths have a bounded length and
 cores a bounded size, so a window of an image with ``REACH_PX`` around it decodes to exactly the nuclei of the
 whole image; a judge that joins pieces looks three neighbours farther. Large images and live sliders rest on this.
+Nuclei too large for that are decoded on a grid of a few pixels, which lies on the same pixels in every window.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import ndimage
 from skimage.measure import label as label_regions
 
+from napari_nucseg.nuclei.coarse_grid import CoarseGrid
 from napari_nucseg.nuclei.judging import judged
 from napari_nucseg.nuclei.tidying import (
     fill_holes,
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
 
 DOUBLINGS = 6
 CLIMB_PX = 2**DOUBLINGS
-"""Longest way a pixel climbs: in nuclei of the largest diameter in use, 225 px, cores begin 56 px from the rim."""
+"""Longest way a pixel climbs: enough for nuclei twice as large as the median, whose cores begin 56 px from the rim."""
+LARGEST_PX = 112
+"""Median diameter up to which every pixel is decoded; larger nuclei are decoded on a coarser grid."""
 MAX_CORE_PX = 128
 """Cores wider than this are no nuclei: they are cut along a grid of this spacing."""
 PLAIN_FOREGROUND = 0.5
@@ -53,6 +57,7 @@ LEAP_PX = 2
 CHUNK = 1 << 14
 """Pixels looked around from at once: their neighbours' heights stay in the processor's cache."""
 REACH_PX = 3 * (2 * CLIMB_PX + MAX_CORE_PX)
+"""On a coarser grid as many of its squares."""
 SMALLEST_SHARE = 0.05
 """Default minimum area, as a share of the area of a nucleus of median diameter."""
 
@@ -143,7 +148,24 @@ def decode(
     -------
     (Y, X) int32 labels 1…n in reading order of their first pixels, each one 4-connected region without holes.
     """
-    settings, foreground = settings or DecodingSettings(), maps[0]
+    settings, side_px = settings or DecodingSettings(), math.ceil(diameter_px / LARGEST_PX)
+    if side_px <= 1:
+        return _decode(maps, settings, diameter_px, origin, judge)
+    grid = CoarseGrid.over(maps.shape[1:], origin, side_px)
+    smallest = {"min_area_px": settings.smallest_area_px(diameter_px) // side_px**2}
+    settings = settings.model_copy(update=smallest)
+    return grid.spread(_decode(grid.thin(maps), settings, diameter_px / side_px, grid.origin, judge))
+
+
+def _decode(
+    maps: NDArray[np.float32],
+    settings: DecodingSettings,
+    diameter_px: float,
+    origin: Place,
+    judge: Judge | None,
+) -> NDArray[np.int32]:
+    """Decode nuclei of at most ``LARGEST_PX``; parameters and answer are those of ``decode``."""
+    foreground = maps[0]
     if judge is None or not settings.certainty:
         labels = _regions(maps, settings, diameter_px, origin, PLAIN)
     else:

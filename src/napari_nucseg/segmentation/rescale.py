@@ -11,8 +11,8 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SCALE_LIMITS = (0.12, 4.0)
-"""From image to network pixels, in use and in training; nuclei too large for the first, decoding could not grasp."""
+SCALE_LIMITS = (0.03, 4.0)
+"""From image to network pixels, in use and in training."""
 MAX_NETWORK_PIXELS = 100_000_000
 CLOSE_ENOUGH = 0.12  # as a natural log: the network is trained on a wider spread, and resizing blurs
 
