@@ -10,9 +10,10 @@ def test_squares_lie_on_the_same_pixels_in_a_window(side_px, origin):
     whole = CoarseGrid.over((40, 50), (0, 0), side_px)
     window = CoarseGrid.over((12, 20), origin, side_px)
     y, x = origin
-    for axis, start, n in ((0, y, 12), (1, x, 20)):
-        of_window = window.squares[axis] + window.origin[axis]
-        np.testing.assert_array_equal(of_window, whole.squares[axis][start : start + n])
+    pixels = np.arange(40 * 50, dtype=np.int32).reshape(40, 50)
+    of_pixel = whole.spread(pixels)
+    of_window = window.spread(pixels[window.origin[0] :, window.origin[1] :])
+    np.testing.assert_array_equal(of_window, of_pixel[y : y + 12, x : x + 20])
 
 
 def test_one_pixel_stands_for_each_square_and_all_of_it_gets_the_label():

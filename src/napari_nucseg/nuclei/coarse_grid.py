@@ -14,39 +14,48 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class CoarseGrid:
-    """Squares of a window of an image.
+class _Side:
+    """Squares along one side of a window.
 
     Attributes
     ----------
-    origin : row and column of the first square, counted in squares from the whole image's first
-    middles : rows and columns of the pixels that stand for their squares
-    squares : which row and column of squares, counted from ``origin``, each row and column of pixels lies in
+    first : number of the first square, counted from the whole image's first
+    middles : the pixel that stands for each square
+    square : which square, counted from ``first``, each pixel lies in
     """
 
-    origin: tuple[int, int]
-    middles: tuple[Ints, Ints]
-    squares: tuple[Ints, Ints]
+    first: int
+    middles: Ints
+    square: Ints
+
+    @classmethod
+    def of(cls, n_pixels: int, start: int, side_px: int) -> _Side:
+        numbers, square = np.unique(np.arange(start, start + n_pixels) // side_px, return_inverse=True)
+        middles = (numbers * side_px + side_px // 2 - start).clip(0, n_pixels - 1)
+        return cls(int(numbers[0]), middles, square)
+
+
+@dataclass(frozen=True)
+class CoarseGrid:
+    """Squares of a window of an image, by rows and columns."""
+
+    rows: _Side
+    columns: _Side
 
     @classmethod
     def over(cls, shape: tuple[int, ...], origin: tuple[int, int], side_px: int) -> CoarseGrid:
         """Lay squares over a window of a (Y, X) shape whose first pixel is ``origin`` of the whole image."""
-        rows, columns = (_along(n, start, side_px) for n, start in zip(shape, origin, strict=True))
-        return cls(*zip(rows, columns, strict=True))
+        return cls(*(_Side.of(n, start, side_px) for n, start in zip(shape, origin, strict=True)))
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Row and column of the first square in the whole image."""
+        return self.rows.first, self.columns.first
 
     def thin(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Keep one pixel a square of maps (C, Y, X)."""
-        rows, columns = self.middles
-        return maps[:, rows[:, None], columns]
+        return maps[:, self.rows.middles[:, None], self.columns.middles]
 
     def spread(self, labels: NDArray[np.int32]) -> NDArray[np.int32]:
         """Give all pixels of a square (Y, X) the square's label."""
-        rows, columns = self.squares
-        return labels[rows[:, None], columns]
-
-
-def _along(n_pixels: int, start: int, side_px: int) -> tuple[int, Ints, Ints]:
-    """Return the number of the first square, the middle of each, and which one each pixel lies in, along an axis."""
-    numbers, square = np.unique(np.arange(start, start + n_pixels) // side_px, return_inverse=True)
-    middles = (numbers * side_px + side_px // 2 - start).clip(0, n_pixels - 1)
-    return int(numbers[0]), middles, square
+        return labels[self.rows.square[:, None], self.columns.square]
