@@ -124,6 +124,37 @@ def test_held_out_nuclei_decide(n, old, new, verdict, words):
     assert comparison.low <= comparison.gain <= comparison.high
 
 
+@pytest.mark.parametrize(
+    ("n_better", "verdict"), [(6, Verdict.UNSURE), (7, Verdict.BETTER), (40, Verdict.BETTER)]
+)
+def test_as_many_nuclei_outlined_better_are_better(n_better, verdict):
+    truth, shifted = squares(range(40)), squares(range(40), shift=2)
+    new = np.where(np.arange(400) < 10 * n_better, truth, shifted)
+    comparison = held_out(Judged(truth, None, shifted, new))
+    assert comparison.old == comparison.new == 1
+    assert comparison.overlap_old == 0.5
+    assert comparison.verdict is verdict
+    assert comparison.overlap_new == pytest.approx(0.5 + 0.5 * n_better / 40)
+    words = judge([comparison])[1]
+    assert "%, those of the old one by 50%" in words
+    assert ("about 5 more" in words) == (verdict is Verdict.UNSURE)
+
+
+def test_outlines_a_hair_better_are_none():
+    truth = np.kron(squares(range(40)), np.ones((1, 12), int))
+    shifted = np.where(np.roll(truth, 1, axis=1) == truth, truth, 0)  # 71 of 72 columns
+    comparison = held_out(Judged(truth, None, shifted, truth))
+    assert comparison.overlap_new > comparison.overlap_old > 0.98
+    assert comparison.verdict is Verdict.UNSURE
+
+
+def test_better_outlines_do_not_make_up_for_fewer_nuclei():
+    truth, shifted = squares(range(40)), squares(range(40), shift=2)
+    comparison = held_out(Judged(truth, None, shifted, squares(range(39))))
+    assert comparison.new < comparison.old
+    assert comparison.verdict is Verdict.UNSURE
+
+
 def test_the_interval_is_that_of_resampled_nuclei():
     rng = np.random.default_rng(0)
     old, new = set(range(25)), {*range(5, 25), *range(30, 38)}

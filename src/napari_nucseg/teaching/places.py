@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 IOU = 0.5
 COUNTED_SHARE = 0.5
 """Nuclei count where at least this share of their pixels is in the taught area."""
-TRUE, TP, FP = range(3)
-"""Columns of what is counted at a place: true nuclei, nuclei found, false predictions."""
+TRUE, TP, FP, OVERLAP = range(4)
+"""Columns of what is counted at a place: true nuclei, nuclei found, false predictions, IoU of the nuclei found."""
+IOU_DIGITS = 2
+"""To which IoU is rounded, so that alike places can be taken together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,21 +76,24 @@ class _Outcome:
 
     found: NDArray[np.int64]
     """(…,) true nuclei that have a match."""
+    iou: NDArray[np.float64]
+    """(…,) of each of them with its match."""
     false_at: NDArray[np.int64]
     """(…,) for each false prediction that overlaps true nuclei, the one it overlaps most."""
     stray: NDArray[np.int64]
     """(…,) false predictions that overlap none, sorted."""
 
 
-def count_places(image: Judged) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Count what the old and the new model make of each place: two tables (places, 3) with the same rows."""
+def count_places(image: Judged) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Count what the old and the new model make of each place: two tables (places, 4) with the same rows."""
     truth = _Nuclei.of(image.truth, image.taught)
     old, new = (_outcome(image, labels, truth) for labels in (image.old, image.new))
     n = truth.numbers.size
-    tables = np.zeros((2, n + old.stray.size + new.stray.size, 3), np.int64)
+    tables = np.zeros((2, n + old.stray.size + new.stray.size, 4))
     tables[:, :n, TRUE] = truth.counted
     for table, outcome, strays in zip(tables, (old, new), _shared_places(image, old, new), strict=True):
         table[outcome.found, TP] = truth.counted[outcome.found]
+        table[outcome.found, OVERLAP] = table[outcome.found, TP] * outcome.iou
         np.add.at(table[:, FP], np.concatenate([outcome.false_at, n + strays]), 1)
     used = tables.any(axis=(0, 2))
     return tables[0, used], tables[1, used]
@@ -101,17 +106,21 @@ def _outcome(image: Judged, labels: Labels, truth: _Nuclei) -> _Outcome:
     i = np.searchsorted(truth.numbers, pairs.before[both])
     j = np.searchsorted(predicted.numbers, pairs.after[both])
     shared_px = pairs.area[both]
-    matched = shared_px >= IOU * (truth.area_px[i] + predicted.area_px[j] - shared_px)
+    union_px = truth.area_px[i] + predicted.area_px[j] - shared_px
+    matched = shared_px >= IOU * union_px
+    iou = (shared_px / union_px)[matched].round(IOU_DIGITS)
     # at exactly ½ two may share a partner: keep one pair a true nucleus, then one a prediction (see matching.py)
-    found, first = np.unique(i[matched], return_index=True)
-    partner, first = np.unique(j[matched][first], return_index=True)
+    found, one = np.unique(i[matched], return_index=True)
+    partner, first = np.unique(j[matched][one], return_index=True)
     is_false = predicted.counted.copy()
     is_false[partner] = False
     order = np.lexsort((-shared_px, j))
     touching, first_of = np.unique(j[order], return_index=True)
     most = np.full(predicted.numbers.size, -1)
     most[touching] = i[order][first_of]
-    return _Outcome(found[first], most[is_false & (most >= 0)], predicted.numbers[is_false & (most < 0)])
+    return _Outcome(
+        found[first], iou[one][first], most[is_false & (most >= 0)], predicted.numbers[is_false & (most < 0)]
+    )
 
 
 def _shared_places(

@@ -63,6 +63,8 @@ class Comparison(_Told):
     found_new: int = 0
     false_old: int = Field(0, description="Nuclei that the old model sees where there are none.")
     false_new: int = 0
+    overlap_old: float = Field(0, description="Mean IoU of the nuclei that the old model finds.")
+    overlap_new: float = 0
     more_nuclei: int = Field(
         0, description="About how many more would make a gain certain; 0 where it is, or where there is none."
     )
