@@ -110,8 +110,11 @@ class RunLengthTable:
         """Rows by image id, each with the file it stands in as ``file``."""
         rows: dict[str, list[dict[str, str]]] = defaultdict(list)
         for file in self.files:
-            with self.tree.open(file) as stream:
-                for row in csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")):
+            with (
+                self.tree.open(file) as stream,
+                io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text,
+            ):
+                for row in csv.DictReader(text):
                     rows[row["ImageId"]].append({**row, "file": file})
         return dict(rows)
 

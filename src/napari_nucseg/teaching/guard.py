@@ -49,7 +49,7 @@ SIGN_LEVEL = 0.05
 OUTLINES_LEVEL = 0.01
 """Stricter: it is the second way to be better."""
 LEAST_OUTLINED = 0.02
-"""Gain of PQ below which outlines are as good as before, however sure it is."""
+"""Gain of PQ, or of the mean IoU of nuclei found, below which outlines are as good as before, however sure it is."""
 TOLERATED_LOSS: dict[Kind, float] = {"reference": 0.01, "made": 0.3}
 """Images of others are worse where this much AP is lost or more, and beyond doubt.
 
@@ -160,7 +160,7 @@ def _found(c: Comparison) -> str:
     nuclei = f"the {c.n_nuclei} nuclei" if c.n_nuclei > 1 else "the only nucleus"
     false = f", with {c.false_new} false ones against {c.false_old}" if c.false_new or c.false_old else ""
     outlines = ""
-    if c.found_old and round(c.overlap_new, 2) > round(c.overlap_old, 2):
+    if c.found_old and c.overlap_new - c.overlap_old >= LEAST_OUTLINED:
         outlines = f" Its outlines overlap yours by {c.overlap_new:.0%}, those of the old one by {c.overlap_old:.0%}."
     return f"On {nuclei} kept aside, the new model finds {c.found_new}, the old one {c.found_old}{false}.{outlines}"
 
