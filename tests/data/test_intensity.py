@@ -65,3 +65,13 @@ def test_a_large_image_is_sampled_and_tiles_get_the_same_constants():
     part = IntensityRange.of(image[:, :900, :900])
     np.testing.assert_allclose([whole.low, whole.high], [part.low, part.high], rtol=0.05)
     np.testing.assert_array_equal(whole.apply(image)[:, :50], whole.apply(image[:, :50]))
+
+
+@pytest.mark.parametrize("shape", [(188, 10_430), (90, 20_000), (16_000, 90)])
+def test_an_empty_margin_around_a_large_mosaic_changes_nothing(shape):
+    y, x = np.indices(shape)
+    scene = noisy((1, *shape)) + 1000 * ((y % 20 < 5) & (x % 20 < 5))
+    margin = np.pad(scene, ((0, 0), (40, 40), (40, 40)))
+    whole, framed = IntensityRange.of(scene), IntensityRange.of(margin)
+    assert framed.high == pytest.approx(whole.high, rel=0.02)
+    assert framed.high > 500

@@ -5,6 +5,7 @@ Tiles and crops get the constants passed in, so neighbouring tiles never disagre
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_SAMPLED_PIXELS = 1_000_000
+SAMPLE_PX = 64
 CLAHE_TILES = 8
 CLAHE_CLIP = 4 / 256
 
@@ -34,10 +36,10 @@ class IntensityRange:
         """Take the range of a (C, Y, X) image; hot and dead pixels and non-finite values do not count.
 
         A 3x3 median filter removes single hot pixels before the percentiles are taken; all channels share one
-        range, which keeps the hue of stained tissue. Large images are sampled in strips.
+        range, which keeps the hue of stained tissue. Large images are sampled all over.
         """
-        strips = _sampled_strips(image)
-        filtered = np.concatenate([ndimage.median_filter(s, size=(1, 3, 3)).ravel() for s in strips])
+        samples = _samples(image)
+        filtered = np.concatenate([ndimage.median_filter(s, size=(1, 3, 3)).ravel() for s in samples])
         finite = filtered[np.isfinite(filtered)]
         if finite.size == 0:
             return cls(0.0, 0.0)
@@ -71,12 +73,19 @@ def equalise(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(planes, dtype=np.float32)
 
 
-def _sampled_strips(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Whole image where it is small, else evenly spaced horizontal strips of it."""
-    n_pixels = image.shape[-1] * image.shape[-2]
-    if n_pixels <= MAX_SAMPLED_PIXELS:
+def _samples(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Whole image where it is small, else squares at even distances down and across it."""
+    height, width = image.shape[1:]
+    if height * width <= MAX_SAMPLED_PIXELS:
         return [image]
-    strip = 32
-    n_strips = max(1, MAX_SAMPLED_PIXELS // (strip * image.shape[-1]))
-    starts = np.linspace(0, image.shape[-2] - strip, n_strips).astype(int)
-    return [image[:, s : s + strip] for s in starts]
+    n = MAX_SAMPLED_PIXELS / SAMPLE_PX**2
+    n_rows = min(-(-height // SAMPLE_PX), max(1, round(math.sqrt(n * height / width))))
+    n_columns = min(-(-width // SAMPLE_PX), max(1, round(n / n_rows)))
+    rows, columns = _starts(height, n_rows), _starts(width, n_columns)
+    return [image[:, y : y + SAMPLE_PX, x : x + SAMPLE_PX] for y in rows for x in columns]
+
+
+def _starts(length: int, n: int) -> NDArray[np.intp]:
+    """Where squares begin that lie in the middle of the ``n`` parts of an axis."""
+    middles = (np.arange(n) + 0.5) * length / n
+    return (middles - SAMPLE_PX / 2).clip(0, max(0, length - SAMPLE_PX)).astype(np.intp)
