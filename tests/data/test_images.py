@@ -20,6 +20,14 @@ def image(*shape, dtype=np.uint8):
     return RNG.integers(0, 200, shape).astype(dtype)
 
 
+def stains():
+    """Three channels (C, Y, X), each with one bright nucleus on a dark ground."""
+    channels = np.zeros((3, 40, 50), np.uint8)
+    for channel in range(3):
+        channels[channel, 10:20, 10 * channel + 5 : 10 * channel + 15] = 200
+    return channels
+
+
 @pytest.mark.parametrize(
     ("shape", "axes", "channel", "expected"),
     [
@@ -69,6 +77,9 @@ def test_to_planes_keeps_the_pixels():
         pytest.param(
             image(4, 5, 7, dtype=np.uint16), "CYX", None, "choose a channel", id="four 16-bit channels"
         ),
+        pytest.param(image(4, 5, 7), "CYX", None, "choose a channel", id="four 8-bit channels"),
+        pytest.param(stains(), "CYX", None, "dark ground.*choose the one", id="three stains"),
+        pytest.param(stains() * np.uint16(200), "CYX", None, "axes='SYX'", id="three 16-bit stains"),
         pytest.param(image(2, 5, 7), "CYX", 2, "choose 0 to 1", id="no such channel"),
         pytest.param(image(2, 5, 7), "CYX", -1, "choose 0 to 1", id="negative channel"),
         pytest.param(np.zeros((0, 7)), None, None, "empty", id="empty"),
@@ -80,6 +91,14 @@ def test_to_planes_keeps_the_pixels():
 def test_to_planes_says_what_is_wrong(got, axes, channel, says):
     with pytest.raises(ImageError, match=says):
         to_planes(got, axes, channel)
+
+
+def test_stains_are_chosen_or_called_colours():
+    channels = stains()
+    np.testing.assert_array_equal(to_planes(channels, "CYX", 0), channels[:1])
+    for pixels, axes in ((channels, "SYX"), (np.moveaxis(channels, 0, -1), "YXC")):
+        np.testing.assert_array_equal(to_planes(pixels, axes), channels)
+    np.testing.assert_array_equal(to_planes(255 - channels, "CYX"), 255 - channels)
 
 
 def test_to_planes_keeps_units_nan_and_infinities():
@@ -135,6 +154,23 @@ def write_imagej(path):
     tifffile.imwrite(path, image(2, 9, 11), imagej=True, resolution=(4, 4), metadata=metadata)
 
 
+def write_fiji(path):
+    metadata = {"axes": "YX", "unit": "\\u00B5m"}
+    tifffile.imwrite(path, image(9, 11), imagej=True, resolution=(4, 4), metadata=metadata)
+
+
+def write_part_of_ome(path):
+    write_with(path, '<?xml version="1.0"?><OME><BinaryOnly MetadataFile="a.ome" UUID="urn:uuid:0"/></OME>')
+
+
+def write_damaged_ome(path):
+    write_with(path, '<?xml version="1.0"?><OME><Image></OME>')
+
+
+def write_with(path, description):
+    tifffile.imwrite(path, image(9, 11), description=description, metadata=None)
+
+
 def write_ome(path):
     metadata = {"axes": "CYX", "PhysicalSizeX": 250.0, "PhysicalSizeXUnit": "nm"}
     tifffile.imwrite(path, image(2, 9, 11), ome=True, metadata=metadata, photometric="minisblack")
@@ -153,6 +189,9 @@ def write_72_dpi(path):
     [
         pytest.param(write_imagej, "CYX", 0.25, id="ImageJ"),
         pytest.param(write_ome, "CYX", 0.25, id="OME"),
+        pytest.param(write_fiji, "YX", 0.25, id="Fiji's µ"),
+        pytest.param(write_part_of_ome, "YX", None, id="OME-XML in another file"),
+        pytest.param(write_damaged_ome, "YX", None, id="damaged OME-XML"),
         pytest.param(write_centimetres, "YX", 0.25, id="resolution in cm"),
         pytest.param(write_72_dpi, "YX", None, id="a printer's resolution"),
     ],
@@ -163,6 +202,14 @@ def test_axes_and_pixel_size_of_tiff(write, axes, pixel_size_um, tmp_path):
     assert got.axes == axes
     assert got.pixel_size_um == (pixel_size_um and pytest.approx(pixel_size_um))
     assert image_size(tmp_path / "a.tif") == (9, 11)
+
+
+def test_a_mosaic_may_be_larger_than_pillow_thinks_wise(tmp_path, monkeypatch):
+    Image.fromarray(image(30, 40)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert read_image(tmp_path / "a.png").pixels.shape == (30, 40)
+    assert image_size(tmp_path / "a.png") == (30, 40)
+    assert Image.MAX_IMAGE_PIXELS == 100, "for others the limit stays"
 
 
 def test_planar_rgb_tiff(tmp_path):

@@ -57,6 +57,17 @@ def nuclear_channel(planes: NDArray[np.float32]) -> int | None:
     return blue if contrast[blue] > FAINT * contrast.max() else int(contrast.argmax())
 
 
+def is_dark(planes: NDArray[np.float32]) -> bool:
+    """Whether most of an image in colours is dark, which stained tissue is not; greys are neither.
+
+    Parameters
+    ----------
+    planes : (3, Y, X) in any units that are 0 in the dark; False for other numbers of channels.
+    """
+    seen = _seen(planes)
+    return len(planes) == len(COLOURS) and not _is_grey(seen) and _is_dark(seen.max(axis=0))
+
+
 def is_fluorescence(planes: NDArray[np.float32]) -> bool:
     """Whether a grey image shows light on a dark ground, not shade on a bright one; neither colours nor a blank do.
 
@@ -84,9 +95,13 @@ def _is_grey(seen: NDArray[np.float32]) -> bool:
 def _is_dark_field(seen: NDArray[np.float32]) -> bool:
     """Whether most of (3, Y, X) is dark, and what is not is light of some colour rather than stained tissue."""
     brightest = seen.max(axis=0)
-    white = np.percentile(brightest, 99.5)
-    if not np.median(brightest) < DARK * white:
+    if not _is_dark(brightest):
         return False
+    white = np.percentile(brightest, 99.5)
     lit = brightest > LIT * white
     is_dim = np.median(brightest[lit]) < DARK * white
     return bool(is_dim or np.median(seen.min(axis=0)[lit] / brightest[lit]) < PURE)
+
+
+def _is_dark(brightest: NDArray[np.float32]) -> bool:
+    return bool(np.median(brightest) < DARK * np.percentile(brightest, 99.5))

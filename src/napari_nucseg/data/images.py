@@ -5,14 +5,16 @@ Axes are never guessed silently: a shape that does not tell is an ``ImageError``
 
 from __future__ import annotations
 
-import math
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.dark_field import is_dark
+from napari_nucseg.data.pixel_size import pillow_pixel_size_um, tiff_pixel_size_um
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
@@ -20,22 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
     from PIL import Image
-    from tifffile import TiffFile
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2"})
 KNOWN_AXES = "TZCYX"
-# A pixel size outside this is a printer's resolution (72 dpi = 353 µm), not a microscope's.
-PLAUSIBLE_PIXEL_UM = (0.005, 20.0)
-_UM_PER_UNIT = {
-    "µm": 1.0,
-    "um": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "\\u00b5m": 1.0,
-    "nm": 1e-3,
-    "mm": 1e3,
-    "cm": 1e4,
-}
+_OPENING = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +74,7 @@ def image_size(source: str | Path | IO[bytes]) -> tuple[int, int]:
                 series = tiff.series[0]
                 sizes = dict(zip(series.axes, series.shape, strict=True))
                 return int(sizes["Y"]), int(sizes["X"])
-        from PIL import Image
-
-        with Image.open(file) as image:
+        with _open_with_pillow(file) as image:
             return image.height, image.width
 
 
@@ -98,8 +86,8 @@ def to_planes(image: ArrayLike, axes: str | None = None, channel: int | None = N
     image
         2D grey, RGB(A) or multichannel; integer, float or boolean.
     axes
-        One letter an axis, of ``TZCYX`` (``S`` means ``C``). Without it (Y, X) is grey and, by convention,
-        (Y, X, 3 or 4) is RGB(A); every other shape needs ``axes``.
+        One letter an axis, of ``TZCYX``, and ``S`` for the samples of a colour in place of channels. Without it
+        (Y, X) is grey and, by convention, (Y, X, 3 or 4) is RGB(A); every other shape needs ``axes``.
     channel
         Channel that shows the nuclei, counted from 0.
 
@@ -119,9 +107,21 @@ def to_planes(image: ArrayLike, axes: str | None = None, channel: int | None = N
     _check_pixels(array)
     letters = _check_axes(array, axes)
     array, letters = _squeeze(array, letters)
-    planes = _pick_channels(array, letters, channel, rgba=axes is None)
+    colours = axes is None or "S" in axes.upper() or (letters.endswith("C") and array.dtype == np.uint8)
+    planes = _pick_channels(array, letters, channel, rgba=colours)
+    if channel is None and are_channels(axes) and is_dark(planes):
+        raise ImageError(
+            f"got {len(planes)} channels on a dark ground (axes {axes}) and no choice; choose the one that shows the "
+            f"nuclei, channel=0 to {len(planes) - 1}, or say that they are red, green and blue: axes='SYX'"
+        )
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which is handled like any inf
         return np.ascontiguousarray(planes, dtype=np.float32)
+
+
+def are_channels(axes: str | None) -> bool:
+    """Whether axes say channels, which need not be colours: C before Y; samples of a colour are S, or come last."""
+    letters = (axes or "").upper()
+    return "C" in letters and letters.index("C") < letters.find("Y")
 
 
 def _check_pixels(array: NDArray[Any]) -> None:
@@ -181,7 +181,7 @@ def _squeeze(array: NDArray[Any], letters: str) -> tuple[NDArray[Any], str]:
 
 
 def _pick_channels(array: NDArray[Any], letters: str, channel: int | None, *, rgba: bool) -> NDArray[Any]:
-    """Bring Y and X last and keep the channels asked for: (1, Y, X) or (3, Y, X)."""
+    """Bring Y and X last and keep the channels asked for: (1, Y, X) or (3, Y, X); of RGBA a fourth is left out."""
     order = [letters.index(letter) for letter in "CYX" if letter in letters]
     array = array.transpose(order)
     if "C" not in letters:
@@ -195,7 +195,7 @@ def _pick_channels(array: NDArray[Any], letters: str, channel: int | None, *, rg
         return array[channel : channel + 1]
     if n_channels in (1, 3):
         return array
-    if n_channels == 4 and (rgba or array.dtype == np.uint8):
+    if n_channels == 4 and rgba:
         return array[:3]
     raise ImageError(
         f"got {n_channels} channels (axes {letters}, shape {array.shape} as CYX) and no choice; "
@@ -229,52 +229,35 @@ def _read_tiff(file: IO[bytes]) -> ImageFile:
     with tifffile.TiffFile(file) as tiff:
         series = tiff.series[0]
         axes = series.axes.upper()
-        axes = axes if "C" in axes else axes.replace("S", "C")
-        return ImageFile(series.asarray(), axes, _tiff_pixel_size_um(tiff))
-
-
-def _tiff_pixel_size_um(tiff: TiffFile) -> float | None:
-    """Pixel size from OME metadata, ImageJ's unit, or the resolution tags where those are a microscope's."""
-    if tiff.is_ome and tiff.ome_metadata:
-        import tifffile
-
-        pixels = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]
-        pixels = (pixels[0] if isinstance(pixels, list) else pixels)["Pixels"]
-        size = pixels.get("PhysicalSizeX")
-        return _plausible(size and size * _UM_PER_UNIT.get(pixels.get("PhysicalSizeXUnit", "µm"), math.nan))
-    tags = tiff.pages[0].tags  # type: ignore[union-attr]
-    if "XResolution" not in tags:
-        return None
-    numerator, denominator = tags["XResolution"].value
-    if not numerator:
-        return None
-    if tiff.is_imagej and (unit := (tiff.imagej_metadata or {}).get("unit")):
-        return _plausible(denominator / numerator * _UM_PER_UNIT.get(str(unit), math.nan))
-    unit_code = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 1
-    return _plausible(denominator / numerator * {2: 25400.0, 3: 10000.0}.get(unit_code, math.nan))
+        axes = axes[:-1] + "C" if axes.endswith("S") and "C" not in axes else axes
+        size_um = None
+        with suppress(
+            Exception
+        ):  # metadata may be damaged, or in another file of the set; the pixels are there
+            size_um = tiff_pixel_size_um(tiff)
+        return ImageFile(series.asarray(), axes, size_um)
 
 
 def _read_with_pillow(file: IO[bytes]) -> ImageFile:
-    from PIL import Image  # late: importing the package must stay fast
-
-    with Image.open(file) as image:
-        pixel_size_um = _pillow_pixel_size_um(image)
+    with _open_with_pillow(file) as image:
+        pixel_size_um = pillow_pixel_size_um(image)
         if image.mode in ("P", "PA"):
-            image = image.convert("RGB")  # type: ignore[assignment]
+            image = image.convert("RGB")
         elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-            image = image.convert("RGB")  # type: ignore[assignment]
+            image = image.convert("RGB")
         elif image.mode in ("LA", "La"):
-            image = image.convert("L")  # type: ignore[assignment]
+            image = image.convert("L")
         pixels = np.array(image)
     return ImageFile(pixels, "YX" if pixels.ndim == 2 else "YXC", pixel_size_um)
 
 
-def _pillow_pixel_size_um(image: Image.Image) -> float | None:
-    dpi = image.info.get("dpi")
-    return _plausible(25400.0 / float(dpi[0])) if dpi and float(dpi[0]) > 0 else None
+def _open_with_pillow(file: IO[bytes]) -> Image.Image:
+    """Open an image of any size: mosaics are larger than what Pillow thinks a website would send."""
+    from PIL import Image  # late: importing the package must stay fast
 
-
-def _plausible(size_um: float | None) -> float | None:
-    """Return the size where it can be a microscope's, else None."""
-    low, high = PLAUSIBLE_PIXEL_UM
-    return float(size_um) if size_um and low <= size_um <= high else None
+    with _OPENING:
+        usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file)
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual

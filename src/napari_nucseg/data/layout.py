@@ -56,7 +56,7 @@ def read_picture(tree: Tree, file: str, layout: str) -> Picture:
     keep = [i for i, letter in enumerate(image.axes) if letter in "YX" or image.pixels.shape[i] > 1]
     axes = "".join(image.axes[i] for i in keep)
     pixels = image.pixels.reshape([image.pixels.shape[i] for i in keep])
-    if axes.endswith("CYX"):
+    if axes.endswith(("CYX", "SYX")):
         pixels, axes = np.moveaxis(pixels, -3, -1), axes[:-3] + "YXC"
     if not {"Y", "X"} <= set(axes):
         raise DatasetError(

@@ -40,7 +40,7 @@ def compare_models(
     InferenceError
         If a network cannot be run.
     """
-    settings = make_settings(axes="CYX")
+    settings = make_settings(axes="SYX")
     judged = []
     for done, page in enumerate(reference.pages):
         progress = ComparingProgress(done, len(reference.pages), page.name)

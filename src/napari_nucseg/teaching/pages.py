@@ -108,11 +108,11 @@ def _of_set(
     corrections: CorrectionSet, folder_name: str, example: int, use: Use, *, pixels: bool
 ) -> Iterator[Page]:
     """Pages of a correction set; planes of a stack in which nothing is taught are left out."""
-    axes = corrections.axes.upper().replace("S", "C")
-    leading = [axes.index(a) for a in axes if a not in "CYX"]
-    plane_axes = "".join(a for a in axes if a in "CYX")
+    axes = corrections.axes.upper()
+    leading = [axes.index(a) for a in axes if a not in "SCYX"]
+    plane_axes = "".join(a for a in axes if a in "SCYX")
     stack = np.moveaxis(corrections.image, leading, range(len(leading)))
-    channel = corrections.settings.get("channel") if "C" in plane_axes else None
+    channel = corrections.settings.get("channel") if len(plane_axes) > len("YX") else None
     name = corrections.name or folder_name
     for index in np.ndindex(corrections.labels.shape[:-2]):
         labels = corrections.labels[index]
