@@ -163,6 +163,15 @@ def test_unwritable_output_is_code_2(tmp_path: Path, picture: Path, tiny: list[s
     assert "cannot write" in capsys.readouterr().err
 
 
+def test_a_place_that_cannot_be_is_one_line(tmp_path: Path, tiny: list[str], monkeypatch, capsys) -> None:
+    assert main(["segment", "x" * 5000, "-o", str(tmp_path / "out"), *tiny]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    monkeypatch.setenv("NUCSEG_CACHE", str(tmp_path / "cache"))
+    assert main(["sample", "cpm", "--folder", str(tmp_path)]) in (1, 2)
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to a process there")
 def test_interrupt_is_130_and_leaves_nothing_half_written(
     tmp_path: Path, picture: Path, tiny: list[str]

@@ -57,6 +57,22 @@ def sweep(folder: Path, suffix: str) -> None:
                 part.unlink()
 
 
+def nothing_fits(error: OutputError, folder: Path) -> bool:
+    """Whether no other file could be written there either: the disk is full, or it is no folder that is open to us."""
+    full = isinstance(error.__cause__, OSError) and error.__cause__.errno in {*_FULL, errno.EROFS}
+    return full or not folder.is_dir() or not os.access(folder, os.W_OK)
+
+
+def unused_name(plain: str, taken: set[str]) -> str:
+    """Return a name, numbered where it is taken; case is ignored, as some file systems do. It is taken from now on."""
+    name, number = plain, 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{plain}_{number}"
+    taken.add(name.casefold())
+    return name
+
+
 def in_words(error: OSError, path: Path) -> str:
     """Say why a file or folder could not be written, and what to do."""
     if error.errno in _FULL:

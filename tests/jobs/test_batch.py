@@ -193,6 +193,30 @@ def test_same_names_do_not_overwrite_each_other(tmp_path: Path, tiny_model: str)
     assert results[3].labels == tmp_path / "out" / "b_labels.tif"
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("cell_.tif", "cell.tif"),
+        ("d1/a.tif", "d2/a.tif", "d1_a.tif"),
+        ("a.tif", "x/../a.tif"),
+        ("A.tif", "a.png"),
+    ],
+)
+def test_each_image_has_results_of_its_own(tmp_path: Path, tiny_model: str, names: tuple[str, ...]) -> None:
+    (tmp_path / "x").mkdir()
+    images = [write_image(tmp_path / name) for name in names]
+    _, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
+    assert len({str(result.labels).casefold() for result in results}) == len(images)
+
+
+def test_a_result_that_cannot_be_written_stops_no_other(tmp_path: Path, tiny_model: str) -> None:
+    (tmp_path / "out" / "a_labels.tif").mkdir(parents=True)
+    images = [write_image(tmp_path / name) for name in ("a.png", f"{'x' * 240}.png", "b.png")]
+    _, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
+    assert ["cannot write" in (result.error or "") for result in results] == [True, True, False]
+    assert results[2].labels == tmp_path / "out" / "b_labels.tif"
+
+
 def test_diameter_in_um_takes_the_pixel_size_of_each_file(tmp_path: Path, tiny_model: str) -> None:
     fine = write_image(tmp_path / "fine.tif", imagej=True, resolution=(4, 4), metadata={"unit": "micron"})
     unknown = write_image(tmp_path / "unknown.png")
@@ -249,3 +273,20 @@ def test_folders_stand_for_their_images(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ImageError, match="no image"):
         find_images([tmp_path / "empty"])
+
+
+def test_results_and_hidden_files_in_a_folder_are_no_images(tmp_path: Path, tiny_model: str) -> None:
+    image = write_image(tmp_path / "a.png")
+    alone = write_image(tmp_path / "b_labels.png")
+    (tmp_path / "._a.png").write_bytes(b"what a Mac leaves on other disks")
+    outputs = Outputs(tmp_path, overlay=True, table=True)
+    for _ in range(2):
+        assert find_images([tmp_path]) == (image, alone)
+        drain(segment_files([image], outputs, CHOICES))
+    assert (tmp_path / "a_overlay.png").is_file()
+
+
+def test_a_pattern_the_shell_left_alone_stands_for_its_files(tmp_path: Path) -> None:
+    images = [write_image(tmp_path / name) for name in ("a.tif", "b.tif", "c[1].png", "d.png")]
+    assert find_images([tmp_path / "*.tif", images[2]]) == tuple(images[:3])
+    assert find_images([tmp_path / "*.jpg"]) == (tmp_path / "*.jpg",), "it is named as what is missing"

@@ -55,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has gone, as with "| head". Python would complain again when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CANNOT
+    except OSError as error:  # a path too long, a drive that is gone, a folder that may not be read
+        complain(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}.")
+        return CANNOT
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

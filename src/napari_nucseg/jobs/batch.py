@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import logging
+import os
 import re
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -11,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.images import ImageFile, read_image
-from napari_nucseg.data.layout import is_image, unique_names
+from napari_nucseg.data.layout import is_image, stem, unique_names
 from napari_nucseg.errors import ImageError, NucSegError, OutputError
+from napari_nucseg.files import nothing_fits, unused_name
 from napari_nucseg.jobs.batch_outputs import FileResult, write_outputs
 from napari_nucseg.jobs.export import run_length_table
 from napari_nucseg.jobs.slices import slices_of
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_OURS = re.compile(r"(?P<name>.+)_(labels|overlay)")
+
 
 @dataclass(frozen=True)
 class BatchProgress:
@@ -50,21 +55,40 @@ class BatchProgress:
 def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     """Replace each folder by the image files directly in it, sorted; files stay as they are.
 
+    What ``segment_files`` wrote for an image of the same folder is no image, nor are hidden files. A pattern like
+    ``*.tif`` that the shell left as it is stands for the files that fit it.
+
     Raises
     ------
     ImageError
         If a folder holds no image, or there is no such file at all.
     """
     images: list[Path] = []
-    for path in map(Path, paths):
+    for path in (path for named in paths for path in _expanded(Path(named))):
         if path.is_dir():
-            inside = sorted(file for file in path.iterdir() if file.is_file() and is_image(file.name))
+            inside = _images_in(path)
             if not inside:
                 raise ImageError(f"{path} holds no image directly in it: name the folder of the images")
             images += inside
         else:
             images.append(path)
     return tuple(dict.fromkeys(images))
+
+
+def _expanded(path: Path) -> list[Path]:
+    """Files that fit a pattern; the path itself where it exists or nothing fits."""
+    if not glob.has_magic(str(path)) or os.path.lexists(path):
+        return [path]
+    return [Path(found) for found in sorted(glob.glob(str(path)))] or [path]
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Images directly in a folder, sorted, without hidden files and without our own results."""
+    seen = (file for file in folder.iterdir() if not file.name.startswith(".") and is_image(file.name))
+    files = sorted(file for file in seen if file.is_file())
+    stems = {stem(file.name) for file in files}
+    ours = {file for file in files if (match := _OURS.fullmatch(stem(file.name))) and match["name"] in stems}
+    return [file for file in files if file not in ours]
 
 
 def check_choices(choices: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -118,7 +142,7 @@ def segment_files(
     SettingsError, ModelFileError
         Before the first file, if the choices could not work for any.
     OutputError
-        If a result cannot be written: the next could not either.
+        If a result cannot be written and the next could not either, for the disk is full or the folder closed.
     """
     choices = check_choices(choices)
     names = _output_names(images)
@@ -126,22 +150,22 @@ def segment_files(
     with run_length_table(outputs.run_lengths) if outputs.run_lengths else nullcontext() as add_run_lengths:
         for index, path in enumerate(images):
             steps = _segment_file(path, outputs, names[path], choices, add_run_lengths)
-            results.append((yield from _guarded(path, index, len(images), steps)))
+            results.append((yield from _guarded(path, index, len(images), steps, outputs.folder)))
     return tuple(results)
 
 
 def _guarded(
-    path: Path, index: int, total: int, steps: Generator[Progress, None, FileResult]
+    path: Path, index: int, total: int, steps: Generator[Progress, None, FileResult], folder: Path
 ) -> Generator[BatchProgress, None, FileResult]:
-    """Pass on progress; any failure but one of writing becomes the file's result."""
+    """Pass on progress; any failure that the next file need not meet becomes the file's result."""
     try:
         while True:
             yield BatchProgress(index, total, path, step=next(steps))
     except StopIteration as end:
         result: FileResult = end.value
-    except OutputError:
-        raise
     except NucSegError as error:
+        if isinstance(error, OutputError) and nothing_fits(error, folder):
+            raise
         result = FileResult(path, error=str(error))
     except Exception as error:  # a thousand files must not stop at one nobody thought of
         logger.exception("segmenting %s failed", path)
@@ -196,6 +220,8 @@ def _in_stack(step: Progress, number: int, total: int) -> Progress:
 
 
 def _output_names(images: Sequence[Path]) -> dict[Path, str]:
-    """Name outputs by the image's stem, with folders and suffix where that alone is not unique."""
+    """Name outputs by the image's stem, with folders and suffix where that alone is not unique, else by a number."""
     names = unique_names([path.as_posix() for path in images])
-    return {path: re.sub(r"[/\\:]+", "_", names[path.as_posix()]).strip("_.") for path in images}
+    plain = {path: re.sub(r"[/\\:]+", "_", names[path.as_posix()]).strip("_.") for path in images}
+    taken: set[str] = set()
+    return {path: unused_name(plain[path] or "image", taken) for path in images}
