@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +64,15 @@ def test_label_files_score_as_evaluate_does(tmp_path: Path, truth: Path) -> None
 def test_truth_may_be_plain_label_files(tmp_path: Path, truth: Path) -> None:
     result = drain(compare_labels(open_dataset(truth / "labels"), truth / "labels"))
     assert (result.scores.mean_ap, result.scores.n_images) == (1.0, 3)
+
+
+def test_an_image_without_labels_is_not_its_own_truth(tmp_path: Path, truth: Path) -> None:
+    shutil.copytree(truth / "labels", tmp_path / "pred")
+    (truth / "labels" / "b.tif").unlink()
+    result = drain(compare_labels(open_dataset(truth), tmp_path / "pred"))
+    assert [failure.name for failure in result.failures] == ["b"]
+    assert "no labels" in result.failures[0].error
+    assert result.scores.ap50 == 1
 
 
 def test_missing_broken_and_misfitting_predictions_are_listed(tmp_path: Path, truth: Path) -> None:

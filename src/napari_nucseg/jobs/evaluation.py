@@ -182,7 +182,7 @@ def compare_labels(
     """Score a folder of label files against the labels of a dataset.
 
     A prediction belongs to the sample whose name it has, with or without ``_labels``: what ``segment_files``
-    writes fits. A truth that is a plain folder of label files is taken as such.
+    writes fits. A truth that is a plain folder of label files is taken as such, where no image of it has labels.
 
     Raises
     ------
@@ -199,7 +199,8 @@ def compare_labels(
             )
         return Prediction(_read_labels(files[name]))
 
-    return (yield from _score_all(truth, predict, images_are_labels=True))
+    has_labels = any(sample.labels is not None for sample in truth.valid())
+    return (yield from _score_all(truth, predict, images_are_labels=not has_labels))
 
 
 def _score_all(
