@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pickle
 import shutil
+import sys
 import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from napari_nucseg.data.opening import LAYOUTS, open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
@@ -73,6 +75,29 @@ def test_a_zip_is_read_in_place(folder, prefix, test_data, tmp_path):
     assert_same(dataset[0], expected[0])
     assert dataset[0].metadata["image_path"].startswith(f"{archive}!")
     assert list(tmp_path.iterdir()) == [archive]
+
+
+def test_a_zip_beside_what_was_unpacked_from_it_changes_nothing(test_data, tmp_path):
+    whole = open_dataset(test_data / "lizard")
+    shutil.copytree(test_data / "lizard", tmp_path / "set")
+    zip_folder(test_data / "lizard" / "Lizard_Images1", tmp_path / "set" / "Lizard_Images1.zip")
+    dataset = open_dataset(tmp_path / "set")
+    assert (dataset.layout, dataset.names) == (whole.layout, whole.names)
+    assert_same(dataset[0], whole[0])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_linked_folders_are_read_and_circles_left(tmp_path):
+    pixels = np.arange(600, dtype=np.uint8).reshape(20, 30)
+    for part in ("images", "labels"):
+        (tmp_path / "elsewhere" / part).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "elsewhere" / part / "a.png")
+        (tmp_path / "set").mkdir(exist_ok=True)
+        (tmp_path / "set" / part).symlink_to(tmp_path / "elsewhere" / part)
+    (tmp_path / "elsewhere" / "images" / "round").symlink_to(tmp_path / "set")
+    dataset = open_dataset(tmp_path / "set")
+    assert dataset.names == ("a",)
+    assert dataset[0].labels is not None
 
 
 def test_the_official_dsb_zip(dsb2018_archive, test_data, tmp_path):

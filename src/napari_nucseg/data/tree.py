@@ -110,6 +110,7 @@ def open_tree(path: Path) -> Tree:
     if path.is_dir():
         folder = _list_folder(path)
         archives = [f for f in folder.files if f.lower().endswith(".zip") and "/" not in f]
+        archives = [f for f in archives if not (path / f[:-4]).is_dir()]  # unpacked already
         parts = [(f[:-4] + "/", _list_zip(path / f)) for f in archives]
         return JoinedTree(path, (("", folder), *parts)) if parts else folder
     if path.is_file() and zipfile.is_zipfile(path):
@@ -123,10 +124,15 @@ def open_tree(path: Path) -> Tree:
 
 def _list_folder(root: Path) -> FolderTree:
     files: list[str] = []
-    for folder, subfolders, names in os.walk(root):
+    seen: set[str] = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
         here = Path(folder).relative_to(root)
         if len(here.parts) >= MAX_DEPTH:
             subfolders.clear()
+        if (real := os.path.realpath(folder)) in seen:  # a link to where we were
+            subfolders.clear()
+            continue
+        seen.add(real)
         subfolders[:] = [s for s in subfolders if not s.startswith((".", "__"))]
         prefix = "" if here == Path() else here.as_posix() + "/"
         files += [prefix + name for name in names if not name.startswith(".")]
