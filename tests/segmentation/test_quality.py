@@ -161,6 +161,7 @@ def test_random_regions_get_the_maps_of_the_whole(nested_model, quality, diamete
         part = run(LARGE, nested_model, region, quality=quality, diameter_px=diameter_px)
         changed = np.abs(part.maps - whole.maps[:, *region]) > 0.1
         assert changed.mean() <= tolerated
+        assert part.n_nuclei == np.unique(part.labels[part.labels > 0]).size
 
 
 def _other_pixels(a, b):

@@ -68,7 +68,13 @@ class Segmentation:
     @property
     def n_nuclei(self) -> int:
         """Number of nuclei found."""
-        return int(self.labels.max(initial=0))
+        return self.areas_px.size
+
+    @property
+    def areas_px(self) -> NDArray[np.intp]:
+        """Area of each nucleus found, in the order of their numbers."""
+        areas = np.bincount(self.labels.ravel())[1:]
+        return areas[areas > 0]
 
     def redecode(self, decoding: DecodingSettings) -> Segmentation:
         """Apply other decoding settings to the same maps; the network is not run."""
@@ -81,11 +87,8 @@ class Segmentation:
 
     def summary(self) -> str:
         """Say it in one line: number of nuclei, median area, model, time, device."""
-        area = (
-            f"median {np.median(np.bincount(self.labels.ravel())[1:]):.0f} px²"
-            if self.n_nuclei
-            else "no area"
-        )
-        noun = "nucleus" if self.n_nuclei == 1 else "nuclei"
+        areas = self.areas_px
+        area = f"median {np.median(areas):.0f} px²" if areas.size else "no area"
+        noun = "nucleus" if areas.size == 1 else "nuclei"
         seconds = self.timings["total"]
-        return f"{self.n_nuclei} {noun} · {area} · {self.model.name} · {seconds:.1f} s on {self.device.name.upper()}"
+        return f"{areas.size} {noun} · {area} · {self.model.name} · {seconds:.1f} s on {self.device.name.upper()}"
