@@ -16,7 +16,7 @@ from napari_nucseg._napari.layer_state import (
     snapshot_of,
     write_corrections,
 )
-from napari_nucseg._napari.results import forget_history
+from napari_nucseg._napari.results import make_room
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from napari_nucseg.nuclei.edit import Edit
     from napari_nucseg.nuclei.judging import Judge
 
-WIDE_ENOUGH = ("int32", "int64", "uint32", "uint64")
 USUAL_DIAMETER_PX = 24.0
 
 
@@ -130,21 +129,11 @@ def corrections_of(layer: Labels) -> CorrectionState:
 
 def apply_edit(layer: Labels, index: PlaneIndex, edit: Edit) -> None:
     """Make an edit one step of the layer's own history."""
-    if edit.values.max(initial=0) > np.iinfo(layer.data.dtype).max:
-        _widen(layer)
+    make_room(layer, int(edit.values.max(initial=0)))
     places, values = edit.changed_pixels(layer.data[index])
     leading = tuple(np.full(values.size, i) for i in index)
     with layer.block_history():
         layer.data_setitem((*leading, *places), values.astype(layer.data.dtype))
-
-
-def _widen(layer: Labels) -> None:
-    """Let a layer of small integers hold any number; its history was made on the old array and goes."""
-    state = read_corrections(layer)
-    layer.data = layer.data.astype(np.int32)
-    forget_history(layer)
-    if state is not None:
-        write_corrections(layer, state)
 
 
 def _yx(image: Image) -> tuple[int, ...]:

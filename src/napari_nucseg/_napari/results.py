@@ -83,6 +83,7 @@ def update_layer(
             region=None if region is None else region.whole_mask(state.layout.plane_shape),
             keep=keep,
         )
+        make_room(layer, max(int(merged.labels.max()), int(merged.snapshot.max())))
         layer.data[index] = merged.labels
         state.snapshot[index] = merged.snapshot
         if merged.edited.any() or edited is not None:
@@ -93,6 +94,13 @@ def update_layer(
     write_state(layer, state.model_copy(update={"edited": edited}))
     forget_history(layer)
     layer.refresh()
+
+
+def make_room(layer: Labels, number: int) -> None:
+    """Let a layer of small integers hold a number; its history was made on the old array and goes."""
+    if number > np.iinfo(layer.data.dtype).max:
+        layer.data = layer.data.astype(np.int32)
+        forget_history(layer)
 
 
 def forget_history(layer: Labels) -> None:

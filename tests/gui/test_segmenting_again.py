@@ -1,0 +1,46 @@
+"""*Re-segment this image* around what was reviewed: in labels of other programs, and of images opened again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_nucseg._napari.correct_subject import corrections_of
+from napari_nucseg._napari.layer_state import read_corrections, read_state
+from napari_nucseg._napari.teach_uptake import Uptake
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.nuclei.corrections import diff
+from napari_nucseg.nuclei.trust import Trust
+
+TIMEOUT_MS = 60_000
+
+
+@pytest.fixture
+def again(qtbot, viewer):
+    """Return a function that segments the image of a layer again."""
+    uptake = Uptake(viewer)
+
+    def segment(layer):
+        with qtbot.waitSignal(uptake.resegmented, timeout=TIMEOUT_MS):
+            uptake.resegment([layer], "nuclei-unet")
+
+    yield segment
+    uptake.stop()
+
+
+def test_labels_of_eight_bits_are_widened_for_more_than_255_nuclei(viewer, again):
+    made = [synthetic_fluorescence((96, 128), seed=seed, diameter_px=20) for seed in range(2)]
+    viewer.add_image(np.stack([m.image for m in made]), name="cells")
+    mine = (np.stack([m.labels for m in made]) == 1).astype(np.uint8) * 250
+    layer = viewer.add_labels(mine.copy(), name="my masks")
+    corrections_of(layer).trust[mine > 0] = Trust.REVIEWED
+    again(layer)
+    assert layer.data.dtype == np.int32
+    np.testing.assert_array_equal(layer.data == 250, mine > 0)
+    predicted = read_state(layer).snapshot
+    assert predicted.max() > 255, "the test needs numbers that eight bits do not hold"
+    for before, now in zip(predicted, layer.data, strict=True):
+        changed = {number for change in diff(before, now) for number in (*change.before, *change.after)}
+        assert 250 in changed
+        assert len(changed) <= 3, "only what was reviewed counts as a person's"
+    assert (read_corrections(layer).trust == Trust.REVIEWED).sum() == (mine > 0).sum()
