@@ -6,13 +6,22 @@ import numpy as np
 import pytest
 
 from napari_nucseg._napari.correct_subject import corrections_of
+from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.layer_state import read_corrections, read_state
+from napari_nucseg._napari.results import result_layer
+from napari_nucseg._napari.teach_examples import collect_source, source_of
 from napari_nucseg._napari.teach_uptake import Uptake
+from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.nuclei.corrections import diff
 from napari_nucseg.nuclei.trust import Trust
 
 TIMEOUT_MS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def _own_journals(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
 
 
 @pytest.fixture
@@ -44,3 +53,43 @@ def test_labels_of_eight_bits_are_widened_for_more_than_255_nuclei(viewer, again
         assert 250 in changed
         assert len(changed) <= 3, "only what was reviewed counts as a person's"
     assert (read_corrections(layer).trust == Trust.REVIEWED).sum() == (mine > 0).sum()
+
+
+@pytest.fixture
+def reopened(viewer, user, nuclei):
+    """Return a segmented layer with an edit, whose image was closed and opened again beside another."""
+    first = viewer.add_image(nuclei, name="cells")
+    layer = user.segment()
+    layer.data_setitem((np.array([1]), np.array([1])), 999)
+    viewer.layers.remove(first)
+    viewer.add_image(nuclei.copy(), name="cells")
+    viewer.add_image(nuclei[::-1], name="another")
+    return layer
+
+
+def test_an_image_opened_again_is_the_one_its_labels_were_made_from(viewer, user, again, reopened, nuclei):
+    collected = collect_source(viewer, source_of(reopened))
+    assert not collected.problem
+    np.testing.assert_array_equal(collected.corrections.image, nuclei)
+    assert result_layer(viewer, viewer.layers["cells"]) is reopened
+    again(reopened)
+    assert reopened.data[1, 1] == 999
+
+
+def test_corrections_are_saved_with_the_image_that_was_opened_again(
+    qtbot, viewer, reopened, nuclei, tmp_path
+):
+    corrector = CorrectWidget(viewer)
+    corrector.controller.choose(reopened)
+    corrector.controller.save(tmp_path / "set")
+    qtbot.waitUntil(lambda: "Saved" in corrector.form.status.text(), timeout=TIMEOUT_MS)
+    np.testing.assert_array_equal(open_correction_set(tmp_path / "set").image, nuclei)
+    corrector.shut()
+
+
+def test_another_image_is_never_taken_for_one_that_is_gone(viewer, reopened):
+    viewer.layers.remove("cells")
+    problem = collect_source(viewer, source_of(reopened)).problem
+    assert "no image “cells”" in problem
+    viewer.layers["another"].name = "cells"
+    assert not collect_source(viewer, source_of(reopened)).problem

@@ -14,6 +14,7 @@ from napari_nucseg._napari.layer_state import (
     read_state,
     snapshot_of,
     write_corrections,
+    write_state,
 )
 from napari_nucseg._napari.spatial import labels_placement, pixel_size_um, spatial_attributes
 from napari_nucseg.data.correction_set import CorrectionSet
@@ -42,11 +43,12 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
     """
     layer, image = subject.layer, subject.image
     if image is None:
-        raise CorrectionSetError(
-            "there is no image on the pixels of these labels. Open it in the same window."
-        )
+        raise CorrectionSetError(subject.image_wanted)
     layout = layout_for(layer, image)
     origin, state = read_state(layer), corrections_of(layer)
+    if origin is not None and origin.image_id != image.unique_id:  # it was opened again
+        origin = origin.model_copy(update={"image_id": image.unique_id})
+        write_state(layer, origin)
     known = origin if origin is not None else state
     settings = origin.settings.model_dump(mode="json") if origin is not None else dict(state.settings)
     if layout.channel_axis is not None:

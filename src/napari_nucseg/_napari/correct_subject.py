@@ -77,12 +77,28 @@ class Subject:
 
     @property
     def images(self) -> list[Image]:
-        """Images that lie on the same pixels, from above to below."""
+        """Images that lie on the same pixels, from above to below.
+
+        For labels that know the one they were made from, it alone; where it is gone, one of its name is taken for it:
+        it was closed and opened again.
+        """
+        origin, shape = read_state(self.layer), tuple(self.layer.data.shape[-2:])
+        images = [i for i in reversed(self.viewer.layers) if isinstance(i, Image) and _yx(i) == shape]
+        if origin is None:
+            return images
+        known = [image for image in images if image.unique_id == origin.image_id]
+        return known or [image for image in images if image.name == origin.image_name]
+
+    @property
+    def image_wanted(self) -> str:
+        """Say which image is missing."""
         origin = read_state(self.layer)
-        images = [layer for layer in reversed(self.viewer.layers) if isinstance(layer, Image)]
-        if origin is not None:
-            images = [image for image in images if image.unique_id == origin.image_id]
-        return [image for image in images if _yx(image) == tuple(self.layer.data.shape[-2:])]
+        if origin is None:
+            return f"there is no image on the pixels of “{self.layer.name}”. Open it in the same window."
+        return (
+            f"there is no image “{origin.image_name}” on the pixels of “{self.layer.name}”. "
+            "Open it in the same window, or give its layer this name."
+        )
 
     @property
     def maps(self) -> Maps | None:

@@ -71,10 +71,10 @@ def image_of(viewer: ViewerModel, layer: Labels) -> Image:
     ImageError
         If no image of the viewer lies on the labels' pixels.
     """
-    image = Subject(viewer, layer).image
-    if image is None:
-        raise ImageError(f"there is no image on the pixels of {layer.name!r}. Open it in the same window.")
-    return image
+    subject = Subject(viewer, layer)
+    if subject.image is None:
+        raise ImageError(subject.image_wanted)
+    return subject.image
 
 
 def _settings_of(layer: Labels, image: Image, layout: PlaneLayout) -> SegmentationSettings:
