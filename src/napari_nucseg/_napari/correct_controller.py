@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from napari_nucseg._napari.regions import region_from_outline, region_in_view
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
 from napari_nucseg.data.journal import Journal
+from napari_nucseg.data.set_comparison import holds_other_image
 from napari_nucseg.errors import NucSegError
 from napari_nucseg.nuclei.trust import Trust
 
@@ -30,11 +32,22 @@ if TYPE_CHECKING:
     from napari_nucseg.data.correction_set import CorrectionSet
 
 
+@dataclass(frozen=True, eq=False)
+class Saving:
+    """A layer's corrections on their way to a folder; ``occupied`` where another image's corrections lie there."""
+
+    session: Session
+    n_edits: int
+    folder: Path
+    occupied: bool = False
+
+
 class CorrectController(QObject):
     """Corrects one layer at a time.
 
     Signals: ``session_changed()``; ``updated()`` of the session; ``armed(Tool | None)``; ``said(str)``;
-    ``failed(str)``; ``restorable(Restorable | None)``.
+    ``failed(str)``; ``restorable(Restorable | None)``; ``occupied(Saving)`` when nothing was saved because a set of
+    another image would be replaced.
     """
 
     session_changed = Signal()
@@ -43,6 +56,7 @@ class CorrectController(QObject):
     said = Signal(str)
     failed = Signal(str)
     restorable = Signal(object)
+    occupied = Signal(object)
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -134,11 +148,12 @@ class CorrectController(QObject):
 
     def save(self, folder: Path) -> None:
         """Save the layer's corrections as a correction set, off the GUI thread."""
-        session = self._session
-        if session is None:
-            return
-        session.look()
-        self._try(lambda: self._start_saving(session, folder))
+        if self._session is not None:
+            self._start_saving(self._session, folder)
+
+    def replace(self, saving: Saving) -> None:
+        """Save after all, in place of another image's corrections."""
+        self._start_saving(saving.session, saving.folder, careful=False)
 
     def open(self, folder: Path) -> None:
         """Open a correction set as layers."""
@@ -208,17 +223,30 @@ class CorrectController(QObject):
         self.look_for_journals()
         self.said.emit(f"Restored {replayed.n_edits} edits.")
 
-    def _start_saving(self, session: Session, folder: Path) -> None:
-        corrections = collect(session.subject)
-        n_edits = session.n_edits
-        self._saving.start(lambda: _save(folder, corrections, (session, n_edits)))
+    def _start_saving(self, session: Session, folder: Path, *, careful: bool = True) -> None:
+        if self._saving.running:  # another start would drop it
+            self.failed.emit("the last save has not ended yet. Save again in a moment.")
+            return
+        session.look()
+        try:
+            corrections = collect(session.subject)
+        except NucSegError as error:
+            self.failed.emit(str(error))
+            return
+        saving = Saving(session, session.n_edits, folder)
+        self._saving.start(lambda: _save(saving, corrections, careful=careful))
         self.said.emit("Saving …")
 
-    def _saved(self, result: tuple[Path, tuple[Session, int]]) -> None:
-        folder, (session, n_edits) = result
+    def _saved(self, saving: Saving) -> None:
+        if saving.occupied:
+            self.said.emit("")
+            self.occupied.emit(saving)
+            return
+        session = saving.session
         session.look()
-        mark_saved(session.subject.layer, folder, all_of_it=session.n_edits == n_edits)
-        self.said.emit(f"Saved in {folder}")
+        mark_saved(session.subject.layer, saving.folder, all_of_it=session.n_edits == saving.n_edits)
+        self.said.emit(f"Saved in {saving.folder}")
+        self.updated.emit()
 
     def _plane_changed(self, event: object) -> None:
         if self._session is not None:
@@ -247,9 +275,9 @@ class CorrectController(QObject):
             self.failed.emit(str(error))
 
 
-def _save(
-    folder: Path, corrections: CorrectionSet, told: tuple[Session, int]
-) -> Generator[None, None, tuple[Path, tuple[Session, int]]]:
+def _save(saving: Saving, corrections: CorrectionSet, *, careful: bool) -> Generator[None, None, Saving]:
     yield
-    save_correction_set(folder, corrections)
-    return folder, told
+    if careful and holds_other_image(saving.folder, corrections):
+        return replace(saving, occupied=True)
+    save_correction_set(saving.folder, corrections)
+    return saving

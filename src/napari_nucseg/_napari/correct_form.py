@@ -29,9 +29,12 @@ from napari_nucseg._napari.correct_tools import (
 )
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.layer_choice import LabelsLayerChoice
+from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import add_row, form_rows, tipped_button
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.components import ViewerModel
 
     from napari_nucseg._napari.correct_tools import Tool
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
 EMPTY_STATE = "Open or make labels first:\nSegment nuclei, or any Labels layer"
 IDLE_HINT = "Take a tool. Ctrl+Z takes a step back."
 LIST_HEIGHT_PX = 96
+SAVE_NEW = "Save corrections…"
+SAVE_TIP = "Image, labels and what was reviewed, as a folder to teach from."
 
 
 class CorrectForm(QWidget):
@@ -71,9 +76,9 @@ class CorrectForm(QWidget):
             "✓ Checked", f"This nucleus is right, as it is now; on to the next ({CHECKED_KEY})."
         )
         self.review = QLabel(wordWrap=True)
-        self.save = tipped_button(
-            "Save corrections…", "Image, labels and what was reviewed, as a folder to teach from."
-        )
+        self.save = tipped_button(SAVE_NEW, SAVE_TIP)
+        self.save_as = tipped_button("Save as…", "Save in another folder; the one before stays as it is.")
+        self.question = QuestionStrip()
         self.open = tipped_button("Open…", "Open corrections that were saved.")
         self.banner, self.banner_text, self.restore, self.discard = _make_banner()
         self.body = self._make_body()
@@ -83,11 +88,18 @@ class CorrectForm(QWidget):
         outer.addWidget(column)
         self.setSizePolicy(column.sizePolicy())
         self.banner.setVisible(False)
+        self.show_place(None)
         self.say("")
 
     def say(self, text: str) -> None:
         """Show a line below the tools."""
         self.status.setText(text or IDLE_HINT)
+
+    def show_place(self, folder: Path | None) -> None:
+        """Show where the corrections are saved; before the first time, that is asked."""
+        self.save.setText(SAVE_NEW if folder is None else "Save corrections")
+        self.save.setToolTip(SAVE_TIP if folder is None else f"Save in {folder}")
+        self.save_as.setVisible(folder is not None)
 
     def show_empty(self, empty: bool) -> None:
         """Show the hint for a viewer without labels in place of the tools."""
@@ -155,10 +167,14 @@ class CorrectForm(QWidget):
 
     def _make_files(self) -> QWidget:
         files = QWidget()
-        row = QHBoxLayout(files)
-        row.setContentsMargins(0, 0, 0, 0)
+        column = QVBoxLayout(files)
+        column.setContentsMargins(0, 0, 0, 0)
+        row = QHBoxLayout()
         row.addWidget(self.save, stretch=1)
+        row.addWidget(self.save_as)
         row.addWidget(self.open)
+        column.addWidget(self.question)
+        column.addLayout(row)
         return files
 
 

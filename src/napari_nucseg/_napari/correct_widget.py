@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from qtpy.QtGui import QCloseEvent
 
+    from napari_nucseg._napari.correct_controller import Saving
     from napari_nucseg._napari.correct_journal import Restorable
     from napari_nucseg._napari.correct_tools import Tool
     from napari_nucseg.nuclei.corrections import Change
@@ -102,6 +103,7 @@ class CorrectWidget(QWidget):
         form.next.clicked.connect(lambda: self._walk(1))
         form.checked.clicked.connect(self._mark_checked)
         form.save.clicked.connect(self._save)
+        form.save_as.clicked.connect(self._save_as)
         form.open.clicked.connect(self._open)
         form.restore.clicked.connect(controller.restore)
         form.discard.clicked.connect(controller.discard)
@@ -111,6 +113,7 @@ class CorrectWidget(QWidget):
         controller.said.connect(form.say)
         controller.failed.connect(self._show_failure)
         controller.restorable.connect(self._show_restorable)
+        controller.occupied.connect(self._ask_whether_to_replace)
 
     def _layer_changed(self) -> None:
         self.controller.choose(self.form.layer.layer)
@@ -140,17 +143,41 @@ class CorrectWidget(QWidget):
             look_at(session.subject, session.changes.changes[place].box)
 
     def _save(self) -> None:
+        folder = self._folder()
+        if folder is None:
+            self._save_as()
+            return
+        self.form.question.drop()
+        self.controller.save(folder)
+
+    def _save_as(self) -> None:
         session = self.controller.session
         if session is None:
             return
-        state = read_corrections(session.subject.layer)
-        known = None if state is None else state.folder
-        suggested = str(known or f"{session.subject.layer.name} corrections")
+        self.form.question.drop()
+        suggested = _unused(self._folder() or Path(f"{session.subject.layer.name} corrections"))
         name, _ = QFileDialog.getSaveFileName(
-            self, "Save corrections as a folder", suggested, options=QFileDialog.Option.DontConfirmOverwrite
+            self,
+            "Save corrections as a folder",
+            str(suggested),
+            options=QFileDialog.Option.DontConfirmOverwrite,
         )
         if name:
             self.controller.save(Path(name))
+
+    def _folder(self) -> Path | None:
+        """Folder that the layer's corrections were opened from or saved in."""
+        session = self.controller.session
+        state = None if session is None else read_corrections(session.subject.layer)
+        return None if state is None else state.folder
+
+    def _ask_whether_to_replace(self, saving: Saving) -> None:
+        layer = saving.session.subject.layer
+        self.form.question.ask(
+            f"“{layer.name}” is not saved: “{saving.folder.name}” holds corrections of another image, "
+            "or damaged ones.",
+            {"Keep them": None, "Replace them": partial(self.controller.replace, saving)},
+        )
 
     def _open(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Open corrections")
@@ -161,6 +188,7 @@ class CorrectWidget(QWidget):
         session = self.controller.session
         layer = self.form.layer.layer
         self.form.show_empty(layer is None)
+        self.form.show_place(self._folder())
         if session is None:
             self.form.say(
                 "" if layer is None else "These labels cannot be edited: open one resolution, in memory."
@@ -214,6 +242,15 @@ class CorrectWidget(QWidget):
         self.form.banner.setVisible(found is not None)
         if found is not None:
             self.form.banner_text.setText(found.words)
+
+
+def _unused(folder: Path) -> Path:
+    """Return a folder that is not there yet: a dialog would open one that is, and save nothing."""
+    number, unused = 1, folder
+    while unused.exists():
+        number += 1
+        unused = folder.with_name(f"{folder.name} {number}")
+    return unused
 
 
 def _in_words(change: Change) -> str:

@@ -1,0 +1,39 @@
+"""Compares corrections in memory with the set that a folder holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
+from napari_nucseg.errors import CorrectionSetError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.data.correction_set import CorrectionSet
+
+
+def holds_other_image(folder: Path, corrections: CorrectionSet) -> bool:
+    """Whether a folder holds a set of another image than these corrections, or one that cannot be read.
+
+    Pixels are compared: a copy of an image has another SHA-256 than the file it was read from.
+    """
+    if not is_correction_set(folder):
+        return False
+    try:
+        known = open_correction_set(folder)
+    except CorrectionSetError:
+        return True
+    return not np.array_equal(_channels_first(known), _channels_first(corrections), equal_nan=True)
+
+
+def _channels_first(corrections: CorrectionSet) -> NDArray[Any]:
+    """Image with its channels, if any, as the first axis, and colour without its opacity."""
+    pixels, axes = corrections.image, corrections.axes.upper().replace("S", "C")
+    if axes.endswith("C") and pixels.shape[-1] == 4:
+        pixels = pixels[..., :3]
+    return np.moveaxis(pixels, axes.index("C"), 0) if "C" in axes else pixels

@@ -1,0 +1,118 @@
+"""Where *Correct nuclei* saves: the first time as asked, then in the same folder, elsewhere on demand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QDialogButtonBox, QFileDialog, QLineEdit
+
+from napari_nucseg.data.correction_set import open_correction_set
+
+TIMEOUT_MS = 60_000
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+
+@pytest.fixture
+def corrector(viewer):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Correct nuclei")
+    yield widget
+    widget.shut()
+
+
+@pytest.fixture
+def add(viewer, corrector):
+    """Return a function that opens an image called w1 and its labels, as those of another folder are."""
+
+    def add(seed):
+        viewer.layers.clear()
+        viewer.add_image(np.random.default_rng(seed).integers(0, 255, (64, 80), np.uint8), name="w1")
+        return viewer.add_labels(np.eye(64, 80, dtype=np.int32), name="w1 nuclei")
+
+    return add
+
+
+def _paint(layer, value):
+    layer.data_setitem((np.array([1]), np.array([5])), value)
+
+
+def _until_saved(qtbot, corrector):
+    qtbot.waitUntil(
+        lambda: "Saved in" in corrector.form.status.text() and not corrector.controller._saving.running,
+        timeout=TIMEOUT_MS,
+    )
+
+
+def _take_suggested(dialog: QFileDialog) -> None:
+    assert dialog.findChild(QLineEdit).text(), "there is a name to save under"
+    dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Save).click()
+
+
+def test_saved_again_it_goes_to_the_same_folder_without_a_dialog(
+    qtbot, corrector, add, click, answer, tmp_path
+):
+    form, layer = corrector.form, add(1)
+    assert form.save.text().endswith("…")
+    assert not form.save_as.isVisible()
+    answer(_take_suggested)
+    click(form.save)
+    _until_saved(qtbot, corrector)
+    folder = tmp_path / "here" / "w1 nuclei corrections"
+    assert str(folder) in form.save.toolTip()
+    _paint(layer, 7)
+    form.say("")
+    click(form.save)
+    _until_saved(qtbot, corrector)
+    assert open_correction_set(folder).labels[1, 5] == 7
+    assert str(folder) in form.status.text()
+
+
+def test_save_as_keeps_the_folder_before(qtbot, corrector, add, click, answer, tmp_path):
+    form, layer = corrector.form, add(1)
+    corrector.controller.save(tmp_path / "mine")
+    _until_saved(qtbot, corrector)
+    _paint(layer, 7)
+    form.say("")
+    answer(_take_suggested)
+    click(form.save_as)
+    _until_saved(qtbot, corrector)
+    assert open_correction_set(tmp_path / "mine").labels[1, 5] == 0
+    assert open_correction_set(tmp_path / "mine 2").labels[1, 5] == 7
+    assert "mine 2" in form.save.toolTip()
+
+
+def test_another_image_of_the_same_name_gets_another_folder(qtbot, corrector, add, click, answer, tmp_path):
+    for seed in (1, 2):
+        image = add(seed) and corrector._viewer.layers["w1"].data
+        corrector.form.say("")
+        answer(_take_suggested)
+        click(corrector.form.save)
+        _until_saved(qtbot, corrector)
+        name = "w1 nuclei corrections" if seed == 1 else "w1 nuclei corrections 2"
+        np.testing.assert_array_equal(open_correction_set(tmp_path / "here" / name).image, image)
+
+
+def test_corrections_of_another_image_are_replaced_only_when_told_to(qtbot, corrector, add, click, tmp_path):
+    form, folder = corrector.form, tmp_path / "mine"
+    add(1)
+    corrector.controller.save(folder)
+    _until_saved(qtbot, corrector)
+    before = open_correction_set(folder).image
+    layer = add(2)
+    corrector.controller.save(folder)
+    qtbot.waitUntil(form.question.isVisible, timeout=TIMEOUT_MS)
+    assert "another image" in form.question.text.text()
+    click(form.question.buttons["Keep them"])
+    np.testing.assert_array_equal(open_correction_set(folder).image, before)
+    assert not form.save_as.isVisible(), "it is saved nowhere"
+    corrector.controller.save(folder)
+    qtbot.waitUntil(form.question.isVisible, timeout=TIMEOUT_MS)
+    _paint(layer, 7)
+    click(form.question.buttons["Replace them"])
+    _until_saved(qtbot, corrector)
+    assert open_correction_set(folder).labels[1, 5] == 7
