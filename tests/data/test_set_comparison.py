@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from napari_nucseg.data.correction_set import LABELS, CorrectionSet, save_correction_set
-from napari_nucseg.data.set_comparison import holds_other_image
+from napari_nucseg.data.set_comparison import holds_labels, holds_other_image
 
 RGBA = np.random.default_rng(0).integers(0, 255, (12, 16, 4), np.uint8)
 
@@ -44,3 +44,16 @@ def test_what_cannot_be_read_may_be_another_s_and_no_set_is_nobody_s(tmp_path):
     (folder / LABELS).write_bytes(b"")
     assert holds_other_image(folder, corrections)
     assert not holds_other_image(tmp_path / "new", corrections)
+
+
+def test_labels_and_marks_are_those_of_the_set_until_one_pixel_differs(tmp_path):
+    corrections = _corrections(RGBA, "YXC")
+    folder = save_correction_set(tmp_path / "set", corrections)
+    labels, trust = corrections.labels, corrections.trust
+    assert holds_labels(folder, labels, trust)
+    assert holds_labels(folder, labels.astype(np.uint8)[None], trust[None])
+    for part in (labels, trust):
+        part[3, 4] = 1
+        assert not holds_labels(folder, labels, trust)
+        part[3, 4] = 0
+    assert not holds_labels(tmp_path / "new", labels, trust)

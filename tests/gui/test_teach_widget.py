@@ -19,6 +19,7 @@ from qtpy.QtCore import Qt, QTimer
 from napari_nucseg._napari import teach_run
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.correct_tools import EDIT_TOOLS
+from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
 from napari_nucseg._napari.teach_folder import runs_dir, unfinished_runs
 from napari_nucseg._napari.teach_text import NO_NUCLEUS, NOTHING_CORRECTED, NOTHING_REVIEWED, ONLY_CHECKED
@@ -115,6 +116,13 @@ def open_teacher(viewer, qtbot):
 
 
 @pytest.fixture
+def corrector(viewer):
+    widget = CorrectWidget(viewer)
+    yield widget
+    widget.shut()
+
+
+@pytest.fixture
 def teacher(open_teacher, scripted):
     return open_teacher()
 
@@ -180,6 +188,33 @@ class TestExamples:
         mark_saved(layer, folder)
         teacher.controller.examples.add(tmp_path / "sets")
         assert [source.name for source in teacher.controller.examples.sources] == ["sets"]
+
+    @pytest.mark.parametrize("listed", ["sets", "sets/one"])
+    def test_what_was_changed_since_it_was_saved_in_a_listed_folder_is_said(
+        self, qtbot, teacher, corrector, layer, tmp_path, listed
+    ):
+        def save():
+            corrector.form.say("")
+            corrector.controller.save(tmp_path / "sets" / "one")
+            qtbot.waitUntil(lambda: "Saved in" in corrector.form.status.text(), timeout=TIMEOUT_MS)
+
+        def says(words):
+            return lambda: any(words in row.detail.text() for row in teacher.form.examples.rows)
+
+        corrector.controller.choose(layer)
+        save()
+        teacher.controller.examples.add(tmp_path / listed)
+        teacher.controller.refresh()
+        qtbot.waitUntil(says("1 image"), timeout=TIMEOUT_MS)
+        assert not says("not taught")()
+        layer.data_setitem((np.array([1]), np.array([1])), 99)
+        qtbot.waitUntil(
+            says("“cells nuclei”: changes since the last save are not taught"), timeout=TIMEOUT_MS
+        )
+        save()
+        qtbot.waitUntil(lambda: not says("not taught")(), timeout=TIMEOUT_MS)
+        corrector.controller.mark_all(Trust.IGNORE)
+        qtbot.waitUntil(says("not taught"), timeout=TIMEOUT_MS)
 
     def test_a_pinned_layer_is_checked_on_and_not_learned(self, qtbot, viewer, teacher, layer, made, click):
         viewer.add_image(made.image, name="other")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg._napari.teach_examples import file_name
-from napari_nucseg.data.correction_set import save_correction_set
+from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
+from napari_nucseg.data.set_comparison import holds_labels
 from napari_nucseg.teaching.examples import describe_examples
 from napari_nucseg.teaching.job import Example
 from napari_nucseg.teaching.progress import ExampleUse
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from napari_nucseg._napari.teach_examples import Collected
+    from napari_nucseg._napari.teach_examples import Collected, Saved
     from napari_nucseg.data.correction_set import CorrectionSet
 
 
@@ -59,7 +60,23 @@ def describe_steps(
     if drafts.said is None or drafts.said[0] != key:
         drafts.said = key, describe_examples(examples)
     said = iter(drafts.said[1])
-    return tuple(_unusable(each) if each.problem else next(said) for each in sources)
+    return tuple(_unusable(each) if each.problem else _with_unsaved(each, next(said)) for each in sources)
+
+
+def _with_unsaved(collected: Collected, use: ExampleUse) -> ExampleUse:
+    """Add which layers hold more than what was saved in a folder: it is not taught."""
+    names = [f"“{saved.name}”" for saved in collected.saved if _is_unsaved(saved)]
+    if not names:
+        return use
+    words = f"{', '.join(names)}: changes since the last save are not taught. Save again to teach them."
+    return use.model_copy(update={"problem": "\n".join(filter(None, (use.problem, words)))})
+
+
+def _is_unsaved(saved: Saved) -> bool:
+    if is_correction_set(saved.folder):
+        return not holds_labels(saved.folder, saved.labels, saved.trust)
+    changed = saved.before is not None and not np.array_equal(saved.labels, saved.before)
+    return changed or bool(saved.trust.any())
 
 
 def _unusable(collected: Collected) -> ExampleUse:

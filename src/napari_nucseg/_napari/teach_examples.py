@@ -6,7 +6,7 @@ user paints on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +15,14 @@ from napari.layers import Labels
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.image_layout import fits, known_channel
-from napari_nucseg._napari.layer_state import OVERLAYS, has_edits, read_corrections, read_state
+from napari_nucseg._napari.layer_state import OVERLAYS, has_edits, read_corrections, read_state, snapshot_of
 from napari_nucseg.errors import NucSegError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
+    from numpy.typing import NDArray
 
     from napari_nucseg.data.correction_set import CorrectionSet
 
@@ -41,6 +42,27 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
+class Saved:
+    """A layer that was saved in a listed folder, as it is now; the folder alone is taught.
+
+    Attributes
+    ----------
+    name, folder
+        Of the layer, and of its correction set.
+    labels, trust
+        Copies of the layer's arrays.
+    before
+        What its labels were compared with, where that is known.
+    """
+
+    name: str
+    folder: Path
+    labels: NDArray[np.integer]
+    trust: NDArray[np.uint8]
+    before: NDArray[np.integer] | None
+
+
+@dataclass(frozen=True, eq=False)
 class Collected:
     """A source as it is now.
 
@@ -54,6 +76,8 @@ class Collected:
         Which image or channel was taken, where that depends on what is on show; in words.
     problem
         Why the layer cannot be used, in words.
+    saved
+        Layers of the viewer that were saved in the folder.
     """
 
     source: Source
@@ -61,6 +85,7 @@ class Collected:
     corrections: CorrectionSet | None = None
     taken_from: str = ""
     problem: str = ""
+    saved: tuple[Saved, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...] | None:
@@ -111,7 +136,13 @@ class Examples:
 
     def collect(self) -> tuple[Collected, ...]:
         """Copy what the layers hold now; one that cannot be used says why."""
-        return tuple(collect_source(self._viewer, source, self.use_of(source)) for source in self.sources)
+        return tuple(
+            replace(
+                collect_source(self._viewer, source, self.use_of(source)),
+                saved=tuple(_copy(layer) for layer in self._viewer.layers if _is_saved_in(layer, source)),
+            )
+            for source in self.sources
+        )
 
     def pin(self, source: Source) -> None:
         """Keep the new model good on a source."""
@@ -128,15 +159,11 @@ class Examples:
 
     def _layers(self) -> list[Labels]:
         found = [layer for layer in self._viewer.layers if is_corrected(layer)]
-        return [layer for layer in reversed(found) if not self._is_in_listed_folder(layer)]
-
-    def _is_in_listed_folder(self, layer: Labels) -> bool:
-        """Whether learning from the layer too would show the model the same image twice."""
-        state = read_corrections(layer)
-        saved = None if state is None or state.folder is None else state.folder.absolute()
-        return saved is not None and any(
-            saved == source.folder or source.folder in saved.parents for source in self._folders
-        )
+        return [
+            layer
+            for layer in reversed(found)
+            if not any(_is_saved_in(layer, source) for source in self._folders)
+        ]
 
 
 def is_corrected(layer: object) -> bool:
@@ -147,6 +174,22 @@ def is_corrected(layer: object) -> bool:
         return False
     state = read_state(layer)
     return read_corrections(layer) is not None or (state is not None and has_edits(layer, state))
+
+
+def _is_saved_in(layer: object, source: Source) -> bool:
+    """Whether learning from a layer beside a folder would show the model the same image twice."""
+    state = read_corrections(layer) if source.folder is not None and is_corrected(layer) else None
+    if state is None or state.folder is None:
+        return False
+    saved = state.folder.absolute()
+    return saved == source.folder or source.folder in saved.parents
+
+
+def _copy(layer: Labels) -> Saved:
+    state = read_corrections(layer)
+    return Saved(
+        layer.name, state.folder, np.array(layer.data, copy=True), state.trust.copy(), snapshot_of(layer)
+    )
 
 
 def source_of(layer: Labels) -> Source:

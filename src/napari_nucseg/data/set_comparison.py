@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
-from napari_nucseg.errors import CorrectionSetError
+from napari_nucseg.data.correction_set import LABELS, REVIEWED, is_correction_set, open_correction_set
+from napari_nucseg.data.images import read_image
+from napari_nucseg.errors import CorrectionSetError, ImageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,17 @@ def holds_other_image(folder: Path, corrections: CorrectionSet) -> bool:
     except CorrectionSetError:
         return True
     return not np.array_equal(_channels_first(known), _channels_first(corrections), equal_nan=True)
+
+
+def holds_labels(folder: Path, labels: NDArray[np.integer], trust: NDArray[np.uint8]) -> bool:
+    """Whether the set of a folder holds these labels and this trust map; axes of length 1 do not count."""
+    try:
+        known = [read_image(folder / name).pixels for name in (LABELS, REVIEWED)]
+    except ImageError:
+        return False
+    return all(
+        np.array_equal(one.ravel(), now.ravel()) for one, now in zip(known, (labels, trust), strict=True)
+    )
 
 
 def _channels_first(corrections: CorrectionSet) -> NDArray[Any]:
