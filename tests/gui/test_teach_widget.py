@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
 
+import dask.array
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
@@ -215,6 +217,29 @@ class TestExamples:
         qtbot.waitUntil(lambda: not says("not taught")(), timeout=TIMEOUT_MS)
         corrector.controller.mark_all(Trust.IGNORE)
         qtbot.waitUntil(says("not taught"), timeout=TIMEOUT_MS)
+
+    def test_an_image_that_is_not_in_memory_is_read_beside_the_window(
+        self, qtbot, viewer, teacher, made, monkeypatch
+    ):
+        monkeypatch.setitem(dask.config.config, "scheduler", "synchronous")  # dask has threads of its own
+        readers = []
+
+        def read():
+            readers.append(threading.current_thread())
+            return made.image
+
+        lazy = dask.array.from_delayed(dask.delayed(read, pure=False)(), made.image.shape, made.image.dtype)
+        viewer.add_image(lazy, name="slide", contrast_limits=(0, 255), cache=False)
+        layer = viewer.add_labels(made.labels.copy(), name="slide nuclei")
+        _trust(layer, Trust.REVIEWED)
+        _ready(qtbot, teacher)
+        readers.clear()
+        with qtbot.waitSignal(teacher.controller.described, timeout=TIMEOUT_MS):
+            layer.data_setitem((np.array([1]), np.array([1])), 99)
+        assert readers
+        assert threading.main_thread() not in readers
+        (draft,) = teacher.controller._drafted.ages
+        np.testing.assert_array_equal(open_correction_set(draft).image, made.image)
 
     def test_a_pinned_layer_is_checked_on_and_not_learned(self, qtbot, viewer, teacher, layer, made, click):
         viewer.add_image(made.image, name="other")

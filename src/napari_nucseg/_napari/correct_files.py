@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
     """Put a layer and its image into a correction set, as they are now.
 
-    Counting what was changed takes a moment; whoever needs a copy only may leave it out.
+    Counting what was changed takes a moment; whoever needs a copy only may leave it out. An image that is not in
+    memory is not read yet: that may take long, and saving does it.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
     if layout.channel_axis is not None:
         settings["channel"] = channel_for(subject.viewer, layer, image, layout)
     is_prediction = origin is not None or state.is_prediction
-    pixels = np.asarray(image_data(image))
+    pixels = image_data(image)
     return CorrectionSet(
         image=pixels[..., :3] if image.rgb else pixels,
         axes=_axes(image, layout),

@@ -52,7 +52,7 @@ class CorrectionSet:
     Attributes
     ----------
     image
-        Pixels, axes as in ``axes``.
+        Pixels, axes as in ``axes``; to be saved, they need not be in memory (dask, zarr).
     axes
         One letter of TZCYX an axis of the image; the labels have those but C.
     labels
@@ -206,7 +206,7 @@ def _write_parts(part: Path, folder: Path, corrections: CorrectionSet) -> None:
         _write_tiff(part / PREDICTION, corrections.prediction.astype(np.int32))
     image_path = corrections.image_path
     if image_path is None:
-        _write_tiff(part / COPIED_IMAGE, corrections.image)
+        _write_tiff(part / COPIED_IMAGE, np.asarray(corrections.image))
         path, sha256 = COPIED_IMAGE, sha256_of(part / COPIED_IMAGE)
     else:
         path, sha256 = _reference(image_path, folder), sha256_of(image_path)

@@ -45,7 +45,7 @@ def holds_labels(folder: Path, labels: NDArray[np.integer], trust: NDArray[np.ui
 
 def _channels_first(corrections: CorrectionSet) -> NDArray[Any]:
     """Image with its channels, if any, as the first axis, and colour without its opacity."""
-    pixels, axes = corrections.image, corrections.axes.upper().replace("S", "C")
+    pixels, axes = np.asarray(corrections.image), corrections.axes.upper().replace("S", "C")
     if axes.endswith("C") and pixels.shape[-1] == 4:
         pixels = pixels[..., :3]
     return np.moveaxis(pixels, axes.index("C"), 0) if "C" in axes else pixels
