@@ -15,7 +15,7 @@ from napari_nucseg._napari.correct_tools import ALL_KEYS, EDIT_TOOLS, TRUST_TOOL
 from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.layer_state import TRUST_OF, read_corrections, write_corrections
 from napari_nucseg.data.correction_set import open_correction_set
-from napari_nucseg.data.journal import abandoned_journals, replay
+from napari_nucseg.data.journal import Journal, abandoned_journals, replay
 from napari_nucseg.nuclei.corrections import Kind
 from napari_nucseg.nuclei.trust import Trust
 
@@ -326,6 +326,17 @@ class TestJournal:
         assert again.controller.session.keeper.path == path
         np.testing.assert_array_equal(replay(path).labels, layer.data)
         again.shut()
+
+    def test_a_journal_that_another_window_holds_is_said(self, viewer, corrector, layer, hand):
+        _take(corrector, "delete")
+        hand.draw((30, 20))
+        path = corrector.controller.session.keeper.path
+        corrector.close()
+        held, _ = Journal.resume(path)
+        again = CorrectWidget(viewer)
+        assert "in use by another window" in again.form.status.text()
+        again.shut()
+        held.close()
 
     def test_edits_of_brush_tools_undo_and_trust_come_back_after_a_crash(
         self, qtbot, viewer, corrector, layer, hand, click, drawn

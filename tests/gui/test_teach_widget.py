@@ -452,8 +452,7 @@ class TestStopping:
     ):
         scripted(seconds=0.1, steps=300)
         _learning(qtbot, teacher)
-        teacher.shut()
-        viewer.window.remove_dock_widget(teacher)
+        viewer.window.remove_dock_widget(teacher)  # what its × does
         qtbot.waitUntil(lambda: bool(unfinished_runs()), timeout=TIMEOUT_MS)
         scripted()
         again = open_teacher()

@@ -175,6 +175,7 @@ class CorrectController(QObject):
         session.updated.connect(self._updated)
         session.failed.connect(self.failed)
         self._sessions[layer.unique_id] = session
+        session.keeper.go_on()  # only now is there somebody to hear why that is impossible
         return session
 
     def _updated(self) -> None:

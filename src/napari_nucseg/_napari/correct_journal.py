@@ -63,12 +63,22 @@ class JournalKeeper(QObject):
         watch.replaced.connect(self._replaced)
         trust.changed.connect(self._trust_changed)
         watch.layer.events.metadata.connect(self._maybe_saved)
-        self._go_on()
 
     @property
     def path(self) -> Path | None:
         """File of the journal; None before the first edit."""
         return None if self._journal is None else self._journal.path
+
+    def go_on(self) -> None:
+        """Go on with the layer's journal, where the widget was closed and opened again."""
+        state = read_corrections(self._watch.layer)
+        if state is None or state.journal is None or not state.journal.exists():
+            return
+        try:
+            self._journal, _ = Journal.resume(state.journal)
+            self._journal.compact(self._arrays(self._watch.layer.data))
+        except NucSegError as error:
+            self.failed.emit(str(error))
 
     def adopt(self, journal: Journal) -> None:
         """Go on with a journal the layer was restored from."""
@@ -87,17 +97,6 @@ class JournalKeeper(QObject):
         if self._journal is not None:
             self._journal.discard()
             self._journal = None
-
-    def _go_on(self) -> None:
-        """Go on with the layer's journal, where the widget was closed and opened again."""
-        state = read_corrections(self._watch.layer)
-        if state is None or state.journal is None or not state.journal.exists():
-            return
-        try:
-            self._journal, _ = Journal.resume(state.journal)
-            self._journal.compact(self._arrays(self._watch.layer.data))
-        except NucSegError as error:
-            self.failed.emit(str(error))
 
     def _labels_changed(self, box: NdBox) -> None:
         self._record(Part.LABELS, box, self._watch.known, self._watch.layer.data)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout
 
 from napari_nucseg._napari.camera import look_at
 from napari_nucseg._napari.correct_controller import CorrectController
 from napari_nucseg._napari.correct_form import CorrectForm
 from napari_nucseg._napari.correct_tools import CHECKED_KEY, NEXT_KEY, PREVIOUS_KEY, VIEW_KEY
+from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.layer_state import read_corrections
 from napari_nucseg._napari.shortcuts import ViewerShortcut
 from napari_nucseg.nuclei.corrections import count_kinds
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
-    from qtpy.QtGui import QCloseEvent
 
     from napari_nucseg._napari.correct_controller import Saving
     from napari_nucseg._napari.correct_journal import Restorable
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MOST_LISTED = 200
 
 
-class CorrectWidget(QWidget):
+class CorrectWidget(Docked):
     """Choose labels, take a tool, correct; say what was checked; save.
 
     Parameters
@@ -57,15 +57,8 @@ class CorrectWidget(QWidget):
         self._layer_changed()
         self.controller.look_for_journals()
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def let_go(self) -> None:
         """Let go of the viewer; journals stay."""
-        self.shut()
-        super().closeEvent(event)
-
-    def shut(self) -> None:
-        """Let go of the viewer; safe to call twice."""
-        if not self._shortcuts:
-            return
         for shortcut in self._shortcuts:
             shortcut.release()
         self._shortcuts = []

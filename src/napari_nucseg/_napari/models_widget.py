@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout
 
+from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.models_controller import Family, ModelsController
 from napari_nucseg._napari.models_form import ModelsForm
 from napari_nucseg._napari.models_text import card_words, children_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from qtpy.QtGui import QCloseEvent
 
     from napari_nucseg._napari.models_compare import Compared
     from napari_nucseg.network.lineage import Descent
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FILTER = "Model (*.safetensors)"
 
 
-class ModelsWidget(QWidget):
+class ModelsWidget(Docked):
     """Look at models and where they come from; take one up, go back, rename, compare, copy, delete.
 
     Parameters
@@ -42,23 +42,15 @@ class ModelsWidget(QWidget):
         column.addWidget(self.form)
         self.setSizePolicy(self.form.sizePolicy())
         self.controller = ModelsController(napari_viewer, self)
-        self._stopped = False
         self._connect()
         self._follow_theme()
         self._show_chosen()
         self.controller.refresh()
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def let_go(self) -> None:
         """Let go of the viewer."""
-        self.shut()
-        super().closeEvent(event)
-
-    def shut(self) -> None:
-        """Let go of the viewer; safe to call twice."""
-        if not self._stopped:
-            self._stopped = True
-            self._viewer.events.theme.disconnect(self._follow_theme)
-            self.controller.stop()
+        self._viewer.events.theme.disconnect(self._follow_theme)
+        self.controller.stop()
 
     def _connect(self) -> None:
         form, controller = self.form, self.controller

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout
 
 from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
+from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, add_drawing_layer, draw_again
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.live_decoding import LiveDecoding
@@ -36,13 +37,12 @@ from napari_nucseg.segmentation.settings import SegmentationSettings
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
-    from qtpy.QtGui import QCloseEvent
 
     from napari_nucseg._napari.segment_job import JobProgress, JobResult
     from napari_nucseg.nuclei.decoding import DecodingSettings
 
 
-class SegmentWidget(QWidget):
+class SegmentWidget(Docked):
     """Choose an image, click, get nuclei; then adjust them.
 
     Parameters
@@ -82,15 +82,8 @@ class SegmentWidget(QWidget):
         self.live.stop()
         self.controller.start(request)
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def let_go(self) -> None:
         """Stop all work and let go of the viewer."""
-        self.shut()
-        super().closeEvent(event)
-
-    def shut(self) -> None:
-        """Stop all work and let go of the viewer; safe to call twice."""
-        if self._shortcut is None:
-            return
         self._shortcut.release()
         self._shortcut = None
         self._viewer.layers.events.removed.disconnect(self._layers_changed)

@@ -6,9 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout
 
 from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
+from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.teach_choosing import Choosing
 from napari_nucseg._napari.teach_controller import TeachController
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
-    from qtpy.QtGui import QCloseEvent
 
     from napari_nucseg._napari.teach_folder import Unfinished
     from napari_nucseg._napari.teach_run import Done, Told
     from napari_nucseg.network.model_file import ModelInfo
 
 
-class TeachWidget(QWidget):
+class TeachWidget(Docked):
     """Choose examples, click, look at the outcome, take the new model up.
 
     Parameters
@@ -56,7 +56,6 @@ class TeachWidget(QWidget):
         self._catalogue, self._estimating = Runs(self), Runs(self)
         self._estimated: set[tuple[str, str]] = set()
         self._watch = ModelsWatch(models_dir(), self)
-        self._stopped = False
         self._connect()
         self._follow_theme()
         for preset in PRESETS:
@@ -67,16 +66,8 @@ class TeachWidget(QWidget):
         self.controller.look_for_unfinished()
         self.controller.refresh()
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def let_go(self) -> None:
         """Stop all work and let go of the viewer; a run that goes on can be finished later."""
-        self.shut()
-        super().closeEvent(event)
-
-    def shut(self) -> None:
-        """Stop all work and let go of the viewer; safe to call twice."""
-        if self._stopped:
-            return
-        self._stopped = True
         self._viewer.events.theme.disconnect(self._follow_theme)
         self.controller.stop()
         self.uptake.stop()

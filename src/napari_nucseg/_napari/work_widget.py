@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout
 
+from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.work_controller import WorkController
 from napari_nucseg._napari.work_form import WorkForm
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from qtpy.QtGui import QCloseEvent
     from qtpy.QtWidgets import QListWidgetItem
 
     from napari_nucseg.jobs.work_segmentation import WorkProgress
 
 
-class WorkWidget(QWidget):
+class WorkWidget(Docked):
     """Choose a folder, correct image after image, come back tomorrow.
 
     Parameters
@@ -37,19 +37,11 @@ class WorkWidget(QWidget):
         column.addWidget(self.form)
         self.setSizePolicy(self.form.sizePolicy())
         self.controller = WorkController(napari_viewer, self)
-        self._stopped = False
         self._connect()
 
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def let_go(self) -> None:
         """Keep what was done and let go of the viewer."""
-        self.shut()
-        super().closeEvent(event)
-
-    def shut(self) -> None:
-        """Keep what was done and let go of the viewer; safe to call twice."""
-        if not self._stopped:
-            self._stopped = True
-            self.controller.stop()
+        self.controller.stop()
 
     def _connect(self) -> None:
         form, controller = self.form, self.controller

@@ -1,0 +1,135 @@
+"""How dock widgets end: by the × of their dock and with napari's window; moving and hiding a dock ends nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtWidgets import QDockWidget, QMainWindow
+
+from napari_nucseg._napari.correct_tools import EDIT_TOOLS
+from napari_nucseg._napari.docked import Docked
+from napari_nucseg._napari.layer_state import read_corrections
+from napari_nucseg.data.correction_set import open_correction_set
+from napari_nucseg.data.journal import journal_dir
+from napari_nucseg.data.synthetic import synthetic_fluorescence
+
+TIMEOUT_MS = 60_000
+TITLES = ("Segment nuclei", "Correct nuclei", "Fine-tune", "Work through a folder", "My models")
+TOOLS = {tool.name: tool for tool in EDIT_TOOLS}
+
+
+@pytest.fixture(autouse=True)
+def _own_work(tmp_path, monkeypatch):
+    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
+    monkeypatch.setenv("NUCSEG_RUNS", str(tmp_path / "runs"))
+
+
+@pytest.fixture
+def opened(viewer, qtbot):
+    """Open a widget as the menu does: its dock and itself. What a test leaves open is shut."""
+    widgets = []
+
+    def open_widget(title):
+        dock, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", title)
+        widgets.append(widget)
+        qtbot.waitUntil(widget.isVisible, timeout=TIMEOUT_MS)
+        return dock, widget
+
+    yield open_widget
+    while widgets:
+        widgets.pop().shut()
+    # whoever lists models imports torch: no thread may outlive the tests
+    qtbot.waitUntil(lambda: not QThreadPool.globalInstance().activeThreadCount(), timeout=TIMEOUT_MS)
+
+
+def _end_by_cross(dock, viewer):
+    dock.title.close_button.click()
+
+
+def _end_with_window(dock, viewer):
+    window = viewer.window._qt_window
+    window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)  # the fixture closes it again
+    window.close()
+
+
+ENDS = [pytest.param(_end_by_cross, id="cross"), pytest.param(_end_with_window, id="window")]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_strokes_painted_just_before_are_kept(viewer, opened, tmp_path, qtbot, end):
+    (tmp_path / "slides").mkdir()
+    image = synthetic_fluorescence((96, 128), seed=0).image.astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "slides" / "a.png")
+    dock, widget = opened("Work through a folder")
+    with qtbot.waitSignal(widget.controller.shown, timeout=TIMEOUT_MS):
+        widget.controller.open(tmp_path / "slides", tmp_path / "kept")
+    viewer.layers["Nuclei in work"].paint((40, 50), 3)
+    end(dock, viewer)
+    assert open_correction_set(tmp_path / "kept" / "a").labels[40, 50] == 3
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_every_widget_lets_go(viewer, opened, end):
+    docks, widgets = zip(*map(opened, TITLES), strict=True)
+    for dock in docks:
+        end(dock, viewer)
+    assert all(widget._is_shut for widget in widgets)
+
+
+def test_a_tool_in_hand_is_put_down_and_the_journal_goes_on_in_the_next(viewer, opened, hand):
+    labels = np.zeros((100, 100), np.int32)
+    labels[10:30, 10:30] = 1
+    layer = viewer.add_labels(labels, name="masks")
+    dock, widget = opened("Correct nuclei")
+    layer.paint((60, 60), 7)
+    widget.controller.take(TOOLS["delete"])
+    dock.title.close_button.click()
+    assert layer.mouse_pan
+    hand.draw((5, 5), (40, 40))
+    assert 1 in layer.data, "the tool is gone with its dock"
+    _, again = opened("Correct nuclei")
+    layer.paint((60, 80), 8)
+    assert [again.controller.session.keeper.path] == list(journal_dir().iterdir())
+    assert read_corrections(layer).journal == again.controller.session.keeper.path
+
+
+def test_moved_floating_in_tabs_and_hidden_it_goes_on(viewer, opened, qtbot):
+    dock, widget = opened("Correct nuclei")
+    other, _ = opened("Work through a folder")
+    dock.setFloating(True)
+    dock.setFloating(False)
+    viewer.window._qt_window.tabifyDockWidget(other, dock)
+    dock.hide()
+    dock.show()
+    dock.close()  # as the menu hides it
+    qtbot.wait(50)
+    assert not widget._is_shut
+
+
+def test_a_window_that_stays_open_after_all_keeps_its_widgets(qtbot):
+    """As napari's does where the user answers its question with no."""
+
+    class Window(QMainWindow):
+        stays = True
+
+        def closeEvent(self, event):
+            event.setAccepted(not self.stays)
+
+    class Counted(Docked):
+        ends = 0
+
+        def let_go(self):
+            self.ends += 1
+
+    window, dock, widget = Window(), QDockWidget(), Counted()
+    qtbot.addWidget(window)
+    dock.setWidget(widget)
+    window.addDockWidget(dock.allowedAreas().LeftDockWidgetArea, dock)
+    window.show()
+    assert not window.close()
+    assert widget.ends == 0
+    window.stays = False
+    assert window.close()
+    assert widget.ends == 1
