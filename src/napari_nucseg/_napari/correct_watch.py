@@ -70,7 +70,8 @@ class LayerWatch(QObject):
 
     def _updated(self, event: Event) -> None:
         dims = self._subject.viewer.dims
-        if dims.ndisplay != 2 or tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
+        in_plane = dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
+        if not in_plane or self.layer.n_edit_dimensions > 2:  # it tells of the plane in view alone
             self._timer.start()
             return
         if self._was_replaced():
