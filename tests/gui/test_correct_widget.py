@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Points, Shapes
@@ -377,6 +378,28 @@ class TestJournal:
         assert [c.kind for c in corrector.controller.session.changes.changes] == [Kind.DELETED]
         restored.data_setitem((np.array([1]), np.array([1])), 9)
         assert replay(corrector.controller.session.keeper.path).labels[1, 1] == 9
+
+    def test_edits_over_an_image_that_is_not_in_memory_are_offered_to_their_labels_alone(
+        self, viewer, corrector, drawn
+    ):
+        pixels = da.zeros(drawn.shape, np.uint8)
+        viewer.add_image([pixels, pixels[::2, ::2]], multiscale=True, name="lazy")
+        layer = viewer.add_labels(drawn.copy(), name="masks")
+        layer.paint((5, 5), 7)
+        _crash(corrector, layer)
+        corrector.controller.look_for_journals()
+        assert not corrector.form.banner.isVisible()
+        viewer.add_labels(drawn, name="opened again")
+        assert corrector.form.banner.isVisible()
+
+    def test_a_stroke_through_several_planes_is_noted_in_all(self, qtbot, viewer, corrector):
+        layer = viewer.add_labels(np.zeros((4, 60, 60), np.int32))
+        layer.n_edit_dimensions, layer.brush_size = 3, 9
+        viewer.dims.set_current_step(0, 1)
+        layer.paint((1, 30, 30), 7)
+        _settle(qtbot, corrector)
+        assert layer.data[:3].any(axis=(1, 2)).all()
+        np.testing.assert_array_equal(replay(corrector.controller.session.keeper.path).labels, layer.data)
 
     def test_discarded_it_is_gone(self, qtbot, viewer, corrector, layer, hand, click):
         _take(corrector, "delete")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
@@ -198,15 +198,18 @@ def find_restorable(viewer: ViewerModel) -> Restorable | None:
         if path in open_here:
             continue
         for layer in viewer.layers:
-            shape = (
-                layer.data[0].shape
-                if getattr(layer, "multiscale", False)
-                else getattr(layer.data, "shape", ())
-            )
+            data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+            shape = tuple(getattr(data, "shape", ()))
             if isinstance(layer, Image) and header.image and set(header.shape[-2:]) <= set(shape):
                 if image_fingerprint(layer) == header.image:
                     return Restorable(path, header, layer)
-            elif not header.image and tuple(shape) == header.shape and fingerprint(layer.data) == header.base:
+            elif (
+                isinstance(layer, Labels)
+                and isinstance(data, np.ndarray)
+                and not header.image
+                and shape == header.shape
+                and fingerprint(data) == header.base
+            ):
                 return Restorable(path, header, None)
     return None
 
