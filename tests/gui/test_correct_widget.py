@@ -14,7 +14,7 @@ from napari.utils.key_bindings import coerce_keybinding
 from napari_nucseg._napari.correct_pointer import PREVIEW_LAYER
 from napari_nucseg._napari.correct_tools import ALL_KEYS, EDIT_TOOLS, TRUST_TOOLS
 from napari_nucseg._napari.correct_widget import CorrectWidget
-from napari_nucseg._napari.layer_state import TRUST_OF, read_corrections, write_corrections
+from napari_nucseg._napari.layer_state import TRUST_OF, read_corrections, snapshot_of, write_corrections
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.journal import Journal, abandoned_journals, replay
 from napari_nucseg.nuclei.corrections import Kind
@@ -400,6 +400,21 @@ class TestJournal:
         _settle(qtbot, corrector)
         assert layer.data[:3].any(axis=(1, 2)).all()
         np.testing.assert_array_equal(replay(corrector.controller.session.keeper.path).labels, layer.data)
+
+    def test_a_plane_that_is_predicted_later_comes_back_with_its_prediction(
+        self, qtbot, viewer, corrector, user, nuclei
+    ):
+        viewer.add_image(np.stack([nuclei] * 6))
+        layer = user.segment()
+        viewer.layers.selection.active = layer
+        layer.data_setitem(tuple(np.array([i]) for i in (0, 1, 1)), 999)
+        _settle(qtbot, corrector)
+        viewer.dims.set_current_step(0, 1)
+        assert user.segment() == layer
+        _settle(qtbot, corrector)
+        found = replay(corrector.controller.session.keeper.path)
+        np.testing.assert_array_equal(found.labels, layer.data)
+        np.testing.assert_array_equal(found.prediction, snapshot_of(layer))
 
     def test_discarded_it_is_gone(self, qtbot, viewer, corrector, layer, hand, click):
         _take(corrector, "delete")

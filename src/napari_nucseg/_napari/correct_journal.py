@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg._napari.correct_trust import TrustMap
     from napari_nucseg._napari.correct_watch import LayerWatch, NdBox
+    from napari_nucseg._napari.planes import PlaneIndex
 
 BULK_SHARE = 0.25
 """A change of more than this share of the image is no stroke: the journal is written anew, prediction included."""
@@ -58,11 +59,14 @@ class JournalKeeper(QObject):
         self._subject = Subject(viewer, watch.layer)
         self._watch, self._trust = watch, trust
         self._journal: Journal | None = None
+        self._origin = read_state(watch.layer)
+        self._outdated: set[PlaneIndex] = set()
         self._n_saves = self._saves()
         watch.changed.connect(self._labels_changed)
         watch.replaced.connect(self._replaced)
         trust.changed.connect(self._trust_changed)
         watch.layer.events.metadata.connect(self._maybe_saved)
+        watch.layer.events.metadata.connect(self._maybe_predicted)
 
     @property
     def path(self) -> Path | None:
@@ -76,7 +80,7 @@ class JournalKeeper(QObject):
             return
         try:
             self._journal, _ = Journal.resume(state.journal)
-            self._journal.compact(self._arrays(self._watch.layer.data))
+            self._compact(self._watch.layer.data)
         except NucSegError as error:
             self.failed.emit(str(error))
 
@@ -91,6 +95,7 @@ class JournalKeeper(QObject):
             self._journal.close()
             self._journal = None
         self._watch.layer.events.metadata.disconnect(self._maybe_saved)
+        self._watch.layer.events.metadata.disconnect(self._maybe_predicted)
 
     def discard(self) -> None:
         """Delete the journal: what it holds is safe elsewhere."""
@@ -110,19 +115,43 @@ class JournalKeeper(QObject):
                 self._journal = self._begin(before)
             block = now[box]
             if part is Part.LABELS and block.size > BULK_SHARE * now.size:
-                self._journal.compact(self._arrays(now))
+                self._compact(now)
             else:
                 self._journal.record(part, tuple(side.start for side in box), block)
-            if self._journal.wants_compaction:
-                self._journal.compact(self._arrays(self._watch.layer.data))
+                self._record_prediction(tuple(side.start for side in box[:-2]))
+            if self._journal.wants_compaction or self._journal.header.notes != self._notes():
+                self._compact(self._watch.layer.data)
         except NucSegError as error:
             self.failed.emit(str(error))
 
+    def _record_prediction(self, index: PlaneIndex) -> None:
+        """Record a plane's prediction, where it is another one since: else its nuclei seem to be the user's."""
+        snapshot = snapshot_of(self._watch.layer)
+        if index in self._outdated and snapshot is not None:
+            block = snapshot[(*(slice(i, i + 1) for i in index), ...)]
+            offset = (*index, *[0] * (snapshot.ndim - len(index)))
+            self._journal.record(
+                Part.PREDICTION, offset, block.astype(self._journal.header.dtype, copy=False)
+            )
+            self._outdated.discard(index)
+
+    def _compact(self, labels: np.ndarray) -> None:
+        self._journal.header = self._journal.header.model_copy(update={"notes": self._notes()})
+        self._journal.compact(self._arrays(labels))
+        self._outdated.clear()
+
+    def _notes(self) -> dict[str, Any]:
+        """Say which model made the labels, and whether one did."""
+        origin, state = read_state(self._watch.layer), corrections_of(self._watch.layer)
+        made = state if origin is None else origin
+        return {
+            "model_name": made.model_name,
+            "model_sha256": made.model_sha256,
+            "is_prediction": origin is not None or state.is_prediction,
+        }
+
     def _begin(self, labels: np.ndarray) -> Journal:
         layer, image = self._watch.layer, self._subject.image
-        origin, state = read_state(layer), corrections_of(layer)
-        notes = {"model_name": origin.model_name, "model_sha256": origin.model_sha256} if origin else {}
-        notes = notes or {"model_name": state.model_name, "model_sha256": state.model_sha256}
         header = JournalHeader(
             shape=labels.shape,
             dtype=str(labels.dtype),
@@ -130,10 +159,11 @@ class JournalKeeper(QObject):
             image="" if image is None else image_fingerprint(image),
             image_name="" if image is None else image.name,
             layer_name=layer.name,
-            notes={**notes, "is_prediction": origin is not None or state.is_prediction},
+            notes=self._notes(),
         )
         path = journal_dir() / f"{(header.image or header.base)[:16]}-{secrets.token_hex(4)}{SUFFIX}"
         journal = Journal.create(path, header, self._arrays(labels))
+        self._outdated.clear()
         self._remember(path)
         return journal
 
@@ -157,6 +187,12 @@ class JournalKeeper(QObject):
         if self._saves() != self._n_saves:
             self._n_saves = self._saves()
             self.discard()
+
+    def _maybe_predicted(self, event: Event) -> None:
+        origin = read_state(self._watch.layer)
+        if origin is not self._origin:
+            self._origin = origin
+            self._outdated = set(np.ndindex(self._watch.layer.data.shape[:-2]))
 
     def _replaced(self) -> None:
         """Begin anew: the old journal stays, unless its edits are in the new array too."""
