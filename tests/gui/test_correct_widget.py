@@ -8,6 +8,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Points, Shapes
+from napari.layers._layer_actions import _duplicate_layer
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
 
@@ -18,6 +19,7 @@ from napari_nucseg._napari.layer_state import TRUST_OF, read_corrections, snapsh
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.journal import Journal, abandoned_journals, replay
 from napari_nucseg.nuclei.corrections import Kind
+from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.nuclei.trust import Trust
 
 TIMEOUT_MS = 60_000
@@ -310,6 +312,44 @@ def _crash(corrector, layer):
     """Leave a journal behind as a killed process does: closed by the system, known to no layer."""
     corrector.controller.session.keeper._journal.close()
     write_corrections(layer, read_corrections(layer).model_copy(update={"journal": None}))
+
+
+class TestDuplicates:
+    def test_a_copy_has_marks_prediction_and_journal_of_its_own(self, viewer, corrector, user, nuclei, click):
+        viewer.add_image(nuclei)
+        layer = user.segment()
+        viewer.layers.selection.active = layer
+        layer.paint((1, 1), 99)
+        corrector.controller.mark_view()
+        trust, snapshot = read_corrections(layer).trust.copy(), snapshot_of(layer).copy()
+        viewer.layers.selection.active = layer
+        _duplicate_layer(viewer.layers)
+        copy = viewer.layers[f"{layer.name} copy"]
+        viewer.layers.selection.active = copy
+        np.testing.assert_array_equal(read_corrections(copy).trust, trust)
+        click(corrector.form.unmark)
+        copy.paint((5, 5), 98)
+        np.testing.assert_array_equal(read_corrections(layer).trust, trust)
+        assert not read_corrections(copy).trust.any()
+        journals = [read_corrections(x).journal for x in (layer, copy)]
+        assert journals[0] != journals[1]
+        assert [replay(journal).labels[5, 5] for journal in journals] == [layer.data[5, 5], 98]
+        user.widget.live.request(layer, DecodingSettings(min_area_px=2000), ())
+        user.wait_until_idle()
+        assert not np.array_equal(snapshot_of(layer), snapshot)
+        np.testing.assert_array_equal(snapshot_of(copy), snapshot)
+
+    def test_a_copy_of_the_marks_is_only_a_copy(self, viewer, corrector, layer, click):
+        click(corrector.form.whole)
+        (overlay,) = [x for x in viewer.layers if x.metadata.get(TRUST_OF) == layer.unique_id]
+        viewer.layers.selection.active = overlay
+        _duplicate_layer(viewer.layers)
+        viewer.layers.move(viewer.layers.index(f"{overlay.name} copy"), 0)
+        viewer.layers.selection.active = layer
+        click(corrector.form.unmark)
+        assert not overlay.data.any()
+        assert overlay.data is read_corrections(layer).trust
+        assert viewer.layers[f"{overlay.name} copy"].data.all()
 
 
 class TestJournal:

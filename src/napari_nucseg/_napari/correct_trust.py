@@ -59,10 +59,9 @@ class TrustMap(QObject):
     @property
     def overlay(self) -> Labels | None:
         """The layer that shows the map; None before the first mark, or where it was removed."""
-        for layer in self._viewer.layers:
-            if layer.metadata.get(TRUST_OF) == self._layer.unique_id:
-                return layer
-        return None
+        found = [x for x in self._viewer.layers if x.metadata.get(TRUST_OF) == self._layer.unique_id]
+        # a duplicate of it is called so, too, but shows a copy
+        return min(found, key=lambda layer: layer.data is not self.values, default=None)
 
     def show(self) -> None:
         """Show the map, with an overlay made where there is none."""

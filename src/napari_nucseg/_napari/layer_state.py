@@ -1,14 +1,15 @@
 """What a Labels layer knows about how it was made and what a person did to it, kept in ``layer.metadata``.
 
 Widgets do not know each other: they meet here. The records are validated whenever they are read. Any Labels layer may
-have corrections; only those we made know their origin.
+have corrections; only those we made know their origin. napari gives a duplicated layer the same metadata: the records
+name their layer, and whoever reads them of a copy finds one with arrays of its own.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -58,6 +59,12 @@ class MapsCache:
         """Segmentation of a plane, or None where it has left or never was."""
         return self._planes.get(index)
 
+    def copy(self) -> MapsCache:
+        """Copy of the list of planes; the segmentations, which nobody changes, are the same."""
+        copied = MapsCache(self._max_bytes)
+        copied._planes = self._planes.copy()
+        return copied
+
     @property
     def nbytes(self) -> int:
         """Memory the maps and labels take."""
@@ -96,6 +103,8 @@ class LayerState(BaseModel):
         Copy of the prediction, shaped and numbered as the layer's data; where they differ, a person edited.
     edited
         Pixels edited before the last decoding; None where there are none.
+    owner
+        ``unique_id`` of the layer the record belongs to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -111,6 +120,7 @@ class LayerState(BaseModel):
     maps: MapsCache
     snapshot: np.ndarray
     edited: np.ndarray | None = None
+    owner: UUID | None = None
 
     def edited_plane(self, index: PlaneIndex) -> np.ndarray | None:
         """Pixels of one plane that were edited before the last decoding."""
@@ -138,6 +148,8 @@ class CorrectionState(BaseModel):
         How often it was saved; with every save, edits until then are safe.
     journal
         File that edits since then are in.
+    owner
+        ``unique_id`` of the layer the record belongs to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -152,6 +164,10 @@ class CorrectionState(BaseModel):
     folder: Path | None = None
     n_saves: int = 0
     journal: Path | None = None
+    owner: UUID | None = None
+
+
+Record = TypeVar("Record", LayerState, CorrectionState)
 
 
 def read_corrections(layer: Any) -> CorrectionState | None:
@@ -159,12 +175,15 @@ def read_corrections(layer: Any) -> CorrectionState | None:
     record = layer.metadata.get(CORRECTIONS_KEY)
     if not isinstance(record, CorrectionState) or record.trust.shape != tuple(layer.data.shape):
         return None
+    if _is_another(record.owner, layer):
+        record = _copied(record, journal=None, owner=layer.unique_id)
+        write_corrections(layer, record)
     return record
 
 
 def write_corrections(layer: Labels, state: CorrectionState) -> None:
     """Keep corrections with their layer; other metadata stays."""
-    layer.metadata = {**layer.metadata, CORRECTIONS_KEY: state}
+    layer.metadata = {**layer.metadata, CORRECTIONS_KEY: owned(layer, state)}
 
 
 def snapshot_of(layer: Labels) -> np.ndarray | None:
@@ -185,12 +204,22 @@ def read_state(layer: Any) -> LayerState | None:
             return None
     if not isinstance(record, LayerState) or record.snapshot.shape != tuple(layer.data.shape):
         return None
+    if _is_another(record.owner, layer):
+        record = _copied(record, maps=record.maps.copy(), owner=layer.unique_id)
+        write_state(layer, record)
     return record
 
 
 def write_state(layer: Labels, state: LayerState) -> None:
     """Keep a layer's origin with it; other metadata stays."""
-    layer.metadata = {**layer.metadata, METADATA_KEY: state}
+    layer.metadata = {**layer.metadata, METADATA_KEY: owned(layer, state)}
+
+
+def owned(layer: Labels, record: Record) -> Record:
+    """Record that names its layer."""
+    if record.owner == layer.unique_id:
+        return record
+    return record.model_copy(update={"owner": layer.unique_id})
 
 
 def has_edits(layer: Labels, state: LayerState, planes: list[PlaneIndex] | None = None) -> bool:
@@ -203,3 +232,13 @@ def has_edits(layer: Labels, state: LayerState, planes: list[PlaneIndex] | None 
         if earlier is not None and earlier.any():
             return True
     return False
+
+
+def _is_another(owner: UUID | None, layer: Labels) -> bool:
+    return owner is not None and owner != layer.unique_id
+
+
+def _copied(record: Record, **update: Any) -> Record:
+    """Record with arrays of its own."""
+    arrays = {name: value.copy() for name, value in record if isinstance(value, np.ndarray)}
+    return record.model_copy(update=arrays | update)

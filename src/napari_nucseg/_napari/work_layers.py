@@ -14,8 +14,10 @@ from napari_nucseg._napari.layer_state import (
     METADATA_KEY,
     TRUST_OF,
     CorrectionState,
+    owned,
     read_corrections,
     read_state,
+    write_corrections,
 )
 from napari_nucseg._napari.results import forget_history, result_layer
 from napari_nucseg.nuclei.corrections import count_kinds, diff
@@ -109,7 +111,7 @@ class WorkLayers:
         state = read_corrections(layer)
         if state is not None and np.array_equal(layer.data, corrections.labels):
             safe = state.model_copy(update={"folder": folder, "n_saves": state.n_saves + 1})
-            layer.metadata = {**layer.metadata, CORRECTIONS_KEY: safe}
+            write_corrections(layer, safe)
 
     def _in_work(self) -> Labels:
         """Layer a person works on: what *Segment nuclei* made of this image, else ours."""
@@ -142,11 +144,12 @@ class WorkLayers:
         )
         layer = self._labels
         if layer is None or layer not in self._viewer.layers:
-            layer = Labels(labels, name=LABELS_NAME, metadata={CORRECTIONS_KEY: state}, **placed)
+            layer = Labels(labels, name=LABELS_NAME, **placed)
+            write_corrections(layer, state)
             self._viewer.add_layer(layer)
             return layer
         layer.data = labels
-        layer.metadata = {CORRECTIONS_KEY: state}
+        layer.metadata = {CORRECTIONS_KEY: owned(layer, state)}
         forget_history(layer)
         _place(layer, placed)
         layer.visible = True
