@@ -57,6 +57,7 @@ class LiveChanges(QObject):
 
     def rebuild(self) -> None:
         """Compare all of the plane in view again."""
+        self._runs.forget()  # what it compares is no longer there
         self._comparison = None
         self._dirty = []
         self._timer.start()
