@@ -118,11 +118,15 @@ class CorrectController(QObject):
 
     def mark_view(self, value: Trust = Trust.REVIEWED) -> None:
         """Give all pixels in view a value of the trust map."""
-        if self._session is not None:
-            subject = self._session.subject
-            self._try(
-                lambda: self._mark(region_in_view(subject.layer.corner_pixels, subject.labels.shape), value)
-            )
+        if self._session is None:
+            return
+        subject = self._session.subject
+        if words := subject.refusal_of_view():
+            self.failed.emit(words)
+            return
+        self._try(
+            lambda: self._mark(region_in_view(subject.layer.corner_pixels, subject.labels.shape), value)
+        )
 
     def mark_all(self, value: Trust) -> None:
         """Give all pixels of the plane in view a value of the trust map."""

@@ -123,13 +123,15 @@ class Subject:
         data = self.layer.data
         if not isinstance(data, np.ndarray) or not data.flags.writeable:
             return "These labels are read-only. Duplicate the layer and correct the copy."
-        if self.viewer.dims.ndisplay != 2 or not self._shows_planes():
-            return "Switch to the 2D view of Y and X to correct nuclei."
+        if words := self.refusal_of_view():
+            return words
         return "" if self.layer.editable else "This layer is locked: make it editable in the layer list."
 
-    def _shows_planes(self) -> bool:
-        ndim = self.viewer.dims.ndim
-        return tuple(self.viewer.dims.displayed) == (ndim - 2, ndim - 1)
+    def refusal_of_view(self) -> str:
+        """Say why nothing can be pointed at; empty where one plane is in view."""
+        dims = self.viewer.dims
+        in_plane = dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
+        return "" if in_plane else "Switch to the 2D view of Y and X to correct nuclei."
 
 
 def corrections_of(layer: Labels) -> CorrectionState:
