@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Event
 from types import SimpleNamespace
 
 import dask.array as da
@@ -12,13 +13,20 @@ from napari.layers._layer_actions import _duplicate_layer
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
 
+from napari_nucseg._napari import correct_changes
 from napari_nucseg._napari.correct_pointer import PREVIEW_LAYER
 from napari_nucseg._napari.correct_tools import ALL_KEYS, EDIT_TOOLS, TRUST_TOOLS
 from napari_nucseg._napari.correct_widget import CorrectWidget
-from napari_nucseg._napari.layer_state import TRUST_OF, read_corrections, snapshot_of, write_corrections
+from napari_nucseg._napari.layer_state import (
+    TRUST_OF,
+    CorrectionState,
+    read_corrections,
+    snapshot_of,
+    write_corrections,
+)
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.journal import Journal, abandoned_journals, replay
-from napari_nucseg.nuclei.corrections import Kind
+from napari_nucseg.nuclei.corrections import Comparison, Kind
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.nuclei.trust import Trust
 
@@ -314,6 +322,36 @@ def _crash(corrector, layer):
     write_corrections(layer, read_corrections(layer).model_copy(update={"journal": None}))
 
 
+def test_the_view_is_marked_in_2d_alone(viewer, corrector):
+    layer = viewer.add_labels(np.ones((4, 60, 60), np.int32))
+    viewer.dims.ndisplay = 3
+    corrector.controller.mark_view()
+    assert "2D view" in corrector.form.status.text()
+    assert not read_corrections(layer).trust.any()
+
+
+def test_changes_are_those_of_the_array_that_is_there_now(qtbot, corrector, layer, drawn, monkeypatch):
+    _settle(qtbot, corrector)
+    begun, go_on = Event(), Event()
+
+    class Waiting(Comparison):
+        def __init__(self, *arrays):
+            super().__init__(*arrays)
+            begun.set()
+            go_on.wait()
+
+    monkeypatch.setattr(correct_changes, "Comparison", Waiting)
+    layer.data_setitem((np.array([1]), np.array([1])), 9)
+    corrector.controller.session.changes.rebuild()
+    qtbot.waitUntil(begun.is_set, timeout=TIMEOUT_MS)
+    layer.data = drawn.copy()
+    write_corrections(layer, CorrectionState(trust=np.zeros(drawn.shape, np.uint8), snapshot=drawn.copy()))
+    corrector.controller.session.look()
+    go_on.set()
+    _settle(qtbot, corrector)
+    assert corrector.form.changes_title.text() == "Nothing was changed."
+
+
 class TestDuplicates:
     def test_a_copy_has_marks_prediction_and_journal_of_its_own(self, viewer, corrector, user, nuclei, click):
         viewer.add_image(nuclei)
@@ -455,6 +493,21 @@ class TestJournal:
         found = replay(corrector.controller.session.keeper.path)
         np.testing.assert_array_equal(found.labels, layer.data)
         np.testing.assert_array_equal(found.prediction, snapshot_of(layer))
+
+    def test_a_journal_that_cannot_be_written_is_said_once(
+        self, viewer, corrector, layer, tmp_path, monkeypatch
+    ):
+        (tmp_path / "a file").touch()
+        monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "a file" / "journals"))
+        said = []
+        corrector.controller.failed.connect(said.append)
+        for x in range(50, 60):
+            layer.paint((50, x), 7)
+        assert len(said) == 1
+        monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
+        layer.paint((50, 80), 7)
+        assert len(said) == 1
+        np.testing.assert_array_equal(replay(corrector.controller.session.keeper.path).labels, layer.data)
 
     def test_discarded_it_is_gone(self, qtbot, viewer, corrector, layer, hand, click):
         _take(corrector, "delete")

@@ -47,7 +47,7 @@ BULK_SHARE = 0.25
 class JournalKeeper(QObject):
     """Writes each change of a layer and of its trust map to a journal, which begins with the first of them.
 
-    Signal: ``failed(str)`` when it cannot be written; the layer itself is unharmed.
+    Signal: ``failed(str)`` when it cannot be written, once until it can again; the layer itself is unharmed.
     """
 
     failed = Signal(str)
@@ -61,6 +61,7 @@ class JournalKeeper(QObject):
         self._journal: Journal | None = None
         self._origin = read_state(watch.layer)
         self._outdated: set[PlaneIndex] = set()
+        self._fails = False
         self._n_saves = self._saves()
         watch.changed.connect(self._labels_changed)
         watch.replaced.connect(self._replaced)
@@ -122,7 +123,11 @@ class JournalKeeper(QObject):
             if self._journal.wants_compaction or self._journal.header.notes != self._notes():
                 self._compact(self._watch.layer.data)
         except NucSegError as error:
-            self.failed.emit(str(error))
+            if not self._fails:
+                self._fails = True
+                self.failed.emit(str(error))
+        else:
+            self._fails = False
 
     def _record_prediction(self, index: PlaneIndex) -> None:
         """Record a plane's prediction, where it is another one since: else its nuclei seem to be the user's."""
