@@ -169,6 +169,72 @@ def test_segment_all_remaining_in_the_background(viewer, opened, folder, click, 
     assert read_corrections(layer).is_prediction
 
 
+def test_what_is_painted_while_the_next_image_opens_is_kept(viewer, opened, folder, qtbot, click):
+    layer = _labels(viewer)
+    qtbot.mouseClick(opened.form.next, Qt.MouseButton.LeftButton)
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    qtbot.waitUntil(lambda: not opened.controller.busy, timeout=TIMEOUT_MS)
+    assert not layer.data.any()
+    assert open_correction_set(folder.with_name("slides corrections") / "a").labels[5, 6] == 3
+    click(opened.form.previous)
+    assert layer.data[5, 6] == 3
+
+
+def test_the_image_on_show_is_not_read_again_over_what_is_painted(viewer, opened, qtbot):
+    layer = _labels(viewer)
+    opened.controller.show("a")
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    qtbot.waitUntil(lambda: not opened.controller.busy, timeout=TIMEOUT_MS)
+    assert layer.data[5, 6] == 3
+
+
+@pytest.fixture
+def nowhere_to_write(folder):
+    """A file lies where the folder of the first image's corrections should be."""
+    blocked = folder.with_name("slides corrections") / "a"
+    blocked.write_bytes(b"in the way")
+    yield blocked
+
+
+def test_what_cannot_be_saved_stays_on_show(viewer, opened, folder, nowhere_to_write, qtbot, click):
+    layer, controller = _labels(viewer), opened.controller
+    qtbot.mouseClick(opened.form.next, Qt.MouseButton.LeftButton)
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    qtbot.waitUntil(lambda: not controller.busy, timeout=TIMEOUT_MS)
+    assert opened.form.status.text().startswith("⚠")
+    assert (controller.worklist.current, layer.data[5, 6]) == ("a", 3)
+    nowhere_to_write.unlink()
+    click(opened.form.next)
+    assert open_correction_set(nowhere_to_write).labels[5, 6] == 3
+
+
+def test_corrections_that_cannot_be_saved_never_get_into_another_list(
+    viewer, opened, folder, nowhere_to_write, tmp_path, qtbot
+):
+    open_worklist(folder, tmp_path / "other").at("c").save()
+    layer, controller = _labels(viewer), opened.controller
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    controller.open(folder, tmp_path / "other")
+    qtbot.waitUntil(lambda: not controller.busy, timeout=TIMEOUT_MS)
+    assert opened.form.status.text().startswith("⚠")
+    assert (controller.worklist.current, layer.data[5, 6]) == ("a", 3)
+    assert not (tmp_path / "other" / "c").exists()
+
+
+def test_another_list_never_takes_what_is_painted_before_its_image_is_there(
+    viewer, opened, folder, tmp_path, qtbot
+):
+    open_worklist(folder, tmp_path / "other").at("c").save()
+    layer, controller = _labels(viewer), opened.controller
+    controller.open(folder, tmp_path / "other")
+    assert not layer.visible, "nothing can be painted where nothing would keep it"
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    qtbot.waitUntil(lambda: not controller.busy, timeout=TIMEOUT_MS)
+    assert layer.visible
+    assert not layer.data.any()
+    assert not (tmp_path / "other" / "c").exists()
+
+
 def test_a_folder_without_images_says_so(worker, tmp_path):
     worker.controller.open(tmp_path, tmp_path / "work")
     assert worker.form.status.text().startswith("⚠")

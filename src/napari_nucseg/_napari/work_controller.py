@@ -70,16 +70,21 @@ class WorkController(QObject):
 
     def open(self, source: Path, output: Path) -> None:
         """Open the list of a folder or dataset and show the image that was worked on last."""
-        self.save()
+        if not self.save():
+            return
         if self.segmenting:  # what it finishes belongs to the other list
             self._segmenting.forget()
             self.segmented.emit()
         try:
-            self.worklist = open_worklist(source, output)
-            self.worklist.save()
+            worklist = open_worklist(source, output)
+            worklist.save()
         except NucSegError as error:
             self.failed.emit(str(error))
             return
+        self._opening.forget()
+        self._saving.forget()
+        self._layers.put_away()  # no stroke on the image of one list may be kept in another
+        self.worklist = worklist
         self._autosave.start()
         self.changed.emit()
         name = self.worklist.step(0) or self.worklist.step()
@@ -99,6 +104,10 @@ class WorkController(QObject):
         if self.worklist is None or not self.save():
             return
         worklist = self.worklist
+        if name == worklist.current and self._layers.shown:  # its layers are newer than what is in its folder
+            self._opening.forget()
+            self.shown.emit(name)
+            return
         self._opening.start(lambda: _open(worklist, name))
         self.said.emit(f"Opening {name} …")
 
@@ -162,6 +171,8 @@ class WorkController(QObject):
         return None
 
     def _show(self, opened: tuple[str, CorrectionSet, Path]) -> None:
+        if not self.save():  # what was painted while it was read
+            return
         name, corrections, folder = opened
         self.worklist = self.worklist.at(name)
         self._keep_list()

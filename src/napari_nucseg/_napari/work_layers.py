@@ -72,6 +72,13 @@ class WorkLayers:
         self._viewer.reset_view()
         return self._labels
 
+    def put_away(self) -> None:
+        """Hide the image and its labels: they are of no list any more."""
+        for layer in (self._image, self._labels):
+            if layer is not None and layer in self._viewer.layers:
+                layer.visible = False
+        self._shown = None
+
     def as_they_are(self) -> CorrectionSet | None:
         """Corrections as the layers show them now; None where nothing was changed since they were shown or kept."""
         if not self.shown:
