@@ -169,6 +169,31 @@ def test_segment_all_remaining_in_the_background(viewer, opened, folder, click, 
     assert read_corrections(layer).is_prediction
 
 
+def test_an_image_that_is_being_segmented_is_left_to_the_user_who_goes_there(
+    viewer, opened, folder, click, qtbot
+):
+    controller, layer = opened.controller, _labels(viewer)
+
+    def go_there(progress):
+        if progress.name == "b" and controller.worklist.current == "a":
+            controller.show("b")
+
+    def paint(name):
+        layer.data_setitem((np.array([5]), np.array([6])), 77)
+        controller._save_soon()
+
+    controller.progressed.connect(go_there)
+    controller.shown.connect(paint)
+    with qtbot.waitSignal(controller.segmented, timeout=TIMEOUT_MS):
+        click(opened.form.segment)
+    assert open_correction_set(folder.with_name("slides corrections") / "b").labels[5, 6] == 77
+    assert [item.status for item in controller.worklist.items] == [
+        Status.UNTOUCHED,
+        Status.IN_WORK,
+        Status.SEGMENTED,
+    ]
+
+
 def test_what_is_painted_while_the_next_image_opens_is_kept(viewer, opened, folder, qtbot, click):
     layer = _labels(viewer)
     qtbot.mouseClick(opened.form.next, Qt.MouseButton.LeftButton)

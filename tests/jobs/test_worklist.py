@@ -1,5 +1,6 @@
 import json
 import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -126,6 +127,25 @@ class TestSegmentRemaining:
         assert corrections.settings["diameter_px"] == 24
         assert corrections.image_path == folder / "c.png"
         assert not work.folder_of("a").exists()
+
+    def test_what_a_person_corrects_meanwhile_is_left_to_them(self, folder, tiny_model):
+        work, on_show = _open(folder), ""
+        mine = np.full((64, 64), 7, np.int32)
+
+        def free(name):
+            return nullcontext(name != on_show)
+
+        outcomes = ()
+        for progress in segment_remaining(work, {"model": tiny_model, "diameter_px": 24}, free):
+            outcomes = progress.outcomes
+            if progress.name == "a" and progress.step is not None and not work.folder_of("a").exists():
+                corrections = new_corrections(work.dataset.read("a"), mine, is_prediction=False)
+                save_correction_set(work.folder_of("a"), corrections)
+            if progress.name == "b" and progress.step is not None:
+                on_show = "b"
+        assert [outcome.name for outcome in outcomes] == ["c"]
+        np.testing.assert_array_equal(open_correction_set(work.folder_of("a")).labels, mine)
+        assert not work.folder_of("b").exists()
 
     def test_cancelled_half_way_the_rest_stays_untouched(self, folder, tiny_model):
         work = _open(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -16,7 +17,8 @@ from napari_nucseg.jobs.work_sets import new_corrections
 from napari_nucseg.jobs.worklist import Status, WorkList, open_worklist
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from napari.components import ViewerModel
@@ -47,6 +49,8 @@ class WorkController(QObject):
         self._layers = WorkLayers(viewer)
         self._writing = threading.Lock()
         self._n_writes = 0
+        self._wanted = ""  # name of the image that was asked for last
+        self._meeting = threading.Lock()  # of opening an image and segmenting it, both in threads
         self._opening, self._saving, self._segmenting = Runs(self), Runs(self), Runs(self)
         self._opening.returned.connect(self._show)
         self._saving.returned.connect(self._saved)
@@ -108,7 +112,8 @@ class WorkController(QObject):
             self._opening.forget()
             self.shown.emit(name)
             return
-        self._opening.start(lambda: _open(worklist, name))
+        self._wanted = name
+        self._opening.start(lambda: _open(worklist, name, self._meeting))
         self.said.emit(f"Opening {name} …")
 
     def mark_done(self) -> None:
@@ -148,7 +153,7 @@ class WorkController(QObject):
         worklist = self.worklist
         if worklist.current:
             worklist = worklist.with_status(worklist.current, Status.IN_WORK)
-        self._segmenting.start(lambda: _segment(worklist))
+        self._segmenting.start(lambda: _segment(worklist, self._free))
 
     def cancel(self) -> None:
         """Stop segmenting after the step it is at; what is finished stays."""
@@ -160,6 +165,12 @@ class WorkController(QObject):
         self.save()
         for runs in (self._opening, self._saving, self._segmenting):
             runs.forget()
+
+    @contextmanager
+    def _free(self, name: str) -> Iterator[bool]:
+        """Whether an image is neither on show nor about to be; it is not opened meanwhile. Called from a thread."""
+        with self._meeting:
+            yield name not in (self.worklist.current, self._wanted)
 
     def _next_undone(self) -> str | None:
         items = self.worklist.present
@@ -243,19 +254,25 @@ class WorkController(QObject):
             self.failed.emit(str(error))
 
 
-def _open(worklist: WorkList, name: str) -> Generator[None, None, tuple[str, CorrectionSet, Path]]:
+def _open(
+    worklist: WorkList, name: str, meeting: threading.Lock
+) -> Generator[None, None, tuple[str, CorrectionSet, Path]]:
     """Read an image's corrections; an untouched one has its dataset's labels, or none."""
     yield
     folder = worklist.folder_of(name)
-    if is_correction_set(folder):
+    with meeting:  # if it is being written, wait for it
+        known = is_correction_set(folder)
+    if known:
         return name, open_correction_set(folder), folder
     sample = worklist.dataset.read(name)
     return name, new_corrections(sample, sample.labels, is_prediction=False), folder
 
 
-def _segment(worklist: WorkList) -> Generator[WorkProgress, None, tuple[Outcome, ...]]:
+def _segment(
+    worklist: WorkList, free: Callable[[str], AbstractContextManager[bool]]
+) -> Generator[WorkProgress, None, tuple[Outcome, ...]]:
     # torch takes seconds to import: here, in the worker's thread, and not with the window
     make_torch_safe()
     from napari_nucseg.jobs.work_segmentation import segment_remaining
 
-    return (yield from segment_remaining(worklist))
+    return (yield from segment_remaining(worklist, free=free))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,13 @@ from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Generator, Mapping
+    from contextlib import AbstractContextManager
 
-    from napari_nucseg.data.sample import Dataset
     from napari_nucseg.jobs.worklist import WorkList
     from napari_nucseg.segmentation.result import Progress
+
+    Free = Callable[[str], AbstractContextManager[bool]]
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +47,14 @@ class WorkProgress:
 
 
 def segment_remaining(
-    worklist: WorkList, choices: Mapping[str, Any] | None = None
+    worklist: WorkList,
+    choices: Mapping[str, Any] | None = None,
+    free: Free = lambda name: nullcontext(True),
 ) -> Generator[WorkProgress, None, tuple[Outcome, ...]]:
     """Segment every untouched image; one that fails is told and never stops the rest.
 
     The list itself is not written: who asks for this enters the outcomes, since a person may be working on it at
-    the same time. An image that has a correction set by now is left alone.
+    the same time. An image that has a correction set by now, or that person before them, is left alone.
 
     Parameters
     ----------
@@ -58,6 +62,9 @@ def segment_remaining(
         Its untouched images are worked on, in order.
     choices
         Fields of ``SegmentationSettings`` and ``DecodingSettings``, flat.
+    free
+        Context in which an image is looked for and written: it gives whether nobody has that image on show, and
+        keeps others from opening it until it ends.
 
     Raises
     ------
@@ -71,16 +78,16 @@ def segment_remaining(
     outcomes: tuple[Outcome, ...] = ()
     for index, item in enumerate(items):
         yield WorkProgress(index, len(items), item.name, outcomes)
-        folder = worklist.folder_of(item.name)
-        if is_correction_set(folder):
-            continue
-        steps = _segment_one(worklist.dataset, item.name, folder, choices)
+        with free(item.name) as is_free:
+            if not is_free or is_correction_set(worklist.folder_of(item.name)):
+                continue
+        steps = _segment_one(worklist, item.name, choices, free)
         try:
             while True:
                 step = next(steps)
                 yield WorkProgress(index, len(items), item.name, outcomes, step)
         except StopIteration as end:
-            outcome: Outcome = end.value
+            outcome: Outcome | None = end.value
         except OutputError:
             raise
         except NucSegError as error:
@@ -88,15 +95,18 @@ def segment_remaining(
         except Exception as error:  # a thousand images must not stop at one nobody thought of
             logger.exception("segmenting %s failed", item.name)
             outcome = Outcome(item.name, error=f"{type(error).__name__}: {error}")
+        if outcome is None:
+            continue
         outcomes = (*outcomes, outcome)
         yield WorkProgress(index, len(items), item.name, outcomes)
     return outcomes
 
 
 def _segment_one(
-    dataset: Dataset, name: str, folder: Path, choices: Mapping[str, Any]
-) -> Generator[Progress, None, Outcome]:
-    sample = dataset.read(name)
+    worklist: WorkList, name: str, choices: Mapping[str, Any], free: Free
+) -> Generator[Progress, None, Outcome | None]:
+    """Segment an image and write its set; None, and nothing is written, where a person came to it meanwhile."""
+    sample = worklist.dataset.read(name)
     corrections = new_corrections(
         sample, None, is_prediction=False
     )  # refuses a stack before the network runs
@@ -107,5 +117,9 @@ def _segment_one(
     corrections = new_corrections(
         sample, result.labels, is_prediction=True, model=model, settings=settings.model_dump(mode="json")
     )
-    save_correction_set(folder, corrections)
+    folder = worklist.folder_of(name)
+    with free(name) as is_free:
+        if not is_free or is_correction_set(folder):
+            return None
+        save_correction_set(folder, corrections)
     return Outcome(name, result.n_nuclei)
