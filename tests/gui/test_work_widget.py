@@ -260,6 +260,85 @@ def test_another_list_never_takes_what_is_painted_before_its_image_is_there(
     assert not (tmp_path / "other" / "c").exists()
 
 
+@pytest.fixture
+def half_done(viewer, opened):
+    """Image with a nucleus of the user's own, kept already, and its lower part reviewed: nothing is there."""
+    layer = _labels(viewer)
+    layer.data_setitem(np.nonzero(np.pad(np.ones((20, 20), bool), ((10, 66), (10, 98)))), 5)
+    read_corrections(layer).trust[60:] = Trust.REVIEWED
+    assert opened.controller.save()
+    return layer
+
+
+class TestSegmentNuclei:
+    """*Segment nuclei* on the image on show: what it finds goes into the layer that is kept."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        """Two images of one size with nuclei a network finds."""
+        images = tmp_path / "slides"
+        images.mkdir()
+        for seed, name in enumerate("ab"):
+            pixels = synthetic_fluorescence((96, 128), seed=seed, diameter_px=20).image
+            Image.fromarray((255.0 * pixels / pixels.max()).astype(np.uint8)).save(images / f"{name}.png")
+        return images
+
+    @pytest.mark.parametrize("choice", ["Keep edits", "Replace", "Cancel"])
+    def test_what_was_done_is_never_overwritten_unasked(
+        self, viewer, opened, half_done, folder, user, click, answer, choice
+    ):
+        layer, before = half_done, half_done.data.copy()
+        buttons = []
+
+        def press(box):
+            buttons.extend(b.text().replace("&", "") for b in box.buttons())
+            user.click(next(b for b in box.buttons() if b.text().replace("&", "") == choice))
+
+        answer(press)
+        if choice == "Cancel":
+            user.click(user.widget.form.run)
+            user.wait_until_idle()
+            np.testing.assert_array_equal(layer.data, before)
+            return
+        assert user.segment() == layer
+        assert "New layer" not in buttons, "only one layer is kept"
+        assert len(np.unique(layer.data)) > 2
+        layer.data_setitem((np.array([1]), np.array([1])), 600)
+        click(opened.form.next)
+        kept = open_correction_set(folder.with_name("slides corrections") / "a")
+        assert kept.labels[1, 1] == 600
+        assert kept.prediction.any()
+        assert kept.model_name
+        if choice == "Keep edits":
+            np.testing.assert_array_equal(kept.labels == 5, before == 5)
+            assert not kept.labels[60:].any()
+            assert (kept.trust[60:] == Trust.REVIEWED).all()
+        else:
+            assert not np.array_equal(kept.labels == 5, before == 5)
+            assert not kept.trust.any(), "nobody looked at the new nuclei"
+
+    def test_labels_that_no_model_made_are_asked_about(self, opened, half_done, user, click, answer):
+        """Those of yesterday, which the layer begins with today, are a person's work as well."""
+        click(opened.form.next)
+        click(opened.form.previous)
+        read_corrections(half_done).trust[:] = Trust.UNKNOWN
+        asked = []
+        answer(lambda box: (asked.append(box.text()), box.close()))
+        user.click(user.widget.form.run)
+        user.wait_until_idle()
+        assert asked
+        assert (half_done.data == 5).sum() == 400
+
+    def test_a_result_never_gets_into_the_next_image(self, viewer, opened, user, click, qtbot):
+        with qtbot.waitSignal(user.widget.controller.failed, timeout=TIMEOUT_MS):
+            user.click(user.widget.form.run)
+            click(opened.form.next)
+            assert opened.controller.worklist.current == "b"
+        user.wait_until_idle()
+        assert not _labels(viewer).data.any()
+        assert "another image" in user.said()
+
+
 def test_a_folder_without_images_says_so(worker, tmp_path):
     worker.controller.open(tmp_path, tmp_path / "work")
     assert worker.form.status.text().startswith("⚠")

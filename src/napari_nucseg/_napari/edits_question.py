@@ -16,23 +16,25 @@ class EditsChoice(Enum):
     CANCEL = "Cancel"
 
 
-def ask_about_edits(layer_name: str, parent: QWidget | None = None) -> EditsChoice:
-    """Ask, in a modal box; closing it means cancel."""
+def ask_about_edits(layer_name: str, parent: QWidget | None = None, *, new_layer: bool = True) -> EditsChoice:
+    """Ask, in a modal box; closing it means cancel. Without ``new_layer``, that is no choice."""
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle("Segment nuclei")
-    box.setText(f"You have edited “{layer_name}”.")
+    box.setText(f"You have edited or reviewed “{layer_name}”.")
     box.setInformativeText(
-        "Keep edits: nuclei you changed stay, the new result is painted around them.\n"
-        "Replace: the new result takes their place.\n"
-        "New layer: this layer stays as it is."
+        "Keep edits: nuclei you changed or reviewed stay, the new result is painted around them.\n"
+        "Replace: the new result takes their place."
+        + ("\nNew layer: this layer stays as it is." if new_layer else "")
     )
     buttons = {
         box.addButton(EditsChoice.KEEP.value, QMessageBox.ButtonRole.AcceptRole): EditsChoice.KEEP,
         box.addButton(EditsChoice.REPLACE.value, QMessageBox.ButtonRole.DestructiveRole): EditsChoice.REPLACE,
-        box.addButton(EditsChoice.NEW_LAYER.value, QMessageBox.ButtonRole.ActionRole): EditsChoice.NEW_LAYER,
-        box.addButton(QMessageBox.StandardButton.Cancel): EditsChoice.CANCEL,
     }
+    if new_layer:
+        button = box.addButton(EditsChoice.NEW_LAYER.value, QMessageBox.ButtonRole.ActionRole)
+        buttons[button] = EditsChoice.NEW_LAYER
+    buttons[box.addButton(QMessageBox.StandardButton.Cancel)] = EditsChoice.CANCEL
     box.setDefaultButton(next(iter(buttons)))
     box.exec()
     return buttons.get(box.clickedButton(), EditsChoice.CANCEL)

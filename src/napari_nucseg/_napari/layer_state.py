@@ -33,6 +33,8 @@ TRUST_OF = "napari-nucseg-trust-of"
 """Metadata key of an overlay: ``unique_id`` of the Labels layer whose trust map it shows."""
 PREVIEW_OF = "napari-nucseg-preview-of"
 """Metadata key of a layer that shows what a model finds while it learns: the model's name."""
+WORK_ON = "napari-nucseg-work-on"
+"""Metadata key of the Labels layer of a work list: ``unique_id`` of its image, whose nuclei belong into it."""
 OVERLAYS = frozenset({TRUST_OF, PREVIEW_OF})
 """Keys of Labels layers that hold no nuclei of the user's."""
 CACHE_BYTES = 1_000_000_000

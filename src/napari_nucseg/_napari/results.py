@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Labels
 
-from napari_nucseg._napari.layer_state import LayerState, MapsCache, has_edits, read_state, write_state
+from napari_nucseg._napari.layer_state import (
+    TRUST_OF,
+    WORK_ON,
+    LayerState,
+    MapsCache,
+    has_edits,
+    read_corrections,
+    read_state,
+    write_state,
+)
 from napari_nucseg._napari.merging import merge_plane
 from napari_nucseg._napari.segment_job import prediction_on_plane
 from napari_nucseg._napari.spatial import labels_placement
+from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +28,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image
 
-    from napari_nucseg._napari.planes import PlaneIndex
+    from napari_nucseg._napari.planes import PlaneIndex, PlaneLayout
     from napari_nucseg._napari.regions import Region
     from napari_nucseg._napari.segment_job import JobResult
     from napari_nucseg.segmentation.segment import Segmentation
@@ -33,10 +43,31 @@ def result_layer(viewer: ViewerModel, image: Image | None) -> Labels | None:
     return active if active in ours else (ours[-1] if ours else None)
 
 
+def layer_for(viewer: ViewerModel, image: Image, layout: PlaneLayout) -> Labels | None:
+    """Layer that nuclei of an image go into: a work list's, else an older result's; None where it takes a new one."""
+    for layer in viewer.layers:
+        if layer.metadata.get(WORK_ON) == image.unique_id and layer.data.shape == layout.labels_shape:
+            return layer
+    made = result_layer(viewer, image)
+    state = None if made is None else read_state(made)
+    return made if state is not None and state.layout == layout else None
+
+
+def has_work(layer: Labels, planes: list[PlaneIndex]) -> bool:
+    """Whether a person edited or reviewed planes of a layer; labels that no model is known for are a person's."""
+    state, corrections = read_state(layer), read_corrections(layer)
+    if corrections is not None and any((corrections.trust[i] == Trust.REVIEWED).any() for i in planes):
+        return True
+    if state is not None:
+        return has_edits(layer, state, planes)
+    predicted = _predicted_in(layer)
+    return any(not np.array_equal(layer.data[i], predicted[i]) for i in planes)
+
+
 def new_result_layer(image: Image, result: JobResult) -> Labels:
     """Labels layer that lies exactly on its image and holds the result."""
     layout = result.job.layout
-    state = _state_of(result, image, np.zeros(layout.labels_shape, np.int32))
+    state = state_of(result, image, np.zeros(layout.labels_shape, np.int32))
     layer = Labels(
         np.zeros(layout.labels_shape, np.int32),
         name=f"{image.name} nuclei",
@@ -49,19 +80,35 @@ def new_result_layer(image: Image, result: JobResult) -> Labels:
 
 
 def adopt_result(layer: Labels, image: Image, result: JobResult, *, keep: bool) -> None:
-    """Bring a new result into the layer of an older one; with ``keep``, edited nuclei stay."""
-    old = read_state(layer)
-    if old is None:
-        raise ValueError(f"layer {layer.name!r} has no result to adopt another one.")
+    """Bring a result into a layer that is there; with ``keep``, nuclei that were edited or reviewed stay."""
+    old = read_state(layer) or state_of(result, image, _predicted_in(layer))
+    edited, corrections = old.edited, read_corrections(layer)
+    if keep and corrections is not None:
+        reviewed = corrections.trust == Trust.REVIEWED
+        edited = reviewed if edited is None else edited | reviewed
     for index, segmentation in result.planes.items():
         old.maps.put(index, segmentation)
     regions = {i: r for i, r in old.regions.items() if i not in result.planes}
-    new = _state_of(result, image, old.snapshot)
+    new = state_of(result, image, old.snapshot)
     write_state(
         layer,
-        new.model_copy(update={"maps": old.maps, "regions": regions | new.regions, "edited": old.edited}),
+        new.model_copy(update={"maps": old.maps, "regions": regions | new.regions, "edited": edited}),
     )
     update_layer(layer, result.planes, result.job.region, keep=keep)
+
+
+def forget_reviewed(viewer: ViewerModel, layer: Labels, result: JobResult) -> None:
+    """Take back a person's word for nuclei that a result took the place of."""
+    corrections, region = read_corrections(layer), result.job.region
+    if corrections is None:
+        return
+    for index in result.planes:
+        trust = corrections.trust[index]
+        replaced = trust == Trust.REVIEWED
+        trust[replaced if region is None else replaced & region.whole_mask(trust.shape)] = Trust.UNKNOWN
+    for overlay in viewer.layers:
+        if overlay.metadata.get(TRUST_OF) == layer.unique_id:
+            overlay.refresh()
 
 
 def update_layer(
@@ -134,7 +181,16 @@ def _made_from(layer: Labels, image: Image) -> bool:
     return state is not None and state.image_id == image.unique_id
 
 
-def _state_of(result: JobResult, image: Image, snapshot: np.ndarray) -> LayerState:
+def _predicted_in(layer: Labels) -> np.ndarray:
+    """Labels that a model put into a layer; none where that is not known."""
+    corrections = read_corrections(layer)
+    if corrections is None or not corrections.is_prediction or corrections.snapshot is None:
+        return np.zeros(layer.data.shape, np.int32)
+    return np.array(corrections.snapshot, np.int32)
+
+
+def state_of(result: JobResult, image: Image, snapshot: np.ndarray) -> LayerState:
+    """Record of a result for a layer with this snapshot."""
     maps = MapsCache()
     for index, segmentation in result.planes.items():
         maps.put(index, segmentation)

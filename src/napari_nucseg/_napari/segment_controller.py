@@ -14,10 +14,17 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.drawing import REGION_LAYER, last_shape
 from napari_nucseg._napari.edits_question import EditsChoice, ask_about_edits
-from napari_nucseg._napari.layer_state import has_edits, read_state
+from napari_nucseg._napari.image_layout import image_data
+from napari_nucseg._napari.layer_state import WORK_ON
 from napari_nucseg._napari.planes import PlaneLayout, layout_of
 from napari_nucseg._napari.regions import Region, region_from_outline, region_in_view
-from napari_nucseg._napari.results import adopt_result, new_result_layer, result_layer
+from napari_nucseg._napari.results import (
+    adopt_result,
+    forget_reviewed,
+    has_work,
+    layer_for,
+    new_result_layer,
+)
 from napari_nucseg._napari.segment_job import JobProgress, JobResult, SegmentJob, run_job
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.errors import ImageError, NucSegError
@@ -129,13 +136,10 @@ class SegmentController(QObject):
 
     def _ask_where_to(self, request: Request, job: SegmentJob) -> _Pending | None:
         """Layer for the result; None where the user thought better of it."""
-        target = result_layer(self._viewer, request.image)
-        state = None if target is None else read_state(target)
-        if target is None or state is None or state.layout != job.layout:
-            return _Pending(request, None, keep=True)
-        if not has_edits(target, state, list(job.planes)):
+        target = layer_for(self._viewer, request.image, job.layout)
+        if target is None or not has_work(target, list(job.planes)):
             return _Pending(request, target, keep=True)
-        choice = ask_about_edits(target.name)
+        choice = ask_about_edits(target.name, new_layer=WORK_ON not in target.metadata)
         if choice is EditsChoice.CANCEL:
             return None
         return _Pending(
@@ -154,11 +158,16 @@ class SegmentController(QObject):
         if pending is None:
             return
         image, target = pending.request.image, pending.target
+        if image_data(image) is not result.job.data:  # a work list went on
+            self._fail("the layer shows another image now: nothing was changed. Click Segment nuclei again.")
+            return
         if target is None or target not in self._viewer.layers:
             target = new_result_layer(image, result)
             self._viewer.add_layer(target)
         else:
             adopt_result(target, image, result, keep=pending.keep)
+            if not pending.keep:
+                forget_reviewed(self._viewer, target, result)
         self.done.emit(target, result)
 
     def _fail(self, message: str) -> None:
@@ -187,7 +196,7 @@ def make_job(viewer: ViewerModel, request: Request) -> SegmentJob:
         If the image is empty, or the view or drawing shows no part of it.
     """
     image = request.image
-    data = image.data[0] if image.multiscale else image.data
+    data = image_data(image)
     layout = layout_of(data, rgb=image.rgb, channel_axis=request.channel_axis)
     if 0 in layout.shape:
         raise ImageError(f"the image {image.name!r} is empty (shape {layout.shape}). Choose another layer.")

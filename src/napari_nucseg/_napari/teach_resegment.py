@@ -9,12 +9,11 @@ from pydantic import ValidationError
 
 from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.image_layout import channel_for, image_data, layout_for
-from napari_nucseg._napari.layer_state import LayerState, MapsCache, read_corrections, read_state, write_state
-from napari_nucseg._napari.results import adopt_result
+from napari_nucseg._napari.layer_state import read_corrections, read_state, write_state
+from napari_nucseg._napari.results import adopt_result, state_of
 from napari_nucseg._napari.segment_job import SegmentJob
 from napari_nucseg._napari.spatial import pixel_size_um
 from napari_nucseg.errors import ImageError
-from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
@@ -51,15 +50,12 @@ def put_around_reviewed(viewer: ViewerModel, layer: Labels, result: JobResult) -
         If the image is no longer there.
     """
     image = image_of(viewer, layer)
-    if tuple(layer.data.shape) != result.job.layout.labels_shape:
-        raise ImageError(f"{layer.name!r} got another shape meanwhile. Segment it again.")
-    origin = read_state(layer) or _origin_of(layer, image, result)
+    if image_data(image) is not result.job.data or tuple(layer.data.shape) != result.job.layout.labels_shape:
+        raise ImageError(f"{layer.name!r} or its image was replaced meanwhile. Segment it again.")
     corrections = read_corrections(layer)
-    if corrections is not None:
-        reviewed = corrections.trust == Trust.REVIEWED
-        edited = reviewed if origin.edited is None else origin.edited | reviewed
-        origin = origin.model_copy(update={"edited": edited})
-    write_state(layer, origin)
+    if read_state(layer) is None:  # what it is compared with stays its snapshot
+        known = layer.data if corrections is None or corrections.snapshot is None else corrections.snapshot
+        write_state(layer, state_of(result, image, np.array(known, np.int32)))
     adopt_result(layer, image, result, keep=True)
 
 
@@ -88,20 +84,3 @@ def _settings_of(layer: Labels, image: Image, layout: PlaneLayout) -> Segmentati
     except ValidationError:  # another program's, or another version's
         return plain
     return known if known.axes == layout.plane_axes else plain
-
-
-def _origin_of(layer: Labels, image: Image, result: JobResult) -> LayerState:
-    """Record for a layer that did not know its origin: what it is compared with stays its snapshot."""
-    corrections = read_corrections(layer)
-    known = None if corrections is None else corrections.snapshot
-    return LayerState(
-        image_id=image.unique_id,
-        image_name=image.name,
-        layout=result.job.layout,
-        model_name=result.model.card.name,
-        model_title=result.model.card.title,
-        model_sha256=result.model.sha256,
-        settings=result.job.settings,
-        maps=MapsCache(),
-        snapshot=np.array(layer.data if known is None else known, np.int32),
-    )

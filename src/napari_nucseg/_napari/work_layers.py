@@ -13,13 +13,14 @@ from napari_nucseg._napari.layer_state import (
     CORRECTIONS_KEY,
     METADATA_KEY,
     TRUST_OF,
+    WORK_ON,
     CorrectionState,
     owned,
     read_corrections,
     read_state,
     write_corrections,
 )
-from napari_nucseg._napari.results import forget_history, result_layer
+from napari_nucseg._napari.results import forget_history
 from napari_nucseg.nuclei.corrections import count_kinds, diff
 from napari_nucseg.nuclei.trust import Trust
 
@@ -77,13 +78,14 @@ class WorkLayers:
         for layer in (self._image, self._labels):
             if layer is not None and layer in self._viewer.layers:
                 layer.visible = False
+                layer.metadata = {key: value for key, value in layer.metadata.items() if key != WORK_ON}
         self._shown = None
 
     def as_they_are(self) -> CorrectionSet | None:
         """Corrections as the layers show them now; None where nothing was changed since they were shown or kept."""
         if not self.shown:
             return None
-        layer = self._in_work()
+        layer = self._labels
         state, origin = read_corrections(layer), read_state(layer)
         shown = self._shown
         labels = np.array(layer.data, np.int32)
@@ -114,16 +116,11 @@ class WorkLayers:
         if not self.shown:
             return
         self._shown = corrections
-        layer = self._in_work()
+        layer = self._labels
         state = read_corrections(layer)
         if state is not None and np.array_equal(layer.data, corrections.labels):
             safe = state.model_copy(update={"folder": folder, "n_saves": state.n_saves + 1})
             write_corrections(layer, safe)
-
-    def _in_work(self) -> Labels:
-        """Layer a person works on: what *Segment nuclei* made of this image, else ours."""
-        made = result_layer(self._viewer, self._image)
-        return made if made is not None and made.data.shape == self._labels.data.shape else self._labels
 
     def _below_labels(self) -> int:
         layers = self._viewer.layers
@@ -149,14 +146,15 @@ class WorkLayers:
             settings=dict(corrections.settings),
             folder=folder,
         )
+        work_on = {WORK_ON: self._image.unique_id}
         layer = self._labels
         if layer is None or layer not in self._viewer.layers:
-            layer = Labels(labels, name=LABELS_NAME, **placed)
+            layer = Labels(labels, name=LABELS_NAME, metadata=work_on, **placed)
             write_corrections(layer, state)
             self._viewer.add_layer(layer)
             return layer
         layer.data = labels
-        layer.metadata = {CORRECTIONS_KEY: owned(layer, state)}
+        layer.metadata = {CORRECTIONS_KEY: owned(layer, state), **work_on}
         forget_history(layer)
         _place(layer, placed)
         layer.visible = True
