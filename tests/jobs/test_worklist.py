@@ -60,6 +60,48 @@ def test_images_come_and_go(folder):
     assert work.item("d").missing
 
 
+def test_a_namesake_changes_the_name_and_not_what_was_done(folder):
+    _open(folder).with_status("a", Status.DONE).at("a").save()
+    shutil.copy(folder / "b.png", folder / "a.bmp")
+    work = _open(folder)
+    assert [item.name for item in work.items] == ["a.bmp", "a.png", "b", "c"]
+    assert [item.status for item in work.items] == [Status.UNTOUCHED, Status.DONE, *[Status.UNTOUCHED] * 2]
+    assert work.item("a.png").folder == "a"
+    assert work.current == "a.png"
+    work.save()
+    (folder / "a.bmp").unlink()
+    work = _open(folder)
+    assert work.item("a").status is Status.DONE
+    assert work.current == "a"
+    assert [item.name for item in work.items if item.missing] == ["a.bmp"]
+
+
+def test_an_image_that_takes_the_name_of_one_that_is_gone_takes_nothing_else(folder, tmp_path):
+    for part in "xy":
+        (tmp_path / "set" / part / "images").mkdir(parents=True)
+        shutil.copy(folder / "a.png", tmp_path / "set" / part / "images" / "same.png")
+    work = open_worklist(tmp_path / "set", tmp_path / "work")
+    first, second = (item.name for item in work.items)
+    work.with_status(first, Status.DONE).with_status(second, Status.IN_WORK).save()
+    shutil.rmtree(tmp_path / "set" / "x")
+    work = open_worklist(tmp_path / "set", tmp_path / "work")
+    assert [item.status for item in work.items if item.name == "same"] == [Status.IN_WORK]
+    assert [item.status for item in work.items if item.missing] == [Status.DONE]
+    assert len({item.name for item in work.items}) == 2
+
+
+def test_a_list_without_files_is_matched_by_name(folder):
+    path = folder.parent / "work" / "worklist.json"
+    _open(folder).with_status("b", Status.DONE).save()
+    content = json.loads(path.read_text())
+    for item in content["items"]:
+        del item["file"]
+    path.write_text(json.dumps(content))
+    work = _open(folder)
+    assert work.item("b").status is Status.DONE
+    assert work.item("b").file == "b.png"
+
+
 def test_a_folder_that_was_moved_keeps_its_list_and_another_one_does_not_take_it(folder, tmp_path):
     _open(folder).with_status("a", Status.DONE).save()
     moved = folder.rename(tmp_path / "moved")
@@ -170,6 +212,7 @@ def test_the_list_is_plain_json(folder):
     assert content["items"][0] == {
         "name": "a",
         "folder": "a",
+        "file": "a.png",
         "status": "untouched",
         "error": "",
         "missing": False,

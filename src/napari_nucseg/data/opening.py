@@ -55,7 +55,12 @@ def open_dataset(path: str | Path, layout: str | None = None) -> Dataset:
         return _open_image(path, layout)
     tree = _with_companions(path, open_tree(path))
     name, found = _recognise(tree, layout)
-    return Dataset(name, path, {sample.name: sample.read for sample in found})
+    return _dataset(name, path, found)
+
+
+def _dataset(layout: str, root: Path, found: list[Found]) -> Dataset:
+    files = {sample.name: sample.image_file for sample in found}
+    return Dataset(layout, root, {sample.name: sample.read for sample in found}, files)
 
 
 def _recognise(tree: Tree, layout: str | None) -> tuple[str, list[Found]]:
@@ -88,7 +93,7 @@ def _open_image(path: Path, layout: str | None) -> Dataset:
     for name, find in {**_NAMED, folder.LAYOUT: folder.find}.items():
         for found in find(tree) if layout in (None, name) else []:
             if tree.locate(found.image_file) == str(path):
-                return Dataset(name, path, {found.name: found.read})
+                return _dataset(name, path, [found])
     raise DatasetError(f"{path} is no image of layout {layout or ', '.join(LAYOUTS)}: is it a label file?")
 
 

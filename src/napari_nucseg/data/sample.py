@@ -58,11 +58,21 @@ class Dataset(Sequence[Sample]):
         Folder, zip or image file the dataset was opened from.
     readers
         Sample name to the function that reads that sample, in the dataset's order.
+    files
+        Sample name to its image file within the dataset, where it has one. A name may change when a namesake
+        comes to it; the file stays.
     """
 
-    def __init__(self, layout: str, root: Path, readers: Mapping[str, Callable[[], Sample]]) -> None:
+    def __init__(
+        self,
+        layout: str,
+        root: Path,
+        readers: Mapping[str, Callable[[], Sample]],
+        files: Mapping[str, str] | None = None,
+    ) -> None:
         self.layout = layout
         self.root = root
+        self.files = dict(files or {})
         self._readers = dict(readers)
 
     @property
@@ -90,7 +100,9 @@ class Dataset(Sequence[Sample]):
         for name in wanted:
             if name not in self._readers:
                 raise DatasetError(self._unknown(name))
-        return Dataset(self.layout, self.root, {name: self._readers[name] for name in wanted})
+        readers = {name: self._readers[name] for name in wanted}
+        files = {name: self.files[name] for name in wanted if name in self.files}
+        return Dataset(self.layout, self.root, readers, files)
 
     def valid(self, on_error: Callable[[str, DatasetError], None] | None = None) -> Iterator[Sample]:
         """Yield every sample that can be read; tell ``on_error(name, error)`` about each that cannot."""

@@ -39,6 +39,8 @@ class Status(StrEnum):
 class WorkItem(BaseModel):
     """One image: its name in the dataset, its status, the folder of its correction set, and why it failed, if it did.
 
+    ``file`` is the image within the dataset: it says which image this is when its name changes, as it does when a
+    namesake comes to it. Empty where the image has no file, and in lists of older versions.
     ``missing`` images were in the dataset earlier and are no more; what was made of them is kept.
     """
 
@@ -46,6 +48,7 @@ class WorkItem(BaseModel):
 
     name: str
     folder: str
+    file: str = ""
     status: Status = Status.UNTOUCHED
     error: str = ""
     missing: bool = False
@@ -170,18 +173,19 @@ def open_worklist(source: str | Path, output: str | Path) -> WorkList:
     """
     output = Path(output).expanduser()
     dataset = open_dataset(source)
-    known = _read(output)
-    if known is not None and Path(known.source) != dataset.root.absolute() and not _overlap(known, dataset):
+    known = _read(output) or _File(source=str(dataset.root.absolute()), items=())
+    before = _lines_before(known.items, dataset)
+    if Path(known.source) != dataset.root.absolute() and not before:
         raise DatasetError(
             f"{output} holds the work on {known.source}, which shares no image with {dataset.root}. "
             "Choose another output folder."
         )
-    before = {item.name: item for item in known.items} if known is not None else {}
-    taken = {item.folder.lower() for item in before.values()}
-    items = [_item(name, before, taken, output) for name in dataset.names]
-    gone = [item for name, item in before.items() if name not in set(dataset.names)]
-    items += [item.model_copy(update={"missing": True}) for item in gone]
-    return WorkList(dataset, output, tuple(items), known.current if known is not None else "")
+    taken = {item.folder.lower() for item in known.items}
+    items = [_item(name, dataset, before, taken, output) for name in dataset.names]
+    there = {item.folder for item in items}
+    items += [_gone(item, dataset) for item in known.items if item.folder not in there]
+    names = {item.name: name for name, item in before.items()}
+    return WorkList(dataset, output, tuple(items), names.get(known.current, known.current))
 
 
 def _read(output: Path) -> _File | None:
@@ -199,12 +203,24 @@ def _read(output: Path) -> _File | None:
         ) from error
 
 
-def _overlap(known: _File, dataset: Dataset) -> bool:
-    """Whether a dataset has images of a list: the folder was moved, then."""
-    return bool({item.name for item in known.items} & set(dataset.names))
+def _lines_before(items: tuple[WorkItem, ...], dataset: Dataset) -> dict[str, WorkItem]:
+    """Known line of each image: that of its file, else that of its name, unless the file of that is another image."""
+    files = set(dataset.files.values())
+    by_file = {item.file: item for item in items if item.file}
+    by_name = {item.name: item for item in items if item.file not in files}
+    found = {name: by_file.get(dataset.files.get(name, "")) or by_name.get(name) for name in dataset.names}
+    return {name: item for name, item in found.items() if item is not None}
 
 
-def _item(name: str, before: dict[str, WorkItem], taken: set[str], output: Path) -> WorkItem:
+def _gone(item: WorkItem, dataset: Dataset) -> WorkItem:
+    """Line of an image that is no more; its name may be another's now."""
+    name = f"{item.name} ({item.file or item.folder})" if item.name in dataset.names else item.name
+    return item.model_copy(update={"missing": True, "name": name})
+
+
+def _item(
+    name: str, dataset: Dataset, before: dict[str, WorkItem], taken: set[str], output: Path
+) -> WorkItem:
     """Line of one image: the known one, or a new one with a folder of its own."""
     item = before.get(name)
     if item is None:
@@ -212,7 +228,8 @@ def _item(name: str, before: dict[str, WorkItem], taken: set[str], output: Path)
         taken.add(item.folder.lower())
     found = item.status is Status.UNTOUCHED and is_correction_set(output / item.folder)
     return item.model_copy(
-        update={"missing": False} | ({"status": Status.SEGMENTED, "error": ""} if found else {})
+        update={"name": name, "file": dataset.files.get(name, ""), "missing": False}
+        | ({"status": Status.SEGMENTED, "error": ""} if found else {})
     )
 
 
