@@ -146,6 +146,23 @@ def test_closing_keeps_what_was_done_and_tomorrow_goes_on(viewer, opened, folder
     again.shut()
 
 
+def test_two_windows_on_one_folder(viewer, opened, folder, click, qtbot):
+    output = folder.with_name("slides corrections")
+    other = WorkWidget(viewer)
+    other.controller.open(folder, output)
+    qtbot.waitUntil(lambda: not other.controller.busy, timeout=TIMEOUT_MS)
+    click(opened.form.done)
+    other.controller.go(1)
+    qtbot.waitUntil(lambda: not other.controller.busy, timeout=TIMEOUT_MS)
+    other.shut()
+    assert [item.status for item in open_worklist(folder, output).items] == [
+        Status.DONE,
+        Status.UNTOUCHED,
+        Status.UNTOUCHED,
+    ]
+    assert other.form.summary.text() == "1 of 3 done"
+
+
 def test_a_broken_image_is_said_and_the_others_go_on(viewer, opened, folder, click):
     (folder / "b.png").write_bytes(b"no image")
     click(opened.form.next)

@@ -45,6 +45,23 @@ def test_tomorrow_it_goes_on_where_it_was(folder):
     assert [item.name for item in again.remaining] == ["c"]
 
 
+def test_two_windows_on_one_list_keep_what_the_other_entered(folder):
+    one, two = _open(folder).save(), _open(folder).save()
+    one = one.with_status("a", Status.DONE).save().with_status("b", Status.IN_WORK).save()
+    two = two.at("c").with_status("c", Status.IN_WORK).save()
+    assert [item.status for item in two.items] == [Status.DONE, Status.IN_WORK, Status.IN_WORK]
+    assert _open(folder).items == two.items
+    two.with_status("b", Status.DONE).save()
+    assert one.save().item("b").status is Status.DONE
+
+
+def test_what_a_window_finds_segmented_is_no_less_done(folder):
+    one, two = _open(folder).save(), _open(folder).save()
+    one.with_status("a", Status.DONE).save()
+    assert two.with_status("a", Status.SEGMENTED).save().item("a").status is Status.DONE
+    assert _open(folder).item("a").status is Status.DONE
+
+
 def test_images_come_and_go(folder):
     _open(folder).with_status("b", Status.DONE).at("b").save()
     (folder / "b.png").rename(folder / "d.png")

@@ -80,8 +80,7 @@ class WorkController(QObject):
             self._segmenting.forget()
             self.segmented.emit()
         try:
-            worklist = open_worklist(source, output)
-            worklist.save()
+            worklist = open_worklist(source, output).save()
         except NucSegError as error:
             self.failed.emit(str(error))
             return
@@ -249,7 +248,7 @@ class WorkController(QObject):
 
     def _keep_list(self) -> None:
         try:
-            self.worklist.save()
+            self.worklist = self.worklist.save()
         except NucSegError as error:
             self.failed.emit(str(error))
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,12 +80,15 @@ class WorkList:
         In the dataset's order, missing ones last.
     current
         Name of the image that was worked on last; empty before the first.
+    on_disk
+        Items as this list read or wrote them last: what differs from them was entered here.
     """
 
     dataset: Dataset = field(compare=False)
     output: Path
     items: tuple[WorkItem, ...]
     current: str = ""
+    on_disk: tuple[WorkItem, ...] = field(default=(), compare=False)
 
     @property
     def present(self) -> tuple[WorkItem, ...]:
@@ -133,23 +137,33 @@ class WorkList:
         """Return the list with one image's status changed."""
         changed = self.item(name).model_copy(update={"status": status, "error": error})
         items = tuple(changed if item.name == name else item for item in self.items)
-        return WorkList(self.dataset, self.output, items, self.current)
+        return replace(self, items=items)
 
     def at(self, name: str) -> WorkList:
         """Return the list with another current image."""
-        return WorkList(self.dataset, self.output, self.items, self.item(name).name)
+        return replace(self, current=self.item(name).name)
 
-    def save(self) -> None:
-        """Write ``worklist.json``, whole or not at all.
+    def save(self) -> WorkList:
+        """Write ``worklist.json``, whole or not at all; return the list with what another window entered there.
 
         Raises
         ------
         OutputError
             If it cannot be written.
         """
-        content = _File(source=str(self.dataset.root.absolute()), current=self.current, items=self.items)
+        others: dict[str, WorkItem] = {}
+        with suppress(OutputError):  # what cannot be read is written anew
+            known = _read(self.output)
+            others = {} if known is None else {item.folder: item for item in known.items}
+        before = {item.folder: item for item in self.on_disk}
+        items = tuple(
+            _newer(item, before.get(item.folder), others.pop(item.folder, None)) for item in self.items
+        )
+        source = str(self.dataset.root.absolute())
+        content = _File(source=source, current=self.current, items=(*items, *others.values()))
         with written_whole(self.output / FILE) as part:
             part.write_text(content.model_dump_json(indent=2), encoding="utf-8")
+        return replace(self, items=items, on_disk=items)
 
 
 def open_worklist(source: str | Path, output: str | Path) -> WorkList:
@@ -185,7 +199,7 @@ def open_worklist(source: str | Path, output: str | Path) -> WorkList:
     there = {item.folder for item in items}
     items += [_gone(item, dataset) for item in known.items if item.folder not in there]
     names = {item.name: name for name, item in before.items()}
-    return WorkList(dataset, output, tuple(items), names.get(known.current, known.current))
+    return WorkList(dataset, output, tuple(items), names.get(known.current, known.current), known.items)
 
 
 def _read(output: Path) -> _File | None:
@@ -201,6 +215,20 @@ def _read(output: Path) -> _File | None:
             f"{path} is damaged, or of a newer version: {problems_in(error)}. "
             "Move it away to begin anew; the correction sets beside it will be found."
         ) from error
+
+
+def _newer(mine: WorkItem, before: WorkItem | None, other: WorkItem | None) -> WorkItem:
+    """Line of an image that another window may have written: what was not entered here is theirs.
+
+    What a program entered gives way to what a person did.
+    """
+    if other is None:
+        return mine
+    mine_is_new = before is None or (mine.status, mine.error) != (before.status, before.error)
+    by_person = (Status.IN_WORK, Status.DONE)
+    if mine_is_new and (mine.status in by_person or other.status not in by_person):
+        return mine
+    return mine.model_copy(update={"status": other.status, "error": other.error})
 
 
 def _lines_before(items: tuple[WorkItem, ...], dataset: Dataset) -> dict[str, WorkItem]:
