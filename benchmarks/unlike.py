@@ -1,4 +1,4 @@
-"""Accuracy on held-back images changed on purpose: few photons, debris, compression, other stains, other sizes.
+"""Accuracy on held-back images changed on purpose: few photons, debris, haze, compression, other stains, other sizes.
 
     python benchmarks/unlike.py [--models NAME …] [--changes NAME …] [--every N] [--true-diameter]
 
@@ -56,6 +56,10 @@ FLUORESCENCE: dict[str, Change] = {
     "JPEG of quality 15": lambda image, _: jpeg(image, 15),
     "four discs of debris, 3 times as bright": lambda image, d: debris(image, d, 3),
     "10 times as bright": lambda image, d: debris(image, d, 10),
+    "haze of 1.5 nuclei": lambda image, d: hazy(image, 1.5 * d, 0.4),
+    "haze of 5 nuclei": lambda image, d: hazy(image, 5 * d, 0.5),
+    "ground rising to half of the brightest": lambda image, _: rising(image, 0.5),
+    "to the brightest": lambda image, _: rising(image, 1),
     "1 % salt and pepper": lambda image, _: random_noise(image, "s&p", amount=0.01, rng=0),
     "gamma ½": lambda image, _: image**0.5,
     "gamma 2": lambda image, _: image**2,
@@ -152,6 +156,18 @@ def debris(image: Pixels, diameter_px: float, times: float) -> Pixels:
     changed = image.copy()
     changed[bright] = times * np.percentile(image, 99)
     return changed / max(changed.max(), 1e-6)
+
+
+def hazy(image: Pixels, sigma_px: float, share: float) -> Pixels:
+    """Let a share of the light, and as much as there may be of it, come from far out of focus."""
+    haze = blurred(image, sigma_px)
+    return (1 - share) * image + share * haze / max(haze.max(), 1e-9)
+
+
+def rising(image: Pixels, height: float) -> Pixels:
+    """Let the ground rise from left to right, to this height beside white."""
+    ramp = np.linspace(0, height, image.shape[1])
+    return (image + (ramp if image.ndim == 2 else ramp[:, np.newaxis])) / (1 + height)
 
 
 def jpeg(image: Pixels, quality: int) -> Pixels:

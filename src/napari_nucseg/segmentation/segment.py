@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from napari_nucseg.data.dark_field import is_fluorescence
 from napari_nucseg.data.familiar import familiar
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
@@ -25,7 +24,7 @@ from napari_nucseg.segmentation.looking import look_steps
 from napari_nucseg.segmentation.rescale import network_scale
 from napari_nucseg.segmentation.result import Progress, Segmentation
 from napari_nucseg.segmentation.settings import SegmentationSettings
-from napari_nucseg.segmentation.size import estimate_diameter
+from napari_nucseg.segmentation.showing import show
 from napari_nucseg.segmentation.window import Window
 from napari_nucseg.steps import drain, told_as
 
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.network.predict import TileProgress
-    from napari_nucseg.segmentation.size import DiameterEstimate
     from napari_nucseg.segmentation.window import Region
 
 __all__ = ["Progress", "Segmentation", "make_settings", "segment", "segment_steps"]
@@ -134,17 +132,15 @@ def segment_steps(
         settings = settings.with_thresholds(model.card.thresholds.model_dump())
         runs = model.fast() if settings.quality == "fast" else model
         device = choose_device(settings.device, settings.precision)
-    with clock("normalise"):
-        planes = _normalised(planes, model, notes)
     yield Progress("size", 0, 1)
     with clock("size"):
-        estimate, diameter_px = _diameter(planes, settings, model, device)
-    shape = planes.shape[1], planes.shape[2]
+        shown = show(planes, settings.given_diameter_px, model, device)
+    shape, diameter_px = (planes.shape[1], planes.shape[2]), shown.diameter_px
     scale, limited = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
-    notes += [*_about_choice(settings, model), *([limited] if limited else [])]
+    notes += [*shown.notes, *_about_choice(settings, model), *([limited] if limited else [])]
     window = Window.around(region, shape, round(SURROUNDINGS * diameter_px))
     with clock("network"):
-        looks = look_steps(runs, planes, window, scale, settings.chosen_views, _plan(settings, device))
+        looks = look_steps(runs, shown.planes, window, scale, settings.chosen_views, _plan(settings, device))
         prediction = yield from told_as(looks, lambda tile: _told(tile, notes))
     yield Progress("decode", 0, 1)
     with clock("decode"):
@@ -156,7 +152,7 @@ def segment_steps(
         settings=settings,
         model=model.info,
         diameter_px=diameter_px,
-        diameter=estimate,
+        diameter=shown.estimate,
         device=prediction.plan.device,
         timings=clock.timings(),
         notes=tuple(notes),
@@ -179,26 +175,6 @@ def _seen(image: NDArray[Any], settings: SegmentationSettings) -> tuple[NDArray[
         notes.append(f"{bad} pixels that are NaN or infinite were taken for background or saturated.")
     planes, note = familiar(planes)
     return planes, [*notes, *([note] if note else [])]
-
-
-def _normalised(planes: NDArray[np.float32], model: Model, notes: list[str]) -> NDArray[np.float32]:
-    """Return what the model is shown: (3, Y, X) float32, 0…1; remarks are added to the notes."""
-    intensity = IntensityRange.of(planes, *model.card.normalisation)
-    if not intensity.high > intensity.low:
-        notes.append("All pixels have the same value: there is nothing to segment.")
-    scaled = intensity.apply(planes)
-    scaled = equalise(scaled) if model.card.clahe else scaled
-    return np.repeat(scaled, 3, axis=0) if len(scaled) == 1 else scaled
-
-
-def _diameter(
-    planes: NDArray[np.float32], settings: SegmentationSettings, model: Model, device: Device
-) -> tuple[DiameterEstimate | None, float]:
-    """Return the estimate, None where the diameter was given, and the diameter in pixels to work with."""
-    if settings.given_diameter_px is not None:
-        return None, settings.given_diameter_px
-    estimate = estimate_diameter(model, planes, device)
-    return estimate, estimate.diameter_px
 
 
 def _about_choice(settings: SegmentationSettings, model: Model) -> list[str]:

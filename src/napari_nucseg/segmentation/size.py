@@ -43,6 +43,7 @@ SECOND_SCALES = (0.8, 1.25)  # around the first estimate
 VIEWS_A_SCALE = 2
 VIEWS_MEASURED = 4
 AGREES_WITHIN = 0.3  # natural log
+LOW = 0.1
 FEW_NUCLEI = 5
 UNSURE = 0.9
 """Share of the evidence that must agree, else the size is settled by what is found at several."""
@@ -54,10 +55,14 @@ TRUST_SPREAD = 0.07
 
 @dataclass(frozen=True)
 class DiameterEstimate:
-    """Median nucleus diameter in pixels of the image, and how much of the evidence agrees with it, 0…1."""
+    """Median nucleus diameter in pixels of the image, and how much of the evidence agrees with it, 0…1.
+
+    A tenth of the evidence says that nuclei are smaller than ``low_px``.
+    """
 
     diameter_px: float
     confidence: float
+    low_px: float
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,10 @@ class _Readings:
         )
 
     def median(self) -> float:
-        return _weighted_median(self.log_diameter, self.weight)
+        return self.quantile(0.5)
+
+    def quantile(self, share: float) -> float:
+        return _weighted_quantile(self.log_diameter, self.weight, share)
 
     def agreeing_with(self, log_diameter: float) -> float:
         near = np.abs(self.log_diameter - log_diameter) < AGREES_WITHIN
@@ -98,7 +106,7 @@ class _Nuclei:
         """Natural log of the diameter; None where nothing was found."""
         if not self.certainty.sum() > 0:
             return None
-        return math.log(_weighted_median(self.diameter_px, self.certainty))
+        return math.log(_weighted_quantile(self.diameter_px, self.certainty, 0.5))
 
     def mean_certainty(self) -> float:
         return float(self.certainty.mean()) if self.certainty.size else 0.0
@@ -119,7 +127,8 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     device : where to run.
     """
     if model.size_head is None:
-        return DiameterEstimate(model.card.canonical_diameter_px, 0.0)
+        known_px = model.card.canonical_diameter_px
+        return DiameterEstimate(known_px, 0.0, known_px)
     canonical = model.card.canonical_diameter_px
     readings = _read(model, image, FIRST_SCALES, device)
     if readings.median() < math.log(canonical) or readings.agreeing_with(readings.median()) < UNSURE:
@@ -131,7 +140,15 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
         read = _settled(model, image, read, device)
     measured = _whole_nuclei(*_seen_at(model, image, read, device)).median()
     best = read if measured is None or abs(measured - read) >= AGREES_WITHIN else (read + measured) / 2
-    return DiameterEstimate(math.exp(best), readings.agreeing_with(best))
+    return DiameterEstimate(math.exp(best), readings.agreeing_with(best), math.exp(readings.quantile(LOW)))
+
+
+def trust_in(model: Model, image: NDArray[np.float32], diameter_px: float, device: Device) -> float:
+    """How far what a model finds in an image at a size can be trusted, 0…2.
+
+    The sum of how well maps and nuclei fit each other and of the mean certainty of the nuclei; 0 where there are none.
+    """
+    return _measured(model, image, math.log(diameter_px), device)[1]
 
 
 def _read(model: Model, image: NDArray[np.float32], scales: Iterable[float], device: Device) -> _Readings:
@@ -154,12 +171,19 @@ def _settled(model: Model, image: NDArray[np.float32], read: float, device: Devi
     """
     answers, trust = [], []
     for tried in (read + shift for shift in SETTLING):
-        views, scale = _seen_at(model, image, tried, device)
-        nuclei = _whole_nuclei(views, scale)
-        measured = nuclei.median()
+        measured, trusted = _measured(model, image, tried, device)
         answers.append(tried if measured is None else measured)
-        trust.append(_consistency(views) + nuclei.mean_certainty())
+        trust.append(trusted)
     return float(np.average(answers, weights=np.exp(np.array(trust) / TRUST_SPREAD)))
+
+
+def _measured(
+    model: Model, image: NDArray[np.float32], log_diameter: float, device: Device
+) -> tuple[float | None, float]:
+    """Natural log of the diameter measured at a size, None where nothing is found, and how far it can be trusted."""
+    views, scale = _seen_at(model, image, log_diameter, device)
+    nuclei = _whole_nuclei(views, scale)
+    return nuclei.median(), _consistency(views) + nuclei.mean_certainty()
 
 
 def _consistency(views: Iterable[_View]) -> float:
@@ -202,7 +226,7 @@ def _whole(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     return inside[1:] if inside[1:].sum() >= FEW_NUCLEI else np.ones_like(inside[1:])
 
 
-def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+def _weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64], share: float) -> float:
     order = np.argsort(values)
     total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+    return float(values[order][np.searchsorted(total, total[-1] * share)])

@@ -1,0 +1,113 @@
+"""What a network is shown of an image: intensities of 0…1, nuclei of a known size, no haze where that helps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_nucseg.data.intensity import IntensityRange, equalise
+from napari_nucseg.segmentation.background import without_background
+from napari_nucseg.segmentation.size import estimate_diameter, trust_in
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.segmentation.size import DiameterEstimate
+
+NOTE = "The background is uneven: light behind the nuclei was taken out before the network looked."
+LOST = 0.5
+"""Share of the evidence that agrees on the size below which a haze may have been taken for one large nucleus."""
+SURER = 0.3
+"""How much more of it must agree where the haze is taken out."""
+SMALLER = 0.5
+"""How large nuclei then are beside what was taken for one."""
+HELPS = 0.04
+"""How much more a network must trust what it finds without the background: crowded nuclei suffer by taking it out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """An image as a network is shown it.
+
+    Attributes
+    ----------
+    planes : (3, Y, X) float32, 0…1
+    estimate : of the median nucleus diameter; None where it was given
+    diameter_px : to work with
+    notes : what a user should know, in sentences
+    """
+
+    planes: NDArray[np.float32]
+    estimate: DiameterEstimate | None
+    diameter_px: float
+    notes: tuple[str, ...] = ()
+
+    def outdoes(self, other: Shown) -> bool:
+        """Whether clearly more of the evidence agrees on a clearly smaller nucleus size."""
+        if self.estimate is None or other.estimate is None:
+            return False
+        surer = self.estimate.confidence > other.estimate.confidence + SURER
+        return surer and self.diameter_px < SMALLER * other.diameter_px
+
+
+def show(planes: NDArray[np.float32], given_px: float | None, model: Model, device: Device) -> Shown:
+    """Normalise an image, find its nucleus size, and take out what is uneven behind its nuclei where that helps.
+
+    A grey image with an uneven background is looked at with and without it. Without it is how it is segmented where
+    the network can trust clearly more of what it finds: nuclei that fit its maps, and that it is certain of. Where the
+    evidence on the size disagrees widely, it may be the haze that was measured: without it, more must agree.
+
+    Parameters
+    ----------
+    planes : (C, Y, X) of a kind that networks know, in any units.
+    given_px : median nucleus diameter, None to estimate it.
+    model : loaded model.
+    device : where to run.
+    """
+    intensity = IntensityRange.of(planes, *model.card.normalisation)
+    if not intensity.high > intensity.low:
+        nothing = "All pixels have the same value: there is nothing to segment."
+        return _sized(intensity.apply(planes), given_px, model, device, nothing)
+    scaled = intensity.apply(planes)
+    plain = _sized(scaled, given_px, model, device)
+    if len(scaled) > 1:
+        return plain
+    if plain.estimate is not None and plain.estimate.confidence < LOST:
+        near = _evened(scaled, plain.estimate.low_px, given_px, model, device)
+        if near is not None and near.outdoes(plain):
+            return _evened(scaled, near.diameter_px, given_px, model, device) or near
+    even = _evened(scaled, plain.diameter_px, given_px, model, device)
+    if even is None or _trust(even, model, device) < _trust(plain, model, device) + HELPS:
+        return plain
+    return even
+
+
+def _evened(
+    scaled: NDArray[np.float32], size_px: float, given_px: float | None, model: Model, device: Device
+) -> Shown | None:
+    """Show a grey image without what lies behind nuclei of a size; None where that is even already."""
+    flat = without_background(scaled, size_px)
+    if flat is None:
+        return None
+    flat = IntensityRange.of(flat, *model.card.normalisation).apply(flat)
+    return _sized(flat, given_px, model, device, NOTE)
+
+
+def _sized(
+    scaled: NDArray[np.float32], given_px: float | None, model: Model, device: Device, *notes: str
+) -> Shown:
+    """Show (C, Y, X), 0…1, to a network that wants three planes."""
+    seen = equalise(scaled) if model.card.clahe else scaled
+    planes = np.broadcast_to(seen, (3, *seen.shape[1:]))
+    if given_px is not None:
+        return Shown(planes, None, given_px, notes)
+    estimate = estimate_diameter(model, planes, device)
+    return Shown(planes, estimate, estimate.diameter_px, notes)
+
+
+def _trust(shown: Shown, model: Model, device: Device) -> float:
+    return trust_in(model, shown.planes, shown.diameter_px, device)
