@@ -6,6 +6,7 @@ import pickle
 import shutil
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -95,9 +96,12 @@ def test_linked_folders_are_read_and_circles_left(tmp_path):
         (tmp_path / "set").mkdir(exist_ok=True)
         (tmp_path / "set" / part).symlink_to(tmp_path / "elsewhere" / part)
     (tmp_path / "elsewhere" / "images" / "round").symlink_to(tmp_path / "set")
+    (tmp_path / "set" / "more").symlink_to(tmp_path / "set" / "images", target_is_directory=True)
+    (tmp_path / "set" / "above").symlink_to(tmp_path)
     dataset = open_dataset(tmp_path / "set")
     assert dataset.names == ("a",)
     assert dataset[0].labels is not None
+    assert Path(dataset[0].metadata["image_path"]) == tmp_path / "set" / "images" / "a.png"
 
 
 def test_the_official_dsb_zip(dsb2018_archive, test_data, tmp_path):

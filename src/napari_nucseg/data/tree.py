@@ -129,16 +129,28 @@ def _list_folder(root: Path) -> FolderTree:
         here = Path(folder).relative_to(root)
         if len(here.parts) >= MAX_DEPTH:
             subfolders.clear()
-        if (real := os.path.realpath(folder)) in seen:  # a link to where we were
+        if (real := os.path.realpath(folder)) in seen:  # a second link to the same folder
             subfolders.clear()
             continue
         seen.add(real)
-        subfolders[:] = [s for s in subfolders if not s.startswith((".", "__"))]
+        subfolders[:] = sorted(
+            name
+            for name in subfolders
+            if not name.startswith((".", "__")) and not _leads_back(Path(folder, name), root.resolve())
+        )
         prefix = "" if here == Path() else here.as_posix() + "/"
         files += [prefix + name for name in names if not name.startswith(".")]
         if len(files) > MAX_FILES:
             raise DatasetError(f"{root} holds more than {MAX_FILES} files: name the dataset's own folder")
     return FolderTree(root, tuple(sorted(files)))
+
+
+def _leads_back(folder: Path, root: Path) -> bool:
+    """Whether a folder is a link to one that is listed anyway, or to one around the root."""
+    if not folder.is_symlink():
+        return False
+    real = folder.resolve()
+    return real.is_relative_to(root) or root.is_relative_to(real)
 
 
 def _list_zip(path: Path) -> ZipTree:
