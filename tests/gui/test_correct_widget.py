@@ -377,6 +377,19 @@ class TestDuplicates:
         assert not np.array_equal(snapshot_of(layer), snapshot)
         np.testing.assert_array_equal(snapshot_of(copy), snapshot)
 
+    def test_a_copy_is_never_saved_in_the_folder_of_its_original(
+        self, viewer, corrector, layer, click, answer, qtbot, tmp_path
+    ):
+        corrector.controller.save(tmp_path / "mine")
+        qtbot.waitUntil(lambda: read_corrections(layer).folder is not None, timeout=TIMEOUT_MS)
+        _duplicate_layer(viewer.layers)
+        viewer.layers.selection.active = viewer.layers["masks copy"]
+        asked = []
+        answer(lambda dialog: (asked.append(dialog.windowTitle()), dialog.close()))
+        click(corrector.form.save)
+        assert asked == ["Save corrections as a folder"]
+        assert read_corrections(layer).folder == tmp_path / "mine"
+
     def test_a_copy_of_the_marks_is_only_a_copy(self, viewer, corrector, layer, click):
         click(corrector.form.whole)
         (overlay,) = [x for x in viewer.layers if x.metadata.get(TRUST_OF) == layer.unique_id]

@@ -2,7 +2,7 @@
 
 Widgets do not know each other: they meet here. The records are validated whenever they are read. Any Labels layer may
 have corrections; only those we made know their origin. napari gives a duplicated layer the same metadata: the records
-name their layer, and whoever reads them of a copy finds one with arrays of its own.
+name their layer, and whoever reads them of a copy finds one with arrays of its own, saved nowhere yet.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def read_corrections(layer: Any) -> CorrectionState | None:
     if not isinstance(record, CorrectionState) or record.trust.shape != tuple(layer.data.shape):
         return None
     if _is_another(record.owner, layer):
-        record = _copied(record, journal=None, owner=layer.unique_id)
+        record = _copied(record, folder=None, journal=None, owner=layer.unique_id)
         write_corrections(layer, record)
     return record
 
