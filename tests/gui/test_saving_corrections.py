@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import pytest
+from PIL import Image
 from qtpy.QtWidgets import QDialogButtonBox, QFileDialog, QLineEdit
 
-from napari_nucseg.data.correction_set import open_correction_set
+from napari_nucseg._napari import correct_controller
+from napari_nucseg._napari.layer_state import read_corrections
+from napari_nucseg._napari.work_controller import WorkController
+from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
 
 TIMEOUT_MS = 60_000
 
@@ -116,3 +122,77 @@ def test_corrections_of_another_image_are_replaced_only_when_told_to(qtbot, corr
     click(form.question.buttons["Replace them"])
     _until_saved(qtbot, corrector)
     assert open_correction_set(folder).labels[1, 5] == 7
+
+
+def test_a_question_goes_with_the_layer_it_was_about(qtbot, viewer, corrector, add, tmp_path):
+    add(1)
+    corrector.controller.save(tmp_path / "mine")
+    _until_saved(qtbot, corrector)
+    add(2)
+    corrector.controller.save(tmp_path / "mine")
+    qtbot.waitUntil(corrector.form.question.isVisible, timeout=TIMEOUT_MS)
+    viewer.add_labels(np.eye(64, 80, dtype=np.int32), name="others")
+    assert not corrector.form.question.asks
+
+
+class TestWorkList:
+    """A work list puts one image after the other into the layer that is saved."""
+
+    @pytest.fixture
+    def works(self, qtbot, viewer, corrector, tmp_path):
+        images = tmp_path / "slides"
+        images.mkdir()
+        for name in "ab":
+            Image.fromarray(np.full((64, 80), ord(name), np.uint8)).save(images / f"{name}.png")
+        controller = WorkController(viewer)
+        controller.open(images, tmp_path / "kept")
+        qtbot.waitUntil(lambda: not controller.busy, timeout=TIMEOUT_MS)
+        yield controller
+        controller.stop()
+
+    @pytest.fixture
+    def go_on(self, qtbot, works):
+        """Show the next image."""
+
+        def show():
+            works.go(1)
+            qtbot.waitUntil(lambda: not works.busy and works.worklist.current == "b", timeout=TIMEOUT_MS)
+
+        return show
+
+    def test_a_yes_for_one_image_never_saves_the_next(self, qtbot, corrector, works, go_on, click, tmp_path):
+        controller, folder = corrector.controller, tmp_path / "mine"
+        another = np.eye(64, 80, dtype=np.uint8)
+        nothing = np.zeros((64, 80))
+        save_correction_set(
+            folder,
+            CorrectionSet(
+                image=another, axes="YX", labels=nothing.astype(np.int32), trust=nothing.astype(np.uint8)
+            ),
+        )
+        controller.save(folder)
+        qtbot.waitUntil(corrector.form.question.isVisible, timeout=TIMEOUT_MS)
+        go_on()
+        click(corrector.form.question.buttons["Replace them"])
+        qtbot.waitUntil(lambda: not controller._saving.running, timeout=TIMEOUT_MS)
+        assert "another image now" in corrector.form.status.text()
+        np.testing.assert_array_equal(open_correction_set(folder).image, another)
+
+    def test_the_next_image_never_takes_over_the_folder_of_one_that_is_being_saved(
+        self, qtbot, corrector, works, go_on, monkeypatch, tmp_path
+    ):
+        gone_on = Event()
+
+        def save_then(*args):
+            assert gone_on.wait(TIMEOUT_MS / 1000)
+            save_correction_set(*args)
+
+        monkeypatch.setattr(correct_controller, "save_correction_set", save_then)
+        layer = corrector.controller.session.subject.layer
+        _paint(layer, 7)
+        corrector.controller.save(tmp_path / "mine")
+        go_on()
+        gone_on.set()
+        _until_saved(qtbot, corrector)
+        assert open_correction_set(tmp_path / "mine").labels[1, 5] == 7
+        assert read_corrections(layer).folder == works.worklist.folder_of("b")

@@ -39,7 +39,13 @@ class Saving:
     session: Session
     n_edits: int
     folder: Path
+    data: np.ndarray
     occupied: bool = False
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the layer got another array since: a work list went on to the next image."""
+        return self.session.subject.layer.data is not self.data
 
 
 class CorrectController(QObject):
@@ -157,6 +163,9 @@ class CorrectController(QObject):
 
     def replace(self, saving: Saving) -> None:
         """Save after all, in place of another image's corrections."""
+        if saving.outdated:
+            self.failed.emit("the layer shows another image now: nothing was replaced. Save again.")
+            return
         self._start_saving(saving.session, saving.folder, careful=False)
 
     def open(self, folder: Path) -> None:
@@ -238,7 +247,7 @@ class CorrectController(QObject):
         except NucSegError as error:
             self.failed.emit(str(error))
             return
-        saving = Saving(session, session.n_edits, folder)
+        saving = Saving(session, session.n_edits, folder, session.subject.layer.data)
         self._saving.start(lambda: _save(saving, corrections, careful=careful))
         self.said.emit("Saving …")
 
@@ -249,7 +258,8 @@ class CorrectController(QObject):
             return
         session = saving.session
         session.look()
-        mark_saved(session.subject.layer, saving.folder, all_of_it=session.n_edits == saving.n_edits)
+        if not saving.outdated:  # the folder is not that of the image on show now
+            mark_saved(session.subject.layer, saving.folder, all_of_it=session.n_edits == saving.n_edits)
         self.said.emit(f"Saved in {saving.folder}")
         self.updated.emit()
 

@@ -109,6 +109,7 @@ class CorrectWidget(Docked):
         controller.occupied.connect(self._ask_whether_to_replace)
 
     def _layer_changed(self) -> None:
+        self.form.question.drop()
         self.controller.choose(self.form.layer.layer)
 
     def _take(self, tool: Tool, checked: bool) -> None:
