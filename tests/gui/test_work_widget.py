@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.layers._layer_actions import _duplicate_layer
 from PIL import Image
 from qtpy.QtCore import Qt
 from tifffile import imwrite
@@ -345,6 +346,15 @@ class TestSegmentNuclei:
         user.wait_until_idle()
         assert asked
         assert (half_done.data == 5).sum() == 400
+
+    def test_a_copy_is_not_the_layer_that_is_kept(self, viewer, opened, user):
+        layer = _labels(viewer)
+        viewer.layers.selection.active = layer
+        _duplicate_layer(viewer.layers)
+        copy = viewer.layers[f"{layer.name} copy"]
+        viewer.layers.move(viewer.layers.index(copy), 0)
+        assert user.segment() == layer
+        assert not copy.data.any()
 
     def test_a_result_never_gets_into_the_next_image(self, viewer, opened, user, click, qtbot):
         with qtbot.waitSignal(user.widget.controller.failed, timeout=TIMEOUT_MS):

@@ -23,7 +23,7 @@ from napari_nucseg.segmentation.settings import SegmentationSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari.layers import Labels
+    from napari.layers import Image, Labels
 
     from napari_nucseg.segmentation.segment import Segmentation
 
@@ -34,7 +34,7 @@ TRUST_OF = "napari-nucseg-trust-of"
 PREVIEW_OF = "napari-nucseg-preview-of"
 """Metadata key of a layer that shows what a model finds while it learns: the model's name."""
 WORK_ON = "napari-nucseg-work-on"
-"""Metadata key of the Labels layer of a work list: ``unique_id`` of its image, whose nuclei belong into it."""
+"""Metadata key of the Labels layer of a work list: ``unique_id`` of its image, whose nuclei go into it, and its own."""
 OVERLAYS = frozenset({TRUST_OF, PREVIEW_OF})
 """Keys of Labels layers that hold no nuclei of the user's."""
 CACHE_BYTES = 1_000_000_000
@@ -186,6 +186,11 @@ def read_corrections(layer: Any) -> CorrectionState | None:
 def write_corrections(layer: Labels, state: CorrectionState) -> None:
     """Keep corrections with their layer; other metadata stays."""
     layer.metadata = {**layer.metadata, CORRECTIONS_KEY: owned(layer, state)}
+
+
+def is_work_on(layer: Labels, image: Image) -> bool:
+    """Whether a work list shows an image with this layer, which is no copy of the one it does."""
+    return layer.metadata.get(WORK_ON) == (image.unique_id, layer.unique_id)
 
 
 def snapshot_of(layer: Labels) -> np.ndarray | None:

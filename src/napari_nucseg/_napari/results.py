@@ -9,10 +9,10 @@ from napari.layers import Labels
 
 from napari_nucseg._napari.layer_state import (
     TRUST_OF,
-    WORK_ON,
     LayerState,
     MapsCache,
     has_edits,
+    is_work_on,
     read_corrections,
     read_state,
     write_state,
@@ -46,7 +46,7 @@ def result_layer(viewer: ViewerModel, image: Image | None) -> Labels | None:
 def layer_for(viewer: ViewerModel, image: Image, layout: PlaneLayout) -> Labels | None:
     """Layer that nuclei of an image go into: a work list's, else an older result's; None where it takes a new one."""
     for layer in viewer.layers:
-        if layer.metadata.get(WORK_ON) == image.unique_id and layer.data.shape == layout.labels_shape:
+        if is_work_on(layer, image) and layer.data.shape == layout.labels_shape:
             return layer
     made = result_layer(viewer, image)
     state = None if made is None else read_state(made)

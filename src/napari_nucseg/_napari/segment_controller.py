@@ -15,7 +15,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_nucseg._napari.drawing import REGION_LAYER, last_shape
 from napari_nucseg._napari.edits_question import EditsChoice, ask_about_edits
 from napari_nucseg._napari.image_layout import image_data
-from napari_nucseg._napari.layer_state import WORK_ON
+from napari_nucseg._napari.layer_state import is_work_on
 from napari_nucseg._napari.planes import PlaneLayout, layout_of
 from napari_nucseg._napari.regions import Region, region_from_outline, region_in_view
 from napari_nucseg._napari.results import (
@@ -139,7 +139,7 @@ class SegmentController(QObject):
         target = layer_for(self._viewer, request.image, job.layout)
         if target is None or not has_work(target, list(job.planes)):
             return _Pending(request, target, keep=True)
-        choice = ask_about_edits(target.name, new_layer=WORK_ON not in target.metadata)
+        choice = ask_about_edits(target.name, new_layer=not is_work_on(target, request.image))
         if choice is EditsChoice.CANCEL:
             return None
         return _Pending(

@@ -26,6 +26,7 @@ from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from uuid import UUID
 
     from napari.components import ViewerModel
 
@@ -122,6 +123,9 @@ class WorkLayers:
             safe = state.model_copy(update={"folder": folder, "n_saves": state.n_saves + 1})
             write_corrections(layer, safe)
 
+    def _work_on(self, layer: Labels) -> dict[str, tuple[UUID, UUID]]:
+        return {WORK_ON: (self._image.unique_id, layer.unique_id)}
+
     def _below_labels(self) -> int:
         layers = self._viewer.layers
         return layers.index(self._labels) if self._labels in layers else len(layers)
@@ -146,15 +150,15 @@ class WorkLayers:
             settings=dict(corrections.settings),
             folder=folder,
         )
-        work_on = {WORK_ON: self._image.unique_id}
         layer = self._labels
         if layer is None or layer not in self._viewer.layers:
-            layer = Labels(labels, name=LABELS_NAME, metadata=work_on, **placed)
+            layer = Labels(labels, name=LABELS_NAME, **placed)
+            layer.metadata = self._work_on(layer)
             write_corrections(layer, state)
             self._viewer.add_layer(layer)
             return layer
         layer.data = labels
-        layer.metadata = {CORRECTIONS_KEY: owned(layer, state), **work_on}
+        layer.metadata = {CORRECTIONS_KEY: owned(layer, state), **self._work_on(layer)}
         forget_history(layer)
         _place(layer, placed)
         layer.visible = True
