@@ -231,6 +231,31 @@ def test_the_image_on_show_is_not_read_again_over_what_is_painted(viewer, opened
     assert layer.data[5, 6] == 3
 
 
+def _turn_back(opened, folder):
+    opened.controller.show("b")
+    opened.controller.show("a")
+
+
+def _find_it_broken(opened, folder):
+    (folder / "b.png").write_bytes(b"no image")
+    opened.controller.show("b")
+
+
+def _be_refused(opened, folder):
+    (folder.with_name("slides corrections") / "a").write_bytes(b"in the way")
+    opened.controller.show("b")
+    opened.controller._layers._labels.data_setitem((np.array([5]), np.array([6])), 3)
+
+
+@pytest.mark.parametrize("leave", [_turn_back, _find_it_broken, _be_refused])
+def test_an_image_that_was_not_shown_after_all_is_free_to_be_segmented(opened, folder, qtbot, leave):
+    leave(opened, folder)
+    qtbot.waitUntil(lambda: not opened.controller.busy, timeout=TIMEOUT_MS)
+    assert opened.controller.worklist.current == "a"
+    with opened.controller._free("b") as is_free:
+        assert is_free
+
+
 @pytest.fixture
 def nowhere_to_write(folder):
     """A file lies where the folder of the first image's corrections should be."""

@@ -49,10 +49,11 @@ class WorkController(QObject):
         self._layers = WorkLayers(viewer)
         self._writing = threading.Lock()
         self._n_writes = 0
-        self._wanted = ""  # name of the image that was asked for last
+        self._wanted = ""  # name of the image that is to be on show next
         self._meeting = threading.Lock()  # of opening an image and segmenting it, both in threads
         self._opening, self._saving, self._segmenting = Runs(self), Runs(self), Runs(self)
         self._opening.returned.connect(self._show)
+        self._opening.ended.connect(self._opening_ended)
         self._saving.returned.connect(self._saved)
         self._segmenting.progressed.connect(self._enter_progress)
         self._segmenting.returned.connect(self._enter)
@@ -107,11 +108,11 @@ class WorkController(QObject):
         if self.worklist is None or not self.save():
             return
         worklist = self.worklist
+        self._wanted = name
         if name == worklist.current and self._layers.shown:  # its layers are newer than what is in its folder
             self._opening.forget()
             self.shown.emit(name)
             return
-        self._wanted = name
         self._opening.start(lambda: _open(worklist, name, self._meeting))
         self.said.emit(f"Opening {name} …")
 
@@ -189,6 +190,10 @@ class WorkController(QObject):
         self._layers.show(corrections, folder)
         self.shown.emit(name)
         self.changed.emit()
+
+    def _opening_ended(self) -> None:
+        """Let go of an image that could not be opened, or not be shown; one on show is the list's current one."""
+        self._wanted = ""
 
     def _save_soon(self) -> None:
         corrections = self._layers.as_they_are()
