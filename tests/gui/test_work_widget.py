@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from napari.layers._layer_actions import _duplicate_layer
 from PIL import Image
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QThreadPool
 from tifffile import imwrite
 
+from napari_nucseg._napari import work_controller
 from napari_nucseg._napari.layer_state import CorrectionState, read_corrections
+from napari_nucseg._napari.work_layers import with_counts
 from napari_nucseg._napari.work_widget import WorkWidget
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
@@ -301,6 +305,30 @@ def test_another_list_never_takes_what_is_painted_before_its_image_is_there(
     assert layer.visible
     assert not layer.data.any()
     assert not (tmp_path / "other" / "c").exists()
+
+
+def test_an_autosave_that_waits_is_written_into_no_other_list(
+    viewer, opened, folder, tmp_path, qtbot, monkeypatch
+):
+    """What it would keep was taken back, so there is nothing to keep in the list before either."""
+    layer, controller = _labels(viewer), opened.controller
+    begun, may_end = threading.Event(), threading.Event()
+
+    def wait(corrections):
+        begun.set()
+        may_end.wait(TIMEOUT_MS / 1000)
+        return with_counts(corrections)
+
+    monkeypatch.setattr(work_controller, "with_counts", wait)
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    controller._save_soon()
+    assert begun.wait(TIMEOUT_MS / 1000)
+    layer.data_setitem((np.array([5]), np.array([6])), 0)
+    controller.open(folder, tmp_path / "other")
+    may_end.set()
+    assert QThreadPool.globalInstance().waitForDone(TIMEOUT_MS)
+    assert not (tmp_path / "other" / "a").exists()
+    assert not (folder.with_name("slides corrections") / "a").exists()
 
 
 @pytest.fixture

@@ -87,6 +87,8 @@ class WorkController(QObject):
             return
         self._opening.forget()
         self._saving.forget()
+        with self._writing:
+            self._n_writes += 1  # an autosave that waits belongs to the other list
         self._layers.put_away()  # no stroke on the image of one list may be kept in another
         self.worklist = worklist
         self._autosave.start()
@@ -200,17 +202,17 @@ class WorkController(QObject):
         if self.worklist is None or corrections is None or self._saving.running:
             return
         name, number = self.worklist.current, self._n_writes
-        self._saving.start(lambda: self._write(name, corrections, number))
+        folder = self.worklist.folder_of(name)  # of this list: another may be open once it is written
+        self._saving.start(lambda: self._write(name, corrections, folder, number))
 
     def _write(
-        self, name: str, corrections: CorrectionSet, number: int
+        self, name: str, corrections: CorrectionSet, folder: Path, number: int
     ) -> Generator[None, None, tuple[str, CorrectionSet, Path] | None]:
         yield
         corrections = with_counts(corrections)
         with self._writing:
             if number != self._n_writes:
                 return None
-            folder = self.worklist.folder_of(name)
             save_correction_set(folder, corrections)
         return name, corrections, folder
 
