@@ -70,6 +70,23 @@ def test_strokes_painted_just_before_are_kept(viewer, opened, tmp_path, qtbot, e
     assert open_correction_set(tmp_path / "kept" / "a").labels[40, 50] == 3
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_kept_at_the_end_is_not_offered_again(viewer, opened, tmp_path, qtbot, order):
+    """Whichever of the two widgets is shut first: the one that saves, or the one with the journal."""
+    (tmp_path / "slides").mkdir()
+    Image.fromarray(np.eye(64, 80, dtype=np.uint8)).save(tmp_path / "slides" / "a.png")
+    titles = ("Correct nuclei", "Work through a folder")[::order]
+    docks = {title: opened(title) for title in titles}
+    _, widget = docks["Work through a folder"]
+    with qtbot.waitSignal(widget.controller.shown, timeout=TIMEOUT_MS):
+        widget.controller.open(tmp_path / "slides", tmp_path / "kept")
+    viewer.layers["Nuclei in work"].paint((40, 50), 3)
+    qtbot.waitUntil(lambda: any(journal_dir().glob("*")), timeout=TIMEOUT_MS)
+    _end_with_window(docks["Correct nuclei"][0], viewer)
+    assert open_correction_set(tmp_path / "kept" / "a").labels[40, 50] == 3
+    assert not list(journal_dir().iterdir())
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_every_widget_lets_go(viewer, opened, end):
     docks, widgets = zip(*map(opened, TITLES), strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -120,8 +121,13 @@ class WorkLayers:
         layer = self._labels
         state = read_corrections(layer)
         if state is not None and np.array_equal(layer.data, corrections.labels):
-            safe = state.model_copy(update={"folder": folder, "n_saves": state.n_saves + 1})
-            write_corrections(layer, safe)
+            update = {"folder": folder, "n_saves": state.n_saves + 1, "journal": None}
+            write_corrections(layer, state.model_copy(update=update))
+            if (
+                state.journal is not None
+            ):  # who keeps it has let go of it now; at the end nobody may be left to
+                with suppress(OSError):  # if it stays, its edits are offered once more
+                    state.journal.unlink(missing_ok=True)
 
     def _work_on(self, layer: Labels) -> dict[str, tuple[UUID, UUID]]:
         return {WORK_ON: (self._image.unique_id, layer.unique_id)}
