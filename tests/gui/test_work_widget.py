@@ -280,17 +280,57 @@ def test_what_cannot_be_saved_stays_on_show(viewer, opened, folder, nowhere_to_w
     assert open_correction_set(nowhere_to_write).labels[5, 6] == 3
 
 
-def test_corrections_that_cannot_be_saved_never_get_into_another_list(
+def test_corrections_that_cannot_be_saved_never_get_into_the_list_of_another_dataset(
     viewer, opened, folder, nowhere_to_write, tmp_path, qtbot
 ):
-    open_worklist(folder, tmp_path / "other").at("c").save()
+    (tmp_path / "others").mkdir()
+    Image.fromarray(np.zeros((96, 128), np.uint8)).save(tmp_path / "others" / "a.png")
     layer, controller = _labels(viewer), opened.controller
     layer.data_setitem((np.array([5]), np.array([6])), 3)
-    controller.open(folder, tmp_path / "other")
+    controller.open(tmp_path / "others", tmp_path / "other")
     qtbot.waitUntil(lambda: not controller.busy, timeout=TIMEOUT_MS)
     assert opened.form.status.text().startswith("⚠")
-    assert (controller.worklist.current, layer.data[5, 6]) == ("a", 3)
-    assert not (tmp_path / "other" / "c").exists()
+    assert (controller.worklist.dataset.root, layer.data[5, 6]) == (folder, 3)
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_cannot_be_saved_is_kept_in_another_folder_that_is_chosen(
+    viewer, opened, folder, nowhere_to_write, tmp_path, click, answer, choose
+):
+    output = tmp_path / "other"
+    open_worklist(folder, output).at("c").save()
+    layer, controller = _labels(viewer), opened.controller
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    answer(choose(output))
+    click(opened.form.output)
+    assert not opened.form.status.text()
+    assert (controller.worklist.output, controller.worklist.current) == (output, "a")
+    assert layer.visible
+    assert layer.data[5, 6] == 3
+    assert open_correction_set(output / "a").labels[5, 6] == 3
+    assert open_worklist(folder, output).item("a").status is Status.IN_WORK
+    layer.data_setitem((np.array([7]), np.array([8])), 4)
+    click(opened.form.next)
+    assert controller.worklist.current == "b"
+    assert open_correction_set(output / "a").labels[7, 8] == 4
+
+
+def test_what_cannot_be_saved_replaces_no_corrections_in_another_folder(
+    viewer, opened, folder, tmp_path, click
+):
+    layer, controller = _labels(viewer), opened.controller
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    controller.save()
+    kept = folder.with_name("slides corrections")
+    kept.rename(tmp_path / "other")
+    kept.write_bytes(b"in the way")
+    layer.data_setitem((np.array([5]), np.array([6])), 4)
+    controller.open(folder, tmp_path / "other")
+    assert opened.form.status.text().startswith("⚠")
+    assert (controller.worklist.output, layer.data[5, 6]) == (kept, 4)
+    assert open_correction_set(tmp_path / "other" / "a").labels[5, 6] == 3
+    controller.open(folder, tmp_path / "free")
+    assert open_correction_set(tmp_path / "free" / "a").labels[5, 6] == 4
 
 
 def test_another_list_never_takes_what_is_painted_before_its_image_is_there(

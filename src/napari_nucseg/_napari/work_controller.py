@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.work_layers import WorkLayers, with_counts
+from napari_nucseg._napari.work_steps import open_image, segment
 from napari_nucseg._napari.workers import Runs
-from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, save_correction_set
-from napari_nucseg.errors import NucSegError
-from napari_nucseg.jobs.work_sets import new_corrections
+from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
+from napari_nucseg.errors import NucSegError, OutputError
 from napari_nucseg.jobs.worklist import Status, WorkList, open_worklist
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from napari.components import ViewerModel
@@ -74,23 +72,33 @@ class WorkController(QObject):
         return self._opening.running or self._saving.running
 
     def open(self, source: Path, output: Path) -> None:
-        """Open the list of a folder or dataset and show the image that was worked on last."""
-        if not self.save():
+        """Open the list of a folder or dataset and show the image that was worked on last.
+
+        What cannot be saved in the list before goes along into one of the same dataset, its image with it.
+        """
+        refusal = self._refusal_to_save()
+        try:
+            worklist = open_worklist(source, output)
+            if refusal is not None and not self._may_go_along(worklist):
+                raise refusal
+            worklist = worklist.save()
+            if refusal is not None:
+                worklist = self._take_along(worklist)
+        except NucSegError as error:
+            self.failed.emit(str(error))
             return
         if self.segmenting:  # what it finishes belongs to the other list
             self._segmenting.forget()
             self.segmented.emit()
-        try:
-            worklist = open_worklist(source, output).save()
-        except NucSegError as error:
-            self.failed.emit(str(error))
-            return
         self._opening.forget()
         self._saving.forget()
         with self._writing:
             self._n_writes += 1  # an autosave that waits belongs to the other list
-        self._layers.put_away()  # no stroke on the image of one list may be kept in another
         self.worklist = worklist
+        if refusal is None:
+            self._layers.put_away()  # no stroke on the image of one list may be kept in another
+        else:
+            self._keep_list()
         self._autosave.start()
         self.changed.emit()
         name = self.worklist.step(0) or self.worklist.step()
@@ -115,7 +123,7 @@ class WorkController(QObject):
             self._opening.forget()
             self.shown.emit(name)
             return
-        self._opening.start(lambda: _open(worklist, name, self._meeting))
+        self._opening.start(lambda: open_image(worklist, name, self._meeting))
         self.said.emit(f"Opening {name} …")
 
     def mark_done(self) -> None:
@@ -130,23 +138,10 @@ class WorkController(QObject):
 
     def save(self, *, always: bool = False, status: Status = Status.IN_WORK) -> bool:
         """Keep what was done on the current image, now; False where that is impossible."""
-        corrections = self._layers.as_they_are()
-        if corrections is None and always:
-            corrections = self._layers.as_shown
-        if self.worklist is None or corrections is None:
-            return True
-        try:
-            with self._writing:
-                self._n_writes += 1  # an autosave that waits is outdated now
-                folder = self.worklist.folder_of(self.worklist.current)
-                corrections = with_counts(corrections)
-                save_correction_set(folder, corrections)
-            self._enter_status(self.worklist.current, status)
-        except NucSegError as error:
-            self.failed.emit(str(error))
-            return False
-        self._layers.kept(corrections, folder)
-        return True
+        refusal = self._refusal_to_save(always=always, status=status)
+        if refusal is not None:
+            self.failed.emit(str(refusal))
+        return refusal is None
 
     def segment_remaining(self) -> None:
         """Segment all images nobody worked on, in the background; the one on show is left to the user."""
@@ -155,7 +150,7 @@ class WorkController(QObject):
         worklist = self.worklist
         if worklist.current:
             worklist = worklist.with_status(worklist.current, Status.IN_WORK)
-        self._segmenting.start(lambda: _segment(worklist, self._free))
+        self._segmenting.start(lambda: segment(worklist, self._free))
 
     def cancel(self) -> None:
         """Stop segmenting after the step it is at; what is finished stays."""
@@ -173,6 +168,43 @@ class WorkController(QObject):
         """Whether an image is neither on show nor about to be; it is not opened meanwhile. Called from a thread."""
         with self._meeting:
             yield name not in (self.worklist.current, self._wanted)
+
+    def _refusal_to_save(
+        self, *, always: bool = False, status: Status = Status.IN_WORK
+    ) -> NucSegError | None:
+        """Keep what was done on the current image; give what is in the way, if anything is."""
+        corrections = self._layers.as_they_are()
+        if corrections is None and always:
+            corrections = self._layers.as_shown
+        if self.worklist is None or corrections is None:
+            return None
+        try:
+            self._write_now(self.worklist.folder_of(self.worklist.current), corrections)
+            self._enter_status(self.worklist.current, status)
+        except NucSegError as error:
+            return error
+        return None
+
+    def _may_go_along(self, worklist: WorkList) -> bool:
+        """Whether another folder was chosen for the same dataset."""
+        mine = self.worklist
+        return worklist.dataset.root == mine.dataset.root and worklist.output != mine.output
+
+    def _take_along(self, worklist: WorkList) -> WorkList:
+        """Keep what was done on the current image in another list; never over what that has of it already."""
+        worklist = worklist.at(self.worklist.current).with_status(self.worklist.current, Status.IN_WORK)
+        folder = worklist.folder_of(worklist.current)
+        if is_correction_set(folder):
+            raise OutputError(f"{folder} holds other corrections of this image. Choose another folder.")
+        self._write_now(folder, self._layers.as_they_are())
+        return worklist
+
+    def _write_now(self, folder: Path, corrections: CorrectionSet) -> None:
+        with self._writing:
+            self._n_writes += 1  # an autosave that waits is outdated now
+            corrections = with_counts(corrections)
+            save_correction_set(folder, corrections)
+        self._layers.kept(corrections, folder)
 
     def _next_undone(self) -> str | None:
         items = self.worklist.present
@@ -258,27 +290,3 @@ class WorkController(QObject):
             self.worklist = self.worklist.save()
         except NucSegError as error:
             self.failed.emit(str(error))
-
-
-def _open(
-    worklist: WorkList, name: str, meeting: threading.Lock
-) -> Generator[None, None, tuple[str, CorrectionSet, Path]]:
-    """Read an image's corrections; an untouched one has its dataset's labels, or none."""
-    yield
-    folder = worklist.folder_of(name)
-    with meeting:  # if it is being written, wait for it
-        known = is_correction_set(folder)
-    if known:
-        return name, open_correction_set(folder), folder
-    sample = worklist.dataset.read(name)
-    return name, new_corrections(sample, sample.labels, is_prediction=False), folder
-
-
-def _segment(
-    worklist: WorkList, free: Callable[[str], AbstractContextManager[bool]]
-) -> Generator[WorkProgress, None, tuple[Outcome, ...]]:
-    # torch takes seconds to import: here, in the worker's thread, and not with the window
-    make_torch_safe()
-    from napari_nucseg.jobs.work_segmentation import segment_remaining
-
-    return (yield from segment_remaining(worklist, free=free))

@@ -1,0 +1,44 @@
+"""What *Work through a folder* does in threads: read an image of a list, segment those that remain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_nucseg._napari.torch_import import make_torch_safe
+from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
+from napari_nucseg.jobs.work_sets import new_corrections
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from napari_nucseg.data.correction_set import CorrectionSet
+    from napari_nucseg.jobs.work_segmentation import Outcome, WorkProgress
+    from napari_nucseg.jobs.worklist import WorkList
+
+
+def open_image(
+    worklist: WorkList, name: str, meeting: threading.Lock
+) -> Generator[None, None, tuple[str, CorrectionSet, Path]]:
+    """Read an image's corrections; an untouched one has its dataset's labels, or none."""
+    yield
+    folder = worklist.folder_of(name)
+    with meeting:  # if it is being written, wait for it
+        known = is_correction_set(folder)
+    if known:
+        return name, open_correction_set(folder), folder
+    sample = worklist.dataset.read(name)
+    return name, new_corrections(sample, sample.labels, is_prediction=False), folder
+
+
+def segment(
+    worklist: WorkList, free: Callable[[str], AbstractContextManager[bool]]
+) -> Generator[WorkProgress, None, tuple[Outcome, ...]]:
+    """Segment the images that remain and are free."""
+    # torch takes seconds to import: here, in the worker's thread, and not with the window
+    make_torch_safe()
+    from napari_nucseg.jobs.work_segmentation import segment_remaining
+
+    return (yield from segment_remaining(worklist, free=free))
