@@ -87,6 +87,22 @@ def test_what_is_kept_at_the_end_is_not_offered_again(viewer, opened, tmp_path, 
     assert not list(journal_dir().iterdir())
 
 
+def test_the_journal_stays_where_more_was_reviewed_while_it_was_kept(viewer, opened, tmp_path, qtbot):
+    (tmp_path / "slides").mkdir()
+    Image.fromarray(np.eye(64, 80, dtype=np.uint8)).save(tmp_path / "slides" / "a.png")
+    opened("Correct nuclei")
+    _, widget = opened("Work through a folder")
+    with qtbot.waitSignal(widget.controller.shown, timeout=TIMEOUT_MS):
+        widget.controller.open(tmp_path / "slides", tmp_path / "kept")
+    layer = viewer.layers["Nuclei in work"]
+    layer.paint((40, 50), 3)
+    widget.controller._save_soon()
+    read_corrections(layer).trust[:20] = 1
+    qtbot.waitUntil(lambda: not widget.controller.busy, timeout=TIMEOUT_MS)
+    assert open_correction_set(tmp_path / "kept" / "a").labels[40, 50] == 3
+    assert read_corrections(layer).journal.exists()
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_every_widget_lets_go(viewer, opened, end):
     docks, widgets = zip(*map(opened, TITLES), strict=True)

@@ -120,7 +120,9 @@ class WorkLayers:
         self._shown = corrections
         layer = self._labels
         state = read_corrections(layer)
-        if state is not None and np.array_equal(layer.data, corrections.labels):
+        if state is None or not np.array_equal(state.trust, corrections.trust):
+            return
+        if np.array_equal(layer.data, corrections.labels):
             update = {"folder": folder, "n_saves": state.n_saves + 1, "journal": None}
             write_corrections(layer, state.model_copy(update=update))
             if (
