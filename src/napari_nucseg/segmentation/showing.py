@@ -102,7 +102,7 @@ def _sized(
 ) -> Shown:
     """Show (C, Y, X), 0…1, to a network that wants three planes."""
     seen = equalise(scaled) if model.card.clahe else scaled
-    planes = np.broadcast_to(seen, (3, *seen.shape[1:]))
+    planes = np.repeat(seen, 3, axis=0) if len(seen) == 1 else seen
     if given_px is not None:
         return Shown(planes, None, given_px, notes)
     estimate = estimate_diameter(model, planes, device)
