@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import DatasetError, OutputError, problems_in
-from napari_nucseg.files import written_whole
+from napari_nucseg.files import unused_name, written_whole
 
 if TYPE_CHECKING:
     from napari_nucseg.data.sample import Dataset
@@ -194,7 +194,7 @@ def open_worklist(source: str | Path, output: str | Path) -> WorkList:
             f"{output} holds the work on {known.source}, which shares no image with {dataset.root}. "
             "Choose another output folder."
         )
-    taken = {item.folder.lower() for item in known.items}
+    taken = {item.folder.casefold() for item in known.items}
     items = [_item(name, dataset, before, taken, output) for name in dataset.names]
     there = {item.folder for item in items}
     items += [_gone(item, dataset) for item in known.items if item.folder not in there]
@@ -253,7 +253,6 @@ def _item(
     item = before.get(name)
     if item is None:
         item = WorkItem(name=name, folder=_folder_name(name, taken))
-        taken.add(item.folder.lower())
     found = item.status is Status.UNTOUCHED and is_correction_set(output / item.folder)
     return item.model_copy(
         update={"name": name, "file": dataset.files.get(name, ""), "missing": False}
@@ -264,8 +263,4 @@ def _item(
 def _folder_name(name: str, taken: set[str]) -> str:
     """Name every file system takes, made of an image's name, used by no other image."""
     plain = re.sub(r"[^\w.+-]+", "_", name).strip("._")[:80] or "image"
-    candidate, number = plain, 1
-    while candidate.lower() in taken:
-        number += 1
-        candidate = f"{plain}_{number}"
-    return candidate
+    return unused_name(plain, taken)
