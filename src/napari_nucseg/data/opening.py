@@ -116,19 +116,25 @@ def _is_label_folder(name: str) -> bool:
     return name.lower() in (*folder.LABEL_FOLDERS, "lizard_labels")
 
 
-def _with_companions(path: Path, tree: Tree) -> Tree:
-    """Add the labels that lie beside a dataset that is named without them."""
+def companions(path: Path) -> tuple[Path, ...]:
+    """Folders, zips and tables of labels that lie beside a dataset that is named without them."""
     path = path.absolute()
     name = path.name.removesuffix(".zip")
     wanted = [companion for part, companion in _COMPANIONS if part.fullmatch(name)]
-    if not wanted:
-        return tree
-    parts: list[tuple[str, Tree]] = [(f"{name}/", tree)]
-    for beside in sorted(path.parent.iterdir()):
-        if not any(companion.fullmatch(beside.name) for companion in wanted):
-            continue
+    return tuple(
+        beside
+        for beside in (sorted(path.parent.iterdir()) if wanted else ())
+        if any(companion.fullmatch(beside.name) for companion in wanted)
+        and (beside.suffix in (".csv", ".zip") or beside.is_dir())
+    )
+
+
+def _with_companions(path: Path, tree: Tree) -> Tree:
+    path = path.absolute()
+    parts: list[tuple[str, Tree]] = [(f"{path.name.removesuffix('.zip')}/", tree)]
+    for beside in companions(path):
         if beside.suffix == ".csv":
             parts.append(("", FolderTree(beside.parent, (beside.name,))))
-        elif beside.is_dir() or beside.suffix == ".zip":
+        else:
             parts.append((f"{beside.name.removesuffix('.zip')}/", open_tree(beside)))
     return JoinedTree(path, tuple(parts)) if len(parts) > 1 else tree

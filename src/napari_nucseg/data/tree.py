@@ -108,7 +108,7 @@ def open_tree(path: Path) -> Tree:
         Where the path does not exist, is neither folder nor zip, or holds too many files to be a dataset.
     """
     if path.is_dir():
-        folder = _list_folder(path)
+        folder = list_folder(path)
         archives = [f for f in folder.files if f.lower().endswith(".zip") and "/" not in f]
         archives = [f for f in archives if not (path / f[:-4]).is_dir()]  # unpacked already
         parts = [(f[:-4] + "/", _list_zip(path / f)) for f in archives]
@@ -122,7 +122,14 @@ def open_tree(path: Path) -> Tree:
     raise DatasetError(f"{path} does not exist: check the path")
 
 
-def _list_folder(root: Path) -> FolderTree:
+def list_folder(root: Path) -> FolderTree:
+    """List a folder and its subfolders; hidden ones and links that lead back to what is listed are left out.
+
+    Raises
+    ------
+    DatasetError
+        Where it holds too many files to be a dataset.
+    """
     files: list[str] = []
     seen: set[str] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):

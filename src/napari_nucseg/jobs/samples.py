@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_nucseg.data.opening import companions
 from napari_nucseg.data.sample_data import find_cached, find_sample, sample_steps
+from napari_nucseg.data.tree import list_folder
 from napari_nucseg.errors import OutputError
 from napari_nucseg.jobs.export import write_image, write_labels
 
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_nucseg.data.download import DownloadProgress
-    from napari_nucseg.data.sample import Sample
+    from napari_nucseg.data.sample import Dataset, Sample
 
 
 def save_sample(name: str, folder: Path) -> Generator[DownloadProgress, None, Path]:
@@ -30,16 +34,20 @@ def save_sample(name: str, folder: Path) -> Generator[DownloadProgress, None, Pa
     DownloadError
         Where fetching failed.
     OutputError
-        If the files cannot be written.
+        If the files cannot be written, or something else lies at that place.
     """
     target = folder / name
-    if find_sample(name).make is not None:
+    sample = find_sample(name)
+    if sample.make is not None:
         dataset = yield from sample_steps(name)
-        for sample in dataset:
-            _write(sample, target)
+        for made in dataset:
+            _write(made, target)
         return target
-    if not target.exists() and (cached := find_cached(name)) is not None:
-        _copy(Path(cached.root), target)
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        if (cached := find_cached(name)) is not None:
+            _copy(cached, name, folder)
+    elif not sample.image_ids and find_cached(name, folder) is None:
+        raise OutputError(f"{target} is there already and is no {sample.title}: choose another folder.")
     yield from sample_steps(name, cache=folder)
     return target
 
@@ -51,14 +59,50 @@ def _write(sample: Sample, folder: Path) -> None:
         write_labels(folder / "labels" / f"{sample.name}.tif", sample.labels, pixel_size_um)
 
 
-def _copy(place: Path, target: Path) -> None:
-    """Copy a dataset that is on this computer already; a half copy is removed."""
+def _copy(dataset: Dataset, name: str, folder: Path) -> None:
+    """Copy a dataset that is on this computer already, and the labels beside it: whole or not at all."""
+    place, target = Path(dataset.root), folder / name
+    beside = companions(place)
+    for part in (place, *beside):
+        if target.resolve().is_relative_to(part.resolve()):
+            raise OutputError(
+                f"{target} lies in the dataset {part} it would copy: choose a folder elsewhere."
+            )
+    copy = folder / f".{name}.{secrets.token_hex(4)}.part"
     try:
-        if place.is_dir():
-            shutil.copytree(place, target)
+        if place.is_dir() and not beside:
+            _copy_files(place, copy / name)
         else:
-            target.mkdir(parents=True)
-            shutil.copy2(place, target)
-    except (OSError, shutil.Error) as error:
-        shutil.rmtree(target, ignore_errors=True)
+            for part in (place, *beside):
+                _copy_files(part, copy / name / part.name)
+        if not _is_like(find_cached(name, copy), dataset):
+            raise OutputError(
+                f"a copy of {place} has not the same images and labels: name the dataset's whole folder, or its zips"
+            )
+        if target.exists():
+            target.rmdir()  # Windows replaces no folder, not even an empty one
+        os.replace(copy / name, target)
+    except OSError as error:
         raise OutputError(f"cannot copy {place} to {target}: {error}. Choose another folder.") from error
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+
+
+def _copy_files(place: Path, target: Path) -> None:
+    """Copy one file, or the files of a folder that datasets are read from: links that lead back are not followed."""
+    pairs = [(place, target)]
+    if place.is_dir():
+        pairs = [(place / file, target / file) for file in list_folder(place).files]
+    for source, copy in pairs:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, copy)
+
+
+def _is_like(copy: Dataset | None, dataset: Dataset) -> bool:
+    """Whether a copy opens with as many images, and with labels if the first image that can be read has them."""
+    if copy is None or len(copy) != len(dataset):
+        return False
+    first = next(dataset.valid(), None)
+    if first is None or first.labels is None:
+        return True
+    return copy[dataset.names.index(first.name)].labels is not None
