@@ -14,8 +14,11 @@ from PIL import Image
 from napari_nucseg import evaluate, open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.errors import DatasetError, ModelFileError
+from napari_nucseg.jobs.batch import segment_files
+from napari_nucseg.jobs.batch_outputs import Outputs
 from napari_nucseg.jobs.evaluation import Evaluation, compare_labels, evaluate_model
 from napari_nucseg.jobs.export import write_labels
+from napari_nucseg.nuclei.scoring import METRICS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,9 +85,75 @@ def test_missing_broken_and_misfitting_predictions_are_listed(tmp_path: Path, tr
     result = drain(compare_labels(open_dataset(truth), tmp_path / "pred"))
     assert [failure.name for failure in result.failures] == ["a", "b", "c"]
     assert "a.tif" in result.failures[0].error
-    assert "(5, 5)" in result.failures[1].error
+    assert all(part in result.failures[1].error for part in ("(5, 5)", "(60, 60)", "pred", "b.tif", "truth"))
     assert "no prediction" in result.failures[2].error
     assert result.as_dict()["scores"] is None
+
+
+def test_labels_come_before_a_mask(tmp_path: Path, truth: Path) -> None:
+    for ending in ("", "_labels", "_mask"):
+        shift = 0 if ending == "_labels" else 20
+        write_labels(tmp_path / "pred" / f"a{ending}.tif", squares(shift))
+    result = drain(compare_labels(open_dataset(truth).select(["a"]), tmp_path / "pred"))
+    assert result.scores.ap50 == 1
+
+
+def test_two_files_for_one_image_are_told(tmp_path: Path, truth: Path) -> None:
+    write_labels(tmp_path / "pred" / "a_labels.tif", squares())
+    Image.fromarray(squares().astype(np.uint8)).save(tmp_path / "pred" / "a_labels.png")
+    result = drain(compare_labels(open_dataset(truth).select(["a"]), tmp_path / "pred"))
+    assert all(name in result.failures[0].error for name in ("a_labels.png", "a_labels.tif", "leave one"))
+
+
+@pytest.fixture
+def namesakes(tmp_path: Path) -> Path:
+    """Two images called cell, whose nuclei lie at different places, in two folders."""
+    for folder, shift in (("a", 0), ("b", 10)):
+        write_labels(tmp_path / "truth" / folder / "cell_labels.tif", squares(shift))
+        Image.fromarray(np.zeros((60, 60), np.uint8)).save(tmp_path / "truth" / folder / "cell.png")
+    return tmp_path / "truth"
+
+
+def test_namesakes_are_told_apart_by_their_folders(tmp_path: Path, namesakes: Path, tiny_model: str) -> None:
+    images = sorted(namesakes.glob("*/cell.png"))
+    written = drain(segment_files(images, Outputs(tmp_path / "pred"), {"model": tiny_model, "device": "cpu"}))
+    assert [result.error for result in written] == [None, None]
+    for result, shift in zip(written, (0, 10), strict=True):
+        write_labels(result.labels, squares(shift))
+    result = drain(compare_labels(open_dataset(namesakes), tmp_path / "pred"))
+    assert (result.scores.n_images, result.scores.ap50) == (2, 1)
+
+
+def test_one_prediction_is_not_scored_against_two_namesakes(tmp_path: Path, namesakes: Path) -> None:
+    write_labels(tmp_path / "pred" / "cell_labels.tif", squares())
+    write_labels(tmp_path / "pred" / "b_cell_labels.tif", squares(10))
+    result = drain(compare_labels(open_dataset(namesakes), tmp_path / "pred"))
+    assert "name the prediction of this one a_cell_labels" in result.failures[0].error
+    assert [(image.name, image.scores.ap50) for image in result.images] == [("b/cell", 1)]
+
+
+def test_slices_of_a_stack_are_one_image(tmp_path: Path) -> None:
+    write_labels(tmp_path / "truth" / "s.tif", np.stack([squares(), squares()]), axes="TYX")
+    numbered_on = np.stack([squares(), np.where(squares(3) > 0, squares(3) + 4, 0)])
+    write_labels(tmp_path / "pred" / "s_labels.tif", numbered_on, axes="TYX")
+    result = drain(compare_labels(open_dataset(tmp_path / "truth"), tmp_path / "pred"))
+    planes = evaluate([squares(), squares()], [squares(), squares(3)])
+    assert result.scores.n_images == 1
+    assert {name: result.scores.pooled(name) for name in METRICS} == {
+        name: planes.pooled(name) for name in METRICS
+    }
+    assert result.images[0].true_diameter_px == pytest.approx(2 * 12 / np.sqrt(np.pi))
+
+
+def test_pictures_are_no_labels(tmp_path: Path, truth: Path, test_data: Path) -> None:
+    pictures = sorted((test_data / "cpm15").glob("image0*.png"))[:1]
+    (tmp_path / "grey").mkdir()
+    with Image.open(pictures[0]) as picture:
+        picture.convert("L").save(tmp_path / "grey" / "a.png")
+    result = drain(compare_labels(open_dataset(tmp_path / "grey"), tmp_path / "grey"))
+    assert "is it a picture" in result.failures[0].error
+    result = drain(compare_labels(open_dataset(truth).select(["a"]), tmp_path / "grey"))
+    assert "is it a picture" in result.failures[0].error
 
 
 def test_predictions_must_be_somewhere(tmp_path: Path, truth: Path) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Size = tuple[int, int]
+_MAX_PIECES_PER_NUMBER = 10  # label images have hardly more than 1, pictures 40 to some thousand
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -58,12 +59,30 @@ def read_label_image(file: IO[bytes], place: str) -> tuple[NDArray[np.int32], bo
     if file.read(3) == b"\xff\xd8\xff":
         raise DatasetError(f"{place} is a JPEG, which blurs label numbers: save labels as PNG or TIFF")
     file.seek(0)
-    labels = as_labels(_palette_indices(file, place), place)
+    return number_pieces(as_labels(_palette_indices(file, place), place))
+
+
+def number_pieces(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], bool]:
+    """Give each piece of a mask of one value its number; say whether it was such a mask of several pieces."""
     values = np.unique(labels)
     if len(values[values > 0]) != 1:
         return labels, False
     pieces, n_pieces = ndimage.label(labels)
     return (pieces.astype(np.int32), True) if n_pieces > 1 else (labels, False)
+
+
+def check_numbering(labels: NDArray[np.int32], place: str) -> None:
+    """Raise a ``DatasetError`` where a number stands for so many pieces that the numbers are no nuclei."""
+    import skimage.measure  # late: only label files without an image need it
+
+    numbers = np.unique(labels)
+    n_numbers = np.count_nonzero(numbers)
+    n_pieces = skimage.measure.label(labels, background=0).max(initial=0)
+    if n_pieces > _MAX_PIECES_PER_NUMBER * n_numbers:
+        raise DatasetError(
+            f"{place} has {n_numbers} numbers in {n_pieces} separate pieces; labels have one number a nucleus: "
+            "is it a picture, or a map of classes?"
+        )
 
 
 def read_mat(file: IO[bytes], place: str) -> dict[str, NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -90,6 +91,11 @@ def unique_names(files: Sequence[str]) -> dict[str, str]:
         else:
             names[file] = _without_suffix(file) if paths[_without_suffix(file)] == 1 else file
     return names
+
+
+def flat_name(name: str) -> str:
+    """Name of a file in one folder for all samples: of ``a/cell`` it is ``a_cell``."""
+    return re.sub(r"[/\\:]+", "_", name).strip("_.")
 
 
 def _without_suffix(file: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.images import ImageFile, read_image
-from napari_nucseg.data.layout import is_image, stem, unique_names
+from napari_nucseg.data.layout import flat_name, is_image, stem, unique_names
 from napari_nucseg.errors import ImageError, NucSegError, OutputError
 from napari_nucseg.files import nothing_fits, unused_name
 from napari_nucseg.jobs.batch_outputs import FileResult, write_outputs
@@ -222,6 +222,6 @@ def _in_stack(step: Progress, number: int, total: int) -> Progress:
 def _output_names(images: Sequence[Path]) -> dict[Path, str]:
     """Name outputs by the image's stem, with folders and suffix where that alone is not unique, else by a number."""
     names = unique_names([path.as_posix() for path in images])
-    plain = {path: re.sub(r"[/\\:]+", "_", names[path.as_posix()]).strip("_.") for path in images}
+    plain = {path: flat_name(names[path.as_posix()]) for path in images}
     taken: set[str] = set()
     return {path: unused_name(plain[path] or "image", taken) for path in images}

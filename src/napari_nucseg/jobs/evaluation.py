@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.label_files import as_labels, read_label_image
-from napari_nucseg.data.layout import is_image, stem
+from napari_nucseg.data.label_files import as_labels, check_numbering, number_pieces
 from napari_nucseg.errors import DatasetError, NucSegError
+from napari_nucseg.jobs.prediction_files import PredictionFiles, read_labels
 from napari_nucseg.nuclei.scoring import METRICS, Scores, evaluate
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.steps import drain
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from napari_nucseg.network.model_file import Model
 
 UNKNOWN_KIND = "unknown"
-_LABELS_STEM = re.compile(r"(?P<name>.+)_(labels?|masks?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +109,8 @@ class Prediction:
     """Labels to be scored, with the diameter they were made with and the time they took where known."""
 
     labels: NDArray[np.int32]
+    place: str
+    """File they lie in, or model that made them."""
     diameter_px: float | None = None
     seconds: float | None = None
 
@@ -163,7 +163,7 @@ def evaluate_model(
         told = _told(sample, true_diameter=true_diameter)
         settings = make_settings(**{**told, **choices})
         result = drain(segment_steps(sample.image, settings, model))
-        return Prediction(result.labels, result.diameter_px, result.timings["total"])
+        return Prediction(result.labels, result.model.name, result.diameter_px, result.timings["total"])
 
     return (yield from _score_all(dataset, predict))
 
@@ -182,22 +182,19 @@ def compare_labels(
     """Score a folder of label files against the labels of a dataset.
 
     A prediction belongs to the sample whose name it has, with or without ``_labels``: what ``segment_files``
-    writes fits. A truth that is a plain folder of label files is taken as such, where no image of it has labels.
+    writes fits, see `PredictionFiles`. The slices of a stack are scored together, as one image. A truth that is a
+    plain folder of label files is taken as such, where no image of it has labels.
 
     Raises
     ------
     DatasetError
         If the folder of predictions holds no label file.
     """
-    files = _prediction_files(Path(predictions))
+    files = PredictionFiles(Path(predictions), truth.names)
 
     def predict(sample: Sample) -> Prediction:
-        name = Path(sample.name).name
-        if name not in files:
-            raise DatasetError(
-                f"there is no prediction {name}_labels or {name} (TIFF or PNG) for it in {predictions}"
-            )
-        return Prediction(_read_labels(files[name]))
+        file = files.find(sample.name)
+        return Prediction(read_labels(file), str(file))
 
     has_labels = any(sample.labels is not None for sample in truth.valid())
     return (yield from _score_all(truth, predict, images_are_labels=not has_labels))
@@ -229,38 +226,30 @@ def _score(sample: Sample, predict: Callable[[Sample], Prediction], *, images_ar
     if labels is None:
         raise DatasetError(f"sample {sample.name!r} has no labels to score against")
     prediction = predict(sample)
+    if prediction.labels.shape != labels.shape:
+        raise DatasetError(
+            f"{prediction.place} has shape {prediction.labels.shape}, its truth {_place_of_truth(sample)} has "
+            f"{labels.shape}: they must be labels of the same image"
+        )
     return ImageScore(
         name=sample.name,
         kind=str(sample.metadata.get("kind", UNKNOWN_KIND)),
         group=str(sample.metadata.get("group", sample.name)),
         scores=evaluate(labels, prediction.labels),
-        true_diameter_px=median_diameter(labels),
+        true_diameter_px=median_diameter(labels.reshape(-1, labels.shape[-1])),  # slices below each other
         diameter_px=prediction.diameter_px,
         seconds=prediction.seconds,
     )
 
 
+def _place_of_truth(sample: Sample) -> str:
+    return str(sample.metadata.get("labels_path") or sample.metadata.get("image_path") or sample.name)
+
+
 def _labels_instead_of_image(sample: Sample) -> NDArray[np.int32]:
     path = Path(str(sample.metadata.get("image_path", "")))
-    return _read_labels(path) if path.is_file() else as_labels(sample.image, sample.name)
-
-
-def _read_labels(path: Path) -> NDArray[np.int32]:
-    try:
-        with path.open("rb") as file:
-            return read_label_image(file, str(path))[0]
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read as labels: {error.strerror or error}") from error
-
-
-def _prediction_files(folder: Path) -> dict[str, Path]:
-    """Label files by the name of their image; ``<name>_labels`` comes before ``<name>``."""
-    if not folder.is_dir():
-        raise DatasetError(f"there is no folder {folder}: name the folder of the predicted label files")
-    files = sorted(file for file in folder.iterdir() if is_image(file.name))
-    plain = {stem(file.name): file for file in files}
-    matches = {file: _LABELS_STEM.fullmatch(name) for name, file in plain.items()}
-    suffixed = {match["name"]: file for file, match in matches.items() if match}
-    if not plain:
-        raise DatasetError(f"{folder} holds no label images: name the folder 'nucseg segment' wrote to")
-    return plain | suffixed
+    if path.is_file():
+        return read_labels(path)
+    labels, _ = number_pieces(as_labels(sample.image, sample.name))
+    check_numbering(labels, sample.name)
+    return labels

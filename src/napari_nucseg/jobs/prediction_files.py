@@ -1,0 +1,108 @@
+"""Files of labels that are scored: which image each belongs to, and the labels in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from napari_nucseg.data.images import read_image
+from napari_nucseg.data.label_files import as_labels, check_numbering, number_pieces, read_label_image
+from napari_nucseg.data.layout import flat_name, is_image, stem
+from napari_nucseg.errors import DatasetError
+from napari_nucseg.jobs.slices import put_together, slices_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ENDINGS = tuple(re.compile(rf"(.+)_{ending}", re.IGNORECASE) for ending in ("labels?", "masks?"))
+
+
+class PredictionFiles:
+    """Label files of a folder, found by the names of a dataset's samples.
+
+    ``<name>_labels`` comes before ``<name>_mask`` and that before ``<name>``. A sample named with its folder,
+    ``a/cell``, has what ``segment_files`` writes for it, ``a_cell_labels`` or with more folders before; and
+    ``cell_labels`` only where no other sample is a ``cell``.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such folder, or no image file in it.
+    """
+
+    def __init__(self, folder: Path, samples: Sequence[str]) -> None:
+        self._folder = folder
+        self._files = _by_image(folder)
+        self._n_called = Counter(PurePosixPath(sample).name for sample in samples)
+        self._of_sample: dict[str, list[str]] = defaultdict(list)
+        # the longest first: x_a_cell is that of x/a/cell where there is one
+        with_folder = sorted((sample for sample in samples if "/" in sample), key=len, reverse=True)
+        for name in self._files:
+            for sample in with_folder:
+                if f"_{name}".endswith(f"_{flat_name(sample)}"):
+                    self._of_sample[sample].append(name)
+                    break
+
+    def find(self, sample: str) -> Path:
+        """Return the file of a sample; ``DatasetError`` where there is none, or where it could be another's."""
+        called, flat = PurePosixPath(sample).name, flat_name(sample)
+        names = self._of_sample[sample] or [called]
+        if names == [called] and called in self._files and self._n_called[called] > 1:
+            raise DatasetError(
+                f"{self._files[called][0]} may belong to any of the {self._n_called[called]} images called {called}: "
+                f"name the prediction of this one {flat}_labels"
+            )
+        files = [file for name in names for file in self._files.get(name, [])]
+        if len(files) > 1:
+            raise DatasetError(f"{' and '.join(map(str, files))} both belong to it: leave one of them there")
+        if not files:
+            raise DatasetError(
+                f"there is no prediction {flat}_labels or {flat} (TIFF or PNG) for it in {self._folder}"
+            )
+        return files[0]
+
+
+def read_labels(path: Path) -> NDArray[np.int32]:
+    """Read labels (Y, X) from a file, or (…, Y, X) of a stack, whose nuclei are numbered on from slice to slice.
+
+    Raises
+    ------
+    DatasetError, ImageError
+        If the file cannot be read, or holds no labels.
+    """
+    try:
+        with path.open("rb") as file:
+            if path.suffix.lower() not in (".tif", ".tiff"):
+                labels = read_label_image(file, str(path))[0]
+                check_numbering(labels, str(path))
+                return labels
+            image = read_image(file, str(path))
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read as labels: {error.strerror or error}") from error
+    slices = slices_of(image.pixels, image.axes)
+    planes = [number_pieces(as_labels(part.pixels, str(path)))[0] for part in slices]
+    for plane in planes:
+        check_numbering(plane, str(path))
+    return put_together(slices, planes)[0] if len(planes) > 1 else planes[0]
+
+
+def _by_image(folder: Path) -> dict[str, list[Path]]:
+    """Label files by the name of their image, of each only those whose ending comes first."""
+    if not folder.is_dir():
+        raise DatasetError(f"there is no folder {folder}: name the folder of the predicted label files")
+    files = sorted(file for file in folder.iterdir() if is_image(file.name))
+    if not files:
+        raise DatasetError(f"{folder} holds no label images: name the folder 'nucseg segment' wrote to")
+    by_image: dict[str, list[Path]] = {}
+    for ending in (*_ENDINGS, re.compile("(.+)")):
+        found: dict[str, list[Path]] = defaultdict(list)
+        for file in files:
+            if match := ending.fullmatch(stem(file.name)):
+                found[match[1]].append(file)
+        by_image = found | by_image
+    return by_image
