@@ -273,6 +273,32 @@ def test_evaluate_needs_one_of_two(arguments: list[str], capsys) -> None:
     assert "--truth DIR and --pred DIR, or --dataset PATH" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(["--model", "no-such-model"], id="model"),
+        pytest.param(["--certainty", "99"], id="setting"),
+        pytest.param(["--diameter-px", "5"], id="diameter"),
+        pytest.param(["--true-diameter"], id="true-diameter"),
+    ],
+)
+def test_evaluate_files_takes_no_settings(options: list[str], tmp_path: Path, capsys) -> None:
+    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
+    labels = str(tmp_path / "synthetic-fluorescence" / "labels")
+    capsys.readouterr()
+    assert main(["evaluate", "--truth", labels, "--pred", labels, *options]) == 2
+    output = capsys.readouterr()
+    assert f"got {options[0]} with --pred" in output.err
+    assert output.out == ""
+
+
+def test_evaluate_takes_one_diameter(tmp_path: Path, tiny: list[str], capsys) -> None:
+    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
+    dataset = str(tmp_path / "synthetic-fluorescence")
+    assert main(["evaluate", "--dataset", dataset, "--true-diameter", *tiny]) == 2
+    assert "give one of the two" in capsys.readouterr().err
+
+
 # ---- train, models, sample, doctor
 
 

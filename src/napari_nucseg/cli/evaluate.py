@@ -59,6 +59,9 @@ def _steps(args: argparse.Namespace) -> Generator[EvaluationProgress, None, Eval
     files = args.truth is not None and args.pred is not None
     if files == (args.dataset is not None) or (args.dataset and (args.truth or args.pred)):
         raise SettingsError("give either --truth DIR and --pred DIR, or --dataset PATH and --model NAME")
+    if files and (given := [*chosen_settings(args), *(["true_diameter"] if args.true_diameter else [])]):
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise SettingsError(f"got {options} with --pred: label files are scored as they are, no model is run")
     dataset = _select(open_dataset(args.truth or args.dataset), args)
     if files:
         return compare_labels(dataset, args.pred)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.data.label_files import as_labels, check_numbering, number_pieces
-from napari_nucseg.errors import DatasetError, NucSegError
+from napari_nucseg.errors import DatasetError, NucSegError, SettingsError
 from napari_nucseg.jobs.prediction_files import PredictionFiles, read_labels
 from napari_nucseg.nuclei.scoring import METRICS, Scores, evaluate
 from napari_nucseg.nuclei.targets import median_diameter
@@ -153,8 +153,8 @@ def evaluate_model(
     from napari_nucseg.segmentation.segment import make_settings, segment_steps
 
     choices = {key: value for key, value in (choices or {}).items() if value is not None}
-    if true_diameter:
-        choices = {key: value for key, value in choices.items() if not key.startswith("diameter")}
+    if true_diameter and (given := sorted({"diameter_px", "diameter_um"} & choices.keys())):
+        raise SettingsError(f"got a true diameter and {given[0]}: give one of the two")
     checked = make_settings(**choices)
     if model is None:
         load_model(checked.model)
