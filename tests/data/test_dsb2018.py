@@ -112,6 +112,32 @@ def test_stage1_test_with_solution(opened, tmp_path):
     assert dataset.read("b").labels is None
 
 
+@pytest.mark.parametrize(
+    ("delimiter", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), (",", "utf-16"), (";", "cp1252")]
+)
+def test_a_table_that_a_spreadsheet_saved_again(delimiter, encoding, tmp_path):
+    write_image(tmp_path / "stage1_test", "a")
+    rows = [("ImageId", "EncodedPixels", "Height", "Width", "Usage"), ("a", "1 2", "6.0", "8", "für alle")]
+    text = "\r\n".join(delimiter.join(row) for row in rows)
+    (tmp_path / "stage1_solution.csv").write_bytes(text.encode(encoding))
+    assert np.flatnonzero(open_dataset(tmp_path)[0].labels).tolist() == [0, 8]
+
+
+def test_a_size_that_is_no_number_is_told_with_its_column(tmp_path):
+    write_image(tmp_path / "stage1_test", "a")
+    write_table(tmp_path / "stage1_solution.csv", [("a", "1 2", "6,5", 8, "Public")])
+    with pytest.raises(DatasetError, match=r"stage1_solution\.csv \(row of a\) has Height '6,5'"):
+        open_dataset(tmp_path)[0]
+
+
+@pytest.mark.parametrize("place", ["stage1_solution.csv", "stage1_test/stage1_solution.csv"])
+def test_one_image_has_the_truth_of_the_table(place, tmp_path):
+    write_image(tmp_path / "stage1_test", "a")
+    write_table(tmp_path / place, [("a", "1 2", 6, 8, "Public")])
+    sample = open_dataset(tmp_path / "stage1_test" / "a" / "images" / "a.png")[0]
+    assert np.flatnonzero(sample.labels).tolist() == [0, 8]
+
+
 def test_real_masks_as_run_lengths_give_the_same_labels(test_data, tmp_path):
     expected = open_dataset(test_data / "dsb2018")[0]
     save(tmp_path / "stage1_train" / expected.name / "images" / f"{expected.name}.png", expected.image)

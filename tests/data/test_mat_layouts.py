@@ -66,6 +66,27 @@ def test_lizard_info_and_classes_of_the_real_set(test_data):
 
 
 @pytest.mark.parametrize(
+    ("info", "source"),
+    [
+        pytest.param(
+            "Filename;Source;Split\r\nglas_1;Universität;3\r\n".encode("cp1252"), "Universität", id="Excel"
+        ),
+        pytest.param("Filename\tSource\tSplit\nglas_1\tx\t3\n".encode("utf-16"), "x", id="Unicode text"),
+        pytest.param(b"Name,Source\nglas_1,x\n", None, id="another table"),
+        pytest.param(b"\x89PNG\r\n\x00\xff\x81", None, id="no table"),
+    ],
+)
+def test_lizard_images_are_read_whatever_became_of_their_info(info, source, tmp_path):
+    write_png(tmp_path / "Lizard_Images2" / "glas_1.png")
+    kinds = {"id": np.array([[40], [2], [7]]), "class": np.array([[1], [3], [6]])}
+    write_v5(tmp_path / "Lizard_Labels" / "Labels" / "glas_1.mat", inst_map=INST_MAP, **kinds)
+    (tmp_path / "Lizard_Labels" / "info.csv").write_bytes(info)
+    sample = open_dataset(tmp_path)[0]
+    np.testing.assert_array_equal(sample.labels, INST_MAP)
+    assert sample.metadata.get("source") == source
+
+
+@pytest.mark.parametrize(
     ("arrays", "says"),
     [
         pytest.param(

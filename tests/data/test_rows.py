@@ -37,6 +37,12 @@ def test_damaged_indexes(text, says, tmp_path):
         read_rows(tmp_path / "index.csv")
 
 
+def test_an_index_that_a_spreadsheet_saved_again(tmp_path):
+    text = HEADER.replace(",", ";") + "d;n;g;train;k;6;8;1\n"
+    (tmp_path / "index.csv").write_text(text, encoding="utf-16")
+    assert read_rows(tmp_path / "index.csv")[0].width == 8
+
+
 def test_a_missing_index(tmp_path):
     with pytest.raises(DatasetError, match="cannot be opened"):
         read_rows(tmp_path / "index.csv")

@@ -6,16 +6,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import math
 import re
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.csv_table import read_table
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.label_files import Size, check_fit
 from napari_nucseg.data.layout import Found, is_image, read_picture, unique_names
@@ -110,11 +111,8 @@ class RunLengthTable:
         """Rows by image id, each with the file it stands in as ``file``."""
         rows: dict[str, list[dict[str, str]]] = defaultdict(list)
         for file in self.files:
-            with (
-                self.tree.open(file) as stream,
-                io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text,
-            ):
-                for row in csv.DictReader(text):
+            with self.tree.open(file) as stream:
+                for row in read_table(stream.read(), self.tree.locate(file))[1]:
                     rows[row["ImageId"]].append({**row, "file": file})
         return dict(rows)
 
@@ -143,7 +141,10 @@ def _is_run_length_csv(tree: Tree, file: str) -> bool:
     if not file.lower().endswith(".csv"):
         return False
     with tree.open(file) as stream:
-        return stream.read(64).decode("utf-8-sig", errors="replace").startswith(",".join(CSV_COLUMNS))
+        header = stream.read(200)
+    with suppress(DatasetError):
+        return set(CSV_COLUMNS) <= set(read_table(header, file)[0])
+    return False
 
 
 def _read(tree: Tree, name: str, image_file: str, masks: tuple[str, ...], table: RunLengthTable) -> Sample:
@@ -179,9 +180,20 @@ def _decode_row(tree: Tree, row: dict[str, str], picture: Picture) -> NDArray[np
     """Flat pixel indices of the nucleus of one CSV row."""
     place = f"{tree.locate(row['file'])} (row of {row['ImageId']})"
     if row.get("Height") and row.get("Width"):
-        size = (int(row["Height"]), int(row["Width"]))
+        size = (_pixels(row, "Height", place), _pixels(row, "Width", place))
         check_fit(picture.size, size, picture.metadata["image_path"], place)
     try:
-        return np.flatnonzero(decode_rle(row["EncodedPixels"] or "", picture.size))
+        return np.flatnonzero(decode_rle(row["EncodedPixels"], picture.size))
     except DatasetError as error:
         raise DatasetError(f"{place}: {error}") from error
+
+
+def _pixels(row: dict[str, str], column: str, place: str) -> int:
+    """Read a size in pixels, also where a program wrote it as 40.0."""
+    try:
+        pixels = float(row[column])
+    except ValueError:
+        pixels = math.nan
+    if not pixels.is_integer():
+        raise DatasetError(f"{place} has {column} {row[column]!r}; it is a whole number of pixels")
+    return int(pixels)

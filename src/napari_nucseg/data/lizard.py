@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.csv_table import read_table
 from napari_nucseg.data.hovernet import mat_sizes
 from napari_nucseg.data.label_files import as_labels, check_fit, mat_array, read_mat
 from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
@@ -62,12 +62,9 @@ class _Info:
     def rows(self) -> dict[str, dict[str, str]]:
         rows = {}
         for file in self.files:
-            with (
-                self.tree.open(file) as stream,
-                io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text,
-            ):
-                for row in csv.DictReader(text):
-                    rows[stem(row["Filename"])] = row
+            with self.tree.open(file) as stream, suppress(DatasetError):  # images are good without it
+                for row in read_table(stream.read(), file)[1]:
+                    rows[stem(row.get("Filename", ""))] = row
         return rows
 
     def metadata(self, name: str) -> dict[str, Any]:

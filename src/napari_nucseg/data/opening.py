@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data import cpm, dsb2018, folder, hovernet, lizard
-from napari_nucseg.data.layout import is_image
+from napari_nucseg.data.layout import is_image, stem
 from napari_nucseg.data.sample import Dataset
 from napari_nucseg.data.tree import FolderTree, JoinedTree, open_tree
 from napari_nucseg.errors import DatasetError
@@ -103,12 +103,17 @@ def _tree_around(image: Path) -> Tree:
     Nothing else is listed: the image may lie in a home folder of any size.
     """
     parent, top = image.parent, image.parents[min(2, len(image.parents) - 1)]
+    tables = list(top.glob("stage1_*.csv"))
+    if not tables and parent.name == "images" and parent.parent.name == stem(image.name):
+        # one image of DSB2018: the tables lie in its subset's folder, or officially beside that
+        tables = list(top.parent.glob("stage1_*.csv"))
+        top = top.parent if tables else top
     files = [file for file in parent.iterdir() if file.is_file()]
     for around in {parent, parent.parent}:
         for beside in around.iterdir():
             if beside.is_dir() and _is_label_folder(beside.name):
                 files += [beside / file for file in open_tree(beside).files]
-    files += top.glob("stage1_*.csv")
+    files += tables
     return FolderTree(top, tuple(sorted({file.relative_to(top).as_posix() for file in files})))
 
 

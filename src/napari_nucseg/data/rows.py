@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_nucseg.data.csv_table import read_table
 from napari_nucseg.data.sample import Dataset
 from napari_nucseg.errors import DatasetError
 
@@ -73,20 +73,19 @@ def _read_with_row(dataset: Dataset, row: Row) -> Sample:
 
 def _parse(path: Path) -> tuple[Row, ...]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return tuple(
-                Row(
-                    **{key: line[key] for key in ("dataset", "name", "group", "split", "kind")},
-                    height=int(line["height"]),
-                    width=int(line["width"]),
-                    n_nuclei=int(line["n_nuclei"]),
-                )
-                for line in csv.DictReader(file)
+        return tuple(
+            Row(
+                **{key: line[key] for key in ("dataset", "name", "group", "split", "kind")},
+                height=int(line["height"]),
+                width=int(line["width"]),
+                n_nuclei=int(line["n_nuclei"]),
             )
+            for line in read_table(path.read_bytes(), str(path))[1]
+        )
     except OSError as error:
         raise DatasetError(f"{path} cannot be opened: {error.strerror or error}") from error
     except KeyError as error:
         columns = ", ".join(Row.__dataclass_fields__)
         raise DatasetError(f"{path} has no column {error}; an index has {columns}") from error
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise DatasetError(f"{path} has a row that cannot be read: {error}") from error
