@@ -9,6 +9,7 @@ import pytest
 from napari.layers import Image, Labels
 
 from napari_nucseg._napari.readers import get_reader, read
+from napari_nucseg.data import tree
 
 OURS = [
     pytest.param("dsb2018/stage1_train", id="dsb2018-folder"),
@@ -51,6 +52,38 @@ def test_looks_inside_before_it_claims(tmp_path, name):
     else:
         path.write_text("hello")
     assert get_reader(str(path)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["image_01.mat", "Labels/image_01.mat", "letter_mask.txt", "image01_mask.txt"]
+)
+def test_a_stray_label_file_has_no_folder_walked(tmp_path, monkeypatch, name):
+    """A dataset deep in the folders around is not found, since nobody looks there."""
+    hidden = tmp_path / "home" / "data" / "set"
+    for file in (
+        "Images/image_01.png",
+        "Labels/image_01.mat",
+        "image01.png",
+        "image01_mask.txt",
+        "letter.png",
+    ):
+        (hidden / file).parent.mkdir(parents=True, exist_ok=True)
+        (hidden / file).touch()
+    stray = tmp_path / "home" / "Downloads" / name
+    stray.parent.mkdir(parents=True)
+    stray.touch()
+    walked = []
+    monkeypatch.setattr(tree.os, "walk", lambda top, **_: walked.append(top) or iter(()))
+    assert get_reader(str(stray)) is None
+    assert walked == []
+
+
+def test_a_label_file_may_be_named_from_its_folder(test_data, monkeypatch):
+    monkeypatch.chdir(test_data / "cpm15_hovernet" / "Labels")
+    for name in ("image_02.mat", "none.mat"):
+        reader = get_reader(name)
+        assert (reader is None) == (name == "none.mat")
+    assert len(read("image_02.mat")) == 2
 
 
 def test_stacks_and_addresses_are_not_claimed(test_data):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_info
 
 from napari_nucseg._napari.layer_data import sample_layers, short_name
+from napari_nucseg.data.layout import is_image, stem
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import DatasetError, NucSegError
 
@@ -62,26 +63,27 @@ def find_dataset(path: Path) -> Dataset | None:
 
 
 def _around_label_file(path: Path) -> Dataset | None:
-    """Dataset of the one sample whose labels lie in this file."""
+    """Dataset of the one sample whose labels lie in this file; only where a layout has its images is looked."""
+    path = path.absolute()
     if not path.is_file():
         return None
-    if match := re.fullmatch(r"(.+)_mask\.txt", path.name):
-        return _select(path.parent, match[1])
-    if path.suffix == ".mat":
-        # Labels/x.mat beside Images/, or Lizard_Labels/Labels/x.mat beside Lizard_Images1/
-        for root in (path.parents[1], path.parents[2]):
-            dataset = _select(root, path.stem)
-            if dataset is not None:
-                return dataset
+    name, folders = path.stem, []
+    if match := re.fullmatch(r"(image\d+)_mask\.txt", path.name):
+        name, folders = match[1], [path.parent]
+    elif path.suffix == ".mat" and path.parent.name.lower() == "labels":
+        folders = _beside(path.parent, "images")
+        if path.parents[1].name.lower() == "lizard_labels":
+            folders += _beside(path.parents[1], r"lizard_images\d*")
+    for image in (file for folder in folders for file in sorted(folder.iterdir())):
+        if stem(image.name) == name and is_image(image.name):
+            return open_dataset(image)
     return None
 
 
-def _select(root: Path, name: str) -> Dataset | None:
-    try:
-        dataset = open_dataset(root)
-    except DatasetError:
-        return None
-    return dataset.select([name]) if dataset.layout in OURS and name in dataset.names else None
+def _beside(folder: Path, pattern: str) -> list[Path]:
+    """Folders beside this one whose names fit, in any case."""
+    fits = re.compile(pattern, re.IGNORECASE).fullmatch
+    return sorted(other for other in folder.parent.iterdir() if fits(other.name) and other.is_dir())
 
 
 def _hint(dataset: Dataset, shown: str, place: Path) -> str:
