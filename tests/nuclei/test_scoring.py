@@ -170,6 +170,13 @@ def test_numbering_does_not_matter(labels: np.ndarray, numbers: list[int]) -> No
     assert {evaluate(labels, renumbered).pooled(m) for m in METRICS} == {1.0}
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "uint32", "int64", "uint64"])
+def test_any_integers_are_labels(dtype: str) -> None:
+    y_true, y_pred = halves()
+    scores = evaluate(y_true.astype(dtype), y_pred.astype(dtype))
+    assert scores.as_dict() == evaluate(y_true, y_pred).as_dict()
+
+
 def test_iou_on_the_threshold_is_a_match() -> None:
     y_true = np.repeat([1, 0], [11, 9])[np.newaxis]
     assert evaluate(y_true, np.ones_like(y_true)).counts.tp[0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]

@@ -103,7 +103,7 @@ def count(y_true: ArrayLike, y_pred: ArrayLike) -> Counts:
             "they must be labels of the same image on the same grid"
         )
     # One sort of combined numbers finds all label pairs and their overlaps, however the labels are numbered.
-    pairs, overlap = np.unique((true.astype(np.int64) << 32) | pred, return_counts=True)
+    pairs, overlap = np.unique((true << 32) | pred, return_counts=True)
     true_index, true_area = _areas(pairs >> 32, overlap)
     pred_index, pred_area = _areas(pairs & 0xFFFFFFFF, overlap)
     both = (true_index >= 0) & (pred_index >= 0)
@@ -129,7 +129,7 @@ def count(y_true: ArrayLike, y_pred: ArrayLike) -> Counts:
     )
 
 
-def _as_labels(labels: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
+def _as_labels(labels: ArrayLike, name: str) -> NDArray[np.int64]:
     array = np.asarray(labels)
     if array.dtype.kind not in "iu":
         raise ImageError(
@@ -141,7 +141,7 @@ def _as_labels(labels: ArrayLike, name: str) -> NDArray[np.integer[Any]]:
             f"{name} has labels from {array.min()} to {array.max()}: "
             f"allowed are 0 (background) to {_LABEL_LIMIT - 1}"
         )
-    return array
+    return array.astype(np.int64, copy=False)
 
 
 def _areas(
