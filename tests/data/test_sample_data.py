@@ -112,6 +112,20 @@ def test_cancelling_leaves_nothing_damaged(ranges, n_steps, server, source, test
 
 
 @pytest.mark.parametrize("ranges", [pytest.param(True, id="ranges"), pytest.param(False, id="whole")])
+@pytest.mark.parametrize("n_steps", [(1, 1), (3, 1), (1, 3)])
+def test_two_programs_fetch_the_same(ranges, n_steps, server, source, test_data, tmp_path):
+    server.ranges = ranges
+    first, second = (sample_steps(FETCHED, tmp_path, source) for _ in range(2))
+    for steps, n in zip((first, second), n_steps, strict=True):
+        for _ in range(n):
+            next(steps)
+    for steps in (first, second):
+        assert_whole(drain(steps)[1], test_data)
+    archive = [] if ranges else ["stage1_train.zip"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [FETCHED, *archive]
+
+
+@pytest.mark.parametrize("ranges", [pytest.param(True, id="ranges"), pytest.param(False, id="whole")])
 def test_not_found(ranges, server, source, tmp_path):
     server.ranges = ranges
     server.files.clear()

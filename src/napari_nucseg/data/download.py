@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
+from napari_nucseg.data.file_lock import try_lock
 from napari_nucseg.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -41,29 +43,28 @@ def fetch_file(
 ) -> Generator[DownloadProgress, None, Path]:
     """Fetch one file to ``target``; goes on with ``target.part`` where the server allows ranges.
 
+    Where another program fetches it to the same place at once, this one starts a part of its own.
+
     Raises
     ------
     DownloadError
         No network, not found, connection cut, disk full, or size or SHA256 not as recorded.
     """
-    part = target.with_name(target.name + ".part")
+    shared, own = target.with_name(target.name + ".part"), _own_part(target)
     with explained(url, target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        if size_bytes is None or _size(part) != size_bytes:
-            yield from _transfer(url, part, size_bytes)
-        if size_bytes is not None and part.stat().st_size != size_bytes:
-            got = part.stat().st_size
-            part.unlink()
-            raise DownloadError(
-                f"{url} has {got} bytes, {size_bytes} were expected: the file was changed at its place"
-            )
-        if sha256 is not None and (found := _sha256(part)) != sha256:
-            part.unlink()
-            raise DownloadError(
-                f"{url} is not the recorded file: SHA256 {found}, expected {sha256}. Try again; if it stays, the file "
-                "was changed at its place: fetch it by hand and name its folder"
-            )
-        os.replace(part, target)
+        try:
+            with shared.open("ab") as file:
+                part = shared if try_lock(file) else own
+                if size_bytes is None or _size(part) != size_bytes:
+                    yield from _transfer(url, part, size_bytes)
+                wrong = _what_is_wrong(url, part, size_bytes, sha256)
+            if wrong:  # only here: Windows removes no open file, nor replaces one
+                part.unlink()
+                raise DownloadError(wrong)
+            os.replace(part, target)
+        finally:
+            own.unlink(missing_ok=True)
     return target
 
 
@@ -92,7 +93,7 @@ def request(url: str, start: int = 0, stop: int | None = None) -> requests.Respo
 def write_whole(target: Path, data: bytes) -> None:
     """Write a small file so that it is there whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(target.name + ".part")
+    part = _own_part(target)
     try:
         part.write_bytes(data)
         os.replace(part, target)
@@ -125,6 +126,24 @@ def explained(url: str, folder: Path) -> Iterator[None]:
         raise DownloadError(f"{folder} cannot be written: {error.strerror or error}") from error
 
 
+def _own_part(target: Path) -> Path:
+    """Place of our own for what is to become ``target``: another program may write it at once."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+
+
+def _what_is_wrong(url: str, part: Path, size_bytes: int | None, sha256: str | None) -> str:
+    """Say what is not as recorded of what came; nothing where all is."""
+    got = part.stat().st_size
+    if size_bytes is not None and got != size_bytes:
+        return f"{url} has {got} bytes, {size_bytes} were expected: the file was changed at its place"
+    if sha256 is not None and (found := _sha256(part)) != sha256:
+        return (
+            f"{url} is not the recorded file: SHA256 {found}, expected {sha256}. Try again; if it stays, the file "
+            "was changed at its place: fetch it by hand and name its folder"
+        )
+    return ""
+
+
 def _transfer(url: str, part: Path, size_bytes: int | None) -> Generator[DownloadProgress, None, None]:
     """Append to ``part`` what is missing, or start over where the server knows no ranges."""
     done = _size(part)
@@ -141,7 +160,7 @@ def _transfer(url: str, part: Path, size_bytes: int | None) -> Generator[Downloa
             for chunk in response.iter_content(CHUNK_BYTES):
                 file.write(chunk)
                 done += len(chunk)
-                yield DownloadProgress(done, total, part.stem)
+                yield DownloadProgress(done, total, url.rpartition("/")[2])
         if total is not None and done < total:
             raise DownloadError(f"the connection to {url} was cut after {done} of {total} bytes: try again")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from dataclasses import dataclass
 from functools import partial
@@ -165,7 +166,16 @@ def sample_steps(
     source = source or find_source(sample.source_name or name)
     if source.base_url is None or not sample.image_ids:
         raise FolderNeeded(source)
-    yield from _fetch(sample, source, cache)
+    try:
+        yield from _fetch(sample, source, cache)
+    except DownloadError:
+        fetched = _open_fetched(sample, cache)
+        if fetched is None:
+            raise
+        shutil.rmtree(
+            _part(sample, cache), ignore_errors=True
+        )  # another program was faster: all of it is there
+        return fetched
     fetched = _open_fetched(sample, cache)
     if fetched is None:
         raise DownloadError(
@@ -177,7 +187,7 @@ def sample_steps(
 def _fetch(sample: SampleData, source: Source, cache: Path) -> Generator[DownloadProgress, None, None]:
     """Fill the sample's folder, which appears only when all of it is there."""
     folder = _folder(sample, cache)
-    part = folder.with_name(folder.name + ".part")
+    part = _part(sample, cache)
     url, archive = source.url(_ARCHIVE), cache / _ARCHIVE
     wanted = partial(_belongs_to, sample.image_ids)
     if folder.exists() and not part.exists():  # incomplete, or of an older version: keep what is there
@@ -223,6 +233,10 @@ def _belongs_to(image_ids: tuple[str, ...], entry: str) -> bool:
 
 def _folder(sample: SampleData, cache: Path) -> Path:
     return cache / sample.name
+
+
+def _part(sample: SampleData, cache: Path) -> Path:
+    return cache / f"{sample.name}.part"
 
 
 def _open_fetched(sample: SampleData, cache: Path) -> Dataset | None:
