@@ -1,4 +1,4 @@
-"""What all tests share: where the real data lies, and a real HTTP server for downloads."""
+"""What all tests share: where the real data lies, how partitions are compared, a real HTTP server for downloads."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+
+    from numpy.typing import NDArray
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 DEFAULT_TEST_DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
@@ -29,6 +32,17 @@ def test_data() -> Path:
     if not (folder / "index.csv").is_file():
         pytest.skip(f"real test data is not at {folder}: set NUCSEG_TEST_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def same_partition() -> Callable[..., bool]:
+    """Return a test of whether two label images differ in nothing but numbers."""
+
+    def compare(a: NDArray[np.integer], b: NDArray[np.integer]) -> bool:
+        pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1)
+        return len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
+
+    return compare
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Maps far messier than any network's answer, and how partitions are compared."""
+"""Maps far messier than any network's answer."""
 
 import numpy as np
 import pytest
@@ -19,14 +19,3 @@ def random_maps():
         return np.stack([foreground, distance, core]).astype(np.float32)
 
     return make
-
-
-@pytest.fixture(scope="session")
-def same_partition():
-    """Return a test of whether two label images differ in nothing but numbers."""
-
-    def compare(a, b):
-        pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1)
-        return len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
-
-    return compare

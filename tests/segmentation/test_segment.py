@@ -3,7 +3,7 @@ import inspect
 import numpy as np
 import pytest
 
-from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.errors import ImageError, SettingsError
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.segmentation.segment import make_settings, segment, segment_steps
@@ -145,3 +145,18 @@ def test_cancelling_is_to_stop_asking(small_model):
 def test_segment_takes_an_installed_model_by_name(small_model, monkeypatch):
     monkeypatch.setenv("NUCSEG_MODELS", str(small_model.path.parent))
     assert segment(GRAY, model="small", diameter_px=24).model.name == "small"
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_a_minimum_area_drops_the_smaller_nuclei_and_no_others(share, same_partition):
+    result = segment(synthetic_histology((400, 400), seed=4).image, diameter_px=20)
+    smallest_px = int(np.quantile(result.areas_px, share))
+    decoding = result.settings.decoding.model_copy(update={"min_area_px": smallest_px})
+    keep = np.concatenate([[False], result.areas_px >= smallest_px])
+    assert same_partition(result.redecode(decoding).labels, np.where(keep[result.labels], result.labels, 0))
+
+
+def test_decoding_is_given_whole_or_by_its_parts():
+    with pytest.raises(SettingsError, match="certainty"):
+        make_settings(decoding=DecodingSettings(exclude_border=True), certainty=0.3)
+    assert make_settings(decoding=DecodingSettings(exclude_border=True)).decoding.exclude_border

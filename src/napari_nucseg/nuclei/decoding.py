@@ -120,9 +120,7 @@ class DecodingSettings(BaseModel):
 
     def smallest_area_px(self, diameter_px: float) -> int:
         """Minimum area in pixels for nuclei of a median diameter."""
-        if self.min_area_px is not None:
-            return self.min_area_px
-        return max(1, round(SMALLEST_SHARE * math.pi / 4 * diameter_px**2))
+        return _usual_area_px(diameter_px) if self.min_area_px is None else self.min_area_px
 
 
 def decode(
@@ -173,11 +171,16 @@ def _decode(
         labels = judged(labels, maps, judge, settings.certainty, diameter_px=diameter_px, origin=origin)
         labels = fill_holes(labels)
         if settings.foreground_threshold > PLAIN_FOREGROUND:
-            labels = trimmed(labels, foreground > settings.foreground_threshold)
-            labels = fill_holes(keep_areas(labels, settings.smallest_area_px(diameter_px)))
+            labels = fill_holes(trimmed(labels, foreground > settings.foreground_threshold))
+        labels = keep_areas(labels, settings.smallest_area_px(diameter_px))
     if settings.exclude_border:
         labels = without_border(labels)
     return in_reading_order(labels)
+
+
+def _usual_area_px(diameter_px: float) -> int:
+    """Minimum area in pixels where the user sets none."""
+    return max(1, round(SMALLEST_SHARE * math.pi / 4 * diameter_px**2))
 
 
 def propose(
@@ -185,10 +188,12 @@ def propose(
 ) -> NDArray[np.int32]:
     """Cut maps into pieces rather too small and too many, for a judge to choose from: labels (Y, X) 1…n.
 
-    Foreground that leads to no core is a piece as well. A threshold above ½ only trims what is chosen, afterwards.
+    Foreground that leads to no core is a piece as well. A threshold above ½ only trims what is chosen, and a larger
+    minimum area only drops of it, afterwards.
     """
     threshold = min(settings.foreground_threshold, PLAIN_FOREGROUND)
-    settings = settings.model_copy(update={"foreground_threshold": threshold})
+    smallest_px = min(settings.smallest_area_px(diameter_px), _usual_area_px(diameter_px))
+    settings = settings.model_copy(update={"foreground_threshold": threshold, "min_area_px": smallest_px})
     return in_reading_order(_regions(maps, settings, diameter_px, origin, FINE))
 
 
