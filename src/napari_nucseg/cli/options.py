@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from napari_nucseg.errors import SettingsError
+from napari_nucseg.network.model_card import Thresholds
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
@@ -32,7 +33,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
             if _is_nested(field):
                 continue
             option = f"--{name.replace('_', '-')}"
-            group.add_argument(option, dest=name, default=None, help=_help(field), **_kind(field))
+            group.add_argument(option, dest=name, default=None, help=_help(name, field), **_kind(field))
 
 
 def chosen_settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -68,8 +69,10 @@ def _is_nested(field: FieldInfo) -> bool:
     return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 
 
-def _help(field: FieldInfo) -> str:
+def _help(name: str, field: FieldInfo) -> str:
     text = (field.description or field.title or "").replace("%", "%%")  # argparse formats its help with %
+    if name in Thresholds.model_fields:
+        return f"{text} Default: what serves the model best, often {field.default}."
     return text if field.default in (None, False) else f"{text} Default: {field.default}."
 
 
