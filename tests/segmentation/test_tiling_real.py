@@ -38,19 +38,29 @@ def test_tiling_changes_almost_nothing_on_tissue(test_data):
     assert _changed(whole.labels, tiled.labels) <= TOLERATED
 
 
-@pytest.mark.parametrize(
-    ("diameter_px", "tolerated"),
-    [
-        pytest.param(20.5, TOLERATED, id="own scale"),
-        pytest.param(24, 0.005, id="rescaled"),  # sides are rounded to whole network pixels
-    ],
-)
-def test_a_region_gets_the_labels_of_the_whole(diameter_px, tolerated):
-    image = synthetic_fluorescence((800, 800), seed=2).image
-    settings = make_settings(diameter_px=diameter_px, precision="float32")
-    region = (slice(250, 550), slice(300, 640))
+def a_region(image, **choices):
+    """Segment a region of an image and all of it: (result of the region, labels of the whole there)."""
+    settings, region = make_settings(precision="float32", **choices), (slice(250, 550), slice(300, 640))
     part = drain(segment_steps(image, settings, region=region))
-    whole = segment(image, diameter_px=diameter_px, precision="float32")
     assert part.labels.shape == (300, 340)
     assert part.maps.shape == (3, 300, 340)
-    assert _changed(part.labels, whole.labels[region]) <= tolerated
+    return part, drain(segment_steps(image, settings)).labels[region]
+
+
+@pytest.mark.parametrize("diameter_px", [20.5, 24, 13.7])  # at the network's own scale, and rescaled
+def test_a_region_gets_the_labels_of_the_whole(diameter_px):
+    part, whole = a_region(synthetic_fluorescence((800, 800), seed=2).image, diameter_px=diameter_px)
+    assert _changed(part.labels, whole) <= TOLERATED
+
+
+@pytest.mark.parametrize("diameter_px", [12.3, 31])
+def test_a_region_of_tissue_gets_the_labels_of_the_whole(test_data, diameter_px):
+    part, whole = a_region(open_dataset(test_data / "monuseg")[0].image, diameter_px=diameter_px)
+    assert _changed(part.labels, whole) <= TOLERATED
+
+
+def test_a_region_decoded_again_stays_as_it_was():
+    part, _ = a_region(synthetic_fluorescence((800, 800), seed=2).image, diameter_px=24)
+    np.testing.assert_array_equal(part.redecode(part.settings.decoding).labels, part.labels)
+    inner = part.settings.decoding.model_copy(update={"exclude_border": True})
+    assert part.redecode(inner).n_nuclei == part.n_nuclei  # nothing touches the image's edge

@@ -70,7 +70,7 @@ class MapsCache:
     @property
     def nbytes(self) -> int:
         """Memory the maps and labels take."""
-        return sum(s.maps.nbytes + s.labels.nbytes for s in self._planes.values())
+        return sum(s.wide_maps.nbytes + s.labels.nbytes for s in self._planes.values())
 
     def __iter__(self) -> Iterator[PlaneIndex]:
         return iter(self._planes)

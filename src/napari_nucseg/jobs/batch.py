@@ -212,7 +212,7 @@ def _segment_slice(
         if not part.place:
             raise
         raise ImageError(f"slice {part.suffix.strip('_')}: {error}") from error
-    return replace(result, maps=result.maps[:, :0, :0].copy())
+    return replace(result, wide_maps=result.wide_maps[:, :0, :0].copy())
 
 
 def _in_stack(step: Progress, number: int, total: int) -> Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ import numpy as np
 
 from napari_nucseg.network.predict import Prediction, count_tiles, predict_steps
 from napari_nucseg.network.tiling import pad_to_stride
-from napari_nucseg.segmentation.rescale import largest_scale, rescale
+from napari_nucseg.segmentation.rescale import GRID_PX, largest_scale, on_grid, resample
 from napari_nucseg.segmentation.window import Window
 from napari_nucseg.steps import told_as
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.network.predict import TilePlan, TileProgress
     from napari_nucseg.segmentation.views import Symmetry, Views
-
-LARGEST_STEP = 8  # strides; a region is read with up to this much more around it than the network needs
 
 
 @dataclass(frozen=True)
@@ -54,13 +53,13 @@ class _Look:
         It is padded before it is turned: so the stride's grid lies on the same pixels however it is held, and a
         region is seen as it is within the whole.
         """
-        scaled = rescale(image[:, *self.window.read], self.shape)
+        scaled = resample(image[:, *self.window.read], self.scale, self.shape)
         return self.symmetry.apply(pad_to_stride(scaled, self.stride_px))
 
     def take_back(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Bring maps of what was shown back to the wanted part of the image's grid."""
         upright = self.symmetry.undo(maps)[:, : self.shape[0], : self.shape[1]]
-        return self.window.crop(rescale(upright, self.window.shape))
+        return self.window.crop(resample(upright, 1 / self.scale, self.window.shape))
 
 
 def look_steps(
@@ -109,20 +108,16 @@ def _plan_looks(
     halo_px, stride_px = model.card.halo_px, model.card.architecture.stride_px
     largest = max(scale, largest_scale(shape))
     looks = []
-    for at in dict.fromkeys(min(scale * factor, largest) for factor in views.scales):
-        window = Window.around(wanted.read, shape, round(halo_px / at), _whole_step(stride_px / at))
+    for at in dict.fromkeys(on_grid(min(scale * factor, largest)) for factor in views.scales):
+        window = Window.around(wanted.read, shape, round(halo_px / at), _whole_step(stride_px, at))
         looks += [_Look(window, at, symmetry, stride_px) for symmetry in views.symmetries]
     return looks
 
 
-def _whole_step(stride_px: float) -> float:
-    """Smallest multiple of the stride in image pixels that is a whole number, or as near to one as there is.
-
-    A window that starts between pixels would be rescaled onto other network pixels than within the whole image.
-    """
-    steps = stride_px * np.arange(1, LARGEST_STEP + 1)
-    off = np.abs(steps - np.round(steps)).round(2)
-    return float(steps[off.argmin()])
+def _whole_step(stride_px: int, scale: float) -> int:
+    """Smallest number of image pixels that is a multiple of the stride in network pixels."""
+    grid_px = round(GRID_PX / scale)
+    return grid_px // math.gcd(grid_px, GRID_PX // stride_px)
 
 
 def _counted(tile: TileProgress, *, done: int, ahead: int) -> TileProgress:

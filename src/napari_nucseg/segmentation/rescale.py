@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,10 @@ SCALE_LIMITS = (0.03, 4.0)
 MAX_NETWORK_PIXELS = 100_000_000
 CLOSE_ENOUGH = 0.12  # as a natural log: the network is trained on a wider spread, and resizing blurs
 
+GRID_PX = 128
+"""At every scale in use as many network pixels are a whole number of image pixels: a part of an image that begins on
+such a line is seen as it is within the whole."""
+
 
 def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
     """Resize (C, Y, X) to a new (Y, X) shape, linearly and without aliasing."""
@@ -24,6 +29,23 @@ def rescale(image: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.fl
     batch = torch.from_numpy(np.ascontiguousarray(image))[None]
     resized = F.interpolate(batch, size=shape, mode="bilinear", antialias=True, align_corners=False)
     return np.asarray(resized[0].numpy())
+
+
+def resample(image: NDArray[np.float32], scale: float, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize (C, Y, X) by a factor from its first pixel on, linearly and without aliasing, to a (Y, X) shape.
+
+    Where the shape reaches beyond the image, that is continued by its last pixels.
+    """
+    if scale == 1 and image.shape[1:] == shape:
+        return image
+    missing = [
+        (0, max(0, math.ceil(n / scale) + 1 - have)) for n, have in zip(shape, image.shape[1:], strict=True)
+    ]
+    batch = torch.from_numpy(np.pad(image, ((0, 0), *missing), mode="edge"))[None]
+    resized = F.interpolate(
+        batch, scale_factor=scale, mode="bilinear", antialias=True, recompute_scale_factor=False
+    )
+    return np.asarray(resized[0, :, : shape[0], : shape[1]].numpy())
 
 
 def largest_scale(shape: tuple[int, int]) -> float:
@@ -51,4 +73,9 @@ def network_scale(shape: tuple[int, int], diameter_px: float, canonical_px: floa
     if scale > budget:
         note = f"The image was scaled by {budget:.2g} instead of {scale:.2g} to stay within memory."
         scale = budget
-    return (1.0 if abs(np.log(scale)) < CLOSE_ENOUGH else scale), note
+    return (1.0 if abs(np.log(scale)) < CLOSE_ENOUGH else on_grid(scale)), note
+
+
+def on_grid(scale: float) -> float:
+    """Take the factor next to a wanted one at which ``GRID_PX`` network pixels are a whole number of image pixels."""
+    return GRID_PX / max(1, round(GRID_PX / scale))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari_nucseg.nuclei.judging import Judge
     from napari_nucseg.segmentation.settings import SegmentationSettings
     from napari_nucseg.segmentation.size import DiameterEstimate
-    from napari_nucseg.segmentation.window import Region
+    from napari_nucseg.segmentation.window import Region, Window
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Segmentation:
     Attributes
     ----------
     labels : (Y, X) int32, 0 is background
-    maps : (3, Y, X) float32 on the image's grid, in the order of ``MAP_NAMES``
+    wide_maps : (3, Y, X) float32, maps of all that ``window`` reads: nuclei across a region's edge depend on them
+    window : what of the image the network was asked for, and which part of that is ``labels``
     settings : what was asked for
     model : what was run
     diameter_px : median nucleus diameter used, in pixels
@@ -49,12 +50,13 @@ class Segmentation:
     device : where and in which precision the network ran
     timings : seconds by stage, and ``total``
     notes : what a user should know, in sentences
-    region : rows and columns of the image that ``labels`` and ``maps`` show, None for all
+    region : rows and columns of the image that were asked for, None for all
     judge : who told how likely a nucleus is right, None where the model has nobody
     """
 
     labels: NDArray[np.int32]
-    maps: NDArray[np.float32]
+    wide_maps: NDArray[np.float32]
+    window: Window
     settings: SegmentationSettings
     model: ModelInfo
     diameter_px: float
@@ -64,6 +66,11 @@ class Segmentation:
     notes: tuple[str, ...] = ()
     region: Region | None = None
     judge: Judge | None = None
+
+    @property
+    def maps(self) -> NDArray[np.float32]:
+        """(3, Y, X) on the image's grid, as ``labels``, in the order of ``MAP_NAMES``."""
+        return self.window.crop(self.wide_maps)
 
     @property
     def n_nuclei(self) -> int:
@@ -79,8 +86,7 @@ class Segmentation:
     def redecode(self, decoding: DecodingSettings) -> Segmentation:
         """Apply other decoding settings to the same maps; the network is not run."""
         started = time.perf_counter()
-        origin = (self.region[0].start, self.region[1].start) if self.region else (0, 0)
-        labels = decode(self.maps, decoding, diameter_px=self.diameter_px, origin=origin, judge=self.judge)
+        labels = decode_kept(self.wide_maps, self.window, decoding, self.diameter_px, self.judge)
         timings = {**self.timings, "decode": time.perf_counter() - started}
         settings = self.settings.model_copy(update={"decoding": decoding})
         return replace(self, labels=labels, settings=settings, timings=timings)
@@ -92,3 +98,15 @@ class Segmentation:
         noun = "nucleus" if areas.size == 1 else "nuclei"
         seconds = self.timings["total"]
         return f"{areas.size} {noun} · {area} · {self.model.name} · {seconds:.1f} s on {self.device.name.upper()}"
+
+
+def decode_kept(
+    wide_maps: NDArray[np.float32],
+    window: Window,
+    decoding: DecodingSettings,
+    diameter_px: float,
+    judge: Judge | None,
+) -> NDArray[np.int32]:
+    """Decode maps of all that a window reads into labels (Y, X) of what it keeps; some numbers may be missing."""
+    labels = decode(wide_maps, decoding, diameter_px=diameter_px, origin=window.origin, judge=judge)
+    return np.ascontiguousarray(window.crop(labels))

@@ -16,13 +16,14 @@ from napari_nucseg.data.images import to_planes
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
+from napari_nucseg.network.model_card import Thresholds
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.network.predict import TilePlan, default_batch
 from napari_nucseg.network.preferred import preference_problem
-from napari_nucseg.nuclei.decoding import DecodingSettings, decode
+from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.segmentation.looking import look_steps
 from napari_nucseg.segmentation.rescale import network_scale
-from napari_nucseg.segmentation.result import Progress, Segmentation
+from napari_nucseg.segmentation.result import Progress, Segmentation, decode_kept
 from napari_nucseg.segmentation.settings import SegmentationSettings
 from napari_nucseg.segmentation.showing import show
 from napari_nucseg.segmentation.window import Window
@@ -68,12 +69,25 @@ def segment(image: NDArray[Any], **choices: Any) -> Segmentation:
     return drain(segment_steps(image, make_settings(**choices)))
 
 
+class _OfTheModel:
+    """Stands for the default of what every model's card says."""
+
+    def __repr__(self) -> str:
+        return "<what serves the model best>"
+
+
+_OF_THE_MODEL = _OfTheModel()
+
+
 def _signature() -> inspect.Signature:
     """Show the settings as keywords of ``segment`` in help and completion; they are written down once, as fields."""
     image = inspect.Parameter("image", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="NDArray[Any]")
     keywords = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.annotation
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=_OF_THE_MODEL if name in Thresholds.model_fields else field.default,
+            annotation=field.annotation,
         )
         for settings in (SegmentationSettings, DecodingSettings)
         for name, field in settings.model_fields.items()
@@ -91,9 +105,13 @@ def make_settings(**choices: Any) -> SegmentationSettings:
     Raises
     ------
     SettingsError
-        If a name is unknown or a value out of bounds.
+        If a name is unknown, a value out of bounds, or decoding given twice.
     """
     decoding = {k: choices.pop(k) for k in DecodingSettings.model_fields if k in choices}
+    if decoding and "decoding" in choices:
+        raise SettingsError(
+            f"got decoding and {', '.join(decoding)}, which belongs to it: give one of the two."
+        )
     if decoding:
         choices["decoding"] = decoding
     unknown = sorted(set(choices) - SegmentationSettings.model_fields.keys())
@@ -144,11 +162,11 @@ def segment_steps(
         prediction = yield from told_as(looks, lambda tile: _told(tile, notes))
     yield Progress("decode", 0, 1)
     with clock("decode"):
-        maps, origin = prediction.maps, window.origin
-        labels = decode(maps, settings.decoding, diameter_px=diameter_px, origin=origin, judge=model.judge)
+        labels = decode_kept(prediction.maps, window, settings.decoding, diameter_px, model.judge)
     return Segmentation(
-        labels=np.ascontiguousarray(window.crop(labels)),
-        maps=np.ascontiguousarray(window.crop(maps)),
+        labels=labels,
+        wide_maps=prediction.maps,
+        window=window,
         settings=settings,
         model=model.info,
         diameter_px=diameter_px,

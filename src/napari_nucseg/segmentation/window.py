@@ -24,9 +24,7 @@ class Window:
     kept: Region
 
     @classmethod
-    def around(
-        cls, region: Region | None, shape: tuple[int, int], halo_px: int, step_px: float = 1
-    ) -> Window:
+    def around(cls, region: Region | None, shape: tuple[int, int], halo_px: int, step_px: int = 1) -> Window:
         """Take a region of an image of a (Y, X) shape, plus a halo; None is the whole image.
 
         What is read starts and ends on multiples of ``step_px``, or at the image's end. For the network that is its
@@ -45,10 +43,7 @@ class Window:
                 f"the region {region} holds no pixel of the {shape[1]} x {shape[0]} px image. Draw another."
             )
         read = [
-            (
-                round(max(0, a - halo_px) // step_px * step_px),
-                min(n, round(-(-(b + halo_px) // step_px) * step_px)),
-            )
+            (max(0, a - halo_px) // step_px * step_px, min(n, -(-(b + halo_px) // step_px) * step_px))
             for (a, b), n in zip(limits, shape, strict=True)
         ]
         kept = [slice(a - start, b - start) for (a, b), (start, _) in zip(limits, read, strict=True)]
