@@ -82,6 +82,28 @@ def is_fluorescence(planes: NDArray[np.float32]) -> bool:
     return bool(darkest < brightest and median <= darkest + DARKER_PART * (brightest - darkest))
 
 
+def is_stained(planes: NDArray[np.float32]) -> bool:
+    """Whether an image in colours is one of stained tissue, with or without a black frame; greys are not.
+
+    Parameters
+    ----------
+    planes : (C, Y, X) in any units that are 0 in the dark.
+    """
+    seen = _seen(planes)
+    return len(planes) == len(COLOURS) and not _is_grey(seen) and not _is_dark_field(seen)
+
+
+def is_black(planes: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which pixels (Y, X) of (C, Y, X) are lit in no channel; NaN is not lit.
+
+    Parameters
+    ----------
+    planes : in any units that are 0 in the dark.
+    """
+    white = np.percentile(_seen(planes).max(axis=0), 99.5)
+    return ~(np.nanmax(planes, axis=0, initial=0) > LIT * white)
+
+
 def _seen(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Enough of the pixels to judge by, finite ones."""
     step = max(1, max(planes.shape[1:]) // MOST_LOOKED_AT)

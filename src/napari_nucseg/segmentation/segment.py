@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from napari_nucseg.data.dark_field import is_fluorescence
 from napari_nucseg.data.familiar import familiar
+from napari_nucseg.data.frame import black_frame, continued
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.network.allocator import reuse_freed_memory
@@ -144,7 +145,7 @@ def segment_steps(
     reuse_freed_memory()
     yield Progress("normalise", 0, 1)
     with clock("normalise"):
-        planes, notes = _seen(image, settings)
+        planes, frame, notes = _seen(image, settings)
     with clock("load"):
         model = model or load_model(settings.model, fluorescence=is_fluorescence(planes))
         settings = settings.with_thresholds(model.card.thresholds.model_dump())
@@ -162,6 +163,8 @@ def segment_steps(
         prediction = yield from told_as(looks, lambda tile: _told(tile, notes))
     yield Progress("decode", 0, 1)
     with clock("decode"):
+        if frame is not None:
+            prediction.maps[:, frame[window.read]] = 0
         labels = decode_kept(prediction.maps, window, settings.decoding, diameter_px, model.judge)
     return Segmentation(
         labels=labels,
@@ -184,15 +187,21 @@ def _plan(settings: SegmentationSettings, device: Device) -> TilePlan:
     return TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
 
 
-def _seen(image: NDArray[Any], settings: SegmentationSettings) -> tuple[NDArray[np.float32], list[str]]:
-    """Return the image as (C, Y, X) of a kind that networks know, with remarks about its pixels."""
+def _seen(
+    image: NDArray[Any], settings: SegmentationSettings
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, list[str]]:
+    """Return the image as (C, Y, X) of a kind that networks know, its frame if any, and remarks about its pixels."""
     planes = to_planes(image, settings.axes, settings.channel)
     notes = []
     bad = planes.size - int(np.isfinite(planes).sum())
     if bad:
         notes.append(f"{bad} pixels that are NaN or infinite were taken for background or saturated.")
+    frame = black_frame(planes)
+    if frame is not None:
+        planes = continued(planes, frame)
+        notes.append("The black frame around the tissue was left out.")
     planes, note = familiar(planes)
-    return planes, [*notes, *([note] if note else [])]
+    return planes, frame, [*notes, *([note] if note else [])]
 
 
 def _about_choice(settings: SegmentationSettings, model: Model) -> list[str]:
