@@ -202,6 +202,20 @@ def test_what_cannot_be_renamed_stays(own, old, new, words):
     assert sorted(os.listdir(own)) == before
 
 
+def test_a_card_with_nan_is_refused_and_its_file_stays(own):
+    """JSON has no NaN: Python's reader takes it all the same, and no writer can give it back."""
+    path = own / "second.safetensors"
+    card = load_model(path).card.model_copy(update={"figures": {"AP50": 0.125}})
+    save_model(path, card, NETWORK)
+    content = path.read_bytes().replace(b"0.125", b"  NaN")
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError):
+        rename_model("second", "better")
+    assert path.read_bytes() == content
+    with pytest.raises(ModelFileError, match=r"card of .*figures\.AP50: .*finite"):
+        load_model(path)
+
+
 @pytest.mark.skipif(AUTOMATIC is None, reason="no bundled model in this checkout")
 def test_bundled_models_keep_their_names():
     with pytest.raises(ModelFileError, match="comes with"):

@@ -145,6 +145,7 @@ def _copied(source: Path, card: ModelCard, name: str, target: Path) -> ModelInfo
         content = _with_card(source, card)
     with written_whole(target) as part:
         part.write_bytes(content)
+        read_card(part)  # what could not be read again takes no place
     return ModelInfo(name, target, card)
 
 

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+import json
+from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from safetensors import SafetensorError, safe_open
+
+from napari_nucseg.errors import ModelFileError, problems_in
 from napari_nucseg.network.architectures import Architecture
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 FORMAT = 1
+HEADER_KEY = "napari-nucseg"
 
 
-class Thresholds(BaseModel):
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
+
+
+class Thresholds(_Part):
     """Decoding settings that serve a model best; used where the user sets none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     foreground_threshold: float = Field(0.5, ge=0.05, le=0.95)
     core_threshold: float = Field(0.5, ge=0.05, le=0.95)
     certainty: float = Field(0.2, ge=0, le=0.95)
 
 
-class TaughtExample(BaseModel):
+class TaughtExample(_Part):
     """One corrected image that a model was taught on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     sha256: str = Field(description="Of its normalised pixels, labels and taught area.")
@@ -30,10 +39,8 @@ class TaughtExample(BaseModel):
     n_held_out: int = Field(0, description="Nuclei it was checked on.")
 
 
-class TaughtComparison(BaseModel):
+class TaughtComparison(_Part):
     """AP50 of the old and of the new model on the same images; ``low`` and ``high`` are those of new - old."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     n_nuclei: int
@@ -44,10 +51,8 @@ class TaughtComparison(BaseModel):
     verdict: str
 
 
-class TeachingRecord(BaseModel):
+class TeachingRecord(_Part):
     """How a model was made from another one by corrections."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     date: str
     parent: str = Field(description="Name of the model it was made from.")
@@ -64,10 +69,8 @@ class TeachingRecord(BaseModel):
     versions: dict[str, str] = {}
 
 
-class ModelCard(BaseModel):
+class ModelCard(_Part):
     """What a model file says about itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
     name: str
@@ -104,3 +107,36 @@ class ModelCard(BaseModel):
             there = ", ".join(map(str, self.architecture.heads))
             raise ValueError(f"got fast_head {self.fast_head}; the network has heads {there}")
         return self
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the card alone, without the weights."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(
+            f"{path} is no readable safetensors file ({error}). Copy or download it again."
+        ) from error
+    if HEADER_KEY not in header:
+        raise ModelFileError(
+            f"{path} is a safetensors file without a napari-nucseg card: it is not one of our models."
+        )
+    try:
+        content = json.loads(header[HEADER_KEY])
+        _check_format(content, path)
+        return ModelCard.model_validate(content)
+    except ValidationError as error:
+        raise ModelFileError(f"the card of {path} is damaged: {problems_in(error)}.") from error
+    except json.JSONDecodeError as error:
+        raise ModelFileError(f"the card of {path} is damaged: {error}.") from error
+
+
+def _check_format(content: Any, path: Path) -> None:
+    version = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(version, int):
+        raise ModelFileError(f"the card of {path} names no format: it is not one of our models.")
+    if version > FORMAT:
+        raise ModelFileError(
+            f"{path} has format {version}, this version reads up to {FORMAT}. Update napari-nucseg."
+        )

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from napari_nucseg.errors import ModelFileError, SettingsError, problems_in
+from napari_nucseg.errors import ModelFileError, SettingsError
 from napari_nucseg.files import written_whole
 from napari_nucseg.network.architectures import build_encoder, build_network
 from napari_nucseg.network.choices import AUTO, read_choices
 from napari_nucseg.network.heads import network_of_head
-from napari_nucseg.network.model_card import FORMAT, ModelCard
+from napari_nucseg.network.model_card import FORMAT, HEADER_KEY, ModelCard, read_card
 from napari_nucseg.network.places import BUNDLED_DIR, SUFFIX, models_dir
 from napari_nucseg.network.size_head import SizeHead, n_summaries
 from napari_nucseg.nuclei.judging import Judge
@@ -55,7 +53,6 @@ __all__ = [
     "save_model",
 ]
 
-HEADER_KEY = "napari-nucseg"
 DEFAULT_MODEL = "nuclei-unet"
 FLUORESCENCE_MODEL = "nuclei-unetpp"
 GROUPS = ("network", "size", "importance", "judge")
@@ -220,29 +217,6 @@ def load_model(name_or_path: str | Path = "auto", *, fluorescence: bool = False)
         return load_model(other.path)
 
 
-def read_card(path: Path) -> ModelCard:
-    """Read the card alone, without the weights."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ModelFileError(
-            f"{path} is no readable safetensors file ({error}). Copy or download it again."
-        ) from error
-    if HEADER_KEY not in header:
-        raise ModelFileError(
-            f"{path} is a safetensors file without a napari-nucseg card: it is not one of our models."
-        )
-    try:
-        content = json.loads(header[HEADER_KEY])
-        _check_format(content, path)
-        return ModelCard.model_validate(content)
-    except ValidationError as error:
-        raise ModelFileError(f"the card of {path} is damaged: {problems_in(error)}.") from error
-    except json.JSONDecodeError as error:
-        raise ModelFileError(f"the card of {path} is damaged: {error}.") from error
-
-
 def save_model(
     path: Path,
     card: ModelCard,
@@ -312,16 +286,6 @@ def _importance(
 
 def _judge(tensors: dict[str, torch.Tensor]) -> Judge | None:
     return Judge.of_tensors({k: v.double().numpy() for k, v in tensors.items()}) if tensors else None
-
-
-def _check_format(content: Any, path: Path) -> None:
-    version = content.get("format") if isinstance(content, dict) else None
-    if not isinstance(version, int):
-        raise ModelFileError(f"the card of {path} names no format: it is not one of our models.")
-    if version > FORMAT:
-        raise ModelFileError(
-            f"{path} has format {version}, this version reads up to {FORMAT}. Update napari-nucseg."
-        )
 
 
 def _check_groups(tensors: Mapping[str, torch.Tensor], path: Path) -> None:
