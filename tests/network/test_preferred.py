@@ -154,6 +154,23 @@ def test_a_renamed_parent_is_known_to_its_children_and_stays_the_default():
     assert tree()["third"] == ("best", True, 2)
 
 
+def test_a_copy_takes_no_children_from_its_original(own):
+    install_model(own / "first.safetensors", "another")
+    assert tree()["second"] == ("first", True, 1)
+    assert tree()["another"] == ("", False, 0)
+
+
+def test_of_copies_of_a_lost_parent_the_one_of_its_name_is_the_parent(own, tmp_path):
+    install_model(own / "first.safetensors", "another")
+    changed = load_model("first").card.model_copy(
+        update={"former_sha256": (sha256_of(own / "first.safetensors"),)}
+    )
+    save_model(own / "first.safetensors", changed, NETWORK)
+    assert tree()["second"] == ("first", True, 1)
+    remove_model("first")
+    assert tree()["second"] == ("another", True, 1)
+
+
 def test_a_removed_parent_is_remembered_by_name():
     prefer_model("first")
     prefer_model("second")

@@ -93,9 +93,11 @@ def _parent(model: ModelInfo, models: Sequence[ModelInfo]) -> ModelInfo | None:
     if wanted is None:
         return None
     others = [other for other in models if other.name != model.name]
-    # a renamed model has another hash; its card remembers those it had
-    known = next((other for other in others if wanted in other.card.former_sha256), None)
-    return known or next((other for other in others if sha256_of(other.path) == wanted), None)
+    exact = [other for other in others if sha256_of(other.path) == wanted]
+    # a renamed model, or a copy under another name, has another hash; its card remembers those it had
+    known = exact or [other for other in others if wanted in other.card.former_sha256]
+    named = (other for other in known if other.name == model.card.parent_name)
+    return next(named, known[0] if known else None)
 
 
 def _remembered_parent(model: ModelInfo) -> str:
