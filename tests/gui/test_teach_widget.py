@@ -267,7 +267,12 @@ class TestWhyNot:
             pytest.param(lambda layer, widget: _empty(layer), NO_NUCLEUS, id="no-nucleus"),
             pytest.param(lambda layer, widget: _only_check(widget), ONLY_CHECKED, id="only-checked"),
             pytest.param(
-                lambda layer, widget: widget.form.name.setText("a b"), "The name may hold", id="no-name"
+                lambda layer, widget: widget.form.name.setText("a b"), "'a b' cannot be", id="no-name"
+            ),
+            pytest.param(
+                lambda layer, widget: widget.form.name.setText("my.safetensors"),
+                "'my.safetensors' cannot be",
+                id="a file's name",
             ),
             pytest.param(
                 lambda layer, widget: widget.form.name.setText("nuclei-unet"),

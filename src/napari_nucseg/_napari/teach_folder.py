@@ -8,7 +8,6 @@ unfinished.
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from napari_nucseg.data.file_lock import try_lock
 from napari_nucseg.errors import OutputError, TrainingError
 from napari_nucseg.files import in_words
 from napari_nucseg.jobs.finetune_child import STOP
+from napari_nucseg.network.names import checked_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 JOB, RESULT, DONE = "job.json", "result.json", "installed"
 _CHECKPOINT = "checkpoint.safetensors"
 _LOCK = "window.lock"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,10 @@ def unused_name(taken: Collection[str], wanted: str = "my-nuclei") -> str:
 
 def refuse_name(name: str, taken: Collection[str]) -> str:
     """Say why a model cannot be called so; empty where it can."""
-    if not _NAME.fullmatch(name) or name == "auto":
-        return "The name may hold letters, digits, “.”, “_” and “-”, begins with a letter or digit, and is not “auto”."
+    try:
+        checked_name(name)
+    except ValueError as error:
+        return str(error)
     if name in taken:
         return f"There is a model “{name}” already. Choose another name."
     if name in _run_names():

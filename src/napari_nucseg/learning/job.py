@@ -15,6 +15,7 @@ from napari_nucseg.learning.settings import DataSource, EarlyStop, Loss, Optimiz
 from napari_nucseg.learning.sizing import SizeSettings
 from napari_nucseg.network.architectures import Architecture
 from napari_nucseg.network.model_file import SUFFIX, find_model, read_card
+from napari_nucseg.network.names import ModelName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,9 +43,7 @@ class TrainingJob(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(
-        "my-model", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of the new model."
-    )
+    name: ModelName = Field("my-model", description="Name of the new model.")
     title: str = ""
     description: str = ""
     licence: str = "all rights with whoever trained it"

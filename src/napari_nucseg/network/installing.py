@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from safetensors import safe_open
@@ -10,7 +9,7 @@ from safetensors.torch import save
 
 from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.files import written_whole
-from napari_nucseg.network.choices import AUTO, read_choices, write_choices
+from napari_nucseg.network.choices import read_choices, write_choices
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_file import (
     HEADER_KEY,
@@ -23,9 +22,7 @@ from napari_nucseg.network.model_file import (
     models_dir,
     read_card,
 )
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_RESERVED = (AUTO, "back")  # words of the command line
+from napari_nucseg.network.names import checked_name
 
 
 def install_model(path: str | Path, name: str | None = None, *, force: bool = False) -> ModelInfo:
@@ -151,11 +148,10 @@ def _copied(source: Path, card: ModelCard, name: str, target: Path) -> ModelInfo
 
 def _place_for(name: str, source: Path, *, force: bool) -> Path:
     """File that a model of this name may be written to."""
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise ModelFileError(
-            f"{name!r} cannot be a model's name: letters, digits, '.', '_' and '-' are allowed, and not "
-            f"{' or '.join(_RESERVED)}. Choose another name."
-        )
+    try:
+        checked_name(name)
+    except ValueError as error:
+        raise ModelFileError(str(error)) from error
     namesake = next((model for model in list_models() if model.name == name), None)
     if namesake is not None and namesake.bundled:
         raise ModelFileError(f"{name} comes with napari-nucseg. Choose another name.")

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_nucseg.errors import SettingsError, problems_in
+from napari_nucseg.network.names import ModelName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,9 +42,7 @@ class Preview(_Part):
 class FinetuneJob(_Part):
     """Everything that determines a fine-tuning."""
 
-    name: str = Field(
-        "my-nuclei", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the new model."
-    )
+    name: ModelName = Field("my-nuclei", description="Name of the new model.")
     model: str = Field("auto", description="Name or path of the model to teach.")
     examples: tuple[Example, ...] = Field((), description="What was corrected.")
     pinned: tuple[Path, ...] = Field(

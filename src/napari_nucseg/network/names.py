@@ -1,0 +1,34 @@
+"""What a model of the user's own may be called. No torch."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from napari_nucseg.network.choices import AUTO
+from napari_nucseg.network.places import SUFFIX
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RESERVED = (AUTO, "back")  # words of the command line
+
+
+def checked_name(name: str) -> str:
+    """Return the name, where a model can be called so.
+
+    Raises
+    ------
+    ValueError
+        If not; what ends in the suffix of model files would be taken for a path.
+    """
+    if not _NAME.fullmatch(name) or name in _RESERVED or name.lower().endswith(SUFFIX):
+        raise ValueError(
+            f"{name!r} cannot be a model's name: up to 64 letters, digits, '.', '_' and '-' are allowed, the first a "
+            f"letter or digit, and neither {', '.join(_RESERVED)} nor {SUFFIX} at the end. Choose another name."
+        )
+    return name
+
+
+ModelName = Annotated[str, AfterValidator(checked_name)]
+"""A setting that names a new model."""
