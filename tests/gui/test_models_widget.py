@@ -90,6 +90,7 @@ def test_use_and_go_back(qtbot, panel, click):
     click(panel.form.back)
     qtbot.waitUntil(lambda: preferred_model() is None, timeout=TIMEOUT_MS)
     qtbot.waitUntil(lambda: not _item(panel, "tiny-2").text(0).startswith("★"), timeout=TIMEOUT_MS)
+    assert not panel.form.back.isEnabled()
 
 
 def test_both_models_that_automatic_may_stand_for_have_a_star_and_can_be_taken_for_all(qtbot, panel, click):

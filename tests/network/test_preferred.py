@@ -7,6 +7,7 @@ import pytest
 import napari_nucseg
 from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.choices import write_choices
 from napari_nucseg.network.installing import export_model, install_model, remove_model, rename_model
 from napari_nucseg.network.lineage import children_of, lineage, sha256_of
 from napari_nucseg.network.model_file import (
@@ -17,7 +18,13 @@ from napari_nucseg.network.model_file import (
     load_model,
     save_model,
 )
-from napari_nucseg.network.preferred import go_back, prefer_model, preference_problem, preferred_model
+from napari_nucseg.network.preferred import (
+    can_go_back,
+    go_back,
+    prefer_model,
+    preference_problem,
+    preferred_model,
+)
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
 NETWORK = build_network(SMALL)
@@ -69,6 +76,25 @@ def test_the_way_back_is_step_by_step():
     assert (go_back(), chosen()) == (None, before)
     assert [go_back(), go_back(), go_back(), go_back()] == ["second", "first", None, None]
     assert chosen() == before
+
+
+@pytest.mark.parametrize(
+    ("history", "possible"),
+    [
+        ((), False),
+        (("auto",), False),
+        (("auto", "first"), True),
+        (("auto", "first", "auto"), True),
+        (("auto", "gone"), True),
+        (("auto", "gone", "auto"), False),
+        (("auto", "first", "gone", "first"), True),
+    ],
+)
+def test_whether_there_is_a_way_back_is_known_before_it_is_gone(history, possible):
+    write_choices(history)
+    before = preferred_model()
+    assert can_go_back() == possible
+    assert (go_back() != before) == possible
 
 
 def test_the_default_is_chosen_and_taken_back_from_python():

@@ -13,7 +13,6 @@ from napari_nucseg._napari.teach_examples import Examples
 from napari_nucseg._napari.teach_folder import delete_run, runs_dir
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.workers import Runs
-from napari_nucseg.network.choices import read_choices
 from napari_nucseg.network.places import models_dir
 
 if TYPE_CHECKING:
@@ -162,4 +161,4 @@ def _list() -> Generator[None, None, Family]:
     network = _network()
     descents = network.lineage.lineage()
     automatic = network.model_file.automatic_models([d.model for d in descents])
-    return Family(descents, tuple(model.name for model in automatic), bool(read_choices().history))
+    return Family(descents, tuple(model.name for model in automatic), network.preferred.can_go_back())

@@ -49,9 +49,20 @@ def go_back() -> str | None:
     OutputError
         If the choice cannot be written.
     """
-    installed = {AUTO, *(model.name for model in list_models())}
-    history = read_choices().history[:-1]
-    while history and history[-1] not in installed:
-        history = history[:-1]
-    write_choices(history)
+    write_choices(_history_before())
     return preferred_model()
+
+
+def can_go_back() -> bool:
+    """Whether there was another default before the present one."""
+    present, before = ((history or (AUTO,))[-1] for history in (read_choices().history, _history_before()))
+    return present != before
+
+
+def _history_before() -> tuple[str, ...]:
+    """Choices up to the last that was another one than the present, of a model that is still there."""
+    history = read_choices().history
+    usable = {AUTO, *(model.name for model in list_models())} - {*history[-1:]}
+    while history and history[-1] not in usable:
+        history = history[:-1]
+    return history
