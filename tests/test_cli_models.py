@@ -46,13 +46,19 @@ def test_children_stand_below_their_parent_and_the_default_has_a_star(family, ca
         ["child", "*", "Child", "parent"],
     ]
     assert lines[1].startswith("  child *")
-    assert main(["models", "--json"]) == 0
+    assert main(["models", "list", "--json"]) == 0
     found = {line["name"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
     assert (found["child"]["default"], found["child"]["parent"], found["parent"]["default"]) == (
         True,
         "parent",
         False,
     )
+
+
+@pytest.mark.parametrize("arguments", [["--json", "show", "child"], ["show", "child", "--json"]])
+def test_json_may_stand_before_and_after_the_action(family, capsys, arguments):
+    assert main(["models", *arguments]) == 0
+    assert json.loads(capsys.readouterr().out)["card"]["parent_name"] == "parent"
 
 
 def test_the_default_is_set_and_taken_back(family, capsys):

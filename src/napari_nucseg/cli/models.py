@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ from napari_nucseg.cli.models_compare import add_compare
 from napari_nucseg.errors import ModelFileError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable
 
     from napari_nucseg.network.lineage import Descent
@@ -57,6 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     remove.set_defaults(action=_remove)
     add_compare(actions)
+    for action in actions.choices.values():  # SUPPRESS: one that stands before the action counts, too
+        action.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="Print one JSON line."
+        )
 
 
 def run(args: argparse.Namespace) -> int:
