@@ -415,6 +415,16 @@ def test_doctor_names_the_default_and_says_where_it_is_gone(
     assert any(line.startswith("your default model tiny is gone") for line in more)
 
 
+def test_doctor_says_which_place_is_a_file(tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "file" / "models"))
+    monkeypatch.setenv("NUCSEG_CACHE", str(tmp_path / "file"))
+    assert main(["doctor", "--json"]) == 1
+    (report,) = json_lines(capsys.readouterr().out)
+    for name in ("own models", "cache"):
+        assert any(f"file is a file, not a folder: {name}" in line for line in report["problems"])
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for nvidia-smi is a shell script")
 def test_doctor_finds_a_card_torch_cannot_use(tmp_path: Path, monkeypatch, capsys) -> None:
     """A driver that names a card, and a torch that is shown none: as with a build for other hardware."""

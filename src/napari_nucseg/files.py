@@ -19,6 +19,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENO
 _STALE_SECONDS = 24 * 3600
 """Nothing is written for so long: whoever began it was killed."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_FOLDER = {errno.EEXIST, errno.ENOTDIR}
 
 
 @contextmanager
@@ -79,4 +80,6 @@ def in_words(error: OSError, path: Path) -> str:
         return f"cannot write {path}: the disk is full. Free some space, or choose a folder on another disk."
     if error.errno in _FORBIDDEN:
         return f"cannot write {path}: no permission to write in {path.parent}. Choose another folder."
+    if error.errno in _NO_FOLDER and (file := next((p for p in path.parents if p.is_file()), None)):
+        return f"cannot write {path}: {file} is a file, not a folder. Choose another folder."
     return f"cannot write {path}: {error.strerror or error}. Choose another folder or name."

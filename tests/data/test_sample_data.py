@@ -24,7 +24,7 @@ from napari_nucseg.data.sample_data import (
     sample_steps,
 )
 from napari_nucseg.data.sources import SOURCES, RemoteFile, find_source
-from napari_nucseg.errors import DatasetError, DownloadError, SettingsError
+from napari_nucseg.errors import DatasetError, DownloadError, OutputError, SettingsError
 
 FETCHED = "dsb2018-histology"
 
@@ -244,6 +244,12 @@ def test_a_folder_of_something_else_is_refused(test_data, tmp_path):
     with pytest.raises(DatasetError, match="Lizard is lizard"):
         remember_folder("lizard", test_data / "cpm15", tmp_path)
     assert find_cached("lizard", tmp_path) is None
+
+
+def test_a_cache_that_is_a_file_is_said(test_data, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(OutputError, match="cache is a file, not a folder"):
+        remember_folder("cpm", test_data / "cpm15", tmp_path / "cache")
 
 
 def test_a_remembered_folder_that_went_away_is_asked_for_again(test_data, tmp_path):

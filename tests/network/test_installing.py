@@ -1,6 +1,7 @@
 """Installing and removing model files: real files in real folders."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,14 @@ from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.installing import install_model, remove_model
 from napari_nucseg.network.lineage import sha256_of
-from napari_nucseg.network.model_file import ModelCard, list_models, load_model, read_card, save_model
+from napari_nucseg.network.model_file import (
+    ModelCard,
+    list_models,
+    load_model,
+    models_dir,
+    read_card,
+    save_model,
+)
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
 NETWORK = build_network(SMALL)
@@ -108,6 +116,11 @@ def test_a_place_that_cannot_be_written_is_said(file, own):
     own.write_text("a file where the folder should be")
     with pytest.raises(OutputError, match="cannot write"):
         install_model(file)
+
+
+def test_the_place_of_own_models_may_begin_with_a_tilde(monkeypatch):
+    monkeypatch.setenv("NUCSEG_MODELS", "~/models")
+    assert models_dir() == Path.home() / "models"
 
 
 def test_only_own_models_are_removed(file, own):

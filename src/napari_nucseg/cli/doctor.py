@@ -129,7 +129,9 @@ def _places() -> tuple[dict[str, str], list[str]]:
     for name, folder in {"own models": models_dir(), "cache": cache_dir()}.items():
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         places[name] = f"{folder} ({shutil.disk_usage(there).free / 1e9:.1f} GB free)"
-        if not os.access(there, os.W_OK):
+        if not there.is_dir():
+            problems.append(f"{there} is a file, not a folder: {name} cannot be kept in {folder}")
+        elif not os.access(there, os.W_OK):
             problems.append(f"{there} cannot be written: {name} cannot be kept in {folder}")
     automatic = [model.name for model in automatic_models(models)]
     by = "your choice" if automatic == [preferred_model()] else "the program chooses"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_dir
 
-from napari_nucseg.data.download import write_whole
+from napari_nucseg.files import written_whole
 
 _FOLDERS = "folders.json"
 
@@ -30,9 +30,16 @@ def remembered_folder(name: str, cache: Path) -> Path | None:
 
 
 def remember(name: str, folder: Path, cache: Path) -> None:
-    """Remember the folder the user named for a dataset."""
+    """Remember the folder the user named for a dataset.
+
+    Raises
+    ------
+    OutputError
+        If the cache cannot be written.
+    """
     folders = {**_read_folders(cache), name: str(folder.absolute())}
-    write_whole(cache / _FOLDERS, json.dumps(folders, indent=2).encode())
+    with written_whole(cache / _FOLDERS) as part:
+        part.write_text(json.dumps(folders, indent=2), encoding="utf-8")
 
 
 def _read_folders(cache: Path) -> dict[str, str]:

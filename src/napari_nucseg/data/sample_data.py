@@ -131,6 +131,8 @@ def remember_folder(name: str, path: str | Path, cache: Path | None = None) -> D
     ------
     DatasetError
         Where the folder holds something else.
+    OutputError
+        Where the cache, in which the place is remembered, cannot be written.
     """
     sample, path = find_sample(name), Path(path).expanduser()
     dataset = _open_named(sample, path)

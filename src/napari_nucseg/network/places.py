@@ -13,4 +13,5 @@ SUFFIX = ".safetensors"
 
 def models_dir() -> Path:
     """Folder of the user's own models; ``NUCSEG_MODELS`` overrides it."""
-    return Path(os.environ.get("NUCSEG_MODELS") or platformdirs.user_data_path("napari-nucseg") / "models")
+    named = os.environ.get("NUCSEG_MODELS")
+    return Path(named).expanduser() if named else platformdirs.user_data_path("napari-nucseg") / "models"
