@@ -83,6 +83,19 @@ def test_a_default_that_is_gone_is_said(family, capsys):
     assert "default model child is gone" in capsys.readouterr().err
 
 
+def test_a_damaged_model_is_said_and_removed(family, capsys):
+    main(["models", "default", "child"])
+    (family / "child.safetensors").write_bytes(b"cut short")
+    capsys.readouterr()
+    for command in (["models"], ["models", "list", "--json"]):
+        assert main(command) == 0
+        assert f"{family / 'child.safetensors'} is no readable safetensors file" in capsys.readouterr().err
+    assert main(["doctor"]) == 1
+    assert f"{family / 'child.safetensors'} is no readable" in capsys.readouterr().out
+    assert main(["models", "remove", "child", "--yes"]) == 0
+    assert not (family / "child.safetensors").exists()
+
+
 def test_a_parent_or_the_default_is_not_removed_unasked(family, capsys):
     main(["models", "default", "child"])
     for name, reason in (("parent", "it is the parent of child"), ("child", "it is the default")):

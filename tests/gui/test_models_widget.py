@@ -162,6 +162,22 @@ def test_an_import_that_is_no_model_is_said(qtbot, panel, click, answer, choose,
     qtbot.waitUntil(lambda: panel.form.status.text().startswith("⚠"), timeout=TIMEOUT_MS)
 
 
+def test_a_default_that_is_damaged_meanwhile_is_said(qtbot, panel, click):
+    _choose(panel, "tiny-2")
+    click(panel.form.use)
+    qtbot.waitUntil(lambda: _item(panel, "tiny-2").text(0).startswith("★"), timeout=TIMEOUT_MS)
+    assert "used from now on" in panel.form.status.text()
+    assert not panel.form.problems.isVisible()
+    path = find_model("tiny-2")
+    path.unlink()
+    path.write_bytes(b"cut short")
+    qtbot.waitUntil(panel.form.problems.isVisible, timeout=TIMEOUT_MS)
+    said = panel.form.problems.text()
+    assert f"{path} is no readable safetensors file" in said
+    assert "default model tiny-2 is gone or damaged" in said
+    assert not panel.form.status.text(), "it is not used from now on"
+
+
 class TestComparing:
     def test_layers_are_compared_on_by_their_names(self, qtbot, viewer, panel, click):
         """The bundled model against one that learned nothing; what nobody looked at is left out, and said."""

@@ -8,7 +8,7 @@ import pytest
 import napari_nucseg
 from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.network.architectures import Architecture, build_network
-from napari_nucseg.network.installing import install_model, remove_model
+from napari_nucseg.network.installing import install_model, remove_model, rename_model
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_file import (
     ModelCard,
@@ -18,6 +18,7 @@ from napari_nucseg.network.model_file import (
     read_card,
     save_model,
 )
+from napari_nucseg.network.preferred import model_problems, prefer_model
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
 NETWORK = build_network(SMALL)
@@ -109,6 +110,46 @@ def test_a_model_is_not_installed_over_itself(file):
     model = install_model(file)
     with pytest.raises(ModelFileError, match="already"):
         install_model(model.path, force=True)
+    assert own_names() == ["histo"]
+
+
+def _make_newer(file):
+    file.write_bytes(file.read_bytes().replace(b'\\"format\\":1', b'\\"format\\":9'))
+
+
+UNREADABLE = [
+    pytest.param(_damage, "no readable safetensors", id="cut short"),
+    pytest.param(_make_newer, "has format 9", id="newer"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "reason"), UNREADABLE)
+def test_an_own_model_that_cannot_be_read_is_told_with_the_reason_and_can_be_removed(
+    file, own, spoil, reason
+):
+    prefer_model(install_model(file).name)
+    assert model_problems() == ()
+    spoil(own / "histo.safetensors")
+    unreadable, default = model_problems()
+    assert reason in unreadable and str(own / "histo.safetensors") in unreadable
+    assert default.startswith("your default model histo")
+    for use in (load_model, lambda name: rename_model(name, "other")):
+        with pytest.raises(ModelFileError, match=reason):
+            use("histo")
+    assert remove_model("histo") == own / "histo.safetensors"
+    assert model_problems() == ()
+    assert os.listdir(own) == ["preferred.json"]
+
+
+def test_a_broken_file_gives_way_to_a_sound_one_and_a_newer_one_only_by_force(file, own):
+    path = install_model(file).path
+    _damage(path)
+    assert install_model(file).path == path
+    assert own_names() == ["histo"]
+    _make_newer(path)
+    with pytest.raises(ModelFileError, match="--force"):
+        install_model(file)
+    install_model(file, force=True)
     assert own_names() == ["histo"]
 
 

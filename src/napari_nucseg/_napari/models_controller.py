@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Family:
-    """All models, children below their parents; names of those *Automatic* may stand for; if there is a way back."""
+    """All models, children below their parents, and what is wrong among them in words.
+
+    ``automatic`` names those that *Automatic* may stand for; ``can_go_back`` tells if there was another default.
+    """
 
     descents: tuple[Descent, ...]
     automatic: tuple[str, ...]
     can_go_back: bool
+    problems: tuple[str, ...] = ()
 
 
 class ModelsController(QObject):
@@ -161,4 +165,5 @@ def _list() -> Generator[None, None, Family]:
     network = _network()
     descents = network.lineage.lineage()
     automatic = network.model_file.automatic_models([d.model for d in descents])
-    return Family(descents, tuple(model.name for model in automatic), network.preferred.can_go_back())
+    names = tuple(model.name for model in automatic)
+    return Family(descents, names, network.preferred.can_go_back(), network.preferred.model_problems())

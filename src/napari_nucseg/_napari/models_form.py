@@ -39,6 +39,7 @@ class ModelsForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tree = _tree()
+        self.problems = QLabel(wordWrap=True)
         self.details = QLabel(wordWrap=True)
         self.details.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.table = ComparisonTable()
@@ -60,6 +61,7 @@ class ModelsForm(QWidget):
         column = DockColumn(
             [
                 self.tree,
+                self.problems,
                 self._make_buttons(),
                 self.renaming,
                 self.question,
@@ -73,6 +75,7 @@ class ModelsForm(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(column)
         self.setSizePolicy(column.sizePolicy())
+        self.problems.setVisible(False)
         self.renaming.setVisible(False)
         self.running.setVisible(False)
         self.table.setVisible(False)
@@ -112,6 +115,8 @@ class ModelsForm(QWidget):
         self.tree.blockSignals(False)
         self.choose(chosen)
         self.back.setEnabled(family.can_go_back)
+        self.problems.setText("\n".join(f"⚠ {problem}" for problem in family.problems))
+        self.problems.setVisible(bool(family.problems))
 
     def choose(self, names: list[str]) -> None:
         """Choose models by their names."""

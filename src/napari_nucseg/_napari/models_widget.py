@@ -78,10 +78,11 @@ class ModelsWidget(Docked):
         return found[0] if len(found) == 1 else None
 
     def _show_family(self, family: Family) -> None:
+        is_worse = bool(set(family.problems) - set(self._family.problems))
         self._family = family
         self.form.show_family(family)
-        if self.form.status.text() == "Reading models …":
-            self.form.say("")
+        if is_worse or self.form.status.text() == "Reading models …":
+            self.form.say("")  # what was said last may hold no longer
         self._show_chosen()
 
     def _show_chosen(self) -> None:

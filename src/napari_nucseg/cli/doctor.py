@@ -121,7 +121,7 @@ def nvidia_card() -> str | None:
 def _places() -> tuple[dict[str, str], list[str]]:
     from napari_nucseg.data.cache import cache_dir
     from napari_nucseg.network.model_file import BUNDLED_DIR, automatic_models, list_models, models_dir
-    from napari_nucseg.network.preferred import preference_problem, preferred_model
+    from napari_nucseg.network.preferred import model_problems, preferred_model
 
     models = list_models()
     places = {"bundled models": str(BUNDLED_DIR)}
@@ -137,7 +137,7 @@ def _places() -> tuple[dict[str, str], list[str]]:
     by = "your choice" if automatic == [preferred_model()] else "the program chooses"
     places["models"] = ", ".join(model.name for model in models) or "none"
     places["default model"] = f"{', for fluorescence '.join(automatic) or 'none'} ({by})"
-    return places, [*problems, *filter(None, [preference_problem()])]
+    return places, [*problems, *model_problems()]
 
 
 def _as_lines(content: dict[str, str] | list[str]) -> list[str]:

@@ -73,8 +73,10 @@ def _list(args: argparse.Namespace) -> None:
     """List bundled and own models, the default first and children below their parents."""
     from napari_nucseg.network.lineage import lineage  # late: loads torch
     from napari_nucseg.network.model_file import automatic_models, models_dir
-    from napari_nucseg.network.preferred import preference_problem
+    from napari_nucseg.network.preferred import model_problems
 
+    for problem in model_problems():
+        note(problem)
     family = lineage()
     automatic = automatic_models([descent.model for descent in family])
     if args.json:
@@ -88,8 +90,6 @@ def _list(args: argparse.Namespace) -> None:
         )
         return
     _print_table([_HEADER, *(_row(descent, is_default=descent.model in automatic) for descent in family)])
-    if problem := preference_problem():
-        note(problem)
 
 
 def _default(args: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from napari_nucseg.network.model_file import (
     read_card,
 )
 from napari_nucseg.network.names import checked_name
+from napari_nucseg.network.unreadable import unreadable_model, unreadable_models
 
 
 def install_model(path: str | Path, name: str | None = None, *, force: bool = False) -> ModelInfo:
@@ -32,7 +33,7 @@ def install_model(path: str | Path, name: str | None = None, *, force: bool = Fa
     ----------
     path : the file; it is read to its end and checked before anything is written.
     name : name to install it under; its own by default. Its card is changed accordingly.
-    force : replace a model of the user's own that has this name.
+    force : replace a model of the user's own that has this name; a damaged file gives way without.
 
     Returns
     -------
@@ -96,7 +97,7 @@ def export_model(name: str, target: str | Path, *, force: bool = False) -> Path:
 
 
 def remove_model(name: str) -> Path:
-    """Delete a model of the user's own and return where it was.
+    """Delete a model of the user's own, or what is left of one in a file that cannot be read; return where it was.
 
     Raises
     ------
@@ -105,18 +106,22 @@ def remove_model(name: str) -> Path:
     OutputError
         If the file cannot be deleted.
     """
-    model = _own(name, "removed")
-    _delete(model.path)
+    readable = any(model.name == name and not model.bundled for model in list_models())
+    unreadable = None if readable else unreadable_model(name)
+    path = unreadable.path if unreadable else _own(name, "removed").path
+    _delete(path)
     history = read_choices().history
     if name in history:
         write_choices(tuple(choice for choice in history if choice != name))
-    return model.path
+    return path
 
 
 def _own(name: str, done: str) -> ModelInfo:
     """Find a model of the user's own; ``done`` says what is to be done to it."""
     models = {model.name: model for model in list_models()}
     own = ", ".join(model.name for model in models.values() if not model.bundled) or "none"
+    if name not in models and (unreadable := unreadable_model(name)):
+        raise ModelFileError(unreadable.reason)
     if name not in models:
         raise ModelFileError(f"got model {name!r}, which is not installed; your own models are: {own}.")
     if models[name].bundled:
@@ -158,7 +163,8 @@ def _place_for(name: str, source: Path, *, force: bool) -> Path:
     target = namesake.path if namesake is not None else models_dir() / f"{name}{SUFFIX}"
     if target.exists() and target.samefile(source):
         raise ModelFileError(f"{source} is the installed model {name} already.")
-    if target.exists() and not force:
+    is_broken = any(each.path == target and each.is_broken for each in unreadable_models())
+    if target.exists() and not (force or is_broken):
         raise ModelFileError(
             f"{target} is there already. Choose another name, or replace it with --force (force=True)."
         )

@@ -21,6 +21,7 @@ from napari_nucseg.network.heads import network_of_head
 from napari_nucseg.network.model_card import FORMAT, HEADER_KEY, ModelCard, read_card
 from napari_nucseg.network.places import BUNDLED_DIR, SUFFIX, models_dir
 from napari_nucseg.network.size_head import SizeHead, n_summaries
+from napari_nucseg.network.unreadable import unreadable_model
 from napari_nucseg.nuclei.judging import Judge
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Model:
 
 
 def list_models() -> tuple[ModelInfo, ...]:
-    """Return bundled and user's models, the default first; damaged files are left out."""
+    """Return bundled and user's models, the default first; ``unreadable_models`` tells what cannot be read."""
     found: dict[str, ModelInfo] = {}
     for folder in (BUNDLED_DIR, models_dir()):
         for path in sorted(folder.glob(f"*{SUFFIX}")):
@@ -170,7 +171,7 @@ def find_model(name_or_path: str | Path = "auto", *, fluorescence: bool = False)
     Raises
     ------
     ModelFileError
-        If there is no such model.
+        If there is no such model, or its file cannot be read.
     """
     path = Path(name_or_path)
     if path.suffix == SUFFIX:
@@ -186,6 +187,8 @@ def find_model(name_or_path: str | Path = "auto", *, fluorescence: bool = False)
         found = next((model for model in models if model.name == str(name_or_path)), None)
     if found is not None:
         return found.path
+    if unreadable := unreadable_model(str(name_or_path)):
+        raise ModelFileError(unreadable.reason)
     known = ", ".join(m.name for m in models) or "none"
     raise ModelFileError(
         f"got model {str(name_or_path)!r}; installed are: {known}. A file's name ends in {SUFFIX}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from napari_nucseg.errors import ModelFileError
 from napari_nucseg.network.choices import AUTO, read_choices, write_choices
 from napari_nucseg.network.model_file import list_models
+from napari_nucseg.network.unreadable import unreadable_models
 
 
 def preferred_model() -> str | None:
@@ -19,8 +20,14 @@ def preference_problem() -> str | None:
         return None
     return (
         f"your default model {name} is gone or damaged, so the program chooses. "
-        "Install it again, or choose another with 'nucseg models default'."
+        "Install it again, or make another the default."
     )
+
+
+def model_problems() -> tuple[str, ...]:
+    """Say what is wrong among the user's own models: files that cannot be read, a default that is not used."""
+    reasons = [each.reason for each in unreadable_models()]
+    return (*reasons, *filter(None, [preference_problem()]))
 
 
 def prefer_model(name: str) -> None:
