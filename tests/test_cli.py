@@ -350,6 +350,7 @@ def test_models_are_shown_installed_and_removed(tmp_path: Path, tiny_model: str,
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("tu-regnetx_002", "none stated", "24 px", str(file)))
     monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "own"))
+    monkeypatch.setenv("NUCSEG_RUNS", str(tmp_path / "runs"))
     assert main(["models", "install", str(file), "--name", "mine"]) == 0
     output = capsys.readouterr()
     assert str(tmp_path / "own" / "mine.safetensors") in output.out

@@ -9,6 +9,7 @@ from napari_nucseg.cli import main
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_file import ModelCard, read_card, save_model
+from napari_nucseg.teaching.runs import DONE, runs_dir
 
 
 @pytest.fixture
@@ -22,6 +23,7 @@ def family(tmp_path, tiny_models, monkeypatch):
     )
     folder = tmp_path / "own"
     monkeypatch.setenv("NUCSEG_MODELS", str(folder))
+    monkeypatch.setenv("NUCSEG_RUNS", str(tmp_path / "runs"))
     save_model(folder / "parent.safetensors", named(card, "parent"), network)
     child = named(card, "child", parent_sha256=sha256_of(folder / "parent.safetensors"), parent_name="parent")
     save_model(folder / "child.safetensors", child, network)
@@ -114,6 +116,16 @@ def test_models_are_renamed_and_exported(family, tmp_path, capsys):
     assert "--force" in capsys.readouterr().err
     assert main(["models", "show", "child"]) == 0
     assert "made from" in capsys.readouterr().out
+
+
+def test_what_teaching_left_goes_with_its_model(family, capsys):
+    run = runs_dir() / "child"
+    run.mkdir(parents=True)
+    (run / DONE).touch()
+    assert main(["models", "rename", "child", "kid"]) == 0
+    assert (runs_dir() / "kid" / DONE).exists() and not run.exists()
+    assert main(["models", "remove", "kid"]) == 0
+    assert not (runs_dir() / "kid").exists()
 
 
 def test_models_are_compared_on_images_with_labels(family, tmp_path, capsys):

@@ -123,8 +123,9 @@ def largest_nucleus(labels: np.ndarray) -> int:
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No model or sample of the person who runs the tests gets in the way."""
+    """No model, run or sample of the person who runs the tests gets in the way."""
     monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("NUCSEG_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("NUCSEG_CACHE", str(tmp_path / "cache"))
 
 

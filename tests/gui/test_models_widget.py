@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -17,6 +18,7 @@ from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, Te
 from napari_nucseg.network.model_file import find_model, list_models, load_model, save_model
 from napari_nucseg.network.preferred import prefer_model, preferred_model
 from napari_nucseg.nuclei.trust import Trust
+from napari_nucseg.teaching.runs import DONE, runs_dir
 
 TIMEOUT_MS = 120_000
 RECORD = TeachingRecord(
@@ -118,6 +120,28 @@ def test_rename_keeps_descent(qtbot, panel, click):
     qtbot.keyClick(panel.form.new_name, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: "small" in [m.name for m in list_models()], timeout=TIMEOUT_MS)
     qtbot.waitUntil(lambda: _item(panel, "tiny-2").parent().data(0, NAME) == "small", timeout=TIMEOUT_MS)
+    assert panel.form.chosen == ["small"], "the choice goes with it"
+    assert panel.form.details.text().startswith("small")
+
+
+def test_what_teaching_left_goes_with_its_model(qtbot, panel, click):
+    for folder in (runs_dir() / "tiny", runs_dir() / "tiny-2"):
+        folder.mkdir(parents=True)
+    (runs_dir() / "tiny" / DONE).touch()
+    _choose(panel, "tiny")
+    click(panel.form.rename)
+    panel.form.new_name.setText("small")
+    qtbot.keyClick(panel.form.new_name, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: panel.form.chosen == ["small"], timeout=TIMEOUT_MS)
+    assert sorted(os.listdir(runs_dir())) == ["small", "tiny-2"]
+    for name in ("small", "tiny-2"):
+        _choose(panel, name)
+        click(panel.form.delete)
+        click(panel.form.question.buttons["Delete"])
+        qtbot.waitUntil(
+            lambda name=name: f"“{name}” was deleted" in panel.form.status.text(), timeout=TIMEOUT_MS
+        )
+    assert os.listdir(runs_dir()) == ["tiny-2"], "a run that is at no end is not its model's"
 
 
 def test_deleting_asks_and_says_what_hangs_on_it(qtbot, panel, click):

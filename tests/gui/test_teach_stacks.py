@@ -14,7 +14,6 @@ from napari_nucseg._napari import teach_run
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
 from napari_nucseg._napari.layer_state import PREVIEW_OF
-from napari_nucseg._napari.teach_folder import runs_dir
 from napari_nucseg._napari.teach_resegment import job_for
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.data.correction_set import open_correction_set
@@ -23,6 +22,7 @@ from napari_nucseg.jobs.finetune_child import child_steps
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.teaching.examples import read_examples
 from napari_nucseg.teaching.job import load_finetune_job
+from napari_nucseg.teaching.runs import runs_dir
 
 TIMEOUT_MS = 120_000
 CHILD = (sys.executable, str(Path(__file__).with_name("scripted_child.py")))

@@ -23,12 +23,13 @@ from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.correct_tools import EDIT_TOOLS
 from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
-from napari_nucseg._napari.teach_folder import runs_dir, unfinished_runs
+from napari_nucseg._napari.teach_folder import refuse_name, unfinished_runs
 from napari_nucseg._napari.teach_text import NO_NUCLEUS, NOTHING_CORRECTED, NOTHING_REVIEWED, ONLY_CHECKED
 from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.jobs.finetune_child import child_steps
 from napari_nucseg.nuclei.trust import Trust
+from napari_nucseg.teaching.runs import DONE, runs_dir
 
 TIMEOUT_MS = 120_000
 REAL_TIMEOUT_MS = 500_000
@@ -441,6 +442,35 @@ class TestStopping:
         click(teacher.form.question.buttons["Throw away"])
         qtbot.waitUntil(lambda: not (runs_dir() / "my-nuclei").exists(), timeout=TIMEOUT_MS)
         assert teacher.form.choices.isVisible()
+
+    def test_a_run_whose_model_is_gone_gives_way_to_another(self, qtbot, teacher, layer, click):
+        from napari_nucseg.network.installing import rename_model
+
+        _run(qtbot, teacher, click)
+        (runs_dir() / "my-nuclei" / "left").touch()
+        rename_model("my-nuclei", "kidney")
+        qtbot.waitUntil(lambda: "kidney" in [m.name for m in teacher._models], timeout=TIMEOUT_MS)
+        click(teacher.form.outcome.again)
+        assert teacher.form.name.text() == "my-nuclei"
+        _run(qtbot, teacher, click)
+        assert teacher.form.outcome.isVisible()
+        assert (runs_dir() / "my-nuclei" / DONE).exists()
+        assert not (runs_dir() / "my-nuclei" / "left").exists()
+
+    @pytest.mark.parametrize(
+        ("files", "blocks"),
+        [
+            pytest.param(("job.json",), False, id="killed before it learned"),
+            pytest.param(("job.json", "checkpoint.safetensors"), True, id="can be finished"),
+            pytest.param(("job.json", "checkpoint.safetensors", DONE), False, id="at its end"),
+            pytest.param(("notes.txt",), True, id="no run"),
+        ],
+    )
+    def test_what_keeps_a_name_from_being_used_again(self, files, blocks):
+        for name in files:
+            (runs_dir() / "mine").mkdir(parents=True, exist_ok=True)
+            (runs_dir() / "mine" / name).touch()
+        assert bool(refuse_name("mine", ())) == blocks
 
     def test_cancel_before_there_is_anything(self, qtbot, teacher, scripted, layer, click):
         scripted(seconds=60, steps=300)

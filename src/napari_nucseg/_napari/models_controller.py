@@ -10,10 +10,10 @@ from qtpy.QtCore import QObject, Signal
 from napari_nucseg._napari.models_compare import compare_steps
 from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.teach_examples import Examples
-from napari_nucseg._napari.teach_folder import delete_run, runs_dir
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.network.places import models_dir
+from napari_nucseg.teaching.runs import forget_run_of, rename_run_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -38,15 +38,24 @@ class Family:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Acted:
+    """What was done, in words, and the model it left under a new name."""
+
+    said: str
+    shown: str = ""
+
+
 class ModelsController(QObject):
     """Acts on models, one thing at a time, off the GUI thread: asking for them loads torch.
 
-    Signals: ``listed(Family)``; ``said(str)`` what was done or goes on; ``compared(Compared)`` and,
-    whatever came of it, ``comparing_ended()``; ``failed(str)``.
+    Signals: ``listed(Family)``; ``said(str)`` what was done or goes on; ``made(str)`` the name of a model that was not
+    there before; ``compared(Compared)`` and, whatever came of it, ``comparing_ended()``; ``failed(str)``.
     """
 
     listed = Signal(object)
     said = Signal(str)
+    made = Signal(str)
     compared = Signal(object)
     comparing_ended = Signal()
     failed = Signal(str)
@@ -79,8 +88,13 @@ class ModelsController(QObject):
         self._act(lambda n: n.preferred.go_back(), "Back to the model before.")
 
     def rename(self, old: str, new: str) -> None:
-        """Give a model another name."""
-        self._act(lambda n: n.installing.rename_model(old, new), f"“{old}” is called “{new}” now.")
+        """Give a model another name, and what its teaching left."""
+
+        def act(network: Any) -> None:
+            network.installing.rename_model(old, new)
+            rename_run_of(old, new)
+
+        self._act(act, f"“{old}” is called “{new}” now.", shown=new)
 
     def export(self, name: str, path: Path) -> None:
         """Copy a model to a file of the user's choice, which Qt's dialog has asked about if it was there."""
@@ -97,7 +111,7 @@ class ModelsController(QObject):
 
         def act(network: Any) -> None:
             network.installing.remove_model(name)
-            delete_run(runs_dir() / name)
+            forget_run_of(name)
 
         self._act(act, f"“{name}” was deleted.")
 
@@ -137,11 +151,13 @@ class ModelsController(QObject):
             self.said.emit("Cancelled. Nothing was changed.")
         self.comparing_ended.emit()
 
-    def _act(self, act: Callable[[Any], object], said: str) -> None:
-        self._acting.start(lambda: _do(act, said))
+    def _act(self, act: Callable[[Any], object], said: str, shown: str = "") -> None:
+        self._acting.start(lambda: _do(act, _Acted(said, shown)))
 
-    def _acted(self, said: str) -> None:
-        self.said.emit(said)
+    def _acted(self, acted: _Acted) -> None:
+        self.said.emit(acted.said)
+        if acted.shown:
+            self.made.emit(acted.shown)
         self.refresh()
 
 
@@ -154,10 +170,10 @@ def _network() -> Any:
     return network
 
 
-def _do(act: Callable[[Any], object], said: str) -> Generator[None, None, str]:
+def _do(act: Callable[[Any], object], acted: _Acted) -> Generator[None, None, _Acted]:
     yield
     act(_network())
-    return said
+    return acted
 
 
 def _list() -> Generator[None, None, Family]:

@@ -92,9 +92,10 @@ class ModelsForm(QWidget):
         self.status.setText(text)
         self.status.setVisible(bool(text))
 
-    def show_family(self, family: Family) -> None:
-        """Show models, children below their parents; the choice stays where it can."""
-        chosen = self.chosen or list(family.automatic[:1])
+    def show_family(self, family: Family, wanted: str = "") -> None:
+        """Show models, children below their parents; choose the wanted one, else the choice stays where it can."""
+        names = {descent.model.name for descent in family.descents}
+        chosen = [name for name in ([wanted] if wanted in names else self.chosen) if name in names]
         self.tree.blockSignals(True)
         self.tree.clear()
         above: list[QTreeWidgetItem] = []
@@ -112,8 +113,8 @@ class ModelsForm(QWidget):
                 item.setFont(0, font)
             item.setExpanded(True)
         self.tree.expandAll()
+        self.choose(chosen or list(family.automatic[:1]))
         self.tree.blockSignals(False)
-        self.choose(chosen)
         self.back.setEnabled(family.can_go_back)
         self.problems.setText("\n".join(f"⚠ {problem}" for problem in family.problems))
         self.problems.setVisible(bool(family.problems))

@@ -36,6 +36,7 @@ class ModelsWidget(Docked):
         super().__init__()
         self._viewer = napari_viewer
         self._family = Family((), (), can_go_back=False)
+        self._wanted = ""
         self.form = ModelsForm()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -66,6 +67,7 @@ class ModelsWidget(Docked):
         form.delete.clicked.connect(self._ask_whether_to_delete)
         controller.listed.connect(self._show_family)
         controller.said.connect(form.say)
+        controller.made.connect(self._choose_next)
         controller.compared.connect(self._show_compared)
         controller.comparing_ended.connect(self._show_whether_comparing)
         controller.failed.connect(self._show_failure)
@@ -80,10 +82,15 @@ class ModelsWidget(Docked):
     def _show_family(self, family: Family) -> None:
         is_worse = bool(set(family.problems) - set(self._family.problems))
         self._family = family
-        self.form.show_family(family)
+        self.form.show_family(family, self._wanted)
+        if self._wanted in self.form.chosen:
+            self._wanted = ""
         if is_worse or self.form.status.text() == "Reading models …":
             self.form.say("")  # what was said last may hold no longer
         self._show_chosen()
+
+    def _choose_next(self, name: str) -> None:
+        self._wanted = name
 
     def _show_chosen(self) -> None:
         one, form = self._one(), self.form

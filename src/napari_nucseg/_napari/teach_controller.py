@@ -11,10 +11,11 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.teach_drafts import Drafts, describe_steps
 from napari_nucseg._napari.teach_examples import Examples, collect_source
-from napari_nucseg._napari.teach_folder import ask_to_stop, delete_run, has_learned, unfinished_runs
+from napari_nucseg._napari.teach_folder import ask_to_stop, has_learned, unfinished_runs
 from napari_nucseg._napari.teach_preview import hide_preview, show_preview, view_of
 from napari_nucseg._napari.teach_run import Done, Order, Told, finish_steps, start_steps
 from napari_nucseg._napari.workers import Runs
+from napari_nucseg.teaching.runs import delete_run
 
 if TYPE_CHECKING:
     from collections.abc import Generator

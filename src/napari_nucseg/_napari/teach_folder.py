@@ -2,31 +2,29 @@
 
 A run has a folder of the new model's name: the job, its examples, what was learned so far, and at its end the model.
 Whoever works on it holds a lock; a folder with a job whose model was never installed, and without a lock, was left
-unfinished.
+unfinished. What came to its end, or ended before it learned anything, gives way to a new run of its name.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from platformdirs import user_data_path
 
 from napari_nucseg.data.file_lock import try_lock
 from napari_nucseg.errors import OutputError, TrainingError
 from napari_nucseg.files import in_words
 from napari_nucseg.jobs.finetune_child import STOP
 from napari_nucseg.network.names import checked_name
+from napari_nucseg.teaching.runs import DONE, runs_dir
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from pathlib import Path
 
-JOB, RESULT, DONE = "job.json", "result.json", "installed"
+JOB, RESULT = "job.json", "result.json"
 _CHECKPOINT = "checkpoint.safetensors"
 _LOCK = "window.lock"
 
@@ -42,12 +40,6 @@ class Unfinished:
     def words(self) -> str:
         """Say which one and since when."""
         return f"“{self.folder.name}”, begun on {self.begun:%d %B at %H:%M}, was not finished."
-
-
-def runs_dir() -> Path:
-    """Folder of all runs; the environment variable NUCSEG_RUNS overrides the system's place."""
-    named = os.environ.get("NUCSEG_RUNS")
-    return Path(named).expanduser() if named else user_data_path("napari-nucseg", appauthor=False) / "runs"
 
 
 def unused_name(taken: Collection[str], wanted: str = "my-nuclei") -> str:
@@ -94,18 +86,22 @@ def ask_to_stop(folder: Path) -> None:
         (folder / STOP).touch()
 
 
-def delete_run(folder: Path) -> None:
-    """Delete a run's folder, examples included.
+def make_way(folder: Path) -> None:
+    """Empty a folder that this process holds, but for the lock, where a run came to its end there or to nothing.
 
     Raises
     ------
     OutputError
-        If it cannot be deleted.
+        If something cannot be deleted.
     """
-    try:
-        shutil.rmtree(folder)
-    except FileNotFoundError:
+    if not _gives_way(folder):
         return
+    try:
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != _LOCK:
+                path.unlink()
     except OSError as error:
         raise OutputError(f"cannot delete {folder}: {error.strerror or error}.") from error
 
@@ -137,8 +133,14 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def _run_names() -> set[str]:
+    """Names of runs that are worked on or can be finished, and of folders that are something else."""
     folder = runs_dir()
-    return {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
+    found = [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    return {path.name for path in found if not _gives_way(path) or _is_locked(path)}
+
+
+def _gives_way(folder: Path) -> bool:
+    return (folder / JOB).exists() and ((folder / DONE).exists() or not has_learned(folder))
 
 
 def _is_locked(folder: Path) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_nucseg._napari.teach_examples import file_name
-from napari_nucseg._napari.teach_folder import DONE, JOB, RESULT, held
+from napari_nucseg._napari.teach_folder import JOB, RESULT, held, make_way
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.data.correction_set import save_correction_set
 from napari_nucseg.errors import TrainingError
@@ -21,6 +21,7 @@ from napari_nucseg.files import written_whole
 from napari_nucseg.jobs.finetune_child import child_steps
 from napari_nucseg.teaching.job import Example, FinetuneJob, Preview, load_finetune_job
 from napari_nucseg.teaching.progress import FinetuneResult
+from napari_nucseg.teaching.runs import DONE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -109,6 +110,7 @@ def start_steps(order: Order) -> Generator[Told | None, None, Done]:
         If something cannot be saved, learned or installed; in words.
     """
     with held(order.job.folder):
+        make_way(order.job.folder)
         yield None
         job = yield from _write(order)
         return (yield from _learn(job))

@@ -14,13 +14,14 @@ from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.teach_choosing import Choosing
 from napari_nucseg._napari.teach_controller import TeachController
 from napari_nucseg._napari.teach_estimate import estimate_presets
-from napari_nucseg._napari.teach_folder import refuse_name, runs_dir, unused_name
+from napari_nucseg._napari.teach_folder import refuse_name, unused_name
 from napari_nucseg._napari.teach_form import PRESETS, TeachForm
 from napari_nucseg._napari.teach_text import PRESET_SECONDS, progress_words
 from napari_nucseg._napari.teach_uptake import Uptake
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.network.places import models_dir
 from napari_nucseg.teaching.job import FinetuneJob
+from napari_nucseg.teaching.runs import runs_dir
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -128,8 +128,10 @@ def _install(args: argparse.Namespace) -> None:
 
 def _rename(args: argparse.Namespace) -> None:
     from napari_nucseg.network.installing import rename_model  # late: loads torch
+    from napari_nucseg.teaching.runs import rename_run_of
 
     model = rename_model(args.old, args.new)
+    rename_run_of(args.old, args.new)
     if args.json:
         say_json(_as_json(model))
     else:
@@ -148,10 +150,12 @@ def _export(args: argparse.Namespace) -> None:
 
 def _remove(args: argparse.Namespace) -> None:
     from napari_nucseg.network.installing import remove_model  # late: loads torch
+    from napari_nucseg.teaching.runs import forget_run_of
 
     if not args.yes:
         _ask_whether_to_remove(args.name)
     path = remove_model(args.name)
+    forget_run_of(args.name)
     if args.json:
         say_json({"name": args.name, "removed": path})
     else:
