@@ -10,12 +10,13 @@ from qtpy.QtCore import Qt
 
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.models_form import NAME
+from napari_nucseg._napari.models_watch import SETTLE_MS, ModelsWatch
 from napari_nucseg.data.sample_data import SAMPLES
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.installing import install_model
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, TeachingRecord
-from napari_nucseg.network.model_file import find_model, list_models, load_model, save_model
+from napari_nucseg.network.model_file import find_model, list_models, load_model, models_dir, save_model
 from napari_nucseg.network.preferred import prefer_model, preferred_model
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.teaching.runs import DONE, runs_dir
@@ -202,6 +203,37 @@ def test_a_default_that_is_damaged_meanwhile_is_said(qtbot, panel, click):
     assert not panel.form.status.text(), "it is not used from now on"
 
 
+def test_a_name_half_typed_and_a_question_outlive_what_happens_in_the_folder(qtbot, panel, click):
+    _choose(panel, "tiny-2")
+    click(panel.form.rename)
+    panel.form.new_name.setText("kid")
+    click(panel.form.delete)
+    with qtbot.waitSignal(panel.controller.listed, timeout=TIMEOUT_MS):
+        (models_dir() / "notes.txt").touch()
+    assert panel.form.renaming.isVisible() and panel.form.new_name.text() == "kid"
+    assert panel.form.question.asks
+    prefer_model("tiny")
+    qtbot.waitUntil(lambda: _item(panel, "tiny").text(0).startswith("★"), timeout=TIMEOUT_MS)
+    assert panel.form.chosen == ["tiny-2"] and panel.form.renaming.isVisible()
+    assert not panel.form.question.asks, "what it says of the model in use may hold no longer"
+    _choose(panel, "tiny")
+    assert not panel.form.renaming.isVisible()
+
+
+def test_only_the_folder_of_models_is_told_of_not_what_lies_around_it(qtbot, tmp_path):
+    watch = ModelsWatch(tmp_path / "data" / "models")
+    with qtbot.assertNotEmitted(watch.changed, wait=3 * SETTLE_MS):
+        (tmp_path / "unrelated").touch()
+        (tmp_path / "data").mkdir()
+    with qtbot.waitSignal(watch.changed, timeout=TIMEOUT_MS):
+        (tmp_path / "data" / "models").mkdir()
+    with qtbot.waitSignal(watch.changed, timeout=TIMEOUT_MS):
+        (tmp_path / "data" / "models" / "a.safetensors").touch()
+    with qtbot.waitSignal(watch.changed, timeout=TIMEOUT_MS):
+        shutil.rmtree(tmp_path / "data" / "models")
+    watch.stop()
+
+
 class TestComparing:
     def test_layers_are_compared_on_by_their_names(self, qtbot, viewer, panel, click):
         """The bundled model against one that learned nothing; what nobody looked at is left out, and said."""
@@ -230,6 +262,11 @@ class TestComparing:
         assert name.startswith("Stage1_train\n")
         assert old == new, "their weights are the same"
         assert "not enough evidence" in change
+        qtbot.waitUntil(lambda: not panel.form.running.isVisible(), timeout=TIMEOUT_MS)
+        prefer_model("tiny-2")
+        qtbot.waitUntil(lambda: _item(panel, "tiny-2").text(0).startswith("★"), timeout=TIMEOUT_MS)
+        assert panel.form.table.cells()[5] == old, "figures stay as long as the same models are chosen"
+        assert "(old)" in panel.form.details.text()
 
     def test_cancelled_half_way(self, qtbot, panel, click, answer, choose, real_images):
         answer(choose(real_images))

@@ -15,7 +15,7 @@ SETTLE_MS = 300
 class ModelsWatch(QObject):
     """Follows the folder of the user's own models, also one that is not there yet.
 
-    Signal: ``changed()``, once things have settled.
+    Signal: ``changed()``, once things have settled in the folder, or it came or went; not for its surroundings.
     """
 
     changed = Signal()
@@ -23,6 +23,7 @@ class ModelsWatch(QObject):
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._folder = folder
+        self._followed: Path | None = None
         self._watcher = QFileSystemWatcher(self)
         self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._timer.timeout.connect(self._tell)
@@ -37,14 +38,17 @@ class ModelsWatch(QObject):
     def _follow(self) -> None:
         """Follow the folder; where it is missing, the nearest above it until it is there."""
         self._let_go()
-        there = next((path for path in (self._folder, *self._folder.parents) if path.is_dir()), None)
-        if there is not None:
-            self._watcher.addPath(str(there))
+        places = (self._folder, *self._folder.parents)
+        self._followed = next((path for path in places if path.is_dir()), None)
+        if self._followed is not None:
+            self._watcher.addPath(str(self._followed))
 
     def _let_go(self) -> None:
         if self._watcher.directories():
             self._watcher.removePaths(self._watcher.directories())
 
     def _tell(self) -> None:
+        before = self._followed
         self._follow()
-        self.changed.emit()
+        if self._folder in (before, self._followed):
+            self.changed.emit()

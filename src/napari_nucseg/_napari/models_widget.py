@@ -73,26 +73,46 @@ class ModelsWidget(Docked):
         controller.failed.connect(self._show_failure)
         self._viewer.events.theme.connect(self._follow_theme)
 
+    def _chosen(self) -> list[Descent]:
+        """Return the chosen models, by name."""
+        chosen = {d.model.name: d for d in self._family.descents if d.model.name in self.form.chosen}
+        return [chosen[name] for name in sorted(chosen)]
+
     def _one(self) -> Descent | None:
         """Return the chosen model where it is one."""
-        chosen = self.form.chosen
-        found = [d for d in self._family.descents if d.model.name in chosen]
-        return found[0] if len(found) == 1 else None
+        chosen = self._chosen()
+        return chosen[0] if len(chosen) == 1 else None
 
     def _show_family(self, family: Family) -> None:
         is_worse = bool(set(family.problems) - set(self._family.problems))
+        before, chosen = self._family, self._chosen()
         self._family = family
         self.form.show_family(family, self._wanted)
         if self._wanted in self.form.chosen:
             self._wanted = ""
         if is_worse or self.form.status.text() == "Reading models …":
             self.form.say("")  # what was said last may hold no longer
-        self._show_chosen()
+        if family != before:
+            self.form.question.drop()  # what it asks may hold no longer
+        if self._chosen() == chosen:  # a new name half typed, and figures, stay
+            self._show_possible()
+        else:
+            self._show_chosen()
 
     def _choose_next(self, name: str) -> None:
         self._wanted = name
 
     def _show_chosen(self) -> None:
+        one, form = self._one(), self.form
+        self._show_possible()
+        form.renaming.setVisible(False)
+        form.question.drop()
+        teaching = None if one is None else one.model.card.teaching
+        form.details.setText("" if one is None else card_words(one))
+        form.table.show_rows(() if teaching is None else teaching.comparisons)
+
+    def _show_possible(self) -> None:
+        """Enable what can be done with the chosen models."""
         one, form = self._one(), self.form
         own = one is not None and not one.model.bundled
         form.use.setEnabled(one is not None and self._family.automatic != (one.model.name,))
@@ -100,11 +120,6 @@ class ModelsWidget(Docked):
         form.delete.setEnabled(own)
         form.export.setEnabled(one is not None)
         self._show_whether_comparing()
-        form.renaming.setVisible(False)
-        form.question.drop()
-        teaching = None if one is None else one.model.card.teaching
-        form.details.setText("" if one is None else card_words(one))
-        form.table.show_rows(() if teaching is None else teaching.comparisons)
 
     def _ask_for_name(self) -> None:
         self.form.new_name.setText(self.form.chosen[0])
