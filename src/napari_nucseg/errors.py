@@ -36,6 +36,10 @@ class ModelFileError(NucSegError):
     """A model file is missing, damaged, newer than this version or not ours."""
 
 
+class NameTakenError(ModelFileError):
+    """A model, or a file, of the name that one is to have is there already."""
+
+
 class InferenceError(NucSegError):
     """The network could not be run to its end."""
 

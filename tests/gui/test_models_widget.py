@@ -13,7 +13,7 @@ from napari_nucseg._napari.models_form import NAME
 from napari_nucseg._napari.models_watch import SETTLE_MS, ModelsWatch
 from napari_nucseg.data.sample_data import SAMPLES
 from napari_nucseg.data.synthetic import synthetic_fluorescence
-from napari_nucseg.network.installing import install_model
+from napari_nucseg.network.installing import export_model, install_model
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, TeachingRecord
 from napari_nucseg.network.model_file import find_model, list_models, load_model, models_dir, save_model
@@ -178,6 +178,49 @@ def test_export_and_import(qtbot, panel, click, answer, choose, tmp_path):
     answer(choose(tmp_path / "taken.safetensors"))
     click(panel.form.install)
     qtbot.waitUntil(lambda: "tiny-2" in [m.name for m in list_models()], timeout=TIMEOUT_MS)
+
+
+def test_an_export_gets_the_suffix_that_model_files_have(qtbot, panel, click, answer, choose, tmp_path):
+    _choose(panel, "tiny-2")
+    answer(choose(tmp_path / "backup-1.2"))
+    click(panel.form.export)
+    qtbot.waitUntil((tmp_path / "backup-1.2.safetensors").exists, timeout=TIMEOUT_MS)
+    (tmp_path / "backup-1.2.safetensors").write_bytes(b"another file")
+    answer(choose(tmp_path / "backup-1.2"))
+    click(panel.form.export)
+    assert "backup-1.2.safetensors is there already" in panel.form.question.text.text()
+    click(panel.form.question.buttons["Replace"])
+    whole = find_model("tiny-2").read_bytes()
+    qtbot.waitUntil(lambda: (tmp_path / "backup-1.2.safetensors").read_bytes() == whole, timeout=TIMEOUT_MS)
+
+
+def test_an_import_of_a_name_that_is_taken_asks(qtbot, panel, click, answer, choose, tmp_path):
+    path = export_model("tiny-2", tmp_path)
+    model = load_model(path)
+    save_model(path, model.card.model_copy(update={"description": "Another."}), model.network)
+    answer(choose(path))
+    click(panel.form.install)
+    qtbot.waitUntil(lambda: panel.form.question.asks, timeout=TIMEOUT_MS)
+    assert "a model “tiny-2” already" in panel.form.question.text.text()
+    click(panel.form.question.buttons["Keep both"])
+    qtbot.waitUntil(lambda: panel.form.chosen == ["tiny-2-2"], timeout=TIMEOUT_MS)
+    assert load_model("tiny-2").card.description == ""
+    answer(choose(path))
+    click(panel.form.install)
+    qtbot.waitUntil(lambda: panel.form.question.asks, timeout=TIMEOUT_MS)
+    click(panel.form.question.buttons["Replace"])
+    qtbot.waitUntil(lambda: load_model("tiny-2").card.description == "Another.", timeout=TIMEOUT_MS)
+
+
+def test_an_import_with_a_bundled_models_name_is_kept_under_another(
+    qtbot, panel, click, answer, choose, tmp_path
+):
+    answer(choose(export_model("nuclei-unet", tmp_path)))
+    click(panel.form.install)
+    qtbot.waitUntil(lambda: panel.form.question.asks, timeout=TIMEOUT_MS)
+    assert list(panel.form.question.buttons) == ["Cancel", "Keep both"]
+    click(panel.form.question.buttons["Keep both"])
+    qtbot.waitUntil(lambda: panel.form.chosen == ["nuclei-unet-2"], timeout=TIMEOUT_MS)
 
 
 def test_an_import_that_is_no_model_is_said(qtbot, panel, click, answer, choose, tmp_path):

@@ -12,6 +12,7 @@ from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.teach_examples import Examples
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.workers import Runs
+from napari_nucseg.errors import NameTakenError
 from napari_nucseg.network.places import models_dir
 from napari_nucseg.teaching.runs import forget_run_of, rename_run_of
 
@@ -39,6 +40,14 @@ class Family:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """A file that was not added, since there is a model of its name."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
 class _Acted:
     """What was done, in words, and the model it left under a new name."""
 
@@ -50,12 +59,14 @@ class ModelsController(QObject):
     """Acts on models, one thing at a time, off the GUI thread: asking for them loads torch.
 
     Signals: ``listed(Family)``; ``said(str)`` what was done or goes on; ``made(str)`` the name of a model that was not
-    there before; ``compared(Compared)`` and, whatever came of it, ``comparing_ended()``; ``failed(str)``.
+    there before; ``taken(Taken)`` of a file that waits for a decision; ``compared(Compared)`` and, whatever came of it,
+    ``comparing_ended()``; ``failed(str)``.
     """
 
     listed = Signal(object)
     said = Signal(str)
     made = Signal(str)
+    taken = Signal(object)
     compared = Signal(object)
     comparing_ended = Signal()
     failed = Signal(str)
@@ -102,9 +113,9 @@ class ModelsController(QObject):
             lambda n: n.installing.export_model(name, path, force=True), f"“{name}” was saved as {path}."
         )
 
-    def install(self, path: Path) -> None:
-        """Copy a model file among the user's own."""
-        self._act(lambda n: n.installing.install_model(path), f"{path.name} was added to your models.")
+    def install(self, path: Path, name: str | None = None, *, replace: bool = False) -> None:
+        """Copy a model file among the user's own, under its own name or another; asks where that is taken."""
+        self._acting.start(lambda: _install(path, name, replace=replace))
 
     def delete(self, name: str) -> None:
         """Delete a model, and what its teaching left."""
@@ -154,7 +165,10 @@ class ModelsController(QObject):
     def _act(self, act: Callable[[Any], object], said: str, shown: str = "") -> None:
         self._acting.start(lambda: _do(act, _Acted(said, shown)))
 
-    def _acted(self, acted: _Acted) -> None:
+    def _acted(self, acted: _Acted | Taken) -> None:
+        if isinstance(acted, Taken):
+            self.taken.emit(acted)
+            return
         self.said.emit(acted.said)
         if acted.shown:
             self.made.emit(acted.shown)
@@ -174,6 +188,16 @@ def _do(act: Callable[[Any], object], acted: _Acted) -> Generator[None, None, _A
     yield
     act(_network())
     return acted
+
+
+def _install(path: Path, name: str | None, *, replace: bool) -> Generator[None, None, _Acted | Taken]:
+    yield
+    network = _network()
+    try:
+        model = network.installing.install_model(path, name, force=replace)
+    except NameTakenError:
+        return Taken(path, name or network.model_file.read_card(path).name)
+    return _Acted(f"{path.name} was added to your models as “{model.name}”.", model.name)
 
 
 def _list() -> Generator[None, None, Family]:

@@ -10,9 +10,11 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout
 
 from napari_nucseg._napari.docked import Docked
-from napari_nucseg._napari.models_controller import Family, ModelsController
+from napari_nucseg._napari.models_controller import Family, ModelsController, Taken
 from napari_nucseg._napari.models_form import ModelsForm
 from napari_nucseg._napari.models_text import card_words, children_of
+from napari_nucseg._napari.teach_folder import unused_name
+from napari_nucseg.network.places import SUFFIX
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from napari_nucseg._napari.models_compare import Compared
     from napari_nucseg.network.lineage import Descent
 
-FILTER = "Model (*.safetensors)"
+FILTER = f"Model (*{SUFFIX})"
 
 
 class ModelsWidget(Docked):
@@ -68,6 +70,7 @@ class ModelsWidget(Docked):
         controller.listed.connect(self._show_family)
         controller.said.connect(form.say)
         controller.made.connect(self._choose_next)
+        controller.taken.connect(self._ask_about_name)
         controller.compared.connect(self._show_compared)
         controller.comparing_ended.connect(self._show_whether_comparing)
         controller.failed.connect(self._show_failure)
@@ -159,14 +162,33 @@ class ModelsWidget(Docked):
 
     def _export(self) -> None:
         name = self.form.chosen[0]
-        path, _ = QFileDialog.getSaveFileName(self, "Export a model", f"{name}.safetensors", FILTER)
-        if path:
-            self.controller.export(name, Path(path))
+        named, _ = QFileDialog.getSaveFileName(self, "Export a model", f"{name}{SUFFIX}", FILTER)
+        if not named:
+            return
+        path = Path(named if named.endswith(SUFFIX) else f"{named}{SUFFIX}")
+        if path.exists() and str(path) != named:  # the dialog has asked about another name
+            self.form.question.ask(
+                f"{path.name} is there already.",
+                {"Cancel": None, "Replace": partial(self.controller.export, name, path)},
+            )
+        else:
+            self.controller.export(name, path)
 
     def _install(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Import a model", "", FILTER)
         if path:
             self.controller.install(Path(path))
+
+    def _ask_about_name(self, taken: Taken) -> None:
+        install, models = self.controller.install, [d.model for d in self._family.descents]
+        is_bundled = any(model.name == taken.name and model.bundled for model in models)
+        other = unused_name([model.name for model in models], taken.name)
+        answers = {"Cancel": None, "Keep both": partial(install, taken.path, other)}
+        if not is_bundled:
+            answers["Replace"] = partial(install, taken.path, replace=True)
+        self.form.question.ask(
+            f"There is a model “{taken.name}” already. This one can be kept beside it as “{other}”.", answers
+        )
 
     def _ask_whether_to_delete(self) -> None:
         name = self.form.chosen[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import save
 
-from napari_nucseg.errors import ModelFileError, OutputError
+from napari_nucseg.errors import ModelFileError, NameTakenError, OutputError
 from napari_nucseg.files import written_whole
 from napari_nucseg.network.choices import read_choices, write_choices
 from napari_nucseg.network.lineage import sha256_of
@@ -42,8 +42,10 @@ def install_model(path: str | Path, name: str | None = None, *, force: bool = Fa
 
     Raises
     ------
+    NameTakenError
+        If a model of that name is there, which comes with the package or is not to be replaced.
     ModelFileError
-        If the file is missing, damaged, made by a newer version or is not ours, or the name is taken or no name.
+        If the file is missing, damaged, made by a newer version or is not ours, or the name is no name.
     OutputError
         If it cannot be written.
     """
@@ -66,7 +68,7 @@ def rename_model(old: str, new: str) -> ModelInfo:
         If it cannot be written.
     """
     model = _own(old, "renamed")
-    renamed = _copied(model.path, model.card, new, _place_for(new, model.path, force=False))
+    renamed = _copied(model.path, model.card, new, _place_for(new, model.path))
     history = read_choices().history
     if old in history:
         write_choices(tuple(new if name == old else name for name in history))
@@ -151,23 +153,22 @@ def _copied(source: Path, card: ModelCard, name: str, target: Path) -> ModelInfo
     return ModelInfo(name, target, card)
 
 
-def _place_for(name: str, source: Path, *, force: bool) -> Path:
-    """File that a model of this name may be written to."""
+def _place_for(name: str, source: Path, *, force: bool | None = None) -> Path:
+    """File that a model of this name may be written to; ``force`` is None where nobody can ask for it."""
     try:
         checked_name(name)
     except ValueError as error:
         raise ModelFileError(str(error)) from error
     namesake = next((model for model in list_models() if model.name == name), None)
     if namesake is not None and namesake.bundled:
-        raise ModelFileError(f"{name} comes with napari-nucseg. Choose another name.")
+        raise NameTakenError(f"{name} comes with napari-nucseg. Choose another name.")
     target = namesake.path if namesake is not None else models_dir() / f"{name}{SUFFIX}"
     if target.exists() and target.samefile(source):
         raise ModelFileError(f"{source} is the installed model {name} already.")
     is_broken = any(each.path == target and each.is_broken for each in unreadable_models())
     if target.exists() and not (force or is_broken):
-        raise ModelFileError(
-            f"{target} is there already. Choose another name, or replace it with --force (force=True)."
-        )
+        way = "" if force is None else ", or replace it with --force (force=True)"
+        raise NameTakenError(f"{target} is there already. Choose another name{way}.")
     return target
 
 
