@@ -522,6 +522,24 @@ class TestJournal:
         assert len(said) == 1
         np.testing.assert_array_equal(replay(corrector.controller.session.keeper.path).labels, layer.data)
 
+    def test_a_layer_that_is_given_to_other_nuclei_leaves_the_journal_of_unsaved_edits(
+        self, qtbot, corrector, layer, drawn
+    ):
+        layer.paint((5, 5), 7)
+        keeper, edited = corrector.controller.session.keeper, layer.data.copy()
+        path = keeper.path
+        layer.data = np.zeros_like(drawn)
+        state = CorrectionState(trust=np.zeros(drawn.shape, np.uint8), snapshot=np.zeros_like(drawn))
+        write_corrections(layer, state)
+        corrector.controller.session.look()
+        np.testing.assert_array_equal(replay(path).labels, edited)
+        assert keeper.path is None, "nothing of the other nuclei was edited"
+        layer.paint((5, 5), 8)
+        assert keeper.path != path
+        layer.data = layer.data.astype(np.int64)
+        corrector.controller.session.look()
+        assert {keeper.path, path} == set(path.parent.iterdir()), "the same nuclei have one"
+
     def test_discarded_it_is_gone(self, qtbot, viewer, corrector, layer, hand, click):
         _take(corrector, "delete")
         hand.draw((30, 20))

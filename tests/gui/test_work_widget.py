@@ -235,6 +235,43 @@ def test_the_image_on_show_is_not_read_again_over_what_is_painted(viewer, opened
     assert layer.data[5, 6] == 3
 
 
+@pytest.mark.parametrize("corrected", [True, False])
+@pytest.mark.parametrize("removed", ["image", "nuclei"])
+def test_edits_are_kept_whichever_layer_is_removed(viewer, opened, folder, click, removed, corrected):
+    if corrected:
+        viewer.window.add_plugin_dock_widget("napari-nucseg", "Correct nuclei")
+    output, layer = folder.with_name("slides corrections"), _labels(viewer)
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    viewer.layers.remove("a" if removed == "image" else layer)
+    opened.controller._save_soon()
+    click(opened.form.next)
+    assert open_correction_set(output / "a").labels[5, 6] == 3
+    assert open_correction_set(output / "a").image.shape == (96, 128)
+    assert opened.controller.worklist.item("a").status is Status.IN_WORK
+    click(opened.form.previous)
+    assert {x.name for x in viewer.layers if x.visible} >= {"a", "Nuclei in work"}
+    assert _labels(viewer).data[5, 6] == 3
+
+
+def test_an_image_is_done_without_its_picture_and_not_without_its_nuclei(
+    viewer, opened, folder, click, qtbot
+):
+    layer, controller = _labels(viewer), opened.controller
+    viewer.layers.remove("a")
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    click(opened.form.done)
+    assert open_correction_set(folder.with_name("slides corrections") / "a").labels[5, 6] == 3
+    assert (controller.worklist.item("a").status, controller.worklist.current) == (Status.DONE, "b")
+    viewer.layers.remove(layer)
+    click(opened.form.done)
+    assert opened.form.status.text().startswith("⚠ no nuclei are on show")
+    assert (controller.worklist.item("b").status, controller.worklist.current) == (Status.UNTOUCHED, "b")
+    controller.show("b")
+    qtbot.waitUntil(lambda: not controller.busy, timeout=TIMEOUT_MS)
+    click(opened.form.done)
+    assert controller.worklist.item("b").status is Status.DONE
+
+
 def _turn_back(opened, folder):
     opened.controller.show("b")
     opened.controller.show("a")

@@ -200,11 +200,12 @@ class JournalKeeper(QObject):
             self._outdated = set(np.ndindex(self._watch.layer.data.shape[:-2]))
 
     def _replaced(self) -> None:
-        """Begin anew: the old journal stays, unless its edits are in the new array too."""
+        """Begin anew: the old journal stays where the layer was given to other nuclei before its edits were saved."""
         journal, self._journal = self._journal, None
         if journal is None:
             return
-        if read_corrections(self._watch.layer) is None:
+        state = read_corrections(self._watch.layer)
+        if state is None or state.journal != journal.path:
             journal.close()
             return
         try:

@@ -128,7 +128,12 @@ class WorkController(QObject):
 
     def mark_done(self) -> None:
         """Mark the current image as done, keep it whatever was changed, and show the next that is not."""
-        if self.worklist is None or not self._layers.shown or not self.save(always=True, status=Status.DONE):
+        if self.worklist is None:
+            return
+        if not self._layers.can_be_kept:
+            self.failed.emit("no nuclei are on show. Click the image in the list, then mark it as done.")
+            return
+        if not self.save(always=True, status=Status.DONE):
             return
         name = self._next_undone()
         if name is None:

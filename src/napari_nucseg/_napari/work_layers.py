@@ -49,8 +49,12 @@ class WorkLayers:
     @property
     def shown(self) -> bool:
         """Whether an image is shown, with its layers still there."""
-        layers = self._viewer.layers
-        return self._shown is not None and self._image in layers and self._labels in layers
+        return self.can_be_kept and self._image in self._viewer.layers
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether nuclei of an image are on show, even where its picture was removed."""
+        return self._shown is not None and self._labels in self._viewer.layers
 
     def show(self, corrections: CorrectionSet, folder: Path) -> Labels:
         """Show an image and its labels in place of those before."""
@@ -84,8 +88,11 @@ class WorkLayers:
         self._shown = None
 
     def as_they_are(self) -> CorrectionSet | None:
-        """Corrections as the layers show them now; None where nothing was changed since they were shown or kept."""
-        if not self.shown:
+        """Corrections as they are now; None where nothing was changed since they were shown or kept.
+
+        Removed layers lose nothing: the nuclei are known here, and of the image the pixels.
+        """
+        if self._shown is None:
             return None
         layer = self._labels
         state, origin = read_corrections(layer), read_state(layer)
@@ -96,7 +103,8 @@ class WorkLayers:
             return None
         more: dict[str, Any] = {}
         layout = layout_for(layer, self._image)
-        if layout.channel_axis is not None:  # what a person looked at
+        # what a person looked at; of a picture that was removed nobody can tell
+        if layout.channel_axis is not None and self._image in self._viewer.layers:
             channel = channel_for(self._viewer, layer, self._image, layout)
             more = {"settings": {**shown.settings, "channel": channel}}
         if origin is not None:  # it was segmented here: that is the prediction now
@@ -115,7 +123,7 @@ class WorkLayers:
 
     def kept(self, corrections: CorrectionSet, folder: Path) -> None:
         """Remember that these corrections are safe in a folder."""
-        if not self.shown:
+        if self._shown is None:
             return
         self._shown = corrections
         layer = self._labels
