@@ -288,6 +288,11 @@ class TestTrust:
         click(corrector.form.view)
         assert 0 < read_corrections(layer).trust.mean() < 0.5
 
+    def test_the_overlay_goes_with_its_layer(self, qtbot, viewer, corrector, layer, click):
+        click(corrector.form.whole)
+        viewer.layers.remove(layer)
+        qtbot.waitUntil(lambda: [x.name for x in viewer.layers] == ["cells"], timeout=TIMEOUT_MS)
+
 
 class TestReview:
     def test_walk_mark_and_count(self, qtbot, corrector, layer, click):

@@ -7,12 +7,14 @@ from threading import Event
 import numpy as np
 import pytest
 from PIL import Image
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialogButtonBox, QFileDialog, QLineEdit
 
-from napari_nucseg._napari import correct_controller
+from napari_nucseg._napari import correct_saving
 from napari_nucseg._napari.layer_state import read_corrections
 from napari_nucseg._napari.work_controller import WorkController
 from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
+from napari_nucseg.data.journal import journal_dir, replay
 
 TIMEOUT_MS = 60_000
 
@@ -135,6 +137,49 @@ def test_a_question_goes_with_the_layer_it_was_about(qtbot, viewer, corrector, a
     assert not corrector.form.question.asks
 
 
+def _shut(viewer, corrector, layer):
+    corrector.shut()
+
+
+def _close_window(viewer, corrector, layer):
+    window = viewer.window._qt_window
+    window.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)  # the fixture closes it again
+    window.close()
+
+
+def _remove(viewer, corrector, layer):
+    viewer.layers.remove(layer)
+
+
+@pytest.mark.parametrize("end", [_shut, _close_window, _remove])
+def test_a_save_that_runs_at_the_end_is_finished_and_needs_no_journal(
+    qtbot, viewer, corrector, add, tmp_path, end
+):
+    layer = add(1)
+    _paint(layer, 7)
+    assert list(journal_dir().iterdir())
+    corrector.controller.save(tmp_path / "mine")
+    end(viewer, corrector, layer)
+    qtbot.waitUntil(lambda: not corrector.controller._saving.running, timeout=TIMEOUT_MS)
+    assert open_correction_set(tmp_path / "mine").labels[1, 5] == 7
+    assert not list(journal_dir().iterdir())
+    assert not corrector.form.banner.isVisible()
+
+
+def test_strokes_after_the_last_save_stay_in_the_journal(qtbot, viewer, corrector, add, tmp_path):
+    layer = add(1)
+    _paint(layer, 7)
+    corrector.controller.save(tmp_path / "mine")
+    _paint(layer, 8)
+    viewer.layers.remove(layer)
+    qtbot.waitUntil(corrector.form.banner.isVisible, timeout=TIMEOUT_MS)
+    assert open_correction_set(tmp_path / "mine").labels[1, 5] == 7
+    (journal,) = journal_dir().iterdir()
+    assert replay(journal).labels[1, 5] == 8
+    viewer.layers.remove("w1")
+    assert not corrector.form.banner.isVisible(), "there is nothing they could be restored on"
+
+
 class TestWorkList:
     """A work list puts one image after the other into the layer that is saved."""
 
@@ -187,7 +232,7 @@ class TestWorkList:
             assert gone_on.wait(TIMEOUT_MS / 1000)
             save_correction_set(*args)
 
-        monkeypatch.setattr(correct_controller, "save_correction_set", save_then)
+        monkeypatch.setattr(correct_saving, "save_correction_set", save_then)
         layer = corrector.controller.session.subject.layer
         _paint(layer, 7)
         corrector.controller.save(tmp_path / "mine")

@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_nucseg._napari.correct_files import collect, mark_saved, show_replayed, show_set
+from napari_nucseg._napari.correct_files import show_replayed, show_set
 from napari_nucseg._napari.correct_journal import Restorable, find_restorable
 from napari_nucseg._napari.correct_pointer import Pointer
+from napari_nucseg._napari.correct_saving import Saver
 from napari_nucseg._napari.correct_session import Session
 from napari_nucseg._napari.correct_subject import apply_edit
 from napari_nucseg._napari.correct_tools import CLICK_PX, TRUST_TOOLS, Gesture, Tool, make_edit
 from napari_nucseg._napari.regions import region_from_outline, region_in_view
-from napari_nucseg._napari.workers import Runs
-from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
+from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.journal import Journal
-from napari_nucseg.data.set_comparison import holds_other_image
 from napari_nucseg.errors import NucSegError
 from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from pathlib import Path
 
     from napari.components import ViewerModel
     from napari.layers import Labels
 
-    from napari_nucseg.data.correction_set import CorrectionSet
-
-
-@dataclass(frozen=True, eq=False)
-class Saving:
-    """A layer's corrections on their way to a folder; ``occupied`` where another image's corrections lie there."""
-
-    session: Session
-    n_edits: int
-    folder: Path
-    data: np.ndarray
-    occupied: bool = False
-
-    @property
-    def outdated(self) -> bool:
-        """Whether the layer got another array since: a work list went on to the next image."""
-        return self.session.subject.layer.data is not self.data
+    from napari_nucseg._napari.correct_saving import Saving
 
 
 class CorrectController(QObject):
@@ -75,9 +56,12 @@ class CorrectController(QObject):
         self._pointer = Pointer(viewer, self)
         self._pointer.drawn.connect(self._use)
         self._pointer.disarmed.connect(self._disarmed)
-        self._saving = Runs(self)
-        self._saving.returned.connect(self._saved)
+        self._saving = Saver(self)
+        self._saving.said.connect(self.said)
         self._saving.failed.connect(self.failed)
+        self._saving.saved.connect(self.updated)
+        self._saving.occupied.connect(self.occupied)
+        self._saving.ended.connect(self.look_for_journals)  # of a layer that was removed meanwhile
         viewer.dims.events.point.connect(self._plane_changed)
         viewer.layers.events.inserted.connect(self.look_for_journals)
         viewer.layers.events.removed.connect(self._removed)
@@ -159,23 +143,23 @@ class CorrectController(QObject):
     def save(self, folder: Path) -> None:
         """Save the layer's corrections as a correction set, off the GUI thread."""
         if self._session is not None:
-            self._start_saving(self._session, folder)
+            self._saving.start(self._session, folder)
 
     def replace(self, saving: Saving) -> None:
         """Save after all, in place of another image's corrections."""
         if saving.outdated:
             self.failed.emit("the layer shows another image now: nothing was replaced. Save again.")
             return
-        self._start_saving(saving.session, saving.folder, careful=False)
+        self._saving.start(saving.session, saving.folder, careful=False)
 
     def open(self, folder: Path) -> None:
         """Open a correction set as layers."""
         self._try(lambda: show_set(self._viewer, open_correction_set(folder), folder))
 
     def stop(self) -> None:
-        """Let go of everything."""
+        """Let go of everything; what is being saved is saved first."""
         self.put_down()
-        self._saving.forget()
+        self._saving.finish()
         self._viewer.dims.events.point.disconnect(self._plane_changed)
         self._viewer.layers.events.inserted.disconnect(self.look_for_journals)
         self._viewer.layers.events.removed.disconnect(self._removed)
@@ -237,32 +221,6 @@ class CorrectController(QObject):
         self.look_for_journals()
         self.said.emit(f"Restored {replayed.n_edits} edits.")
 
-    def _start_saving(self, session: Session, folder: Path, *, careful: bool = True) -> None:
-        if self._saving.running:  # another start would drop it
-            self.failed.emit("the last save has not ended yet. Save again in a moment.")
-            return
-        session.look()
-        try:
-            corrections = collect(session.subject)
-        except NucSegError as error:
-            self.failed.emit(str(error))
-            return
-        saving = Saving(session, session.n_edits, folder, session.subject.layer.data)
-        self._saving.start(lambda: _save(saving, corrections, careful=careful))
-        self.said.emit("Saving …")
-
-    def _saved(self, saving: Saving) -> None:
-        if saving.occupied:
-            self.said.emit("")
-            self.occupied.emit(saving)
-            return
-        session = saving.session
-        session.look()
-        if not saving.outdated:  # the folder is not that of the image on show now
-            mark_saved(session.subject.layer, saving.folder, all_of_it=session.n_edits == saving.n_edits)
-        self.said.emit(f"Saved in {saving.folder}")
-        self.updated.emit()
-
     def _plane_changed(self, event: object) -> None:
         if self._session is not None:
             self._session.changes.follow_plane()
@@ -270,13 +228,18 @@ class CorrectController(QObject):
 
     def _removed(self, event: object) -> None:
         session = self._sessions.pop(event.value.unique_id, None)
-        if session is None:
-            return
+        if session is not None:
+            self._end(session)
+        if (session is not None or self._found is not None) and not self._saving.running:
+            self.look_for_journals()
+
+    def _end(self, session: Session) -> None:
         if session is self._session:
             self.put_down()
             self._session = None
             self.session_changed.emit()
         session.stop()
+        session.trust.take_away()
 
     def _disarmed(self) -> None:
         self._tool = None
@@ -288,11 +251,3 @@ class CorrectController(QObject):
             act()
         except NucSegError as error:
             self.failed.emit(str(error))
-
-
-def _save(saving: Saving, corrections: CorrectionSet, *, careful: bool) -> Generator[None, None, Saving]:
-    yield
-    if careful and holds_other_image(saving.folder, corrections):
-        return replace(saving, occupied=True)
-    save_correction_set(saving.folder, corrections)
-    return saving

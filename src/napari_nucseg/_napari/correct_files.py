@@ -11,6 +11,7 @@ from napari_nucseg._napari.correct_subject import Subject, corrections_of
 from napari_nucseg._napari.image_layout import channel_for, fits, image_data, layout_for
 from napari_nucseg._napari.layer_state import (
     CorrectionState,
+    mark_safe,
     read_state,
     snapshot_of,
     write_corrections,
@@ -109,9 +110,9 @@ def show_replayed(viewer: ViewerModel, replayed: Replayed, image: Image | None) 
 
 def mark_saved(layer: Labels, folder: Path, *, all_of_it: bool = True) -> None:
     """Remember where a layer was saved; unless edits were made meanwhile, its journal is no longer needed."""
-    state = corrections_of(layer)
-    n_saves = state.n_saves + all_of_it
-    write_corrections(layer, state.model_copy(update={"folder": folder, "n_saves": n_saves}))
+    write_corrections(layer, corrections_of(layer).model_copy(update={"folder": folder}))
+    if all_of_it:
+        mark_safe(layer)
 
 
 def _show_image(viewer: ViewerModel, corrections: CorrectionSet) -> Image:

@@ -30,6 +30,7 @@ class Session(QObject):
     def __init__(self, viewer: ViewerModel, layer: Labels, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.n_edits = 0
+        self._ended = False
         corrections_of(layer)  # before the first edit: it remembers what was there
         self.subject = Subject(viewer, layer)
         self.watch = LayerWatch(viewer, layer, self)
@@ -67,7 +68,9 @@ class Session(QObject):
         self.n_edits += 1
 
     def look(self) -> None:
-        """Take note of everything that changed until now."""
+        """Take note of everything that changed until now, or until the end."""
+        if self._ended:
+            return
         self.watch.look()
         self.trust.look()
 
@@ -75,6 +78,7 @@ class Session(QObject):
         """Take note for the last time and let go of the layer."""
         self._soon.stop()
         self.look()
+        self._ended = True
         for part in (
             self.keeper.close,
             self.changes.stop,

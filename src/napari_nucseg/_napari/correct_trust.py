@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Labels
 from napari.utils.colormaps import DirectLabelColormap
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.correct_watch import LayerWatch
@@ -97,6 +97,16 @@ class TrustMap(QObject):
         """Tell of changes that were not told yet."""
         if self._watch is not None:
             self._watch.look()
+
+    def take_away(self) -> None:
+        """Remove the overlay of a layer that was removed; soon, since napari may be removing others."""
+        layers, overlay = self._viewer.layers, self.overlay
+
+        def remove() -> None:
+            if overlay in layers:
+                layers.remove(overlay)
+
+        QTimer.singleShot(0, remove)
 
     def stop(self) -> None:
         """Let go of the layers."""

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
-    from napari_nucseg._napari.correct_controller import Saving
     from napari_nucseg._napari.correct_journal import Restorable
+    from napari_nucseg._napari.correct_saving import Saving
     from napari_nucseg._napari.correct_tools import Tool
     from napari_nucseg.nuclei.corrections import Change
 

@@ -8,6 +8,7 @@ name their layer, and whoever reads them of a copy finds one with arrays of its 
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -186,6 +187,17 @@ def read_corrections(layer: Any) -> CorrectionState | None:
 def write_corrections(layer: Labels, state: CorrectionState) -> None:
     """Keep corrections with their layer; other metadata stays."""
     layer.metadata = {**layer.metadata, CORRECTIONS_KEY: owned(layer, state)}
+
+
+def mark_safe(layer: Labels) -> None:
+    """Note that a layer's edits are all saved: who keeps their journal lets go of it, and it is deleted."""
+    state = read_corrections(layer)
+    if state is None:
+        return
+    write_corrections(layer, state.model_copy(update={"n_saves": state.n_saves + 1, "journal": None}))
+    if state.journal is not None:  # nobody may have kept it any more
+        with suppress(OSError):  # if it stays, its edits are offered once more
+            state.journal.unlink(missing_ok=True)
 
 
 def is_work_on(layer: Labels, image: Image) -> bool:

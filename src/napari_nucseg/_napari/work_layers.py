@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from napari_nucseg._napari.layer_state import (
     TRUST_OF,
     WORK_ON,
     CorrectionState,
+    mark_safe,
     owned,
     read_corrections,
     read_state,
@@ -131,13 +131,8 @@ class WorkLayers:
         if state is None or not np.array_equal(state.trust, corrections.trust):
             return
         if np.array_equal(layer.data, corrections.labels):
-            update = {"folder": folder, "n_saves": state.n_saves + 1, "journal": None}
-            write_corrections(layer, state.model_copy(update=update))
-            if (
-                state.journal is not None
-            ):  # who keeps it has let go of it now; at the end nobody may be left to
-                with suppress(OSError):  # if it stays, its edits are offered once more
-                    state.journal.unlink(missing_ok=True)
+            write_corrections(layer, state.model_copy(update={"folder": folder}))
+            mark_safe(layer)
 
     def _work_on(self, layer: Labels) -> dict[str, tuple[UUID, UUID]]:
         return {WORK_ON: (self._image.unique_id, layer.unique_id)}

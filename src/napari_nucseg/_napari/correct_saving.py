@@ -1,0 +1,131 @@
+"""Saves a layer's corrections as a folder, off the GUI thread."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_nucseg._napari.correct_files import collect, mark_saved
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.data.correction_set import save_correction_set
+from napari_nucseg.data.set_comparison import holds_other_image
+from napari_nucseg.errors import NucSegError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    import numpy as np
+
+    from napari_nucseg._napari.correct_session import Session
+    from napari_nucseg.data.correction_set import CorrectionSet
+
+
+@dataclass(frozen=True, eq=False)
+class Saving:
+    """A layer's corrections on their way to a folder; ``occupied`` where another image's corrections lie there."""
+
+    session: Session
+    n_edits: int
+    folder: Path
+    data: np.ndarray
+    occupied: bool = False
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the layer got another array since: a work list went on to the next image."""
+        return self.session.subject.layer.data is not self.data
+
+
+class Saver(QObject):
+    """Saves one layer at a time.
+
+    Signals: ``said(str)``; ``failed(str)``; ``saved()``; ``occupied(Saving)`` when nothing was saved because a set of
+    another image would be replaced; ``ended()`` after any of them.
+    """
+
+    said = Signal(str)
+    failed = Signal(str)
+    saved = Signal()
+    occupied = Signal(object)
+    ended = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._writing: Writing | None = None
+        self._runs = Runs(self)
+        self._runs.returned.connect(self._written)
+        self._runs.failed.connect(self.failed)
+        self._runs.ended.connect(self.ended)
+
+    @property
+    def running(self) -> bool:
+        """Whether something is being saved."""
+        return self._runs.running
+
+    def start(self, session: Session, folder: Path, *, careful: bool = True) -> None:
+        """Save a session's layer as it is now; unless ``careful``, in place of another image's corrections too."""
+        if self.running:  # another start would drop it
+            self.failed.emit("the last save has not ended yet. Save again in a moment.")
+            return
+        session.look()
+        try:
+            corrections = collect(session.subject)
+        except NucSegError as error:
+            self.failed.emit(str(error))
+            return
+        saving = Saving(session, session.n_edits, folder, session.subject.layer.data)
+        self._writing = Writing(saving, corrections, careful=careful)
+        self._runs.start(self._writing.steps)
+        self.said.emit("Saving …")
+
+    def finish(self) -> None:
+        """Bring a save that is running to its end before this returns."""
+        if self.running:
+            self._runs.forget()
+            try:
+                self._written(self._writing.write())
+            except NucSegError as error:
+                self.failed.emit(str(error))
+
+    def _written(self, saving: Saving) -> None:
+        if saving.occupied:
+            self.said.emit("")
+            self.occupied.emit(saving)
+            return
+        session = saving.session
+        session.look()
+        if not saving.outdated:  # the folder is not that of the image on show now
+            mark_saved(session.subject.layer, saving.folder, all_of_it=session.n_edits == saving.n_edits)
+        self.said.emit(f"Saved in {saving.folder}")
+        self.saved.emit()
+
+
+class Writing:
+    """One save, done by whoever comes first: a thread or, where the window is being closed, the GUI itself."""
+
+    def __init__(self, saving: Saving, corrections: CorrectionSet, *, careful: bool) -> None:
+        self._saving, self._corrections, self._careful = saving, corrections, careful
+        self._lock = threading.Lock()
+        self._outcome: Saving | None = None
+
+    def steps(self) -> Generator[None, None, Saving]:
+        """Write as a step of slow work."""
+        yield
+        return self.write()
+
+    def write(self) -> Saving:
+        """Write, or wait for who is writing; the outcome is the same for both."""
+        with self._lock:
+            if self._outcome is None:
+                self._outcome = self._write()
+            return self._outcome
+
+    def _write(self) -> Saving:
+        if self._careful and holds_other_image(self._saving.folder, self._corrections):
+            return replace(self._saving, occupied=True)
+        save_correction_set(self._saving.folder, self._corrections)
+        return self._saving
