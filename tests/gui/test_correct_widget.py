@@ -13,7 +13,7 @@ from napari.layers._layer_actions import _duplicate_layer
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
 
-from napari_nucseg._napari import correct_changes
+from napari_nucseg._napari import correct_changes, correct_journal
 from napari_nucseg._napari.correct_pointer import PREVIEW_LAYER
 from napari_nucseg._napari.correct_tools import ALL_KEYS, EDIT_TOOLS, TRUST_TOOLS
 from napari_nucseg._napari.correct_widget import CorrectWidget
@@ -25,7 +25,15 @@ from napari_nucseg._napari.layer_state import (
     write_corrections,
 )
 from napari_nucseg.data.correction_set import open_correction_set
-from napari_nucseg.data.journal import Journal, abandoned_journals, replay
+from napari_nucseg.data.journal import (
+    Journal,
+    JournalHeader,
+    Part,
+    abandoned_journals,
+    fingerprint,
+    journal_dir,
+    replay,
+)
 from napari_nucseg.nuclei.corrections import Comparison, Kind
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.nuclei.trust import Trust
@@ -487,6 +495,21 @@ class TestJournal:
         assert not corrector.form.banner.isVisible()
         viewer.add_labels(drawn, name="opened again")
         assert corrector.form.banner.isVisible()
+
+    def test_each_layer_is_compared_with_many_journals_at_once(self, viewer, corrector, drawn, monkeypatch):
+        for number in range(3):
+            header = JournalHeader(shape=drawn.shape, dtype="int32", base="", image=f"{number:064d}")
+            arrays = {Part.LABELS: drawn}
+            Journal.create(journal_dir() / f"{number}.nucsegjournal", header, arrays).close()
+        assert len(abandoned_journals()) == 3
+        viewer.add_image(np.zeros(drawn.shape, np.uint8))
+        seen = []
+        monkeypatch.setattr(
+            correct_journal, "fingerprint", lambda array: seen.append(array) or fingerprint(array)
+        )
+        corrector.controller.look_for_journals()
+        assert len(seen) == 1
+        assert not corrector.form.banner.isVisible()
 
     def test_a_stroke_through_several_planes_is_noted_in_all(self, qtbot, viewer, corrector):
         layer = viewer.add_labels(np.zeros((4, 60, 60), np.int32))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
+from napari_nucseg._napari.image_layout import image_data
 from napari_nucseg._napari.layer_state import (
     CORRECTIONS_KEY,
     CorrectionState,
@@ -234,29 +236,29 @@ class Restorable:
 
 def find_restorable(viewer: ViewerModel) -> Restorable | None:
     """Find the newest journal that fits an image or a Labels layer of the viewer, and is no open layer's."""
-    states = (layer.metadata.get(CORRECTIONS_KEY) for layer in viewer.layers)
+    layers = [layer for layer in viewer.layers if isinstance(layer, Image | Labels)]
+    states = (layer.metadata.get(CORRECTIONS_KEY) for layer in layers)
     open_here = {state.journal for state in states if isinstance(state, CorrectionState)}
+
+    @cache  # many journals are compared with each layer
+    def known(place: int) -> str:
+        return image_fingerprint(layers[place])
+
     for path, header in abandoned_journals():
         if path in open_here:
             continue
-        for layer in viewer.layers:
-            data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
-            shape = tuple(getattr(data, "shape", ()))
+        for place, layer in enumerate(layers):
+            shape = tuple(image_data(layer).shape)
             if isinstance(layer, Image) and header.image and set(header.shape[-2:]) <= set(shape):
-                if image_fingerprint(layer) == header.image:
+                if known(place) == header.image:
                     return Restorable(path, header, layer)
-            elif (
-                isinstance(layer, Labels)
-                and isinstance(data, np.ndarray)
-                and not header.image
-                and shape == header.shape
-                and fingerprint(data) == header.base
-            ):
-                return Restorable(path, header, None)
+            elif isinstance(layer, Labels) and not header.image and shape == header.shape:
+                if known(place) == header.base:
+                    return Restorable(path, header, None)
     return None
 
 
-def image_fingerprint(image: Image) -> str:
-    """Fingerprint of an image layer's pixels; empty where they are not in memory."""
-    data: Any = image.data[0] if image.multiscale else image.data
+def image_fingerprint(image: Image | Labels) -> str:
+    """Fingerprint of a layer's pixels; empty where they are not in memory."""
+    data = image_data(image)
     return fingerprint(data) if isinstance(data, np.ndarray) else ""
