@@ -321,6 +321,33 @@ class TestReview:
         assert review.current is None
         assert read_corrections(layer).queues[()].done
 
+    def test_a_nucleus_is_checked_in_its_own_plane_alone(self, qtbot, viewer, corrector, drawn, click):
+        layer = viewer.add_labels(np.stack([drawn] * 2), name="stack")
+        form, review = corrector.form, corrector.controller.session.review
+        for plane in (0, 1):
+            viewer.dims.set_current_step(0, plane)
+            click(form.next)
+            _settle(qtbot, corrector)
+        click(form.next)
+        assert review.current is not None
+        viewer.dims.set_current_step(0, 0)
+        assert review.current is None
+        assert not form.checked.isEnabled()
+        layer.keymap[coerce_keybinding("K")](layer)  # goes to the first of this plane
+        assert not read_corrections(layer).trust.any()
+        assert not read_corrections(layer).queues[(0,)].done
+        assert review.current.number == review.queue.after(None).number
+
+    def test_nuclei_that_were_replaced_are_not_in_hand(self, qtbot, corrector, layer, drawn, click):
+        click(corrector.form.next)
+        _settle(qtbot, corrector)
+        corrector.controller.session.review.rank()
+        layer.data = drawn.copy()
+        corrector.controller.session.look()
+        review = corrector.controller.session.review
+        assert review.current is None
+        assert not review.ranking
+
     def test_changes_are_looked_at_by_a_click(self, qtbot, viewer, corrector, layer, hand):
         _take(corrector, "delete")
         hand.draw((70, 62))

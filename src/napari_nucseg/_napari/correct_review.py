@@ -33,13 +33,19 @@ class ReviewWalk(QObject):
 
     def __init__(self, subject: Subject, trust: TrustMap, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.current: Doubt | None = None
+        self._in_hand: tuple[PlaneIndex, Doubt] | None = None
         self._subject, self._trust = subject, trust
         self._ranked_plane: PlaneIndex = ()
         self._runs = Runs(self)
         self._runs.returned.connect(self._take)
         self._runs.failed.connect(self.failed)
         self._runs.ended.connect(self.updated)
+
+    @property
+    def current(self) -> Doubt | None:
+        """Nucleus in hand; None where there is none in the plane in view."""
+        index, doubt = self._in_hand or ((), None)
+        return doubt if index == self._subject.index else None
 
     @property
     def queue(self) -> ReviewQueue | None:
@@ -71,7 +77,7 @@ class ReviewWalk(QObject):
         while (doubt := queue.after(number, step)) is not None and not self._is_there(doubt):
             queue = queue.without([doubt.number])
         self._keep(queue)
-        self.current = doubt
+        self._in_hand = None if doubt is None else (self._subject.index, doubt)
         if doubt is not None:
             look_at(self._subject, doubt.box)
             self._subject.layer.selected_label = doubt.number
@@ -86,9 +92,10 @@ class ReviewWalk(QObject):
         self._keep(self.queue.marked(self.current.number))
         self.go()
 
-    def stop(self) -> None:
-        """Stop ranking."""
+    def forget(self) -> None:
+        """Stop ranking, and put the nucleus in hand down: there are others, or none any more."""
         self._runs.forget()
+        self._in_hand = None
 
     def _is_there(self, doubt: Doubt) -> bool:
         return bool((self._subject.labels[doubt.box] == doubt.number).any())
@@ -100,15 +107,14 @@ class ReviewWalk(QObject):
         if own.any():
             near = ndimage.distance_transform_edt(~own) <= MAX_MARGIN_PX
             another = (labels > 0) & ~own
-            ignored = self._trust.values[self._subject.index][box] == Trust.IGNORE
-            self._trust.mark(self._subject.index, box, Trust.REVIEWED, near & ~another & ~ignored)
+            self._trust.mark(self._subject.index, box, Trust.REVIEWED, near & ~another)
 
     def _take(self, queue: ReviewQueue) -> None:
         old = corrections_of(self._subject.layer).queues.get(self._ranked_plane)
         for number in old.done if old is not None else ():
             queue = queue.marked(number)
         self._keep(queue, self._ranked_plane)
-        self.current = None
+        self._in_hand = None
         self.go()
 
     def _keep(self, queue: ReviewQueue, index: PlaneIndex | None = None) -> None:

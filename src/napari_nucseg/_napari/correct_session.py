@@ -55,6 +55,7 @@ class Session(QObject):
         """Follow a layer that got another array, and with it other corrections."""
         corrections_of(self.subject.layer)
         self.trust.forget_shares()
+        self.review.forget()
         self._soon.start()
 
     def _show_trust(self) -> None:
@@ -82,7 +83,7 @@ class Session(QObject):
         for part in (
             self.keeper.close,
             self.changes.stop,
-            self.review.stop,
+            self.review.forget,
             self.trust.stop,
             self.watch.stop,
         ):
