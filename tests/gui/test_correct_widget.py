@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Points, Shapes
 from napari.layers._layer_actions import _duplicate_layer
+from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
 
@@ -80,6 +81,24 @@ def _settle(qtbot, widget):
 
 def _take(widget, name, qtbot=None):
     widget.controller.take(TOOLS[name])
+
+
+@pytest.fixture
+def clear(corrector, click, answer):
+    """Click Clear and answer its question."""
+
+    def press(choice="Clear"):
+        asked = []
+
+        def act(box):
+            asked.append(box.text())
+            next(b for b in box.buttons() if b.text().replace("&", "") == choice).click()
+
+        answer(act)
+        click(corrector.form.unmark)
+        assert asked, "undo would not bring the marks back"
+
+    return press
 
 
 STROKES = {
@@ -286,15 +305,46 @@ class TestTrust:
         assert (trust[65:85, 65:85] == Trust.IGNORE).all()
         assert "14% of the image reviewed, 7% ignored" in corrector.form.reviewed.text()
 
-    def test_view_all_and_clear(self, qtbot, viewer, corrector, layer, click):
+    def test_view_all_and_clear(self, qtbot, viewer, corrector, layer, click, clear):
         click(corrector.form.whole)
         assert (read_corrections(layer).trust == Trust.REVIEWED).all()
-        click(corrector.form.unmark)
+        clear("Keep")
+        assert (read_corrections(layer).trust == Trust.REVIEWED).all()
+        clear()
         assert not read_corrections(layer).trust.any()
+        click(corrector.form.unmark)  # nothing is left to ask about
         viewer.camera.zoom *= 4
         qtbot.wait(100)
         click(corrector.form.view)
         assert 0 < read_corrections(layer).trust.mean() < 0.5
+
+    def test_what_is_to_be_ignored_is_reviewed_by_nothing(self, viewer, corrector, layer, hand, click, clear):
+        def ignored():
+            return (read_corrections(layer).trust == Trust.IGNORE).sum()
+
+        _take(corrector, "ignore_outline")
+        hand.draw((60, 60), (60, 90), (90, 90), (90, 60))
+        before = ignored()
+        assert before
+        click(corrector.form.view)
+        click(corrector.form.whole)
+        _take(corrector, "review_box")
+        hand.draw((50, 50), (70, 70), (95, 95))
+        _take(corrector, "review_outline")
+        hand.draw((50, 50), (50, 95), (95, 95), (95, 50))
+        assert ignored() == before
+        assert (read_corrections(layer).trust != Trust.UNKNOWN).all()
+        clear()
+        assert not ignored()
+
+    def test_the_overlay_is_coloured_by_what_napari_needs_not_compile(self, viewer, corrector, layer, click):
+        click(corrector.form.whole)
+        (overlay,) = [x for x in viewer.layers if x.metadata.get(TRUST_OF) == layer.unique_id]
+        assert not isinstance(overlay.colormap, DirectLabelColormap)
+        colours = overlay.colormap.map(np.arange(256, dtype=np.uint8))
+        assert colours[Trust.REVIEWED, :3].argmax() == 1, "green"
+        assert colours[Trust.IGNORE, :3].argmax() == 0, "brown"
+        assert np.flatnonzero(colours[:, 3]).tolist() == [Trust.REVIEWED, Trust.IGNORE]
 
     def test_the_overlay_goes_with_its_layer(self, qtbot, viewer, corrector, layer, click):
         click(corrector.form.whole)
@@ -393,7 +443,7 @@ def test_changes_are_those_of_the_array_that_is_there_now(qtbot, corrector, laye
 
 
 class TestDuplicates:
-    def test_a_copy_has_marks_prediction_and_journal_of_its_own(self, viewer, corrector, user, nuclei, click):
+    def test_a_copy_has_marks_prediction_and_journal_of_its_own(self, viewer, corrector, user, nuclei, clear):
         viewer.add_image(nuclei)
         layer = user.segment()
         viewer.layers.selection.active = layer
@@ -405,7 +455,7 @@ class TestDuplicates:
         copy = viewer.layers[f"{layer.name} copy"]
         viewer.layers.selection.active = copy
         np.testing.assert_array_equal(read_corrections(copy).trust, trust)
-        click(corrector.form.unmark)
+        clear()
         copy.paint((5, 5), 98)
         np.testing.assert_array_equal(read_corrections(layer).trust, trust)
         assert not read_corrections(copy).trust.any()
@@ -430,14 +480,14 @@ class TestDuplicates:
         assert asked == ["Save corrections as a folder"]
         assert read_corrections(layer).folder == tmp_path / "mine"
 
-    def test_a_copy_of_the_marks_is_only_a_copy(self, viewer, corrector, layer, click):
+    def test_a_copy_of_the_marks_is_only_a_copy(self, viewer, corrector, layer, click, clear):
         click(corrector.form.whole)
         (overlay,) = [x for x in viewer.layers if x.metadata.get(TRUST_OF) == layer.unique_id]
         viewer.layers.selection.active = overlay
         _duplicate_layer(viewer.layers)
         viewer.layers.move(viewer.layers.index(f"{overlay.name} copy"), 0)
         viewer.layers.selection.active = layer
-        click(corrector.form.unmark)
+        clear()
         assert not overlay.data.any()
         assert overlay.data is read_corrections(layer).trust
         assert viewer.layers[f"{overlay.name} copy"].data.all()

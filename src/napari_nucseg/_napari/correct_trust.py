@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Labels
-from napari.utils.colormaps import DirectLabelColormap
+from napari.utils.colormaps import CyclicLabelColormap
+from napari.utils.colormaps.standardize_color import transform_color
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.correct_subject import corrections_of
@@ -23,12 +24,7 @@ if TYPE_CHECKING:
     from napari_nucseg._napari.planes import PlaneIndex
     from napari_nucseg.nuclei.strokes import Box
 
-COLOURS = {
-    Trust.UNKNOWN: "transparent",
-    Trust.REVIEWED: "#3ddc84",
-    Trust.IGNORE: "#8d6e63",
-    None: "transparent",
-}
+COLOURS = {Trust.REVIEWED: "#3ddc84", Trust.IGNORE: "#8d6e63"}
 OPACITY = 0.22
 
 
@@ -74,10 +70,14 @@ class TrustMap(QObject):
         self._follow()
 
     def mark(self, index: PlaneIndex, box: Box, value: Trust, mask: NDArray[np.bool_] | None = None) -> None:
-        """Give pixels of one plane a value: a box, or a mask of the box's size in it."""
+        """Give pixels of one plane a value: a box, or a mask of the box's size in it.
+
+        What is to be ignored does not become reviewed.
+        """
         self.show()
-        plane = self.values[index]
-        plane[box] = value if mask is None else np.where(mask, value, plane[box])
+        part = self.values[index][box]
+        chosen = np.ones(part.shape, bool) if mask is None else mask
+        part[chosen & (part != Trust.IGNORE) if value is Trust.REVIEWED else chosen] = value
         self.overlay.refresh()
         self.look()
 
@@ -131,7 +131,7 @@ class TrustMap(QObject):
             name=f"{layer.name} reviewed",
             opacity=OPACITY,
             visible=layer.visible,
-            colormap=DirectLabelColormap(color_dict=dict(COLOURS)),
+            colormap=_colormap(),
             metadata={TRUST_OF: layer.unique_id},
             **spatial_attributes(layer, tuple(range(layer.ndim))),
         )
@@ -139,3 +139,14 @@ class TrustMap(QObject):
     def _follow_visible(self, event: Event) -> None:
         if (overlay := self.overlay) is not None:
             overlay.visible = self._layer.visible
+
+
+def _colormap() -> CyclicLabelColormap:
+    """Colour of each value, all others transparent.
+
+    napari compiles its direct colormap when one is first used, which stops the window for seconds.
+    """
+    colours = np.zeros((256, 4), np.float32)
+    for value, colour in COLOURS.items():
+        colours[value] = transform_color(colour)[0]
+    return CyclicLabelColormap(colors=colours)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout
 
 from napari_nucseg._napari.camera import look_at
 from napari_nucseg._napari.correct_controller import CorrectController
@@ -90,7 +90,7 @@ class CorrectWidget(Docked):
         form.overwrite.toggled.connect(self._set_overwrite)
         form.view.clicked.connect(lambda: controller.mark_view())
         form.whole.clicked.connect(lambda: controller.mark_all(Trust.REVIEWED))
-        form.unmark.clicked.connect(lambda: controller.mark_all(Trust.UNKNOWN))
+        form.unmark.clicked.connect(self._clear)
         form.changes.itemClicked.connect(self._look_at_change)
         form.previous.clicked.connect(lambda: self._walk(-1))
         form.next.clicked.connect(lambda: self._walk(1))
@@ -129,6 +129,24 @@ class CorrectWidget(Docked):
         if session is not None:
             session.review.mark()
             self._show_review()
+
+    def _clear(self) -> None:
+        """Take all marks back, where there are any and the user is sure: undo does not reach them."""
+        session = self.controller.session
+        marks = session.trust.values
+        if not marks[session.subject.index].any():
+            return
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("Correct nuclei")
+        box.setText(f"Clear takes back what you marked: {self.form.reviewed.text()}.")
+        box.setInformativeText("Ctrl+Z does not bring it back. Nuclei stay as they are.")
+        clear = box.addButton("Clear", QMessageBox.ButtonRole.DestructiveRole)
+        box.setDefaultButton(box.addButton("Keep", QMessageBox.ButtonRole.RejectRole))
+        box.exec()
+        shown = self.controller.session
+        if box.clickedButton() is clear and shown is session and session.trust.values is marks:  # still it
+            self.controller.mark_all(Trust.UNKNOWN)
 
     def _look_at_change(self, item: object) -> None:
         session = self.controller.session
