@@ -216,6 +216,36 @@ def test_stacks_are_corrected_plane_by_plane(viewer, qtbot, corrector, drawn, ha
     assert corrector.controller.session.changes.changes == ()
 
 
+def mouse_press(layer, position):
+    """Press the mouse; return a function that moves it and lets it go elsewhere."""
+    event = SimpleNamespace(type="mouse_press", button=1, is_dragging=True, modifiers=(), position=position)
+    mouse_press_callbacks(layer, event)
+
+    def let_go(at):
+        event.type, event.position = "mouse_move", at
+        mouse_move_callbacks(layer, event)
+        event.type = "mouse_release"
+        mouse_release_callbacks(layer, event)
+
+    return let_go
+
+
+def _look_in_3d(viewer, layer):
+    viewer.dims.ndisplay = 3
+
+
+def _roll(viewer, layer):
+    viewer.dims.order = (1, 0, 2)
+
+
+def _turn_to_the_image(viewer, layer):
+    viewer.layers.selection.active = viewer.layers["cells"]
+
+
+def _hide(viewer, layer):
+    layer.visible = False
+
+
 class TestMouse:
     def test_the_preview_is_shown_while_drawing_and_hidden_after(self, viewer, corrector, layer):
         _take(corrector, "split")
@@ -250,6 +280,55 @@ class TestMouse:
         layer.mode = "pan_zoom"
         hand.draw((30, 20))
         np.testing.assert_array_equal(layer.data, drawn)
+
+    @pytest.mark.parametrize("turn", [_look_in_3d, _roll, _turn_to_the_image, _hide])
+    def test_a_tool_that_cannot_be_used_any_more_is_put_down(
+        self, qtbot, viewer, corrector, drawn, hand, turn
+    ):
+        viewer.add_image(np.zeros((3, *drawn.shape), np.uint8), name="cells")
+        layer = viewer.add_labels(np.stack([drawn] * 3), name="masks")
+        before = layer.data.copy()
+        _take(corrector, "delete")
+        dragging = mouse_press(layer, (0, 30, 20))
+        turn(viewer, layer)
+        qtbot.waitUntil(lambda: corrector.controller.tool is None, timeout=TIMEOUT_MS)
+        assert not any(button.isChecked() for button in corrector.form.tools.values())
+        assert layer.mouse_pan
+        dragging((0, 50, 55))
+        viewer.layers.selection.active = layer
+        hand.draw((30, 20))
+        np.testing.assert_array_equal(layer.data, before)
+
+    def test_hidden_layers_are_refused(self, corrector, layer):
+        layer.visible = False
+        _take(corrector, "split")
+        assert "hidden" in corrector.form.status.text()
+        assert corrector.controller.tool is None
+        corrector.controller.mark_view()
+        assert not read_corrections(layer).trust.any()
+
+    def test_a_layer_that_is_locked_meanwhile_is_left_alone(self, corrector, layer, hand, drawn):
+        _take(corrector, "delete")
+        layer.editable = False
+        hand.draw((30, 20))
+        np.testing.assert_array_equal(layer.data, drawn)
+        assert "locked" in corrector.form.status.text()
+        assert corrector.controller.tool is None
+
+    def test_marking_leaves_the_tool_in_hand(self, qtbot, corrector, layer, hand):
+        _take(corrector, "review_box")
+        hand.draw((10, 10), (30, 30), (49, 59))
+        qtbot.wait(50)
+        assert corrector.controller.tool is TOOLS["review_box"]
+
+    def test_what_was_said_of_an_edit_goes_with_it(self, qtbot, corrector, layer, hand):
+        _take(corrector, "delete")
+        hand.draw((30, 20))
+        _settle(qtbot, corrector)
+        assert corrector.form.status.text().endswith("Ctrl+Z takes it back.")
+        layer.undo()
+        _settle(qtbot, corrector)
+        assert corrector.form.status.text() == TOOLS["delete"].hint
 
     def test_other_buttons_and_modifiers_are_napari_s(self, corrector, layer, drawn):
         _take(corrector, "delete")
@@ -710,6 +789,29 @@ def test_without_labels_and_with_labels_that_cannot_be_edited(viewer, corrector)
     viewer.add_labels(locked)
     corrector.controller.take(TOOLS["split"])
     assert "read-only" in corrector.form.status.text()
+
+
+def test_of_labels_that_are_not_in_memory_nothing_is_offered(qtbot, viewer, corrector, layer, hand, drawn):
+    form = corrector.form
+    _take(corrector, "delete")
+    hand.draw((30, 20))
+    corrector.controller.mark_view()
+    _settle(qtbot, corrector)
+    viewer.add_labels(da.from_array(drawn), name="lazy")
+    assert "not in memory" in form.status.text()
+    assert not form.changes.count()
+    assert not (form.changes_title.text() or form.reviewed.text() or form.review.text())
+    for button in (form.save, form.view, form.whole, form.next):
+        assert not button.isEnabled()
+    for act in (form.tools[TOOLS["split"]].click, corrector.controller.mark_view, corrector._mark_checked):
+        form.say("")
+        act()
+        assert "not in memory" in form.status.text()
+    viewer.layers.selection.active = layer
+    _settle(qtbot, corrector)
+    assert "not in memory" not in form.status.text()
+    assert form.save.isEnabled()
+    assert form.changes.count() == 1
 
 
 def test_closing_the_widget_leaves_napari_as_it_was(viewer, corrector, layer, drawn):

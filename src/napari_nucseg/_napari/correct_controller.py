@@ -12,7 +12,7 @@ from napari_nucseg._napari.correct_journal import Restorable, find_restorable
 from napari_nucseg._napari.correct_pointer import Pointer
 from napari_nucseg._napari.correct_saving import Saver
 from napari_nucseg._napari.correct_session import Session
-from napari_nucseg._napari.correct_subject import apply_edit
+from napari_nucseg._napari.correct_subject import Subject, apply_edit
 from napari_nucseg._napari.correct_tools import CLICK_PX, TRUST_TOOLS, Gesture, Tool, make_edit
 from napari_nucseg._napari.regions import region_from_outline, region_in_view
 from napari_nucseg.data.correction_set import open_correction_set
@@ -51,7 +51,9 @@ class CorrectController(QObject):
         self._viewer = viewer
         self._sessions: dict[object, Session] = {}
         self._session: Session | None = None
+        self._chosen: Subject | None = None
         self._tool: Tool | None = None
+        self._said_at: int | None = None  # edits of the session when the last one was told
         self._found: Restorable | None = None
         self._pointer = Pointer(viewer, self)
         self._pointer.drawn.connect(self._use)
@@ -79,11 +81,16 @@ class CorrectController(QObject):
     def choose(self, layer: Labels | None) -> None:
         """Correct another layer, or none."""
         self.put_down()
-        self._session = None
-        if layer is not None and not layer.multiscale and isinstance(layer.data, np.ndarray):
+        self._session, self._chosen = None, None if layer is None else Subject(self._viewer, layer)
+        if layer is not None and not self.refusal:
             self._session = self._sessions.get(layer.unique_id) or self._begin(layer)
             self._session.changes.follow_plane()
         self.session_changed.emit()
+
+    @property
+    def refusal(self) -> str:
+        """Say why nothing can be done with the chosen layer; empty where something can."""
+        return "Choose a Labels layer first." if self._chosen is None else self._chosen.refusal_of_data()
 
     def take(self, tool: Tool) -> None:
         """Take a tool in hand; taken again, it is put down."""
@@ -91,9 +98,9 @@ class CorrectController(QObject):
             self.put_down()
             return
         self.put_down()
-        if self._session is None or (refusal := self._session.subject.refusal()):
+        if refusal := self.refusal or self._chosen.refusal():
             self.armed.emit(None)
-            self.failed.emit(refusal if self._session is not None else "Choose a Labels layer first.")
+            self.failed.emit(refusal)
             return
         self._tool = tool
         self._pointer.arm(self._session.subject.layer, tool.gesture)
@@ -106,16 +113,19 @@ class CorrectController(QObject):
         if self._tool is not None:
             self._disarmed()
 
-    def mark_view(self, value: Trust = Trust.REVIEWED) -> None:
-        """Give all pixels in view a value of the trust map."""
+    def mark_view(self) -> None:
+        """Mark all that is in view as reviewed."""
         if self._session is None:
+            self.failed.emit(self.refusal)
             return
         subject = self._session.subject
         if words := subject.refusal_of_view():
             self.failed.emit(words)
             return
         self._try(
-            lambda: self._mark(region_in_view(subject.layer.corner_pixels, subject.labels.shape), value)
+            lambda: self._mark(
+                region_in_view(subject.layer.corner_pixels, subject.labels.shape), Trust.REVIEWED
+            )
         )
 
     def mark_all(self, value: Trust) -> None:
@@ -165,7 +175,7 @@ class CorrectController(QObject):
         self._viewer.layers.events.removed.disconnect(self._removed)
         for session in self._sessions.values():
             session.stop()
-        self._sessions, self._session = {}, None
+        self._sessions, self._session, self._chosen = {}, None, None
 
     def _begin(self, layer: Labels) -> Session:
         session = Session(self._viewer, layer, self)
@@ -176,11 +186,19 @@ class CorrectController(QObject):
         return session
 
     def _updated(self) -> None:
+        session, tool = self._session, self._tool
+        if self._said_at is not None and (session is None or session.n_edits != self._said_at):
+            self._said_at = None  # what was said of the last edit is no longer so
+            self.said.emit("" if tool is None else tool.hint)
         self.updated.emit()
 
     def _use(self, points: np.ndarray) -> None:
         tool, session = self._tool, self._session
         if tool is None or session is None:
+            return
+        if refusal := session.subject.refusal():  # it was locked meanwhile
+            self.put_down()
+            self.failed.emit(refusal)
             return
         self._try(lambda: self._draw(tool, session, points))
 
@@ -190,6 +208,7 @@ class CorrectController(QObject):
             return
         edit = make_edit(tool, session.subject, points, overwrite=self.overwrite)
         apply_edit(session.subject.layer, session.subject.index, edit)
+        self._said_at = session.n_edits
         self.said.emit(f"{edit.summary} Ctrl+Z takes it back.")
 
     def _mark_drawn(self, tool: Tool, session: Session, points: np.ndarray) -> None:
@@ -236,7 +255,7 @@ class CorrectController(QObject):
     def _end(self, session: Session) -> None:
         if session is self._session:
             self.put_down()
-            self._session = None
+            self._session = self._chosen = None
             self.session_changed.emit()
         session.stop()
         session.trust.take_away()

@@ -105,7 +105,16 @@ class CorrectForm(QWidget):
         """Show the hint for a viewer without labels in place of the tools."""
         self.empty.setVisible(empty)
         self.body.setVisible(not empty)
-        self.save.setEnabled(not empty)
+
+    def show_editable(self, editable: bool) -> None:
+        """Show whether there is anything to do with the layer; where not, nothing of another one stays on show."""
+        for part in (*self.boxes, self.save):
+            part.setEnabled(editable)
+        if not editable:
+            for text in (self.changes_title, self.reviewed, self.review):
+                text.clear()
+            self.changes.clear()
+            self.changes.setVisible(False)
 
     def _make_body(self) -> QWidget:
         body = QWidget()
@@ -115,12 +124,8 @@ class CorrectForm(QWidget):
         rows = form_rows()
         add_row(rows, "Labels", self.layer)
         column.addLayout(rows)
-        for part in (
-            self._make_tools(),
-            self._make_trust(),
-            self._make_changes(),
-            self._make_review(),
-        ):
+        self.boxes = (self._make_trust(), self._make_changes(), self._make_review())
+        for part in (self._make_tools(), *self.boxes):
             column.addWidget(part)
         return body
 

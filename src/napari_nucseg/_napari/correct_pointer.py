@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Shapes
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.camera import camera_of
 from napari_nucseg._napari.correct_tools import Gesture
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
     from napari.layers import Labels
-    from napari.utils.events import Event
+    from napari.utils.events import Event, EventEmitter
 
 PREVIEW_LAYER = "Drawing (NucSeg)"
 PREVIEW_INTERVAL_S = 0.03
@@ -30,7 +30,7 @@ class Pointer(QObject):
     """Lets the user draw one gesture after the other on a layer, until it is disarmed.
 
     Signals: ``drawn(points)`` with (N, 2) points in pixels of the plane in view; ``disarmed()`` when the user turned to
-    something else (another mode of the layer).
+    something else: another mode of the layer, another layer, another view.
     """
 
     drawn = Signal(object)
@@ -42,6 +42,9 @@ class Pointer(QObject):
         self._layer: Labels | None = None
         self._gesture = Gesture.CLICK
         self._shown_at = 0.0
+        # later: a layer that is added becomes the active one until whoever adds it says otherwise
+        self._soon = QTimer(self, singleShot=True, interval=0)
+        self._soon.timeout.connect(self._maybe_left)
 
     @property
     def armed(self) -> bool:
@@ -59,15 +62,20 @@ class Pointer(QObject):
         layer.mouse_pan = False
         layer.cursor = "cross" if gesture is not Gesture.CLICK else "pointing"
         layer.mouse_drag_callbacks.append(self._drag)
-        layer.events.mode.connect(self._mode_changed)
         self._layer = layer
+        for emitter in self._turns:
+            emitter.connect(self._turned)
+        self._viewer.layers.selection.events.active.connect(self._active_changed)
 
     def disarm(self) -> None:
         """Give the mouse back to napari."""
-        layer, self._layer = self._layer, None
+        layer = self._layer
         if layer is None:
             return
-        layer.events.mode.disconnect(self._mode_changed)
+        for emitter in self._turns:
+            emitter.disconnect(self._turned)
+        self._viewer.layers.selection.events.active.disconnect(self._active_changed)
+        self._layer = None
         if self._drag in layer.mouse_drag_callbacks:
             layer.mouse_drag_callbacks.remove(self._drag)
         layer.mouse_pan = str(layer.mode) == "pan_zoom"
@@ -75,9 +83,22 @@ class Pointer(QObject):
             layer.cursor = "standard"
         self._hide()
 
-    def _mode_changed(self, event: Event) -> None:
+    @property
+    def _turns(self) -> tuple[EventEmitter, ...]:
+        """Events after which nothing can be drawn as before."""
+        layer, view = self._layer.events, self._viewer.dims.events
+        return layer.mode, layer.visible, view.ndisplay, view.order
+
+    def _turned(self, event: Event | None = None) -> None:
         self.disarm()
         self.disarmed.emit()
+
+    def _active_changed(self, event: Event) -> None:
+        self._soon.start()
+
+    def _maybe_left(self) -> None:
+        if self._layer is not None and self._viewer.layers.selection.active != self._layer:
+            self._turned()
 
     def _drag(self, layer: Labels, event: Event) -> Iterator[None]:
         """Mouse callback of napari: runs to the next ``yield`` with every move, and on at the release."""
@@ -85,7 +106,7 @@ class Pointer(QObject):
             return
         points = [self._place(event)]
         yield
-        while event.type == "mouse_move":
+        while event.type == "mouse_move" and self._layer is not None:
             points.append(self._place(event))
             if time.monotonic() - self._shown_at >= PREVIEW_INTERVAL_S:
                 self._show(np.array(points))

@@ -114,14 +114,23 @@ class Subject:
             maps = whole
         return Maps(maps, origin.settings.decoding, segmentation.diameter_px, segmentation.judge)
 
-    def refusal(self) -> str:
-        """Say why the layer cannot be edited; empty where it can."""
+    def refusal_of_data(self) -> str:
+        """Say why nothing at all can be done with the layer; empty where it is one array in memory."""
         if self.layer.multiscale:
             return (
                 "Labels with several resolutions cannot be edited. Open one resolution as a layer of its own."
             )
-        data = self.layer.data
-        if not isinstance(data, np.ndarray) or not data.flags.writeable:
+        if not isinstance(self.layer.data, np.ndarray):
+            return (
+                "Labels that are not in memory cannot be edited. Read them into memory as a layer of its own."
+            )
+        return ""
+
+    def refusal(self) -> str:
+        """Say why the layer cannot be edited; empty where it can."""
+        if words := self.refusal_of_data():
+            return words
+        if not self.layer.data.flags.writeable:
             return "These labels are read-only. Duplicate the layer and correct the copy."
         if words := self.refusal_of_view():
             return words
@@ -130,8 +139,9 @@ class Subject:
     def refusal_of_view(self) -> str:
         """Say why nothing can be pointed at; empty where one plane is in view."""
         dims = self.viewer.dims
-        in_plane = dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
-        return "" if in_plane else "Switch to the 2D view of Y and X to correct nuclei."
+        if dims.ndisplay != 2 or tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
+            return "Switch to the 2D view of Y and X to correct nuclei."
+        return "" if self.layer.visible else "This layer is hidden: show it in the layer list to correct it."
 
 
 def corrections_of(layer: Labels) -> CorrectionState:

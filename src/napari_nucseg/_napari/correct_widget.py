@@ -110,7 +110,12 @@ class CorrectWidget(Docked):
 
     def _layer_changed(self) -> None:
         self.form.question.drop()
-        self.controller.choose(self.form.layer.layer)
+        layer = self.form.layer.layer
+        if self.controller.session is None:
+            self.form.say("")  # why the one before could not be edited
+        self.controller.choose(layer)
+        if self.controller.session is None and layer is not None:
+            self.form.say(self.controller.refusal)
 
     def _take(self, tool: Tool, checked: bool) -> None:
         self.controller.take(tool)
@@ -120,13 +125,17 @@ class CorrectWidget(Docked):
 
     def _walk(self, step: int) -> None:
         session = self.controller.session
-        if session is not None:
+        if session is None:
+            self._show_failure(self.controller.refusal)
+        else:
             session.review.go(step)
             self._show_review()
 
     def _mark_checked(self) -> None:
         session = self.controller.session
-        if session is not None:
+        if session is None:
+            self._show_failure(self.controller.refusal)
+        else:
             session.review.mark()
             self._show_review()
 
@@ -198,13 +207,10 @@ class CorrectWidget(Docked):
 
     def _show_session(self) -> None:
         session = self.controller.session
-        layer = self.form.layer.layer
-        self.form.show_empty(layer is None)
+        self.form.show_empty(self.form.layer.layer is None)
+        self.form.show_editable(session is not None)
         self.form.show_place(self._folder())
         if session is None:
-            self.form.say(
-                "" if layer is None else "These labels cannot be edited: open one resolution, in memory."
-            )
             return
         self._show_changes(session.changes.changes)
         self._show_trust()
