@@ -247,3 +247,182 @@ def test_damaged_files_are_named(content, tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"gone\.png.*No such file"):
         read_image(tmp_path / "gone.png")
+
+
+def as_pillow_sees(path):
+    with Image.open(path) as picture:
+        return np.array(picture.convert("RGB"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        pytest.param("P", {}, id="palette"),
+        pytest.param("P", {"compression": "tiff_lzw"}, id="palette, LZW"),
+        pytest.param("CMYK", {}, id="CMYK"),
+        pytest.param("LAB", {}, id="L*a*b*"),
+        pytest.param("RGB", {"compression": "jpeg"}, id="JPEG"),
+        pytest.param("RGB", {"compression": "tiff_lzw"}, id="LZW"),
+    ],
+)
+def test_tiffs_have_the_colours_they_show(mode, options, tmp_path):
+    picture = Image.fromarray(np.repeat(np.repeat(image(5, 6, 3), 8, 0), 8, 1))
+    shown = picture.quantize(30) if mode == "P" else picture.convert(mode)
+    shown.save(tmp_path / "a.tif", **options)
+    got = read_image(tmp_path / "a.tif")
+    assert (got.axes, got.pixels.dtype) == ("YXC", np.uint8)
+    np.testing.assert_array_equal(got.pixels, as_pillow_sees(tmp_path / "a.tif"))
+    assert image_size(tmp_path / "a.tif") == (40, 48)
+
+
+def test_labels_keep_the_numbers_of_a_palette_tiff(tmp_path):
+    stored = Image.fromarray(image(9, 11, 3)).quantize(30)
+    stored.save(tmp_path / "a.tif")
+    got = read_image(tmp_path / "a.tif", as_stored=True)
+    assert got.axes == "YX"
+    np.testing.assert_array_equal(got.pixels, np.array(stored))
+
+
+def test_what_imagej_shows_in_colours_are_values(tmp_path):
+    pixels = image(9, 11)
+    colours = np.stack([np.zeros(256), np.zeros(256), np.arange(256)]).astype(np.uint16) * 257
+    for name, options in {"fiji": {"description": "ImageJ=1.54f\n"}, "other": {}}.items():
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif",
+            pixels,
+            photometric="palette",
+            colormap=colours,
+            metadata=None,
+            **options,
+        )
+    np.testing.assert_array_equal(read_image(tmp_path / "fiji.tif").pixels, pixels)
+    np.testing.assert_array_equal(read_image(tmp_path / "other.tif").pixels[..., 2], pixels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
+def test_lzw_keeps_pages_and_values(dtype, tmp_path):
+    pages = np.stack([image(9, 11).astype(dtype) * dtype(7) for _ in "abc"])
+    pictures = [Image.fromarray(page) for page in pages]
+    options = {"compression": "tiff_lzw", "save_all": True, "append_images": pictures[1:]}
+    pictures[0].save(tmp_path / "a.tif", **options)
+    got = read_image(tmp_path / "a.tif")
+    assert got.pixels.dtype == dtype
+    np.testing.assert_array_equal(got.pixels, pages)
+
+
+def test_white_is_bright_also_where_it_is_0(tmp_path):
+    pixels = image(9, 11)
+    tifffile.imwrite(tmp_path / "a.tif", 255 - pixels, photometric="miniswhite")
+    Image.fromarray(255 - pixels).save(tmp_path / "b.tif", compression="tiff_lzw", tiffinfo={262: 0})
+    for name in ("a.tif", "b.tif"):
+        np.testing.assert_array_equal(
+            read_image(tmp_path / name).pixels, as_pillow_sees(tmp_path / name)[..., 0]
+        )
+        stored = read_image(tmp_path / name, as_stored=True).pixels
+        np.testing.assert_array_equal(255 - stored, read_image(tmp_path / name).pixels)
+
+
+def test_what_neither_library_reads_says_what_to_install(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", image(9, 11))
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        at = tiff.pages[0].tags["Compression"].valueoffset
+    content[at : at + 2] = (34712).to_bytes(2, "little")  # JPEG 2000, which needs imagecodecs
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(ImageError, match=r"a\.tif.*JPEG2000.*install imagecodecs"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "photometric", "expected", "axes"),
+    [
+        pytest.param((9, 11, 4), np.uint16, "rgb", (9, 11, 3), "YXC", id="RGBA of 16 bit"),
+        pytest.param((9, 11, 4), np.uint8, "rgb", (9, 11, 4), "YXC", id="RGBA of 8 bit"),
+        pytest.param((4, 9, 11), np.uint16, "rgb", (3, 9, 11), "SYX", id="planes of RGBA"),
+        pytest.param((9, 11, 2), np.uint8, "minisblack", (9, 11), "YX", id="grey and alpha"),
+    ],
+)
+def test_alpha_is_no_channel(shape, dtype, photometric, expected, axes, tmp_path):
+    pixels = image(*shape, dtype=dtype)
+    planar = "separate" if axes == "SYX" else "contig"
+    options = {"photometric": photometric, "extrasamples": ["unassalpha"], "planarconfig": planar}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
+    got = read_image(tmp_path / "a.tif")
+    assert (got.pixels.shape, got.axes) == (expected, axes)
+    assert to_planes(got.pixels, got.axes).shape[0] == (1 if axes == "YX" else 3)
+
+
+def test_channels_that_are_no_alpha_stay(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", image(9, 11, 5), photometric="minisblack", planarconfig="contig")
+    assert read_image(tmp_path / "a.tif").pixels.shape == (9, 11, 5)
+
+
+def write_thumbnail_first(path):
+    with tifffile.TiffWriter(path, ome=True) as tiff:
+        for side, size_um in ((8, 2.0), (32, 0.5)):
+            metadata = {"axes": "YX", "PhysicalSizeX": size_um, "PhysicalSizeY": size_um}
+            tiff.write(image(side, side), photometric="minisblack", metadata=metadata)
+
+
+def write_two_alike(path):
+    with tifffile.TiffWriter(path) as tiff:
+        for _ in range(2):
+            tiff.write(image(32, 32), photometric="minisblack")
+
+
+def write_pyramid(path):
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(image(32, 32), subifds=1, tile=(16, 16), photometric="minisblack")
+        tiff.write(image(16, 16), subfiletype=1, tile=(16, 16), photometric="minisblack")
+
+
+def write_copies(path):
+    with tifffile.TiffWriter(path) as tiff:
+        for side in (32, 16):
+            options = {"subfiletype": int(side < 32), "metadata": None}
+            tiff.write(image(side, side), photometric="minisblack", **options)
+
+
+@pytest.mark.parametrize(
+    ("write", "note"),
+    [
+        pytest.param(write_thumbnail_first, "2 images; only the largest was read, number 2", id="thumbnail"),
+        pytest.param(write_two_alike, "2 images; only the first was read", id="alike"),
+        pytest.param(write_pyramid, "", id="pyramid"),
+        pytest.param(write_copies, "", id="smaller copies as pages"),
+    ],
+)
+def test_the_largest_image_of_a_file_is_read(write, note, tmp_path):
+    write(tmp_path / "a.tif")
+    got = read_image(tmp_path / "a.tif")
+    assert got.pixels.shape == image_size(tmp_path / "a.tif") == (32, 32)
+    assert note in " ".join(got.notes)
+    assert bool(got.notes) == bool(note)
+    assert got.pixel_size_um == (0.5 if write is write_thumbnail_first else None)
+
+
+def test_of_an_animation_the_first_image_is_read_and_said(tmp_path):
+    pictures = [Image.fromarray(image(9, 11)) for _ in range(3)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:])
+    got = read_image(tmp_path / "a.gif")
+    np.testing.assert_array_equal(got.pixels[..., 0], np.array(pictures[0]))
+    assert got.notes == ("The file holds 3 images; only the first was read.",)
+
+
+def write_flat_imagej(path):
+    metadata = {"axes": "YX", "unit": "micron"}
+    tifffile.imwrite(path, image(9, 11), imagej=True, resolution=(4, 2), metadata=metadata)
+
+
+def write_flat_ome(path):
+    metadata = {"axes": "YX", "PhysicalSizeX": 250.0, "PhysicalSizeXUnit": "nm"}
+    metadata |= {"PhysicalSizeY": 500.0, "PhysicalSizeYUnit": "nm"}
+    tifffile.imwrite(path, image(9, 11), ome=True, metadata=metadata, photometric="minisblack")
+
+
+@pytest.mark.parametrize("write", [write_flat_imagej, write_flat_ome])
+def test_pixels_that_are_not_square_have_no_size(write, tmp_path):
+    write(tmp_path / "a.tif")
+    got = read_image(tmp_path / "a.tif")
+    assert got.pixel_size_um is None
+    assert "not square, 0.25 x 0.5 µm" in " ".join(got.notes)

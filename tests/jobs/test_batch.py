@@ -180,6 +180,28 @@ def test_auto_is_chosen_by_the_image_and_once_a_stack(tmp_path: Path) -> None:
     assert [result.model for result in results] == ["nuclei-unetpp", "nuclei-unet", "nuclei-unet"]
 
 
+def test_what_was_not_read_of_a_file_is_noted(tmp_path: Path, tiny_model: str) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for side in (20, 40):
+            tiff.write(np.zeros((side, side), np.uint8), photometric="minisblack")
+    _, (result,) = drain(segment_files([tmp_path / "a.tif"], Outputs(tmp_path / "out"), CHOICES))
+    assert result.notes[0].startswith("The file holds 2 images; only the largest was read")
+    assert tifffile.imread(result.labels).shape == (40, 40)
+
+
+def test_too_little_memory_is_said_in_words(tmp_path: Path, tiny_model: str) -> None:
+    image = write_image(tmp_path / "a.tif")
+    content = bytearray(image.read_bytes())
+    with tifffile.TiffFile(image) as tiff:
+        for name in ("ImageWidth", "ImageLength", "RowsPerStrip", "StripByteCounts"):
+            tag = tiff.pages[0].tags[name]
+            size = {3: 2, 4: 4}[tag.dtype]
+            content[tag.valueoffset : tag.valueoffset + size] = (1 << (8 * size - 2)).to_bytes(size, "little")
+    image.write_bytes(content)
+    _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), CHOICES))
+    assert "too large for this computer's memory: crop it" in result.error
+
+
 def test_axes_that_do_not_fit_a_stack_are_said(tmp_path: Path, tiny_model: str) -> None:
     image = write_image(tmp_path / "s.tif", (3, 40, 50), metadata={"axes": "ZYX"})
     _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), {**CHOICES, "axes": "TZYX"}))

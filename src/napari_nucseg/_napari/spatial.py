@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.pixel_size import ANISOTROPY_ALLOWED
+
 if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_nucseg._napari.planes import PlaneLayout
-
-_ANISOTROPY_ALLOWED = 0.01
 
 
 def spatial_attributes(layer: Layer, kept_axes: tuple[int, ...]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def pixel_size_um(layer: Layer) -> float | None:
         for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True)
     ]
     smaller, larger = sorted(sides)
-    if smaller <= 0 or larger / smaller > 1 + _ANISOTROPY_ALLOWED:
+    if smaller <= 0 or larger / smaller > 1 + ANISOTROPY_ALLOWED:
         return None
     return float(np.mean(sides))
 

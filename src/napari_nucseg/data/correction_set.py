@@ -272,7 +272,7 @@ def _read(path: Path, folder: Path) -> NDArray[Any]:
     if not path.is_file():
         raise CorrectionSetError(f"{folder} is incomplete: {path.name} is missing.")
     try:
-        return read_image(path).pixels
+        return read_image(path, as_stored=path.parent == folder).pixels
     except ImageError as error:
         raise CorrectionSetError(str(error)) from error
 

@@ -5,58 +5,61 @@ Axes are never guessed silently: a shape that does not tell is an ``ImageError``
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_nucseg.data.dark_field import is_dark
-from napari_nucseg.data.pixel_size import pillow_pixel_size_um, tiff_pixel_size_um
+from napari_nucseg.data.pillow_images import open_with_pillow, read_with_pillow
+from napari_nucseg.data.tiff_images import is_tiff, read_tiff, tiff_size
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
-    from PIL import Image
+
+    from napari_nucseg.data.image_file import ImageFile
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2"})
 KNOWN_AXES = "TZCYX"
-_OPENING = threading.Lock()
+TOO_LARGE = "is too large for this computer's memory: crop it, or close other programs"
 
 
-@dataclass(frozen=True, eq=False)
-class ImageFile:
-    """Pixels of a file, one letter an axis (TZCYX, else as the file says), pixel size in µm if known."""
-
-    pixels: NDArray[Any]
-    axes: str
-    pixel_size_um: float | None = None
-
-
-def read_image(source: str | Path | IO[bytes], place: str | None = None) -> ImageFile:
+def read_image(
+    source: str | Path | IO[bytes], place: str | None = None, *, as_stored: bool = False
+) -> ImageFile:
     """Read an image by its content, whatever its name says.
 
-    TIFF (ImageJ and OME axes and pixel size included) through tifffile, everything else through Pillow.
-    Palettes become RGB; colour PNGs of 16 bit are reduced to 8 bit by Pillow. ``place`` names an open file in
-    messages.
+    TIFF (ImageJ and OME axes and pixel size included) through tifffile, everything else and what tifffile alone
+    cannot decompress through Pillow. Palettes, CMYK and L*a*b* become RGB; colours of 16 bit that Pillow reads are
+    reduced to 8 bit. Of several images the largest is read, and a note says so.
+
+    Parameters
+    ----------
+    source
+        A file.
+    place
+        Names an open file in messages.
+    as_stored
+        Keep the numbers as they are, indices of a palette and alpha too, for labels and what we wrote ourselves.
 
     Raises
     ------
     ImageError
-        Naming the file, where it is missing, damaged or of no known format.
+        Naming the file, where it is missing, damaged, of no known format or too large.
     """
     with _opened(source) as (file, name):
         name = place or name
         try:
-            if _is_tiff(file):
-                return _read_tiff(file)
-            return _read_with_pillow(file)
-        except ImageError:
-            raise
+            read = read_tiff if is_tiff(file) else read_with_pillow
+            return read(file, as_stored=as_stored)
+        except ImageError as error:
+            raise ImageError(f"{name} cannot be read: {error}") from error
+        except MemoryError as error:
+            raise ImageError(f"{name} {TOO_LARGE}") from error
         except Exception as error:  # decoders raise nearly anything on damaged files
             raise ImageError(
                 f"{name} cannot be read as an image ({type(error).__name__}: {error}); "
@@ -67,14 +70,9 @@ def read_image(source: str | Path | IO[bytes], place: str | None = None) -> Imag
 def image_size(source: str | Path | IO[bytes]) -> tuple[int, int]:
     """Height and width in pixels, read from the header alone."""
     with _opened(source) as (file, _):
-        if _is_tiff(file):
-            import tifffile
-
-            with tifffile.TiffFile(file) as tiff:
-                series = tiff.series[0]
-                sizes = dict(zip(series.axes, series.shape, strict=True))
-                return int(sizes["Y"]), int(sizes["X"])
-        with _open_with_pillow(file) as image:
+        if is_tiff(file):
+            return tiff_size(file)
+        with open_with_pillow(file) as image:
             return image.height, image.width
 
 
@@ -215,49 +213,3 @@ def _opened(source: str | Path | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
         raise ImageError(f"{source} cannot be opened: {error.strerror or error}") from error
     with file:
         yield file, str(source)
-
-
-def _is_tiff(file: IO[bytes]) -> bool:
-    magic = file.read(4)
-    file.seek(0)
-    return magic in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-
-
-def _read_tiff(file: IO[bytes]) -> ImageFile:
-    import tifffile  # late: it is only needed where a TIFF is met
-
-    with tifffile.TiffFile(file) as tiff:
-        series = tiff.series[0]
-        axes = series.axes.upper()
-        axes = axes[:-1] + "C" if axes.endswith("S") and "C" not in axes else axes
-        size_um = None
-        with suppress(
-            Exception
-        ):  # metadata may be damaged, or in another file of the set; the pixels are there
-            size_um = tiff_pixel_size_um(tiff)
-        return ImageFile(series.asarray(), axes, size_um)
-
-
-def _read_with_pillow(file: IO[bytes]) -> ImageFile:
-    with _open_with_pillow(file) as image:
-        pixel_size_um = pillow_pixel_size_um(image)
-        if image.mode in ("P", "PA"):
-            image = image.convert("RGB")
-        elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
-            image = image.convert("RGB")
-        elif image.mode in ("LA", "La"):
-            image = image.convert("L")
-        pixels = np.array(image)
-    return ImageFile(pixels, "YX" if pixels.ndim == 2 else "YXC", pixel_size_um)
-
-
-def _open_with_pillow(file: IO[bytes]) -> Image.Image:
-    """Open an image of any size: mosaics are larger than what Pillow thinks a website would send."""
-    from PIL import Image  # late: importing the package must stay fast
-
-    with _OPENING:
-        usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return Image.open(file)
-        finally:
-            Image.MAX_IMAGE_PIXELS = usual

@@ -59,7 +59,7 @@ def read_label_image(file: IO[bytes], place: str) -> tuple[NDArray[np.int32], bo
     if file.read(3) == b"\xff\xd8\xff":
         raise DatasetError(f"{place} is a JPEG, which blurs label numbers: save labels as PNG or TIFF")
     file.seek(0)
-    return number_pieces(as_labels(_palette_indices(file, place), place))
+    return number_pieces(as_labels(read_image(file, place, as_stored=True).pixels, place))
 
 
 def number_pieces(labels: NDArray[np.int32]) -> tuple[NDArray[np.int32], bool]:
@@ -138,18 +138,6 @@ def check_fit(
         f"mask and image differ in size (width x height): {labels_place} is {mask_width} x {mask_height} px, "
         f"{image_place} is {width} x {height} px{hint}: check whether files were mixed up"
     )
-
-
-def _palette_indices(file: IO[bytes], place: str) -> NDArray[Any]:
-    """Pixels of a label image; of a palette the indices, since the colours mean nothing."""
-    if file.read(8) == b"\x89PNG\r\n\x1a\n":
-        from PIL import Image
-
-        file.seek(0)
-        with Image.open(file) as image:
-            return np.array(image)
-    file.seek(0)
-    return read_image(file, place).pixels
 
 
 def _read_mat_v73(file: IO[bytes]) -> dict[str, NDArray[Any]]:

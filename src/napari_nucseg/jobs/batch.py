@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_nucseg.data.images import ImageFile, read_image
+from napari_nucseg.data.images import TOO_LARGE, read_image
 from napari_nucseg.data.layout import flat_name, is_image, stem, unique_names
 from napari_nucseg.errors import ImageError, NucSegError, OutputError
 from napari_nucseg.files import nothing_fits, unused_name
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from napari_nucseg.data.image_file import ImageFile
     from napari_nucseg.jobs.batch_outputs import Outputs
     from napari_nucseg.jobs.slices import Slice
     from napari_nucseg.network.model_file import Model
@@ -167,6 +168,8 @@ def _guarded(
         if isinstance(error, OutputError) and nothing_fits(error, folder):
             raise
         result = FileResult(path, error=str(error))
+    except MemoryError:
+        result = FileResult(path, error=f"{path} {TOO_LARGE}")
     except Exception as error:  # a thousand files must not stop at one nobody thought of
         logger.exception("segmenting %s failed", path)
         result = FileResult(path, error=f"{type(error).__name__}: {error}")
@@ -199,7 +202,7 @@ def _segment_file(
     if add_run_lengths is not None:
         for part, result in zip(slices, found, strict=True):
             add_run_lengths(f"{name}{part.suffix}", result.labels)
-    return written
+    return replace(written, notes=(*image.notes, *written.notes))
 
 
 def _segment_slice(

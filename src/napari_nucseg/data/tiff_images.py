@@ -1,0 +1,163 @@
+"""Images in TIFF: which of several is read, what its numbers mean as colours, and what decompresses it."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.image_file import ImageFile
+from napari_nucseg.data.pillow_images import as_grey_or_rgb, open_with_pillow
+from napari_nucseg.data.pixel_size import PixelSize, tiff_pixel_size
+from napari_nucseg.errors import ImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+    from tifffile import TiffFile, TiffPageSeries
+
+# Values of the tags PhotometricInterpretation, Compression and ExtraSamples (TIFF 6.0).
+_WHITE_IS_ZERO, _PALETTE, _YCBCR = 0, 3, 6
+_OTHER_COLOURS = {5, 8, 9, 10}  # CMYK; CIE, ICC and ITU L*a*b*
+_UNCOMPRESSED, _LZW, _DEFLATE, _PACKBITS = 1, 5, (8, 32946), 32773
+_ALPHA = {1, 2}
+
+
+def is_tiff(file: IO[bytes]) -> bool:
+    """Whether a file begins as a TIFF does."""
+    magic = file.read(4)
+    file.seek(0)
+    return magic in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+
+
+def tiff_size(file: IO[bytes]) -> tuple[int, int]:
+    """Height and width in pixels of the image that ``read_tiff`` reads."""
+    import tifffile  # late: it is only needed where a TIFF is met
+
+    with tifffile.TiffFile(file) as tiff:
+        series, _ = _largest(tiff)
+        sizes = dict(zip(series.axes, series.shape, strict=True))
+        return int(sizes["Y"]), int(sizes["X"])
+
+
+def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
+    """Read the largest image of a file as grey values, channels or RGB.
+
+    ``as_stored`` keeps the numbers that are stored: indices of a palette, alpha, and 0 where that is white.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(file) as tiff:
+        series, note = _largest(tiff)
+        size = PixelSize()
+        with suppress(
+            Exception
+        ):  # metadata may be damaged, or in another file of the set; the pixels are there
+            size = tiff_pixel_size(tiff, series)
+        pixels, axes = _read_series(file, series)
+        if not as_stored:
+            pixels, axes = _without_alpha(pixels, axes, series.keyframe.extrasamples)
+        if not as_stored and not tiff.is_imagej:  # ImageJ's colours and inversion are how values are shown
+            pixels, axes = _as_shown(pixels, axes, series)
+    axes = axes[:-1] + "C" if axes.endswith("S") and "C" not in axes else axes
+    return ImageFile(pixels, axes, size.um, tuple(filter(None, (note, size.note))))
+
+
+def _largest(tiff: TiffFile) -> tuple[TiffPageSeries, str]:
+    """Return the largest image of a file, the first of equals, and a note on others; smaller copies are none."""
+    images = [series for series in tiff.series if not series.keyframe.is_reduced] or tiff.series
+    largest = max(images, key=lambda series: math.prod(series.shape))
+    if len(images) == 1:
+        return largest, ""
+    which = "the largest" if any(series.shape != largest.shape for series in images) else "the first"
+    return (
+        largest,
+        f"The file holds {len(images)} images; only {which} was read, number {images.index(largest) + 1}.",
+    )
+
+
+def _read_series(file: IO[bytes], series: TiffPageSeries) -> tuple[NDArray[Any], str]:
+    """Pixels and axes, one number a pixel or RGB, read by tifffile or, where that cannot, by Pillow."""
+    page = series.keyframe
+    stored_ycbcr = page.photometric == _YCBCR and page.compression in (
+        _UNCOMPRESSED,
+        _LZW,
+        *_DEFLATE,
+        _PACKBITS,
+    )
+    if page.photometric in _OTHER_COLOURS or stored_ycbcr:
+        return _through_pillow(file, series)
+    try:
+        return series.asarray(), series.axes.upper()
+    except ValueError as error:
+        if "imagecodecs" not in str(error):
+            raise
+        return _through_pillow(file, series)
+
+
+def _without_alpha(pixels: NDArray[Any], axes: str, extra: tuple[int, ...]) -> tuple[NDArray[Any], str]:
+    """Drop the last sample where it says how opaque a pixel is, and with a single one left their axis.
+
+    RGBA of 8 bit stays, as from other files: four channels are often written so.
+    """
+    if not extra or extra[-1] not in _ALPHA or "S" not in axes:
+        return pixels, axes
+    samples = np.moveaxis(pixels, axes.index("S"), 0)[:-1]
+    if len(samples) == 3 and pixels.dtype == np.uint8:
+        return pixels, axes
+    if len(samples) == 1:
+        return samples[0], axes.replace("S", "")
+    return np.moveaxis(samples, 0, axes.index("S")), axes
+
+
+def _as_shown(pixels: NDArray[Any], axes: str, series: TiffPageSeries) -> tuple[NDArray[Any], str]:
+    """Colours of a palette, and bright as large where the file says 0 is white."""
+    page = series.keyframe
+    if page.photometric == _PALETTE and page.colormap is not None and "S" not in axes:
+        colours = np.asarray(page.colormap)
+        colours = (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)  # of 16 bits by rule
+        return np.moveaxis(colours, 0, -1)[pixels], axes + "S"
+    if page.photometric == _WHITE_IS_ZERO and pixels.dtype.kind in "bu":
+        return np.invert(pixels), axes
+    return pixels, axes
+
+
+def _through_pillow(file: IO[bytes], series: TiffPageSeries) -> tuple[NDArray[Any], str]:
+    """Read a series page by page with Pillow, which knows LZW, JPEG and colours that tifffile leaves alone."""
+    axes = series.axes.upper().replace("S", "")
+    sizes = [n for n, letter in zip(series.shape, series.axes.upper(), strict=True) if letter != "S"]
+    try:
+        with open_with_pillow(file) as image:
+            pages = [_page(image, page.index, series) for page in series.pages if page is not None]
+        if not axes.endswith("YX") or any(page.shape[:2] != tuple(sizes[-2:]) for page in pages):
+            raise ValueError(f"pages do not make up axes {series.axes} of shape {series.shape}")
+        pixels = np.stack(pages).reshape(*sizes, *pages[0].shape[2:])
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow raises nearly anything on what it does not know
+        raise ImageError(_not_readable(series)) from error
+    return pixels, axes + ("S" if pages[0].ndim == 3 else "")
+
+
+def _page(image: Image.Image, index: int, series: TiffPageSeries) -> NDArray[Any]:
+    """One page as it is stored, (Y, X), or as RGB, (Y, X, 3)."""
+    image.seek(index)
+    pixels = np.array(image if image.mode == "P" else as_grey_or_rgb(image))
+    if pixels.ndim == 3:
+        return pixels[..., :3]
+    if series.keyframe.photometric == _WHITE_IS_ZERO and image.mode in ("1", "L"):
+        pixels = np.invert(pixels)  # Pillow turned them round
+    kinds = pixels.dtype.kind + series.dtype.kind
+    is_wider = pixels.dtype.itemsize >= series.dtype.itemsize  # Pillow has no signed 16, no unsigned 32 bits
+    return pixels.astype(series.dtype) if is_wider and set(kinds) <= set("iu") else pixels
+
+
+def _not_readable(series: TiffPageSeries) -> str:
+    page = series.keyframe
+    compression, colours = (getattr(value, "name", value) for value in (page.compression, page.photometric))
+    got = f"its pixels are stored as {series.dtype}, compression {compression}, colours {colours}"
+    if page.photometric in _OTHER_COLOURS:
+        return f"{got}, which cannot be turned into RGB here: save it as RGB"
+    return f"{got}, which cannot be read here: install imagecodecs, or save it without compression"
