@@ -111,6 +111,19 @@ def test_to_planes_keeps_units_nan_and_infinities():
     assert to_planes(image(5, 7, dtype=np.uint16) * 300).max() > 255
 
 
+def test_units_are_given_up_only_where_float32_needs_it():
+    grey = image(40, 50)
+    for pixels in (grey, grey.astype(np.int32) - 5000, grey / 7e5, grey.astype(np.float32) + 1e9):
+        planes = to_planes(pixels, keep_units=False)
+        np.testing.assert_array_equal(planes, to_planes(pixels))
+    offset = grey.astype(np.uint32) + 4_000_000_000
+    offset[3, 4] = 0  # a dead pixel
+    planes = to_planes(offset, keep_units=False)[0]
+    np.testing.assert_array_equal(np.unique(planes[grey == grey[0, 0]]).size, 1)
+    assert np.unique(planes).size == np.unique(offset).size
+    assert -0.1 < np.median(planes) < 1.1
+
+
 @given(
     hnp.arrays(
         st.sampled_from([np.uint8, np.uint16, np.int32, np.float64, np.bool_]),

@@ -64,6 +64,31 @@ def test_nan_and_infinity_are_taken_for_background_and_said(small_model):
     assert np.isfinite(result.maps).all()
 
 
+def test_of_colours_pixels_are_counted_that_are_not_finite(small_model):
+    image = np.stack([GRAY] * 3, -1).astype(np.float32)
+    image[3, 4] = np.nan
+    result, _ = run(image, small_model)
+    assert any(note.startswith("1 pixels that are NaN") for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        pytest.param(lambda grey: grey.astype(np.uint32) + 4_000_000_000, id="uint32 with an offset"),
+        pytest.param(lambda grey: grey.astype(np.int64) + 10**15, id="int64 with an offset"),
+        pytest.param(lambda grey: grey.astype(np.int64) - 10**15, id="int64 far below 0"),
+        pytest.param(lambda grey: grey * 1e300, id="huge float64"),
+        pytest.param(lambda grey: grey * 1e-300, id="tiny float64"),
+    ],
+)
+def test_contrast_beyond_float32_is_seen(small_model, beyond):
+    image = synthetic_fluorescence((200, 200), seed=1).image
+    expected, _ = run(image, small_model)
+    result, _ = run(beyond(image), small_model)
+    np.testing.assert_allclose(result.maps, expected.maps, atol=0.02)
+    assert result.notes == expected.notes
+
+
 def test_a_constant_image_is_said_to_hold_nothing(small_model):
     result, _ = run(np.full((64, 64), 7, np.uint8), small_model)
     assert any("same value" in note for note in result.notes)

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_nucseg.data.dark_field import is_dark
 from napari_nucseg.data.pillow_images import open_with_pillow, read_with_pillow
+from napari_nucseg.data.precision import within_float32
 from napari_nucseg.data.tiff_images import is_tiff, read_tiff, tiff_size
 from napari_nucseg.errors import ImageError
 
@@ -76,7 +77,9 @@ def image_size(source: str | Path | IO[bytes]) -> tuple[int, int]:
             return image.height, image.width
 
 
-def to_planes(image: ArrayLike, axes: str | None = None, channel: int | None = None) -> NDArray[np.float32]:
+def to_planes(
+    image: ArrayLike, axes: str | None = None, channel: int | None = None, *, keep_units: bool = True
+) -> NDArray[np.float32]:
     """Bring an image into the one form the network code takes.
 
     Parameters
@@ -88,6 +91,8 @@ def to_planes(image: ArrayLike, axes: str | None = None, channel: int | None = N
         (Y, X) is grey and, by convention, (Y, X, 3 or 4) is RGB(A); every other shape needs ``axes``.
     channel
         Channel that shows the nuclei, counted from 0.
+    keep_units
+        Whether intensities keep their units though float32 may not tell them apart; else such are brought to 0…1.
 
     Returns
     -------
@@ -107,6 +112,7 @@ def to_planes(image: ArrayLike, axes: str | None = None, channel: int | None = N
     array, letters = _squeeze(array, letters)
     colours = axes is None or "S" in axes.upper() or (letters.endswith("C") and array.dtype == np.uint8)
     planes = _pick_channels(array, letters, channel, rgba=colours)
+    planes = planes if keep_units else within_float32(planes)
     if channel is None and are_channels(axes) and is_dark(planes):
         raise ImageError(
             f"got {len(planes)} channels on a dark ground (axes {axes}) and no choice; choose the one that shows the "

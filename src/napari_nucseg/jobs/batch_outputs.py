@@ -90,7 +90,8 @@ def write_outputs(
 
 
 def _overlay(part: Slice, result: Segmentation) -> NDArray[np.uint8]:
-    return draw_outlines(to_planes(part.pixels, part.axes, result.settings.channel), result.labels)
+    planes = to_planes(part.pixels, part.axes, result.settings.channel, keep_units=False)
+    return draw_outlines(planes, result.labels)
 
 
 def _summary(found: Sequence[Segmentation], areas: NDArray[np.int64]) -> str:

@@ -52,7 +52,7 @@ def segment(image: NDArray[Any], **choices: Any) -> Segmentation:
     Parameters
     ----------
     image : (Y, X), (Y, X, 3) or, with ``axes``, any 2D multichannel array
-        Integers, floats or booleans of any range; NaN and infinity count as background.
+        Integers, floats or booleans of any range; NaN and −infinity count as background, infinity as saturated.
     **choices
         Any field of ``SegmentationSettings`` (``axes``, ``channel``, ``model``, ``diameter_px``, ``diameter_um``,
         ``pixel_size_um``, ``device``, …) or of ``DecodingSettings`` (``foreground_threshold``, …).
@@ -191,9 +191,9 @@ def _seen(
     image: NDArray[Any], settings: SegmentationSettings
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, list[str]]:
     """Return the image as (C, Y, X) of a kind that networks know, its frame if any, and remarks about its pixels."""
-    planes = to_planes(image, settings.axes, settings.channel)
+    planes = to_planes(image, settings.axes, settings.channel, keep_units=False)
     notes = []
-    bad = planes.size - int(np.isfinite(planes).sum())
+    bad = int(np.count_nonzero(~np.isfinite(planes).all(axis=0)))
     if bad:
         notes.append(f"{bad} pixels that are NaN or infinite were taken for background or saturated.")
     frame = black_frame(planes)

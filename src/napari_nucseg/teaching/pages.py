@@ -122,7 +122,7 @@ def _of_set(
         if taught.any():
             changed = np.array(sorted({n for change in changes for n in change.after}), np.int32)
             planes = to_planes(
-                stack[index], plane_axes, channel
+                stack[index], plane_axes, channel, keep_units=False
             )  # even for a list: it says what cannot be used
             yield Page(
                 name=name + "".join(f" [{i}]" for i in index),
@@ -168,7 +168,7 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
 
 def _whole(sample: Sample, labels: NDArray[np.int32]) -> NDArray[np.float32]:
     axes: Any = sample.metadata.get("axes")
-    planes = to_planes(sample.image, axes)
+    planes = to_planes(sample.image, axes, keep_units=False)
     if planes.shape[1:] != labels.shape:
         raise TrainingError(f"the image has {planes.shape[1:]} px, its labels {labels.shape}.")
     return planes

@@ -118,7 +118,7 @@ def _page(sample: Sample) -> Page:
     if sample.labels is None:
         raise TrainingError(f"{sample.name} has no labels.")
     labels = np.asarray(sample.labels, np.int32)
-    planes = to_planes(sample.image, sample.metadata.get("axes"))
+    planes = to_planes(sample.image, sample.metadata.get("axes"), keep_units=False)
     if planes.shape[1:] != labels.shape:
         raise TrainingError(f"{sample.name} has {planes.shape[1:]} px, its labels {labels.shape}.")
     return Page(

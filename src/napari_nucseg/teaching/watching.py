@@ -106,7 +106,7 @@ class PreviewWriter:
     """
 
     def __init__(self, preview: Preview, base: Model, path: Path) -> None:
-        planes = to_planes(_pixels(preview.image), preview.axes)
+        planes = to_planes(_pixels(preview.image), preview.axes, keep_units=False)
         self._image = as_image(normalised(planes, base.card.normalisation, clahe=base.card.clahe))
         self._diameter_px, self._path = preview.diameter_px, path
         self._next = 0.0
