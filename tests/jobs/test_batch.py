@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from PIL import Image
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import ImageError, ModelFileError, OutputError, SettingsError
-from napari_nucseg.jobs.batch import BatchProgress, find_images, segment_files
-from napari_nucseg.jobs.batch_outputs import FileResult, Outputs
+from napari_nucseg.jobs.batch import BatchProgress, segment_files
+from napari_nucseg.jobs.batch_files import Outputs, find_images
 from napari_nucseg.segmentation.segment import segment
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from napari_nucseg.jobs.batch_outputs import FileResult
 
 
 def drain(steps) -> tuple[list[BatchProgress], tuple[FileResult, ...]]:
@@ -233,10 +236,11 @@ def test_each_image_has_results_of_its_own(tmp_path: Path, tiny_model: str, name
 
 def test_a_result_that_cannot_be_written_stops_no_other(tmp_path: Path, tiny_model: str) -> None:
     (tmp_path / "out" / "a_labels.tif").mkdir(parents=True)
-    images = [write_image(tmp_path / name) for name in ("a.png", f"{'x' * 240}.png", "b.png")]
+    long = (f"{'x' * 240}.png", f"{'y' * 250}.png")
+    images = [write_image(tmp_path / name) for name in ("a.png", *long, "b.png")]
     _, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
-    assert ["cannot write" in (result.error or "") for result in results] == [True, True, False]
-    assert results[2].labels == tmp_path / "out" / "b_labels.tif"
+    assert [(result.error or "")[:12] for result in results] == ["cannot write"] * 3 + [""]
+    assert results[3].labels == tmp_path / "out" / "b_labels.tif"
 
 
 def test_diameter_in_um_takes_the_pixel_size_of_each_file(tmp_path: Path, tiny_model: str) -> None:
@@ -312,3 +316,82 @@ def test_a_pattern_the_shell_left_alone_stands_for_its_files(tmp_path: Path) -> 
     images = [write_image(tmp_path / name) for name in ("a.tif", "b.tif", "c[1].png", "d.png")]
     assert find_images([tmp_path / "*.tif", images[2]]) == tuple(images[:3])
     assert find_images([tmp_path / "*.jpg"]) == (tmp_path / "*.jpg",), "it is named as what is missing"
+
+
+def test_a_pattern_stands_for_no_results(tmp_path: Path, tiny_model: str) -> None:
+    images = [write_image(tmp_path / name) for name in ("a.png", "b.png")]
+    drain(segment_files(images, Outputs(tmp_path, overlay=True, table=True), CHOICES))
+    assert find_images([tmp_path / "*"]) == tuple(images)
+    with pytest.raises(ImageError, match="nothing but results"):
+        find_images([tmp_path / "*_overlay.png"])
+
+
+def test_a_second_run_takes_the_same_images(tmp_path: Path, tiny_model: str) -> None:
+    images = [write_image(tmp_path / name) for name in ("E.png", "_b.png", "a.png", "a.tif")]
+    if not (tmp_path / "e.PNG").exists():  # where case counts
+        images.append(write_image(tmp_path / "e.png"))
+    outputs = Outputs(tmp_path, overlay=True, table=True)
+    for _ in range(2):
+        assert find_images([tmp_path]) == tuple(images)
+        _, results = drain(segment_files(images, outputs, CHOICES))
+        assert not any(result.error for result in results)
+
+
+def test_a_pattern_the_shell_expanded_has_no_results_of_its_images(tmp_path: Path, tiny_model: str) -> None:
+    images = [write_image(tmp_path / name) for name in ("_b.png", "a.png")]
+    for _ in range(2):
+        named = sorted(tmp_path.glob("*.png"))
+        assert find_images(named) == tuple(images)
+        drain(segment_files(find_images(named), Outputs(tmp_path, overlay=True), CHOICES))
+    assert find_images([tmp_path / "a_overlay.png"]) == (tmp_path / "a_overlay.png",), "named, and alone"
+
+
+def test_labels_that_no_batch_wrote_are_replaced_only_if_asked(tmp_path: Path, tiny_model: str) -> None:
+    image, by_hand = write_image(tmp_path / "cell.png"), tmp_path / "cell_labels.tif"
+    tifffile.imwrite(by_hand, np.ones((70, 90), np.uint16))
+    before = by_hand.read_bytes()
+    (found,) = find_images([tmp_path])
+    _, (result,) = drain(segment_files([found], Outputs(tmp_path, overlay=True), CHOICES))
+    assert found == image
+    assert f"{by_hand}: it is there already" in result.error
+    assert by_hand.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["cell.png", "cell_labels.tif"]
+    _, (result,) = drain(segment_files([found], Outputs(tmp_path, overwrite=True), CHOICES))
+    assert result.error is None
+    assert by_hand.read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["a_overlay.png", "a_table.csv"])
+def test_what_is_not_ours_beside_the_labels_is_kept_too(tmp_path: Path, tiny_model: str, name: str) -> None:
+    image = write_image(tmp_path / "a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("x,y\n1,2\n")
+    _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out", True, True), CHOICES))
+    assert f"{name}: it is there already" in result.error
+    assert os.listdir(tmp_path / "out") == [name]
+
+
+def test_no_result_replaces_an_image_of_the_batch(tmp_path: Path, tiny_model: str) -> None:
+    image, other = write_image(tmp_path / "s1.png"), write_image(tmp_path / "s1_overlay.png")
+    before = other.read_bytes()
+    outputs = Outputs(tmp_path, overlay=True, overwrite=True)
+    _, (first, second) = drain(segment_files([image, other], outputs, CHOICES))
+    assert "s1_overlay.png: it is one of the images to be segmented" in first.error
+    assert second.error is None
+    assert other.read_bytes() == before
+    with pytest.raises(OutputError, match="one of the images"):
+        drain(segment_files([image], Outputs(tmp_path / "out", run_lengths=image), CHOICES))
+
+
+def test_an_empty_name_is_not_the_current_folder() -> None:
+    with pytest.raises(ImageError, match="empty name"):
+        find_images([""])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_names_that_are_no_text_have_run_lengths(tmp_path: Path, tiny_model: str) -> None:
+    image = write_image(tmp_path / "a.png").rename(tmp_path / os.fsdecode(b"caf\xe9.png"))
+    table = tmp_path / "lengths.csv"
+    _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out", run_lengths=table), CHOICES))
+    assert result.error is None
+    assert table.read_bytes().splitlines()[1].startswith(b"caf\xe9,")

@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="Also write the nuclei of all images as run lengths, in the form of the 2018 Data Science Bowl (CSV).",
     )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="Also replace files that this command did not write, such as labels drawn by hand; never an image.",
+    )
     parser.add_argument("--json", action="store_true", help="Print one JSON line an image.")
     add_settings(parser)
 
@@ -46,11 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Segment the files; 1 where some failed."""
     choices = chosen_settings(args)
-    from napari_nucseg.jobs.batch import find_images, segment_files  # late: loads torch
-    from napari_nucseg.jobs.batch_outputs import Outputs
+    from napari_nucseg.jobs.batch import segment_files  # late: loads torch
+    from napari_nucseg.jobs.batch_files import Outputs, find_images
 
     n_failed = n_done = 0
-    outputs = Outputs(args.output, overlay=args.overlay, table=args.table, run_lengths=args.rle)
+    written = {"overlay": args.overlay, "table": args.table, "run_lengths": args.rle}
+    outputs = Outputs(args.output, **written, overwrite=args.overwrite)
     for progress in segment_files(find_images(args.images), outputs, choices):
         if progress.result is None:
             show_progress(_where(progress))

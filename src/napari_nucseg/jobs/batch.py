@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import glob
 import logging
-import os
-import re
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.images import TOO_LARGE, read_image
-from napari_nucseg.data.layout import flat_name, is_image, stem, unique_names
 from napari_nucseg.errors import ImageError, NucSegError, OutputError
-from napari_nucseg.files import nothing_fits, unused_name
+from napari_nucseg.files import nothing_fits
+from napari_nucseg.jobs.batch_files import Targets, check_no_image, file_ids, output_names
 from napari_nucseg.jobs.batch_outputs import FileResult, write_outputs
 from napari_nucseg.jobs.export import run_length_table
 from napari_nucseg.jobs.slices import slices_of
@@ -25,21 +21,20 @@ from napari_nucseg.segmentation.segment import make_settings, segment_steps
 from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from napari_nucseg.data.image_file import ImageFile
-    from napari_nucseg.jobs.batch_outputs import Outputs
+    from napari_nucseg.jobs.batch_files import FileIds, Outputs
     from napari_nucseg.jobs.slices import Slice
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.segmentation.result import Progress, Segmentation
     from napari_nucseg.segmentation.settings import SegmentationSettings
 
 logger = logging.getLogger(__name__)
-
-_OURS = re.compile(r"(?P<name>.+)_(labels|overlay)")
 
 
 @dataclass(frozen=True)
@@ -51,45 +46,6 @@ class BatchProgress:
     image: Path
     step: Progress | None = None
     result: FileResult | None = None
-
-
-def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
-    """Replace each folder by the image files directly in it, sorted; files stay as they are.
-
-    What ``segment_files`` wrote for an image of the same folder is no image, nor are hidden files. A pattern like
-    ``*.tif`` that the shell left as it is stands for the files that fit it.
-
-    Raises
-    ------
-    ImageError
-        If a folder holds no image, or there is no such file at all.
-    """
-    images: list[Path] = []
-    for path in (path for named in paths for path in _expanded(Path(named))):
-        if path.is_dir():
-            inside = _images_in(path)
-            if not inside:
-                raise ImageError(f"{path} holds no image directly in it: name the folder of the images")
-            images += inside
-        else:
-            images.append(path)
-    return tuple(dict.fromkeys(images))
-
-
-def _expanded(path: Path) -> list[Path]:
-    """Files that fit a pattern; the path itself where it exists or nothing fits."""
-    if not glob.has_magic(str(path)) or os.path.lexists(path):
-        return [path]
-    return [Path(found) for found in sorted(glob.glob(str(path)))] or [path]
-
-
-def _images_in(folder: Path) -> list[Path]:
-    """Images directly in a folder, sorted, without hidden files and without our own results."""
-    seen = (file for file in folder.iterdir() if not file.name.startswith(".") and is_image(file.name))
-    files = sorted(file for file in seen if file.is_file())
-    stems = {stem(file.name) for file in files}
-    ours = {file for file in files if (match := _OURS.fullmatch(stem(file.name))) and match["name"] in stems}
-    return [file for file in files if file not in ours]
 
 
 def check_choices(choices: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -117,7 +73,8 @@ def segment_files(
     ``<name>`` is its id among the run lengths, which appear when all images are done; failed ones have none. Stacks
     and series are segmented slice by slice: their labels have the axes T, Z, Y, X that are there, with numbers that go
     on from slice to slice; the overlay is a TIFF, the table has a column an axis, and each slice its run lengths.
-    Axes and pixel size come from each image file unless they are chosen.
+    Axes and pixel size come from each image file unless they are chosen. An image is never replaced, a file that no
+    batch wrote only where ``outputs`` say so: the image whose result it would be is one that failed.
 
     Parameters
     ----------
@@ -143,14 +100,17 @@ def segment_files(
     SettingsError, ModelFileError
         Before the first file, if the choices could not work for any.
     OutputError
-        If a result cannot be written and the next could not either, for the disk is full or the folder closed.
+        If a result cannot be written and the next could not either, for the disk is full or the folder closed, or the
+        run lengths would replace an image.
     """
     choices = check_choices(choices)
-    names = _output_names(images)
+    names, ids = output_names(images), file_ids(images)
+    if outputs.run_lengths:
+        check_no_image(outputs.run_lengths, ids)
     results = []
     with run_length_table(outputs.run_lengths) if outputs.run_lengths else nullcontext() as add_run_lengths:
         for index, path in enumerate(images):
-            steps = _segment_file(path, outputs, names[path], choices, add_run_lengths)
+            steps = _segment_file(path, ids, outputs, names[path], choices, add_run_lengths)
             results.append((yield from _guarded(path, index, len(images), steps, outputs.folder)))
     return tuple(results)
 
@@ -185,6 +145,7 @@ def settings_for(image: ImageFile, choices: Mapping[str, Any]) -> SegmentationSe
 
 def _segment_file(
     path: Path,
+    images: FileIds,
     outputs: Outputs,
     name: str,
     choices: Mapping[str, Any],
@@ -193,12 +154,14 @@ def _segment_file(
     image = read_image(path)
     settings = settings_for(image, choices)
     slices = slices_of(image.pixels, settings.axes)
+    targets = Targets.of(outputs, name, len(slices))
+    targets.check(images, overwrite=outputs.overwrite)
     found: list[Segmentation] = []
     for number, part in enumerate(slices, start=1):
         model = load_model(found[0].model.path) if found else None  # one for the whole stack
         steps = _segment_slice(part, settings, model)
         found.append((yield from told_as(steps, partial(_in_stack, number=number, total=len(slices)))))
-    written = write_outputs(path, outputs, name, slices, found)
+    written = write_outputs(path, targets, slices, found)
     if add_run_lengths is not None:
         for part, result in zip(slices, found, strict=True):
             add_run_lengths(f"{name}{part.suffix}", result.labels)
@@ -220,11 +183,3 @@ def _segment_slice(
 
 def _in_stack(step: Progress, number: int, total: int) -> Progress:
     return step if total == 1 else replace(step, stage=f"slice {number}/{total}, {step.stage}")
-
-
-def _output_names(images: Sequence[Path]) -> dict[Path, str]:
-    """Name outputs by the image's stem, with folders and suffix where that alone is not unique, else by a number."""
-    names = unique_names([path.as_posix() for path in images])
-    plain = {path: flat_name(names[path.as_posix()]) for path in images}
-    taken: set[str] = set()
-    return {path: unused_name(plain[path] or "image", taken) for path in images}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg.data.images import to_planes
+from napari_nucseg.jobs.batch_files import MARK
 from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay, write_table
 from napari_nucseg.jobs.slices import measure_slices, put_together
 
@@ -17,18 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_nucseg.jobs.batch_files import Targets
     from napari_nucseg.jobs.slices import Slice
     from napari_nucseg.segmentation.result import Segmentation
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Which files are written, and where: for each image in a folder, and the run lengths of all in one CSV."""
-
-    folder: Path
-    overlay: bool = False
-    table: bool = False
-    run_lengths: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,28 +46,25 @@ class FileResult:
 
 
 def write_outputs(
-    path: Path, outputs: Outputs, name: str, slices: Sequence[Slice], found: Sequence[Segmentation]
+    path: Path, targets: Targets, slices: Sequence[Slice], found: Sequence[Segmentation]
 ) -> FileResult:
     """Write what is asked for and record it."""
     settings = found[0].settings
     pixel_size_um = settings.pixel_size_um
     numbered, axes = put_together(slices, [result.labels for result in found])
-    labels = outputs.folder / f"{name}_labels.tif"
-    write_labels(labels, numbered, pixel_size_um, axes)
-    overlay = table = None
-    if outputs.overlay:
-        overlay = outputs.folder / f"{name}_overlay.{'png' if len(slices) == 1 else 'tif'}"
-        write_overlay(overlay, [_overlay(part, result) for part, result in zip(slices, found, strict=True)])
-    if outputs.table:
-        table = outputs.folder / f"{name}_table.csv"
-        write_table(table, measure_slices(slices, numbered, settings.channel, pixel_size_um))
+    write_labels(targets.labels, numbered, pixel_size_um, axes, software=MARK)
+    if targets.overlay:
+        pictures = [_overlay(part, result) for part, result in zip(slices, found, strict=True)]
+        write_overlay(targets.overlay, pictures, software=MARK)
+    if targets.table:
+        write_table(targets.table, measure_slices(slices, numbered, settings.channel, pixel_size_um))
     areas = np.bincount(numbered.ravel())[1:]
     estimates = [result.diameter.confidence for result in found if result.diameter]
     return FileResult(
         image=path,
-        labels=labels,
-        overlay=overlay,
-        table=table,
+        labels=targets.labels,
+        overlay=targets.overlay,
+        table=targets.table,
         n_nuclei=int(np.count_nonzero(areas)),
         median_area_px=float(np.median(areas)) if areas.size else None,
         diameter_px=float(np.median([result.diameter_px for result in found])),

@@ -38,7 +38,12 @@ OUTLINE_COLOURS = np.array(
 
 
 def write_labels(
-    path: str | Path, labels: NDArray[np.integer[Any]], pixel_size_um: float | None = None, axes: str = "YX"
+    path: str | Path,
+    labels: NDArray[np.integer[Any]],
+    pixel_size_um: float | None = None,
+    axes: str = "YX",
+    *,
+    software: str | None = None,
 ) -> None:
     """Write labels as a compressed TIFF that napari, Fiji and QuPath open, whole or not at all.
 
@@ -55,6 +60,8 @@ def write_labels(
         Side of a pixel in µm.
     axes
         A letter an axis: YX, ZYX, TYX or TZYX.
+    software
+        Program the file says it comes from.
 
     Raises
     ------
@@ -72,7 +79,7 @@ def write_labels(
         )
     fits = labels.size == 0 or labels.max() <= np.iinfo(np.uint16).max
     pixels = labels.astype(np.uint16 if fits else np.int32)
-    _write_tiff(path, pixels, axes, pixel_size_um, imagej=fits)
+    _write_tiff(path, pixels, axes, pixel_size_um, software, imagej=fits)
 
 
 def write_image(
@@ -93,16 +100,22 @@ def write_image(
             f"got an image of shape {image.shape}, type {image.dtype} and axes {axes}: "
             "YX of uint8, uint16 or float32, and YXC with 3 channels of uint8 are allowed"
         )
-    _write_tiff(path, image, axes.replace("C", "S"), pixel_size_um, imagej=True)
+    _write_tiff(path, image, axes.replace("C", "S"), pixel_size_um, None, imagej=True)
 
 
 def _write_tiff(
-    path: str | Path, pixels: NDArray[Any], axes: str, pixel_size_um: float | None, *, imagej: bool
+    path: str | Path,
+    pixels: NDArray[Any],
+    axes: str,
+    pixel_size_um: float | None,
+    software: str | None,
+    *,
+    imagej: bool,
 ) -> None:
     """Write pixels with the pixel size as pixels per micron (ImageJ's form) or per centimetre."""
     import tifffile  # late: importing jobs stays fast
 
-    tags: dict[str, Any] = {"metadata": {"axes": axes}}
+    tags: dict[str, Any] = {"metadata": {"axes": axes}, "software": software}
     if pixel_size_um is not None and imagej:
         tags["resolution"] = (1 / pixel_size_um, 1 / pixel_size_um)
         tags["metadata"]["unit"] = "micron"
@@ -114,8 +127,12 @@ def _write_tiff(
         tifffile.imwrite(part, pixels, imagej=imagej, photometric=photometric, compression="zlib", **tags)
 
 
-def write_overlay(path: str | Path, pictures: Sequence[NDArray[np.uint8]]) -> None:
+def write_overlay(
+    path: str | Path, pictures: Sequence[NDArray[np.uint8]], *, software: str | None = None
+) -> None:
     """Write pictures that ``draw_outlines`` made, whole or not at all: one as a PNG, those of a stack as a TIFF.
+
+    ``software`` is the program the file says it comes from.
 
     Raises
     ------
@@ -123,12 +140,16 @@ def write_overlay(path: str | Path, pictures: Sequence[NDArray[np.uint8]]) -> No
         If the file cannot be written.
     """
     if len(pictures) > 1:
-        _write_tiff(path, np.stack(pictures), "ZYXS", None, imagej=True)
+        _write_tiff(path, np.stack(pictures), "ZYXS", None, software, imagej=True)
         return
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
+    text = PngInfo()
+    if software:
+        text.add_text("Software", software)
     with written_whole(path) as part:
-        Image.fromarray(pictures[0]).save(part, format="PNG")
+        Image.fromarray(pictures[0]).save(part, format="PNG", pnginfo=text)
 
 
 @contextmanager
@@ -153,7 +174,8 @@ def run_length_table(path: str | Path) -> Iterator[Callable[[str, NDArray[np.int
     with written_whole(path) as part:
         if path.is_dir():  # said now, not after hours of work
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        with part.open("w", newline="", encoding="utf-8") as file:
+        # A file's name is bytes that need be no UTF-8: they come back as they were.
+        with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(CSV_COLUMNS)
 

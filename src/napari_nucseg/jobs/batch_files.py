@@ -1,0 +1,190 @@
+"""Which files a batch reads and which it writes: a result is never taken for an image, nor an image replaced."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_nucseg.data.layout import flat_name, is_image, stem, unique_names
+from napari_nucseg.errors import ImageError, OutputError
+from napari_nucseg.files import unused_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+MARK = "nucseg segment"
+"""Software that made a file, as its TIFF tag or PNG text says: what bears it may be replaced, and is no image."""
+_RESULT = re.compile(r"(?P<name>.+)_(labels|overlay)")
+FileIds = set[tuple[int, int]]
+_TABLE_COLUMNS = {"label", "area_px", "equivalent_diameter_px"}
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Which files are written, and where: for each image in a folder, and the run lengths of all in one CSV.
+
+    Files of the same names are replaced where a batch wrote them, others only with ``overwrite``.
+    """
+
+    folder: Path
+    overlay: bool = False
+    table: bool = False
+    run_lengths: Path | None = None
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The files that are written for one image."""
+
+    labels: Path
+    overlay: Path | None
+    table: Path | None
+
+    @classmethod
+    def of(cls, outputs: Outputs, name: str, n_slices: int) -> Targets:
+        """Name the files of an image; the outlines of a stack are a TIFF."""
+        overlay = outputs.folder / f"{name}_overlay.{'png' if n_slices == 1 else 'tif'}"
+        table = outputs.folder / f"{name}_table.csv"
+        labels = outputs.folder / f"{name}_labels.tif"
+        return cls(labels, overlay if outputs.overlay else None, table if outputs.table else None)
+
+    def check(self, images: FileIds, *, overwrite: bool) -> None:
+        """Refuse to replace an image of the batch, and without ``overwrite`` what no batch wrote.
+
+        Raises
+        ------
+        OutputError
+            Naming the file.
+        """
+        for path in filter(None, (self.labels, self.overlay, self.table)):
+            check_no_image(path, images)
+            if os.path.isfile(path) and not overwrite and not _is_marked(path):
+                raise OutputError(
+                    f"cannot write {path}: it is there already and does not say that {MARK} made it. "
+                    "Choose another folder for the results, or replace it with --overwrite."
+                )
+
+
+def file_ids(paths: Iterable[Path]) -> FileIds:
+    """Return what tells files apart whatever their names; missing ones have nothing."""
+    return {(found.st_dev, found.st_ino) for path in paths for found in _stat(path)}
+
+
+def check_no_image(path: Path, images: FileIds) -> None:
+    """Refuse to write where an image of the batch lies, under whatever name.
+
+    Raises
+    ------
+    OutputError
+        Naming the file.
+    """
+    if file_ids([path]) & images:
+        raise OutputError(
+            f"cannot write {path}: it is one of the images to be segmented. Choose another folder for the results."
+        )
+
+
+def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+    """Replace each folder by the image files directly in it, sorted; files stay as they are.
+
+    What ``segment_files`` wrote is no image, nor are labels beside their image, nor hidden files. A pattern like
+    ``*.tif`` that the shell left as it is stands for the files that fit it and are images by that rule. A result that
+    is named is taken, unless it is one of an image that is named too.
+
+    Raises
+    ------
+    ImageError
+        If a name is empty, a folder holds no image, or there is no such file at all.
+    """
+    images: list[Path] = []
+    for named in paths:
+        if not str(named):
+            raise ImageError("got an empty name for an image: name image files, or a folder of them")
+        for path in _expanded(Path(named)):
+            images += _images_in(path) if path.is_dir() else [path]
+    beside = {(path.parent, name) for path, name in output_names(list(dict.fromkeys(images))).items()}
+    beside |= {(path.parent, stem(path.name)) for path in images}
+    return tuple(
+        path
+        for path in dict.fromkeys(images)
+        if not ((name := _result_of(path)) and (path.parent, name) in beside and _is_marked(path))
+    )
+
+
+def output_names(images: Sequence[Path]) -> dict[Path, str]:
+    """Name outputs by the image's stem, with folders and suffix where that alone is not unique, else by a number."""
+    names = unique_names([path.as_posix() for path in images])
+    plain = {path: flat_name(names[path.as_posix()]) for path in images}
+    taken: set[str] = set()
+    return {path: unused_name(plain[path] or "image", taken) for path in images}
+
+
+def _stat(path: Path) -> list[os.stat_result]:
+    try:
+        return [path.stat()]
+    except (OSError, ValueError):
+        return []
+
+
+def _expanded(path: Path) -> list[Path]:
+    """Files that fit a pattern and are no results; the path itself where it exists or nothing fits."""
+    if not glob.has_magic(str(path)) or os.path.lexists(path):
+        return [path]
+    found = [Path(file) for file in sorted(glob.glob(str(path)))]
+    stems = {folder: _stems(folder) for folder in {file.parent for file in found}}
+    images = [file for file in found if file.is_dir() or not _is_result(file, stems[file.parent])]
+    if found and not images:
+        raise ImageError(f"{path} stands for nothing but results: name the images")
+    return images or [path]
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Images directly in a folder, sorted, without hidden files and without results."""
+    seen = (file for file in folder.iterdir() if not file.name.startswith(".") and is_image(file.name))
+    stems = _stems(folder)
+    images = [file for file in sorted(seen) if file.is_file() and not _is_result(file, stems)]
+    if not images:
+        raise ImageError(f"{folder} holds no image directly in it: name the folder of the images")
+    return images
+
+
+def _stems(folder: Path) -> set[str]:
+    return {stem(file.name) for file in folder.iterdir() if is_image(file.name)}
+
+
+def _is_result(file: Path, stems: set[str]) -> bool:
+    """Whether a file is a result by its mark, or by its name that of an image beside it."""
+    name = _result_of(file)
+    return name in stems or ((name is not None or file.suffix == ".csv") and _is_marked(file))
+
+
+def _result_of(file: Path) -> str | None:
+    """Name of the image whose result a file is by its own name."""
+    match = _RESULT.fullmatch(stem(file.name))
+    return match and match["name"]
+
+
+def _is_marked(path: Path) -> bool:
+    """Whether a file says that a batch wrote it; a table says so by its columns."""
+    from PIL import Image
+
+    try:
+        if path.suffix == ".tif":
+            import tifffile  # late: it is only needed where there are results
+
+            with tifffile.TiffFile(path) as tiff:
+                software = tiff.pages[0].tags.get("Software")  # type: ignore[union-attr]
+                return software is not None and software.value == MARK
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                return bool(image.info.get("Software") == MARK)
+        with path.open(newline="", encoding="utf-8") as file:
+            return path.suffix == ".csv" and _TABLE_COLUMNS <= set(next(csv.reader(file), ()))
+    except Exception:  # whatever cannot be read is none of ours
+        return False
