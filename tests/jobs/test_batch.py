@@ -13,6 +13,7 @@ from PIL import Image
 
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import ImageError, ModelFileError, OutputError, SettingsError
 from napari_nucseg.jobs.batch import BatchProgress, segment_files
 from napari_nucseg.jobs.batch_files import Outputs, find_images
@@ -203,6 +204,21 @@ def test_too_little_memory_is_said_in_words(tmp_path: Path, tiny_model: str) -> 
     image.write_bytes(content)
     _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), CHOICES))
     assert "too large for this computer's memory: crop it" in result.error
+
+
+def test_empty_slices_choose_no_model_and_tell_no_diameter(tmp_path: Path) -> None:
+    lit = synthetic_fluorescence((96, 96), seed=0).image
+    blank = np.zeros_like(lit)
+    stack = np.stack([blank, blank, lit, blank])
+    tifffile.imwrite(tmp_path / "lit.tif", lit)
+    tifffile.imwrite(tmp_path / "stack.tif", stack, imagej=True, metadata={"axes": "ZYX"})
+    images = [tmp_path / "lit.tif", tmp_path / "stack.tif"]
+    _, (alone, result) = drain(segment_files(images, Outputs(tmp_path / "out"), {"device": "cpu"}))
+    assert result.model == alone.model == "nuclei-unetpp"
+    assert result.n_nuclei == alone.n_nuclei > 0
+    assert result.diameter_px == pytest.approx(alone.diameter_px)
+    assert result.diameter_confidence == pytest.approx(alone.diameter_confidence)
+    assert any(note.startswith("slices z0–z1, z3: All pixels") for note in result.notes)
 
 
 def test_axes_that_do_not_fit_a_stack_are_said(tmp_path: Path, tiny_model: str) -> None:

@@ -93,8 +93,11 @@ def run_job(job: SegmentJob) -> Generator[JobProgress, None, JobResult]:
     # torch takes seconds to import: here, in the worker's thread, and not with the window
     make_torch_safe()
     from napari_nucseg.network.model_file import load_model
+    from napari_nucseg.segmentation.segment import model_for
 
-    model: Model | None = None  # that of the first plane is that of all
+    model: Model | None = None
+    if len(job.planes) > 1:
+        model = model_for((job.layout.read(job.data, index) for index in job.planes), job.settings)
     done: dict[PlaneIndex, Segmentation] = {}
     for number, index in enumerate(job.planes):
         try:

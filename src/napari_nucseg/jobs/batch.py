@@ -17,7 +17,7 @@ from napari_nucseg.jobs.export import run_length_table
 from napari_nucseg.jobs.slices import slices_of
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
-from napari_nucseg.segmentation.segment import make_settings, segment_steps
+from napari_nucseg.segmentation.segment import make_settings, model_for, segment_steps
 from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
@@ -156,9 +156,12 @@ def _segment_file(
     slices = slices_of(image.pixels, settings.axes)
     targets = Targets.of(outputs, name, len(slices))
     targets.check(images, overwrite=outputs.overwrite)
+    model = None
+    if len(slices) > 1:
+        plain = settings.model_copy(update={"axes": slices[0].axes})
+        model = model_for((part.pixels for part in slices), plain)
     found: list[Segmentation] = []
     for number, part in enumerate(slices, start=1):
-        model = load_model(found[0].model.path) if found else None  # one for the whole stack
         steps = _segment_slice(part, settings, model)
         found.append((yield from told_as(steps, partial(_in_stack, number=number, total=len(slices)))))
     written = write_outputs(path, targets, slices, found)

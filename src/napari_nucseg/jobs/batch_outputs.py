@@ -10,7 +10,7 @@ import numpy as np
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.jobs.batch_files import MARK
 from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay, write_table
-from napari_nucseg.jobs.slices import measure_slices, put_together
+from napari_nucseg.jobs.slices import measure_slices, notes_of, put_together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,8 @@ def write_outputs(
     if targets.table:
         write_table(targets.table, measure_slices(slices, numbered, settings.channel, pixel_size_um))
     areas = np.bincount(numbered.ravel())[1:]
-    estimates = [result.diameter.confidence for result in found if result.diameter]
+    told = [result for result in found if result.n_nuclei] or found  # an empty slice has no diameter
+    estimates = [result.diameter.confidence for result in told if result.diameter]
     return FileResult(
         image=path,
         labels=targets.labels,
@@ -67,14 +68,14 @@ def write_outputs(
         table=targets.table,
         n_nuclei=int(np.count_nonzero(areas)),
         median_area_px=float(np.median(areas)) if areas.size else None,
-        diameter_px=float(np.median([result.diameter_px for result in found])),
+        diameter_px=float(np.median([result.diameter_px for result in told])),
         diameter_confidence=float(np.median(estimates)) if estimates else None,
         pixel_size_um=pixel_size_um,
         model=found[0].model.name,
         device=f"{found[0].device.name} ({found[0].device.precision})",
         seconds=sum(result.timings["total"] for result in found),
         summary=_summary(found, areas),
-        notes=tuple(dict.fromkeys(note for result in found for note in result.notes)),
+        notes=notes_of(slices, [result.notes for result in found]),
     )
 
 

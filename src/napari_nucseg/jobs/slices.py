@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STACKED = "TZ"
 """Axes that are walked, in this order."""
+MOST_NAMED = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,29 @@ def put_together(
     last = slices[-1].place
     shape = (*(index + 1 for index in last.values()), *labels[0].shape)
     return np.stack(numbered).astype(np.int32).reshape(shape), "".join(last).upper() + "YX"
+
+
+def notes_of(slices: Sequence[Slice], notes: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Remarks on all slices together: each once, with the slices it is about where these are not all."""
+    about: dict[str, list[int]] = {}
+    for number, remarks in enumerate(notes):
+        for note in dict.fromkeys(remarks):
+            about.setdefault(note, []).append(number)
+    return tuple(
+        note if len(numbers) == len(slices) else f"{_names(slices, numbers)}: {note}"
+        for note, numbers in about.items()
+    )
+
+
+def _names(slices: Sequence[Slice], numbers: Sequence[int]) -> str:
+    """Name slices, those that follow one another by the first and the last."""
+    about = set(numbers)
+    starts = [n for n in numbers if n - 1 not in about]
+    ends = [n for n in numbers if n + 1 not in about]
+    names = [part.suffix.strip("_") for part in slices]
+    runs = [names[a] if a == b else f"{names[a]}–{names[b]}" for a, b in zip(starts, ends, strict=True)]
+    more = f" and {len(runs) - MOST_NAMED} more places" if len(runs) > MOST_NAMED else ""
+    return f"{'slice' if len(numbers) == 1 else 'slices'} {', '.join(runs[:MOST_NAMED])}{more}"
 
 
 def measure_slices(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from napari_nucseg.data.dark_field import is_fluorescence
 from napari_nucseg.data.familiar import familiar
 from napari_nucseg.data.frame import black_frame, continued
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.errors import SettingsError, problems_in
+from napari_nucseg.errors import ImageError, SettingsError, problems_in
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_card import Thresholds
@@ -31,7 +31,7 @@ from napari_nucseg.segmentation.window import Window
 from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from napari_nucseg.network.predict import TileProgress
     from napari_nucseg.segmentation.window import Region
 
-__all__ = ["Progress", "Segmentation", "make_settings", "segment", "segment_steps"]
+__all__ = ["Progress", "Segmentation", "make_settings", "model_for", "segment", "segment_steps"]
 
 SURROUNDINGS = 4.0
 """Around a region, this many nucleus diameters are decoded too, so that nuclei across its edge come out whole."""
@@ -180,6 +180,21 @@ def segment_steps(
         region=region,
         judge=model.judge,
     )
+
+
+def model_for(images: Iterable[NDArray[Any]], settings: SegmentationSettings) -> Model:
+    """Load the one model for images that belong together; ``auto`` is chosen by the first that shows anything.
+
+    Images that cannot be used are passed over: segmenting them says why.
+    """
+    if settings.model == "auto":
+        for image in images:
+            with suppress(ImageError):
+                planes, _ = _seen(image, settings)
+                finite = planes[np.isfinite(planes)]
+                if finite.size and finite.min() < finite.max():
+                    return load_model(settings.model, fluorescence=is_fluorescence(planes))
+    return load_model(settings.model)
 
 
 def _plan(settings: SegmentationSettings, device: Device) -> TilePlan:
