@@ -35,11 +35,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         If the folder cannot be made or written, or the disk is full.
     """
     path = Path(path)
+    if os.path.isdir(path):  # False, not an error, for a name that is too long
+        raise OutputError(f"cannot write {path}: it is a folder. Add the name of a file.")
     # Beside the target: replacing is atomic within one file system only. Random: two may write at once.
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        if path.is_dir():
-            raise OutputError(f"cannot write {path}: it is a folder. Add the name of a file.")
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         os.replace(part, path)
