@@ -41,6 +41,12 @@ def test_tiles_are_no_longer_than_their_number_needs():
     assert second.stop == 1104
 
 
+@pytest.mark.parametrize("tile", [64, 128, 256])
+def test_small_tiles_do_not_multiply_the_work(tile):
+    segments = plan_axis(2048, tile, 112, STRIDE)
+    assert sum(s.stop - s.start for s in segments) < 2.5 * 2048
+
+
 @pytest.mark.parametrize("shape", [(32, 48), (304, 592), (1024, 48)])
 def test_stitching_the_tiles_of_an_image_gives_the_image(shape):
     image = np.random.default_rng(0).random(shape)

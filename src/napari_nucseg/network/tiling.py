@@ -61,10 +61,11 @@ def pad_to_stride(image: NDArray[np.float32], stride: int) -> NDArray[np.float32
 def plan_axis(length: int, tile: int, halo: int, stride: int) -> list[Segment]:
     """Cover an axis whose length is a multiple of the stride with equal segments that start on the stride.
 
-    There are as many as segments of ``tile`` pixels would need, and they are no longer than that many have to be.
+    There are as many as segments of ``tile`` pixels would need, and they are no longer than that many have to be; but
+    never shorter than twice their overlap, below which most of the work would be done over and over.
     """
     overlap = 2 * halo + RAMP_PX
-    least = padded_length(overlap + stride, stride)
+    least = padded_length(2 * overlap, stride)
     tile = max(tile // stride * stride, least)
     if length <= tile:
         return [Segment(0, length, np.ones(length, np.float32))]
