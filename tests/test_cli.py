@@ -140,6 +140,9 @@ def test_diameter_in_all_its_forms(
     ("wrong", "words"),
     [
         pytest.param(["--diameter", "big"], ["'big'", "8um"], id="diameter"),
+        pytest.param(["--diameter", "."], ["'.'", "8um"], id="no digit"),
+        pytest.param(["--diameter", "24.5.5"], ["'24.5.5'", "8um"], id="two points"),
+        pytest.param(["--diameter-px", "inf"], ["diameter_px", "finite"], id="no end"),
         pytest.param(["--diameter", "24", "--diameter-px", "24"], ["give one of the two"], id="twice"),
         pytest.param(["--diameter-px", "-3"], ["diameter_px", "greater than 0"], id="bounds"),
         pytest.param(["--foreground-threshold", "many"], ["foreground_threshold", "number"], id="type"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _METAVARS: dict[Any, str] = {float: "NUMBER", int: "N", str: "TEXT"}
-_DIAMETER = re.compile(r"(?P<number>[\d.]+)\s*(?P<unit>px|um|µm|μm)?", re.IGNORECASE)
+_DIAMETER = re.compile(r"(?P<number>\d+\.?\d*|\.\d+)\s*(?P<unit>px|um|µm|μm)?", re.IGNORECASE)
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

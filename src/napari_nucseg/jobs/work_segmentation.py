@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
+from napari_nucseg.data.images import TOO_LARGE
 from napari_nucseg.errors import NucSegError, OutputError
 from napari_nucseg.jobs.batch import check_choices
 from napari_nucseg.jobs.work_sets import new_corrections
@@ -92,6 +93,8 @@ def segment_remaining(
             raise
         except NucSegError as error:
             outcome = Outcome(item.name, error=str(error))
+        except MemoryError:
+            outcome = Outcome(item.name, error=f"{item.name} {TOO_LARGE}")
         except Exception as error:  # a thousand images must not stop at one nobody thought of
             logger.exception("segmenting %s failed", item.name)
             outcome = Outcome(item.name, error=f"{type(error).__name__}: {error}")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Quality = Literal["fast", "standard", "accurate"]
 Precision = Literal["auto", "bfloat16", "float16", "float32"]
 
+DIAMETERS_PX = (0.1, 100_000.0)
+
 
 class SegmentationSettings(BaseModel):
     """Everything that, with the image and the model file, determines the labels."""
@@ -44,14 +46,24 @@ class SegmentationSettings(BaseModel):
         description="Channel that shows the nuclei, counted from 0; for multichannel.",
     )
     diameter_px: float | None = Field(
-        None, gt=0, title="Diameter (px)", description="Median nucleus diameter in pixels. Empty: estimated."
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        title="Diameter (px)",
+        description="Median nucleus diameter in pixels. Empty: estimated.",
     )
     pixel_size_um: float | None = Field(
-        None, gt=0, title="Pixel size (µm)", description="Size of a pixel in micrometres."
+        None,
+        ge=1e-5,
+        le=1e6,
+        allow_inf_nan=False,
+        title="Pixel size (µm)",
+        description="Size of a pixel in micrometres.",
     )
     diameter_um: float | None = Field(
         None,
         gt=0,
+        allow_inf_nan=False,
         title="Diameter (µm)",
         description="Median nucleus diameter in micrometres; needs a pixel size.",
     )
@@ -80,6 +92,12 @@ class SegmentationSettings(BaseModel):
             raise ValueError("got diameter_px and diameter_um: give one of the two")
         if self.diameter_um is not None and self.pixel_size_um is None:
             raise ValueError("got diameter_um without pixel_size_um: give the pixel size, or diameter_px")
+        given, (low, high) = self.given_diameter_px, DIAMETERS_PX
+        if given is not None and not low <= given <= high:
+            raise ValueError(
+                f"got a nucleus diameter of {given:g} px; {low:g} to {high:g} px are allowed: check the unit and the "
+                "pixel size"
+            )
         return self
 
     @property
