@@ -225,6 +225,13 @@ def test_a_mosaic_may_be_larger_than_pillow_thinks_wise(tmp_path, monkeypatch):
     assert Image.MAX_IMAGE_PIXELS == 100, "for others the limit stays"
 
 
+def test_so_may_each_page_of_a_mosaic(tmp_path, monkeypatch):
+    pages = [Image.fromarray(image(30, 40)) for _ in range(2)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert read_image(tmp_path / "a.tif").pixels.shape == (2, 30, 40)
+
+
 def test_planar_rgb_tiff(tmp_path):
     pixels = image(3, 9, 11)
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", planarconfig="separate")
@@ -276,6 +283,8 @@ def as_pillow_sees(path):
         pytest.param("LAB", {}, id="L*a*b*"),
         pytest.param("RGB", {"compression": "jpeg"}, id="JPEG"),
         pytest.param("RGB", {"compression": "tiff_lzw"}, id="LZW"),
+        pytest.param("RGBA", {"compression": "tiff_lzw"}, id="RGBA, LZW"),
+        pytest.param("RGB", {"compression": "zstd"}, id="Zstandard"),
     ],
 )
 def test_tiffs_have_the_colours_they_show(mode, options, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,8 @@ from napari_nucseg.data.image_file import ImageFile
 from napari_nucseg.data.pixel_size import pillow_pixel_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from PIL import Image
 
 _OPENING = threading.Lock()
@@ -20,7 +23,8 @@ def read_with_pillow(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
     """Read the first image of a file; a palette becomes RGB, or stays as numbers where asked ``as_stored``."""
     with open_with_pillow(file) as image:
         size = pillow_pixel_size(image)
-        n_images = getattr(image, "n_frames", 1)
+        with any_size():
+            n_images = getattr(image, "n_frames", 1)
         pixels = np.array(image if as_stored and image.mode in ("P", "PA") else as_grey_or_rgb(image))
     note = f"The file holds {n_images} images; only the first was read." if n_images > 1 else ""
     axes = "YX" if pixels.ndim == 2 else "YXC"
@@ -35,12 +39,21 @@ def as_grey_or_rgb(image: Image.Image) -> Image.Image:
 
 
 def open_with_pillow(file: IO[bytes]) -> Image.Image:
-    """Open an image of any size: mosaics are larger than what Pillow thinks a website would send."""
+    """Open an image of any size."""
     from PIL import Image  # late: importing the package must stay fast
+
+    with any_size():
+        return Image.open(file)
+
+
+@contextmanager
+def any_size() -> Iterator[None]:
+    """Let Pillow turn to an image of any size: mosaics are larger than what it thinks a website would send."""
+    from PIL import Image
 
     with _OPENING:
         usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file)
+            yield
         finally:
             Image.MAX_IMAGE_PIXELS = usual

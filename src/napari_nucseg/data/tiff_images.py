@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.data.image_file import ImageFile
-from napari_nucseg.data.pillow_images import as_grey_or_rgb, open_with_pillow
+from napari_nucseg.data.pillow_images import any_size, as_grey_or_rgb, open_with_pillow
 from napari_nucseg.data.pixel_size import PixelSize, tiff_pixel_size
 from napari_nucseg.errors import ImageError
 
@@ -58,7 +58,7 @@ def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
             size = tiff_pixel_size(tiff, series)
         pixels, axes = _read_series(file, series)
         if not as_stored:
-            pixels, axes = _without_alpha(pixels, axes, series.keyframe.extrasamples)
+            pixels, axes = _without_alpha(pixels, axes, series)
         if not as_stored and not tiff.is_imagej:  # ImageJ's colours and inversion are how values are shown
             pixels, axes = _as_shown(pixels, axes, series)
     axes = axes[:-1] + "C" if axes.endswith("S") and "C" not in axes else axes
@@ -91,18 +91,20 @@ def _read_series(file: IO[bytes], series: TiffPageSeries) -> tuple[NDArray[Any],
         return _through_pillow(file, series)
     try:
         return series.asarray(), series.axes.upper()
-    except ValueError as error:
-        if "imagecodecs" not in str(error):
+    except (ValueError, ImportError) as error:
+        if isinstance(error, ValueError) and "imagecodecs" not in str(error):
             raise
         return _through_pillow(file, series)
 
 
-def _without_alpha(pixels: NDArray[Any], axes: str, extra: tuple[int, ...]) -> tuple[NDArray[Any], str]:
+def _without_alpha(pixels: NDArray[Any], axes: str, series: TiffPageSeries) -> tuple[NDArray[Any], str]:
     """Drop the last sample where it says how opaque a pixel is, and with a single one left their axis.
 
     RGBA of 8 bit stays, as from other files: four channels are often written so.
     """
-    if not extra or extra[-1] not in _ALPHA or "S" not in axes:
+    page = series.keyframe
+    is_whole = "S" in axes and pixels.shape[axes.index("S")] == page.samplesperpixel  # as Pillow's is not
+    if not is_whole or not page.extrasamples or page.extrasamples[-1] not in _ALPHA:
         return pixels, axes
     samples = np.moveaxis(pixels, axes.index("S"), 0)[:-1]
     if len(samples) == 3 and pixels.dtype == np.uint8:
@@ -143,7 +145,9 @@ def _through_pillow(file: IO[bytes], series: TiffPageSeries) -> tuple[NDArray[An
 
 def _page(image: Image.Image, index: int, series: TiffPageSeries) -> NDArray[Any]:
     """One page as it is stored, (Y, X), or as RGB, (Y, X, 3)."""
-    image.seek(index)
+    with any_size():
+        image.seek(index)
+        image.load()
     pixels = np.array(image if image.mode == "P" else as_grey_or_rgb(image))
     if pixels.ndim == 3:
         return pixels[..., :3]
