@@ -14,11 +14,14 @@ from napari.utils.shortcuts import default_shortcuts
 from napari_nucseg._napari.merging import keep_edits, merge_plane, paste_region
 from napari_nucseg._napari.planes import layout_of
 from napari_nucseg._napari.regions import region_from_outline, region_in_view
+from napari_nucseg._napari.segment_job import SegmentJob, run_job
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY
 from napari_nucseg._napari.text import count_nuclei, summary_text
 from napari_nucseg._napari.workers import Failed, Finished, drive
+from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import ImageError, InferenceError
-from napari_nucseg.steps import Cancelled
+from napari_nucseg.segmentation.settings import SegmentationSettings
+from napari_nucseg.steps import Cancelled, drain
 
 
 def _squares(**places: tuple[int, int]) -> np.ndarray:
@@ -198,3 +201,13 @@ def test_torch_loads_beside_opengl():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert "alive" in done.stdout, done.stderr[-2000:]
+
+
+def test_an_empty_first_slice_does_not_choose_the_model_of_a_stack():
+    lit = synthetic_fluorescence((64, 64), seed=0).image
+    stack = np.stack([np.zeros_like(lit), lit])
+    layout = layout_of(stack, rgb=False)
+    settings = SegmentationSettings(axes=layout.plane_axes, device="cpu", diameter_px=20)
+    result = drain(run_job(SegmentJob(stack, layout, ((0,), (1,)), settings)))
+    assert result.model.card.name == "nuclei-unetpp"
+    assert result.planes[1,].model.name == "nuclei-unetpp"

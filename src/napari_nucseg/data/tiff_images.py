@@ -164,4 +164,5 @@ def _not_readable(series: TiffPageSeries) -> str:
     got = f"its pixels are stored as {series.dtype}, compression {compression}, colours {colours}"
     if page.photometric in _OTHER_COLOURS:
         return f"{got}, which cannot be turned into RGB here: save it as RGB"
-    return f"{got}, which cannot be read here: install imagecodecs, or save it without compression"
+    todo = "check that the file is whole, install imagecodecs, or save it without compression"
+    return f"{got}, which cannot be read here: {todo}"
