@@ -11,7 +11,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialogButtonBox, QFileDialog, QLineEdit
 
 from napari_nucseg._napari import correct_saving
-from napari_nucseg._napari.layer_state import read_corrections
+from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.layer_state import WORK_ON, read_corrections
 from napari_nucseg._napari.work_controller import WorkController
 from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
 from napari_nucseg.data.journal import journal_dir, replay
@@ -241,3 +242,66 @@ class TestWorkList:
         _until_saved(qtbot, corrector)
         assert open_correction_set(tmp_path / "mine").labels[1, 5] == 7
         assert read_corrections(layer).folder == works.worklist.folder_of("b")
+
+
+class TestLabelsFromElsewhereGoWithTheirImage:
+    @pytest.fixture
+    def image_of(self, viewer):
+        return lambda name: Subject(viewer, viewer.layers[name]).image.name
+
+    @pytest.fixture
+    def images(self, viewer):
+        """Return a function that opens images of one size."""
+        return lambda *names: [viewer.add_image(np.zeros((64, 80), np.uint8), name=name) for name in names]
+
+    @pytest.fixture
+    def masks(self, viewer):
+        return lambda *names: [viewer.add_labels(np.eye(64, 80, dtype=int), name=name) for name in names]
+
+    def test_samples_opened_one_after_the_other(self, viewer, qtbot, corrector, test_data, tmp_path):
+        folders = sorted(p for p in (test_data / "dsb2018/stage1_train").iterdir() if p.is_dir())
+        sizes = {p: Image.open(p / "images" / f"{p.name}.png").size for p in folders}
+        one, other = next(
+            (a, b) for a in folders for b in folders if a.name < b.name and sizes[a] == sizes[b]
+        )
+        image, truth = viewer.open(one / "images" / f"{one.name}.png", plugin="napari-nucseg")
+        viewer.open(other / "images" / f"{other.name}.png", plugin="napari-nucseg")
+        viewer.layers.move(viewer.layers.index(truth), len(viewer.layers))
+        viewer.layers.selection.active = truth
+        assert f"“{image.name}”" in corrector.form.image.text()
+        corrector.controller.save(tmp_path / "mine")
+        _until_saved(qtbot, corrector)
+        np.testing.assert_array_equal(open_correction_set(tmp_path / "mine").image, image.data)
+
+    def test_the_nearest_below_even_while_it_is_hidden(self, viewer, images, masks, image_of):
+        for number in "ab":
+            images(f"picture {number}")
+            masks(f"masks {number}")
+        viewer.layers["picture b"].visible = False
+        assert [image_of("masks a"), image_of("masks b")] == ["picture a", "picture b"]
+
+    def test_one_whose_name_they_have(self, images, masks, image_of):
+        images("w1", "w12", "z")
+        masks("w1 cells", "w12_masks", "w123")
+        assert [image_of(name) for name in ("w1 cells", "w12_masks", "w123")] == ["w1", "w12", "z"]
+
+    def test_those_of_a_work_list_with_the_image_it_shows(self, viewer, images, masks, image_of):
+        shown, _ = images("shown", "nuclei in work too")
+        (layer,) = masks("nuclei in work")
+        layer.metadata = {WORK_ON: (shown.unique_id, layer.unique_id)}
+        assert image_of("nuclei in work") == "shown"
+
+    def test_a_line_names_it_where_several_fit(self, viewer, corrector, images, masks):
+        images("lower")
+        (layer,) = masks("masks")
+        viewer.layers.selection.active = layer
+        assert not corrector.form.image.isVisible()
+        (upper,) = images("upper")
+        assert "“lower”" in corrector.form.image.text()
+        assert corrector.form.image.isVisible()
+        viewer.layers.move(viewer.layers.index(layer), len(viewer.layers))
+        assert "“upper”" in corrector.form.image.text()
+        upper.visible = False
+        assert "“lower”" in corrector.form.image.text()
+        viewer.layers.remove(upper)
+        assert not corrector.form.image.isVisible()

@@ -28,6 +28,7 @@ from napari_nucseg._napari.correct_tools import (
     VIEW_KEY,
 )
 from napari_nucseg._napari.dock_column import DockColumn
+from napari_nucseg._napari.image_line import ImageLine
 from napari_nucseg._napari.layer_choice import LabelsLayerChoice
 from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import add_row, form_rows, tipped_button
@@ -54,6 +55,7 @@ class CorrectForm(QWidget):
         self.empty = QLabel(EMPTY_STATE, alignment=Qt.AlignmentFlag.AlignCenter)
         self.layer = LabelsLayerChoice(viewer)
         self.layer.setToolTip("Labels to correct: ours, a dataset's, or those of any other program.")
+        self.image = ImageLine(viewer)
         self.tools = {tool: _tool_button(tool) for tool in (*EDIT_TOOLS, *TRUST_TOOLS)}
         self.overwrite = QCheckBox("Overwrite neighbours")
         self.overwrite.setToolTip("Off: a new outline takes only pixels that belong to no nucleus.")
@@ -124,6 +126,7 @@ class CorrectForm(QWidget):
         rows = form_rows()
         add_row(rows, "Labels", self.layer)
         column.addLayout(rows)
+        column.addWidget(self.image)
         self.boxes = (self._make_trust(), self._make_changes(), self._make_review())
         for part in (self._make_tools(), *self.boxes):
             column.addWidget(part)

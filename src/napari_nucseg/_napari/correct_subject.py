@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +12,13 @@ from napari.layers import Image, Labels
 from napari_nucseg._napari.image_layout import fits
 from napari_nucseg._napari.layer_state import (
     CorrectionState,
+    is_work_on,
     read_corrections,
     read_state,
     snapshot_of,
     write_corrections,
 )
+from napari_nucseg._napari.pairing import rank
 from napari_nucseg._napari.results import make_room
 
 if TYPE_CHECKING:
@@ -69,25 +72,29 @@ class Subject:
 
     @property
     def image(self) -> Image | None:
-        """Image the labels belong to: the one they were made from, else the topmost that lies on the same pixels.
-
-        One whose other axes fit, too, and one that is shown, go before others.
-        """
-        return min(self.images, key=lambda i: (not fits(self.layer, i), not i.visible), default=None)
+        """Image the labels belong to: the likeliest of those on the same pixels whose other axes fit, too."""
+        return min(self.images, key=lambda image: not fits(self.layer, image), default=None)
 
     @property
     def images(self) -> list[Image]:
-        """Images that lie on the same pixels, from above to below.
+        """Images that lie on the same pixels, the likeliest first.
 
-        For labels that know the one they were made from, it alone; where it is gone, one of its name is taken for it:
-        it was closed and opened again.
+        For labels that know the one they were made from, or that a work list shows with one, it alone; where it is
+        gone, one of its name is taken for it: it was closed and opened again.
         """
         origin, shape = read_state(self.layer), tuple(self.layer.data.shape[-2:])
         images = [i for i in reversed(self.viewer.layers) if isinstance(i, Image) and _yx(i) == shape]
         if origin is None:
-            return images
+            known = [image for image in images if is_work_on(self.layer, image)]
+            return known or sorted(images, key=partial(rank, self.viewer, self.layer))
         known = [image for image in images if image.unique_id == origin.image_id]
         return known or [image for image in images if image.name == origin.image_name]
+
+    @property
+    def image_in_question(self) -> str:
+        """Say which image it is where another one would fit, too; empty where it is no question."""
+        fitting = [image for image in self.images if fits(self.layer, image)]
+        return f"with the image “{fitting[0].name}”" if len(fitting) > 1 else ""
 
     @property
     def image_wanted(self) -> str:

@@ -64,6 +64,7 @@ class CorrectWidget(Docked):
         self._shortcuts = []
         self.controller.stop()
         self.form.layer.disconnect_viewer()
+        self.form.image.disconnect_viewer()
 
     def _keys(self) -> dict[str, Callable[[], None]]:
         actions = {tool.key: partial(self.controller.take, tool) for tool in self.form.tools}
@@ -116,6 +117,7 @@ class CorrectWidget(Docked):
         self.controller.choose(layer)
         if self.controller.session is None and layer is not None:
             self.form.say(self.controller.refusal)
+        self.form.image.show_for(layer)
 
     def _take(self, tool: Tool, checked: bool) -> None:
         self.controller.take(tool)

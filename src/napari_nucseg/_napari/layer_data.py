@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 32
 TRUTH_OPACITY = 0.4
+SAMPLE = "sample"
+"""Metadata key of the image and the labels of a sample: its name, by which they are paired."""
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -23,8 +25,8 @@ def sample_layers(sample: Sample, *, visible: bool = True, show_truth: bool = Tr
     Classes go into the Labels layer's features, one row a nucleus; the pixel size becomes scale and units.
     """
     pixels, placed = _as_napari_shows(sample)
-    known = {"sample": sample.name} | {
-        k: v for k, v in sample.metadata.items() if k not in ("axes", "pixel_size_um")
+    known = {SAMPLE: sample.name} | {
+        k: v for k, v in sample.metadata.items() if k not in (SAMPLE, "axes", "pixel_size_um")
     }
     common = {**placed, "visible": visible, "metadata": known}
     name = short_name(sample.name)

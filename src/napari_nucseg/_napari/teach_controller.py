@@ -82,6 +82,7 @@ class TeachController(QObject):
         self._followed: list[Layer] = []
         viewer.layers.events.inserted.connect(self._layers_changed)
         viewer.layers.events.removed.connect(self._layers_changed)
+        viewer.layers.events.reordered.connect(self._later)
         viewer.dims.events.current_step.connect(self._dims_moved)
         self._layers_changed()
 
@@ -152,6 +153,7 @@ class TeachController(QObject):
             runs.forget()
         self._viewer.layers.events.inserted.disconnect(self._layers_changed)
         self._viewer.layers.events.removed.disconnect(self._layers_changed)
+        self._viewer.layers.events.reordered.disconnect(self._later)
         self._viewer.dims.events.current_step.disconnect(self._dims_moved)
         self._unfollow()
         self._drafts.cleanup()

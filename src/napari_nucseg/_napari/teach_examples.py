@@ -14,7 +14,7 @@ from napari.layers import Labels
 
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_subject import Subject
-from napari_nucseg._napari.image_layout import fits, known_channel
+from napari_nucseg._napari.image_layout import known_channel
 from napari_nucseg._napari.layer_state import OVERLAYS, has_edits, read_corrections, read_state, snapshot_of
 from napari_nucseg.errors import NucSegError
 
@@ -220,12 +220,10 @@ def _taken_from(subject: Subject, corrections: CorrectionSet) -> str:
     layer = subject.layer
     if read_state(layer) is not None:
         return ""
-    words = []
-    if sum(fits(layer, image) for image in subject.images) > 1:
-        words.append(f"with the image “{corrections.name}”")
+    words = [subject.image_in_question]
     if "channel" in corrections.settings and known_channel(layer) is None:
         words.append(f"channel {corrections.settings['channel']}, the one on show")
-    return ", ".join(words)
+    return ", ".join(filter(None, words))
 
 
 def file_name(name: str, number: int) -> str:

@@ -1,0 +1,65 @@
+"""A line that names the image that labels belong to, where another one might have been meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QLabel
+
+from napari_nucseg._napari.correct_subject import Subject
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Labels, Layer
+    from napari.utils.events import Event
+
+
+class ImageLine(QLabel):
+    """Follows the viewer's layers: their order, their names, and which of them are on show."""
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__(wordWrap=True)
+        self.setToolTip(
+            "The image that is saved and taught with these labels. Another one of the same size lies nearer to them "
+            "once it is right below them in the layer list, or the labels' name begins with its name."
+        )
+        self._viewer = viewer
+        self._labels: Labels | None = None
+        self._followed: list[Layer] = []
+        for emitter in self._of_list():
+            emitter.connect(self._layers_changed)
+        self._layers_changed()
+
+    def show_for(self, labels: Labels | None) -> None:
+        """Name the image of these labels; no line where there is no question which it is."""
+        self._labels = labels
+        words = "" if labels is None else Subject(self._viewer, labels).image_in_question
+        self.setText(words)
+        self.setVisible(bool(words))
+
+    def disconnect_viewer(self) -> None:
+        """Stop following the viewer; napari's events outlive this widget."""
+        for emitter in self._of_list():
+            emitter.disconnect(self._layers_changed)
+        self._unfollow()
+
+    def _of_list(self) -> tuple:
+        events = self._viewer.layers.events
+        return events.inserted, events.removed, events.reordered
+
+    def _layers_changed(self, event: Event | None = None) -> None:
+        self._unfollow()
+        for layer in self._viewer.layers:
+            layer.events.name.connect(self._look)
+            layer.events.visible.connect(self._look)
+            self._followed.append(layer)
+        self._look()
+
+    def _unfollow(self) -> None:
+        for layer in self._followed:
+            layer.events.name.disconnect(self._look)
+            layer.events.visible.disconnect(self._look)
+        self._followed = []
+
+    def _look(self, event: Event | None = None) -> None:
+        self.show_for(self._labels)

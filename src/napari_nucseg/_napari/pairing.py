@@ -1,0 +1,50 @@
+"""Which image labels from elsewhere belong to: labels that we made know theirs, others are paired by what is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+
+from napari_nucseg._napari.layer_data import SAMPLE
+from napari_nucseg._napari.layer_state import OVERLAYS
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+Rank = tuple[bool, int, bool, int, bool, int]
+
+
+def rank(viewer: ViewerModel, layer: Labels, image: Image) -> Rank:
+    """Rank an image among those that labels may belong to: the lowest is the likeliest.
+
+    What was opened as one sample belongs together, then what shares a name, the longer the better. Then come images
+    below the labels before those above, and the fewer other labels lie between, the better; of several alike the ones
+    on show, and the nearest of them.
+    """
+    layers = list(viewer.layers)
+    own = layers.index(layer) if layer in layers else len(layers)
+    place = layers.index(image)
+    between = layers[min(own, place) + 1 : max(own, place)]
+    others = sum(isinstance(other, Labels) and not OVERLAYS & set(other.metadata) for other in between)
+    return (
+        not _of_one_sample(layer.metadata, image.metadata),
+        -_shared_name(layer.name, image.name),
+        place > own,
+        others,
+        not image.visible,
+        abs(place - own),
+    )
+
+
+def _of_one_sample(labels: dict[str, Any], image: dict[str, Any]) -> bool:
+    sample = labels.get(SAMPLE)
+    return isinstance(sample, str) and sample == image.get(SAMPLE)
+
+
+def _shared_name(one: str, other: str) -> int:
+    """Length of the name that the other begins with; 0 where neither does, or a number in it goes on ("w1", "w12")."""
+    shorter, longer = sorted((one, other), key=len)
+    goes_on = longer[len(shorter) : len(shorter) + 1].isdigit()
+    return len(shorter) if longer.startswith(shorter) and not goes_on else 0
