@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Signal
@@ -12,22 +13,39 @@ from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
 from napari_nucseg.data.dark_field import COLOURS
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from napari.layers import Image
+
+    from napari_nucseg._napari.layer_state import LayerState
 
 WHERE = {"Whole image": "image", "Current view": "view", "Drawn region": "drawn"}
 CURRENT_SLICE = "Current slice"
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """What was chosen for an image of a shape."""
+
+    shape: tuple[int, ...]
+    channel_axis: int | None
+    channel: int | None
+    all_slices: bool = False
+
+
 class AxesChoice(QWidget):
     """Rows for what only some images have: an axis of channels, the channel, slices.
 
-    napari does not say what the leading axes of an image are, so the user does; axis labels give the default.
+    napari does not say what the leading axes of an image are, so the user does, once for each image; the default is how
+    its result was made, else what axis labels tell.
     """
 
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._chosen: dict[UUID, _Chosen] = {}
+        self._image_id: UUID | None = None
         self._shape: tuple[int, ...] = ()
         self._rgb = False
         self.channel_axis = growing_combo()
@@ -50,8 +68,10 @@ class AxesChoice(QWidget):
         self.channel_axis.currentIndexChanged.connect(self._fill)
         self.show_image(None)
 
-    def show_image(self, image: Image | None) -> None:
-        """Offer what this layer has."""
+    def show_image(self, image: Image | None, result: LayerState | None = None) -> None:
+        """Offer what this layer has, as it was chosen for it before, or for its result."""
+        self._remember()
+        self._image_id = None if image is None else image.unique_id
         n_leading = 0 if image is None else image.ndim - 2
         self._rgb = image is not None and image.rgb
         self._shape = () if image is None else tuple(int(n) for n in _array_shape(image)[:n_leading])
@@ -65,9 +85,15 @@ class AxesChoice(QWidget):
                 self.channel_axis.addItem(f"{_axis_words(axis, name)} ({length})", axis)
                 if name.lower() in CHANNEL_NAMES:
                     self.channel_axis.setCurrentIndex(axis + 1)
+        known = self._known(result)
+        if known is not None:
+            self.channel_axis.setCurrentIndex(self.channel_axis.findData(known.channel_axis))
         self.channel_axis.blockSignals(False)
         self._rows.setRowVisible(self.channel_axis, may_have_channels)
         self._fill()
+        if known is not None:
+            self.channel.setCurrentIndex(max(0, self.channel.findData(known.channel)))
+            self.slices.setCurrentIndex(int(known.all_slices))
 
     def chosen_channel_axis(self) -> int | None:
         """Axis of channels, None where there is none."""
@@ -80,6 +106,20 @@ class AxesChoice(QWidget):
     def all_slices(self) -> bool:
         """Whether all slices of a stack are wanted."""
         return self.slices.currentIndex() == 1
+
+    def _remember(self) -> None:
+        if self._image_id is not None:
+            self._chosen[self._image_id] = _Chosen(
+                self._shape, self.chosen_channel_axis(), self.chosen_channel(), self.all_slices()
+            )
+
+    def _known(self, result: LayerState | None) -> _Chosen | None:
+        """Choices for the image on show that still fit it."""
+        known = self._chosen.get(self._image_id)
+        if known is None and result is not None:
+            shape = result.layout.shape[: result.layout.n_leading]
+            known = _Chosen(shape, result.layout.channel_axis, result.settings.channel)
+        return known if known is not None and known.shape == self._shape else None
 
     def _fill(self) -> None:
         channels = self.chosen_channel_axis()
