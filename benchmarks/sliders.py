@@ -49,7 +49,7 @@ def measure(size: int) -> list[object]:
 
 def _wait(widget: SegmentWidget) -> None:
     QTest.qWait(5)
-    while widget.controller.running or widget.live.busy:
+    while widget.controller.running or widget.live.busy or widget.summaries.busy:
         QTest.qWait(5)
 
 

@@ -51,10 +51,11 @@ class User:
         return done.args[0]
 
     def wait_until_idle(self) -> None:
-        """Wait until neither a run nor a slider's decoding is under way."""
+        """Wait until neither a run nor a slider's decoding is under way, and what came of it is said."""
         widget = self.widget
         self.qtbot.waitUntil(
-            lambda: not widget.controller.running and not widget.live.busy, timeout=TIMEOUT_MS
+            lambda: not (widget.controller.running or widget.live.busy or widget.summaries.busy),
+            timeout=TIMEOUT_MS,
         )
 
     def said(self) -> str:

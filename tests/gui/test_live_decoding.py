@@ -7,8 +7,10 @@ import pytest
 from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.layer_state import read_state
+from napari_nucseg._napari.live_decoding import decode_again
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.model_file import load_model, save_model
+from napari_nucseg.nuclei.decoding import DecodingSettings
 
 
 @pytest.fixture
@@ -147,3 +149,41 @@ def test_certainty_is_greyed_out_for_a_model_without_a_judge(viewer, user, widge
     widget.form.diameter.set_diameter_px(24)
     user.segment()
     assert not _slider(widget, "certainty").isEnabled()
+
+
+def test_a_slider_moved_just_before_a_run_is_kept_when_the_run_is_not_wanted(user, widget, segmented, answer):
+    def press_cancel(box):
+        user.click(next(b for b in box.buttons() if b.text().replace("&", "") == "Cancel"))
+
+    segmented.data_setitem((np.arange(5), np.arange(5)), 7)
+    _slider(widget, "foreground_threshold").setValue(0.7)
+    answer(press_cancel)
+    user.click(widget.form.run)
+    user.wait_until_idle()
+    assert read_state(segmented).settings.decoding.foreground_threshold == 0.7
+
+
+def test_a_slider_moved_just_before_a_run_that_is_cancelled_moves_outlines_after_it(user, widget, segmented):
+    before = (segmented.data > 0).sum()
+    _slider(widget, "foreground_threshold").setValue(0.9)
+    with user.qtbot.waitSignal(widget.controller.cancelled, timeout=60_000):
+        user.click(widget.form.run)
+        assert not widget.form.result.adjust.isEnabled(), "what is moved during a run would be lost"
+        user.click(widget.form.cancel)
+    user.wait_until_idle()
+    assert widget.form.result.adjust.isEnabled()
+    assert read_state(segmented).settings.decoding.foreground_threshold == 0.9
+    assert (segmented.data > 0).sum() < before
+
+
+def test_a_stack_follows_plane_by_plane_the_visible_one_first(viewer, user, widget, nuclei):
+    viewer.add_image(np.stack([nuclei, nuclei[::-1], nuclei[:, ::-1]]))
+    widget.form.axes.slices.setCurrentIndex(1)
+    layer = user.segment()
+    before = [(plane > 0).sum() for plane in layer.data]
+    steps = decode_again(read_state(layer), DecodingSettings(foreground_threshold=0.9), (1,))
+    assert [list(done) for done in steps] == [[(1,)], [(1,), (0,)], [(1,), (0,), (2,)]]
+    _slider(widget, "foreground_threshold").setValue(0.9)
+    user.wait_until_idle()
+    assert all((plane > 0).sum() < n for plane, n in zip(layer.data, before, strict=True))
+    assert f"{np.unique(layer.data).size - 1} nuclei" in user.said()

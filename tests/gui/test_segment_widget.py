@@ -374,6 +374,90 @@ def test_drawn_rectangle(viewer, user, widget, nuclei):
     assert not layer.data[150:].any()
 
 
+def test_axes_are_kept_for_each_image(viewer, user, widget, nuclei):
+    image = viewer.add_image(np.stack([np.zeros_like(nuclei), nuclei, nuclei]), name="stack")
+    other = viewer.add_image(np.stack([nuclei, nuclei]), name="other")
+    axes = widget.form.axes
+    viewer.layers.selection.active = image
+    axes.channel_axis.setCurrentIndex(1)
+    axes.channel.setCurrentIndex(1)
+    viewer.layers.selection.active = other
+    assert axes.chosen_channel_axis() is None
+    axes.slices.setCurrentIndex(1)
+    viewer.layers.selection.active = image
+    assert (axes.chosen_channel_axis(), axes.chosen_channel(), axes.all_slices()) == (0, 1, False)
+    viewer.layers.selection.active = other
+    assert (axes.chosen_channel_axis(), axes.all_slices()) == (None, True)
+    viewer.layers.selection.active = image
+    user.segment()
+    widget.close()
+    _, again = viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
+    assert (again.form.axes.chosen_channel_axis(), again.form.axes.chosen_channel()) == (0, 1), (
+        "as the result says"
+    )
+
+
+def test_words_and_sliders_belong_to_the_image_on_show(viewer, user, widget, nuclei):
+    first = viewer.add_image(nuclei, name="first")
+    layer = user.segment()
+    words = user.said()
+    assert words
+    other = viewer.add_image(nuclei[::-1], name="other")
+    assert not user.said()
+    assert not widget.form.result.isVisible()
+    viewer.layers.selection.active = layer
+    assert widget.form.image.layer == first, "nuclei that are clicked show their image"
+    assert user.said() == words
+    viewer.layers.remove(layer)
+    assert not user.said()
+    viewer.layers.selection.active = other
+    assert widget.form.image.layer == other
+
+
+def test_a_result_is_never_shown_as_another_image_s(viewer, user, widget, nuclei):
+    image = viewer.add_image(nuclei, name="image")
+    other = viewer.add_image(nuclei[:96], name="other")
+    for shown in (
+        image,
+        other,
+    ):  # napari makes a new layer active, and its image follows; filled anew it stays
+        viewer.layers.selection.active = image
+        with user.qtbot.waitSignal(widget.controller.done, timeout=60_000):
+            user.click(widget.form.run)
+            viewer.layers.selection.active = other
+        user.wait_until_idle()
+        assert widget.form.image.layer == shown
+        assert widget.form.result.isVisible() == (shown is image)
+        assert ("nuclei" in user.said()) == (shown is image), user.said()
+
+
+def test_a_pixel_size_may_be_said_later(viewer, user, widget, nuclei):
+    image = viewer.add_image(nuclei)
+    unit = widget.form.diameter.unit
+    image.scale, image.units = (0.5, 0.5), ("um", "um")
+    unit.setCurrentText("µm")
+    assert widget.form.diameter.choices()["pixel_size_um"] == 0.5
+    image.scale = (0.25, 0.25)
+    assert widget.form.diameter.choices()["pixel_size_um"] == 0.25
+    user.segment()
+    assert "µm²" in user.said()
+    image.units = ("pixel", "pixel")
+    assert unit.currentText() == "Automatic", "micrometres mean nothing here"
+    viewer.add_image(nuclei, name="next")
+    image.units = ("um", "um")
+    assert widget.form.diameter.choices()["pixel_size_um"] is None
+
+
+def test_a_line_is_measured_in_the_image_it_was_begun_on(viewer, user, widget, nuclei):
+    viewer.add_image(nuclei)
+    user.click(widget.form.diameter.measure)
+    line = viewer.layers.selection.active
+    image = viewer.add_image(nuclei, scale=(0.5, 0.5), name="next")
+    assert not widget.form.diameter.measure.isChecked()
+    assert not line.visible
+    assert widget.form.image.layer == viewer.layers.selection.active == image
+
+
 def test_diameter_is_measured_by_a_line(viewer, user, widget, nuclei):
     image = viewer.add_image(nuclei, scale=(0.5, 0.5), units=("um", "um"))
     user.click(widget.form.diameter.measure)

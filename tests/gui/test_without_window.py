@@ -16,7 +16,7 @@ from napari_nucseg._napari.planes import layout_of
 from napari_nucseg._napari.regions import region_from_outline, region_in_view
 from napari_nucseg._napari.segment_job import SegmentJob, run_job
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY
-from napari_nucseg._napari.text import count_nuclei, summary_text
+from napari_nucseg._napari.text import Counted, count_steps, summary_text
 from napari_nucseg._napari.workers import Failed, Finished, drive
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import ImageError, InferenceError
@@ -122,13 +122,19 @@ def test_view_and_outline_become_regions():
 
 
 def test_summary_in_words():
-    counted = count_nuclei(_squares(n1=(0, 0), n7=(10, 10)))
+    counted = drain(count_steps(_squares(n1=(0, 0), n7=(10, 10))))
     assert (
         summary_text(counted, None, "U-Net · 0.8 s on CPU")
         == "2 nuclei · median 36 px² · U-Net · 0.8 s on CPU"
     )
     assert summary_text(counted, 0.5, "U-Net") == "2 nuclei · median 9 µm² · U-Net"
-    assert summary_text(count_nuclei(np.zeros((4, 4), int)), None, "U-Net") == "No nuclei found · U-Net"
+    nothing = drain(count_steps(np.zeros((4, 4), int)))
+    assert summary_text(nothing, None, "U-Net") == "No nuclei found · U-Net"
+
+
+def test_a_nucleus_in_two_planes_of_a_stack_is_counted_once():
+    plane = _squares(n1=(0, 0), n7=(10, 10))
+    assert drain(count_steps(np.stack([plane, np.where(plane == 7, 7, 0), plane * 0]))) == Counted(2, 54)
 
 
 def test_key_collides_with_none_of_naparis():

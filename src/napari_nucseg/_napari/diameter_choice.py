@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QWidget
 
 from napari_nucseg._napari.rows import growing_combo
+from napari_nucseg._napari.spatial import pixel_size_um
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.utils.events import Event
 
 AUTO, PIXELS, MICROMETRES = "Automatic", "Pixels", "µm"
 
@@ -20,6 +27,7 @@ class DiameterChoice(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._image: Image | None = None
         self._pixel_size_um: float | None = None
         self.unit = growing_combo()
         self.unit.setMinimumContentsLength(6)
@@ -42,14 +50,16 @@ class DiameterChoice(QWidget):
         self.unit.currentTextChanged.connect(self._show_unit)
         self.measure.toggled.connect(self.measure_requested)
 
-    def set_pixel_size(self, pixel_size_um: float | None) -> None:
-        """Offer micrometres where the image's pixel size is known, and only there."""
-        self._pixel_size_um = pixel_size_um
-        index = self.unit.findText(MICROMETRES)
-        if pixel_size_um is not None and index < 0:
-            self.unit.addItem(MICROMETRES)
-        elif pixel_size_um is None and index >= 0:
-            self.unit.removeItem(index)
+    def follow(self, image: Image | None) -> None:
+        """Offer micrometres where this image's pixel size is known, and only there; it may be said later."""
+        if self._image is not None:
+            self._image.events.scale.disconnect(self._read_pixel_size)
+            self._image.events.units.disconnect(self._read_pixel_size)
+        self._image = image
+        if image is not None:
+            image.events.scale.connect(self._read_pixel_size)
+            image.events.units.connect(self._read_pixel_size)
+        self._read_pixel_size()
 
     def set_diameter_px(self, diameter_px: float) -> None:
         """Show a measured diameter, in the unit that is chosen (pixels where none is)."""
@@ -68,6 +78,16 @@ class DiameterChoice(QWidget):
             "diameter_um": number if unit == MICROMETRES else None,
             "pixel_size_um": self._pixel_size_um,
         }
+
+    def _read_pixel_size(self, event: Event | None = None) -> None:
+        self._pixel_size_um = None if self._image is None else pixel_size_um(self._image)
+        index = self.unit.findText(MICROMETRES)
+        if self._pixel_size_um is not None and index < 0:
+            self.unit.addItem(MICROMETRES)
+        elif self._pixel_size_um is None and index >= 0:
+            if self.unit.currentIndex() == index:  # so many micrometres are not so many pixels
+                self.unit.setCurrentText(AUTO)
+            self.unit.removeItem(index)
 
     def _show_unit(self, unit: str) -> None:
         self.number.setVisible(unit != AUTO)

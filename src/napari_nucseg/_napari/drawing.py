@@ -87,14 +87,14 @@ class LineMeasure(QObject):
         layer.events.data.connect(self._line_drawn)
         self._layer = layer
 
-    def stop(self) -> None:
-        """Hide the layer and make the image the active one again."""
+    def stop(self, *, back: bool = True) -> None:
+        """Hide the layer and make the image the active one again, unless another one is worked on: not ``back``."""
         layer, self._layer = self._layer, None
         if layer is None:
             return
         layer.events.data.disconnect(self._line_drawn)
         layer.visible = False
-        if self._image in self._viewer.layers:
+        if back and self._image in self._viewer.layers:
             self._viewer.layers.selection.active = self._image
         self.ended.emit()
 

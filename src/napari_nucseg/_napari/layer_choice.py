@@ -8,7 +8,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
-from napari_nucseg._napari.layer_state import OVERLAYS
+from napari_nucseg._napari.layer_state import OVERLAYS, read_state
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -94,11 +94,17 @@ class LayerChoice(QComboBox):
 
 
 class ImageLayerChoice(LayerChoice):
-    """Images."""
+    """Images; one is chosen as well when nuclei that were found in it become active."""
 
     def offers(self, layer: Layer) -> bool:
         """Whether a layer is an image."""
         return isinstance(layer, Image)
+
+    def _follow_active(self, event: Event | None = None) -> None:
+        active = self._viewer.layers.selection.active
+        origin = read_state(active) if isinstance(active, Labels) else None
+        images = {} if origin is None else {layer.unique_id: layer for layer in self._layers}
+        self._choose(active if origin is None else images.get(origin.image_id))
 
 
 class LabelsLayerChoice(LayerChoice):

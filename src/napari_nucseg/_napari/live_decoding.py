@@ -28,7 +28,8 @@ Decoded = dict["PlaneIndex", "Segmentation"]
 class LiveDecoding(QObject):
     """Decodes the visible plane at once and the layer's other cached planes after it.
 
-    Signals: ``decoded(object, object)`` with the layer and the planes that changed; ``failed(str)``.
+    Signals: ``decoded(object, object)`` with the layer and its planes that changed, after the first of them and after
+    the last; ``failed(str)``.
     """
 
     decoded = Signal(object, object)
@@ -38,11 +39,13 @@ class LiveDecoding(QObject):
         super().__init__(parent)
         self._wanted: tuple[Labels, DecodingSettings, PlaneIndex] | None = None
         self._layer: Labels | None = None
+        self._applied: set[PlaneIndex] = set()
+        self._interrupted = False
         self._timer = QTimer(self, singleShot=True, interval=DEBOUNCE_MS)
         self._timer.timeout.connect(self._start)
         self._runs = Runs(self)
-        self._runs.progressed.connect(self._apply)
-        self._runs.returned.connect(self._apply)
+        self._runs.progressed.connect(self._follow)
+        self._runs.returned.connect(self._finish)
         self._runs.failed.connect(self.failed)
 
     @property
@@ -57,8 +60,21 @@ class LiveDecoding(QObject):
 
     def stop(self) -> None:
         """Forget what waits and what is under way."""
+        self._interrupted = False
         self._timer.stop()
         self._runs.forget()
+
+    def interrupt(self) -> None:
+        """Leave what waits and what is under way for :meth:`go_on`."""
+        interrupted = self._interrupted or self.busy
+        self.stop()
+        self._interrupted = interrupted
+
+    def go_on(self) -> None:
+        """Take up what was interrupted, if anything was."""
+        if self._interrupted:
+            self._interrupted = False
+            self._timer.start()
 
     def _start(self) -> None:
         if self._wanted is None:
@@ -70,33 +86,41 @@ class LiveDecoding(QObject):
                 "The maps of this layer are no longer in memory. Click Segment nuclei to make them again."
             )
             return
-        self._layer = layer
+        self._layer, self._applied = layer, set()
         settings = state.settings.model_copy(update={"decoding": decoding})
         write_state(layer, state.model_copy(update={"settings": settings}))
         self._runs.start(lambda: decode_again(state, decoding, visible))
 
+    def _follow(self, decoded: Decoded) -> None:
+        first = not self._applied
+        self._apply(decoded)
+        if first and decoded:
+            self.decoded.emit(self._layer, decoded)
+
+    def _finish(self, decoded: Decoded) -> None:
+        self._apply(decoded)
+        if len(decoded) > 1:
+            self.decoded.emit(self._layer, decoded)
+
     def _apply(self, decoded: Decoded) -> None:
+        """Put planes into the layer as they come: all of a stack at once would block the window."""
         layer = self._layer
-        state = None if layer is None else read_state(layer)
-        if layer is None or state is None or not decoded:
-            return
         for index, segmentation in decoded.items():
+            state = read_state(layer)
+            if index in self._applied or state is None:
+                continue
+            self._applied.add(index)
             state.maps.put(index, segmentation)
             update_layer(layer, {index: segmentation}, state.regions.get(index), keep=True)
-        self.decoded.emit(layer, decoded)
 
 
 def decode_again(
     state: LayerState, decoding: DecodingSettings, visible: PlaneIndex
 ) -> Generator[Decoded, None, Decoded]:
-    """Decode every cached plane, the visible one first; yield it at once, return the others."""
-    rest: Decoded = {}
-    first = visible if visible in set(state.maps) else None
-    if first is not None and (segmentation := state.maps.get(first)) is not None:
-        yield {first: segmentation.redecode(decoding)}
-    for index in list(state.maps):
-        segmentation = state.maps.get(index)
-        if index != first and segmentation is not None:
-            rest[index] = segmentation.redecode(decoding)
-            yield {}
-    return rest
+    """Decode every cached plane, the visible one first; yield and return all that are done."""
+    done: Decoded = {}
+    for index in sorted(state.maps, key=lambda index: index != visible):
+        if (segmentation := state.maps.get(index)) is not None:
+            done[index] = segmentation.redecode(decoding)
+            yield dict(done)
+    return done

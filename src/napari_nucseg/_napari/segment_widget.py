@@ -19,17 +19,10 @@ from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.results import result_layer
 from napari_nucseg._napari.segment_controller import Request, SegmentController, visible_plane
 from napari_nucseg._napari.segment_form import SegmentForm
+from napari_nucseg._napari.segment_summary import Summaries
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY, SEGMENT_KEY_TEXT, ViewerShortcut
-from napari_nucseg._napari.spatial import pixel_size_um
 from napari_nucseg._napari.table import table_steps
-from napari_nucseg._napari.text import (
-    count_nuclei,
-    diameter_text,
-    methods_text,
-    python_text,
-    short_device,
-    summary_text,
-)
+from napari_nucseg._napari.text import methods_text, python_text, short_device
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.network.places import models_dir
 from napari_nucseg.segmentation.settings import SegmentationSettings
@@ -61,6 +54,8 @@ class SegmentWidget(Docked):
         self.setSizePolicy(self.form.sizePolicy())
         self.controller = SegmentController(napari_viewer, self)
         self.live = LiveDecoding(self)
+        self.summaries = Summaries(self)
+        self._shown: Labels | None = None
         self._measure = LineMeasure(napari_viewer, self)
         self._tables = Runs(self)
         self._catalogue = Runs(self)
@@ -79,7 +74,6 @@ class SegmentWidget(Docked):
         if request is None:
             show_info("Open an image first: File ▸ Open Sample ▸ NucSeg")
             return
-        self.live.stop()
         self.controller.start(request)
 
     def let_go(self) -> None:
@@ -88,9 +82,11 @@ class SegmentWidget(Docked):
         self._shortcut = None
         self._viewer.layers.events.removed.disconnect(self._layers_changed)
         self._viewer.layers.selection.events.active.disconnect(self._layers_changed)
+        self.form.diameter.follow(None)
         self.controller.shut()
         self.live.stop()
         self._measure.stop()
+        self.summaries.stop()
         self._tables.forget()
         self._catalogue.forget()
         self._models.stop()
@@ -115,6 +111,7 @@ class SegmentWidget(Docked):
         controller.ended.connect(self._hide_running)
         self.live.decoded.connect(self._show_decoded)
         self.live.failed.connect(self._show_failure)
+        self.summaries.ready.connect(self._show_summary)
         self._measure.measured.connect(form.diameter.set_diameter_px)
         self._measure.ended.connect(self._measure_ended)
         self._tables.returned.connect(self._table_saved)
@@ -152,11 +149,12 @@ class SegmentWidget(Docked):
         return DecodingSettings(**self.form.result.form.values()) if seen else DecodingSettings()
 
     def _image_changed(self) -> None:
-        image = self.form.image.layer
+        image, layer = self.form.image.layer, self._result()
+        self._measure.stop(back=False)
         self.form.show_empty(image is None)
-        self.form.axes.show_image(image)
-        self.form.diameter.set_pixel_size(None if image is None else pixel_size_um(image))
-        self.form.say("")
+        self.form.axes.show_image(image, None if layer is None else read_state(layer))
+        self.form.diameter.follow(image)
+        self._say_known(layer)
         self._layers_changed()
 
     def _layers_changed(self, event: object = None) -> None:
@@ -165,6 +163,14 @@ class SegmentWidget(Docked):
         self.form.result.setVisible(state is not None)
         if state is not None:
             self.form.result.show_state(state)
+        if layer != self._shown:
+            self._say_known(layer)
+
+    def _say_known(self, layer: Labels | None) -> None:
+        """Say what is known of the result on show; while a run goes on, the line is its."""
+        self._shown = layer
+        if not self.controller.running:
+            self.form.say(self.summaries.of(layer))
 
     def _result(self) -> Labels | None:
         return result_layer(self._viewer, self.form.image.layer)
@@ -179,6 +185,8 @@ class SegmentWidget(Docked):
         self.form.device.setCurrentIndex(max(0, self.form.device.findData(chosen)))
 
     def _show_running(self) -> None:
+        self.live.interrupt()
+        self.form.result.adjust.setEnabled(False)
         self.form.running.setVisible(True)
         self.form.progress.setValue(0)
         self.form.say("")
@@ -189,33 +197,30 @@ class SegmentWidget(Docked):
 
     def _hide_running(self) -> None:
         self.form.running.setVisible(False)
+        self.form.result.adjust.setEnabled(True)
+        self.live.go_on()
 
     def _show_result(self, layer: Labels, result: JobResult) -> None:
+        self.live.stop()
         self._layers_changed()
         seconds = sum(s.timings["total"] for s in result.planes.values())
         last = list(result.planes.values())[-1]
         device = short_device(last.device.name, last.device.description)
         notes = dict.fromkeys(note for s in result.planes.values() for note in s.notes)
         notes |= {result.cut_short: None} if result.cut_short else {}
-        self._say_summary(layer, [f"{seconds:.1f} s on {device}", *notes])
+        self.summaries.make(layer, [f"{seconds:.1f} s on {device}", *notes])
+        if layer != self._shown:  # another image was chosen meanwhile
+            self.form.say(self.summaries.of(self._shown))
+            show_info(f"“{layer.name}” is segmented.")
         for note in notes:
             show_info(note)
 
     def _show_decoded(self, layer: Labels, planes: object) -> None:
-        self._say_summary(layer, ["adjusted"])
+        self.summaries.make(layer, ["adjusted"])
 
-    def _say_summary(self, layer: Labels, more: list[str]) -> None:
-        state = read_state(layer)
-        if state is None:
-            return
-        first, *rest = more
-        line = summary_text(
-            count_nuclei(layer.data), state.settings.pixel_size_um, f"{state.model_title} · {first}"
-        )
-        sizes = [s for s in map(state.maps.get, state.maps) if s is not None and s.diameter is not None]
-        if sizes:
-            rest.insert(0, diameter_text(sizes[-1].diameter))
-        self.form.say("\n".join([line, *rest]))
+    def _show_summary(self, layer: Labels, text: str) -> None:
+        if layer == self._result():
+            self.form.say(text)
 
     def _show_failure(self, message: str) -> None:
         self.form.say(f"⚠ {message}")

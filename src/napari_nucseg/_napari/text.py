@@ -14,6 +14,8 @@ from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from numpy.typing import NDArray
     from pydantic import BaseModel
 
@@ -44,10 +46,17 @@ class Counted:
     median_area_px: float
 
 
-def count_nuclei(labels: NDArray[np.integer]) -> Counted:
-    """Count the nuclei of a plane or a stack whose numbers are unique."""
-    _, areas = np.unique(labels[labels > 0], return_counts=True)
-    return Counted(areas.size, float(np.median(areas)) if areas.size else float("nan"))
+def count_steps(labels: NDArray[np.integer]) -> Generator[None, None, Counted]:
+    """Count the nuclei of a plane or a stack whose numbers are unique, plane by plane."""
+    found = []
+    for index in np.ndindex(labels.shape[:-2]):
+        plane = labels[index]
+        found.append(np.unique(plane[plane > 0], return_counts=True))
+        yield
+    numbers, areas = (np.concatenate(each) for each in zip(*found, strict=True))
+    _, nucleus = np.unique(numbers, return_inverse=True)
+    total = np.bincount(nucleus, weights=areas)
+    return Counted(total.size, float(np.median(total)) if total.size else float("nan"))
 
 
 def summary_text(counted: Counted, pixel_size_um: float | None, origin: str) -> str:
