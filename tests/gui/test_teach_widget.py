@@ -24,7 +24,13 @@ from napari_nucseg._napari.correct_tools import EDIT_TOOLS
 from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
 from napari_nucseg._napari.teach_folder import refuse_name, unfinished_runs
-from napari_nucseg._napari.teach_text import NO_NUCLEUS, NOTHING_CORRECTED, NOTHING_REVIEWED, ONLY_CHECKED
+from napari_nucseg._napari.teach_text import (
+    NO_NUCLEUS,
+    NOTHING_CORRECTED,
+    NOTHING_MARKED_ELSEWHERE,
+    NOTHING_REVIEWED,
+    ONLY_CHECKED,
+)
 from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.jobs.finetune_child import child_steps
@@ -256,6 +262,13 @@ class TestExamples:
 
 
 class TestWhyNot:
+    def test_changed_nuclei_of_labels_from_elsewhere_need_a_review(self, qtbot, teacher, layer, largest):
+        _trust(layer, 0)
+        layer.data_setitem(np.nonzero(layer.data == largest(layer.data)), 0)
+        teacher.controller.refresh()
+        qtbot.waitUntil(lambda: "elsewhere" in teacher.form.examples.rows[0].detail.text(), timeout=TIMEOUT_MS)
+        assert NOTHING_MARKED_ELSEWHERE in teacher.form.examples.rows[0].detail.text()
+
     def test_nothing_corrected(self, qtbot, teacher):
         qtbot.waitUntil(lambda: bool(teacher.form.why_not.text()), timeout=TIMEOUT_MS)
         assert not teacher.form.run.isEnabled()

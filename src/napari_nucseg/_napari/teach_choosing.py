@@ -58,7 +58,7 @@ class Choosing(QObject):
     def _show_uses(self, uses: tuple[ExampleUse, ...]) -> None:
         self._uses, self._problem = uses, ""
         known = {
-            c.source: example_words(use, c.shape, c.taken_from)
+            c.source: example_words(use, c.shape, c.taken_from, predicted=c.predicted)
             for c, use in zip(self._controller.collected, uses, strict=True)
         }
         for row in self._form.examples.rows:

@@ -92,6 +92,11 @@ class Collected:
         """Size (…, Y, X) of the labels; None for folders."""
         return None if self.corrections is None else self.corrections.labels.shape
 
+    @property
+    def predicted(self) -> bool:
+        """Whether the prediction is known that the labels were made of; of others only what is reviewed is taught."""
+        return self.corrections is None or self.corrections.prediction is not None
+
 
 class Examples:
     """Sources in their order: the viewer's corrected layers, then folders that were added."""

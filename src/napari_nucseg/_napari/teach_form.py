@@ -178,7 +178,9 @@ class TeachForm(QWidget):
 
     def _make_examples(self) -> QGroupBox:
         box = QGroupBox("Examples")
-        box.setToolTip("Corrected images. Only what was reviewed, and nuclei you changed, is ever taught.")
+        box.setToolTip(
+            "Corrected images. Only what was reviewed is ever taught, and nuclei you changed in a prediction."
+        )
         column = QVBoxLayout(box)
         column.setSpacing(6)
         column.addWidget(self.nothing)

@@ -48,6 +48,7 @@ NOTHING_CORRECTED = (
     "Nothing to learn from yet. Correct some nuclei (dock Correct nuclei), or add a folder of corrections."
 )
 NOTHING_MARKED = "Nothing in it is reviewed or changed."
+NOTHING_MARKED_ELSEWHERE = "Nothing in it is reviewed. Of labels from elsewhere, changed nuclei are taught only where they are reviewed."
 NOTHING_REVIEWED = (
     "Mark what you checked first: in Correct nuclei, press W for all that is in view, or All. "
     "Only what somebody checked is learned."
@@ -77,7 +78,9 @@ def count_words(number: int, one: str, many: str | None = None) -> str:
     return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
 
 
-def example_words(use: ExampleUse, shape: tuple[int, ...] | None, taken_from: str = "") -> str:
+def example_words(
+    use: ExampleUse, shape: tuple[int, ...] | None, taken_from: str = "", *, predicted: bool = True
+) -> str:
     """Say what there is to learn from an example, and what becomes of it.
 
     Parameters
@@ -85,9 +88,11 @@ def example_words(use: ExampleUse, shape: tuple[int, ...] | None, taken_from: st
     use : what it offers.
     shape : (…, Y, X) of a layer, None for a folder.
     taken_from : which image and channel were taken, where that is in question.
+    predicted : whether the prediction that a layer's labels were made of is known.
     """
     if use.taught_px == 0:
-        return f"⚠ {NOTHING_MARKED if shape else use.problem or NOTHING_MARKED}"
+        nothing = NOTHING_MARKED if predicted else NOTHING_MARKED_ELSEWHERE
+        return f"⚠ {nothing if shape else use.problem or nothing}"
     nuclei = count_words(use.n_nuclei, "nucleus", "nuclei")
     lines = [f"{nuclei} · {_where_words(use, shape)}", taken_from, USES[use.use]]
     return "\n".join(filter(None, [*lines, f"⚠ {use.problem}" if use.problem else ""]))
