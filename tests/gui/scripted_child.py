@@ -5,6 +5,7 @@ over and which judgement on it.
 """
 
 import argparse
+import csv
 import json
 import os
 import shutil
@@ -44,12 +45,8 @@ def main():
         stopping = (folder / "stop").exists()
         if step and (step % 5 == 0 or stopping):
             checkpoint.write_text(str(step))
-        scores = (
-            {"ap50": 0.6 + 0.2 * step / steps, "held_out_loss": 0.9 - 0.5 * step / steps}
-            if step % 5 == 0
-            else {}
-        )
-        losses = {"foreground": 1.0 / (1 + step), "core": 0.5 / (1 + step)} if step else {}
+            _log(folder, step, steps)
+        scores, losses = _scores(step, steps), _losses(step)
         report = {"stage": "learning", "step": step, "total": steps, "scores": scores, "losses": losses}
         say(progress=report | {"seconds_left": (steps - step) * script["seconds"], "preview": preview})
         if stopping:
@@ -63,6 +60,24 @@ def main():
     (folder / "result.json").write_text(json.dumps(result))
     say(result=result)
     return 0
+
+
+def _scores(step, steps):
+    if step % 5:
+        return {}
+    return {"ap50": 0.6 + 0.2 * step / steps, "held_out_loss": 0.9 - 0.5 * step / steps}
+
+
+def _losses(step):
+    return {"foreground": 1.0 / (1 + step), "core": 0.5 / (1 + step)} if step else {}
+
+
+def _log(folder, last, steps):
+    with (folder / "log.csv").open("w", newline="") as file:
+        columns = ("step", "seconds", "foreground", "distance", "core", "held_out_loss", "ap50")
+        log = csv.DictWriter(file, columns, restval="")
+        log.writeheader()
+        log.writerows({"step": step} | _losses(step) | _scores(step, steps) for step in range(last + 1))
 
 
 def _preview(job, folder):

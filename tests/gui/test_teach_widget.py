@@ -34,6 +34,7 @@ from napari_nucseg._napari.teach_text import (
 from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.jobs.finetune_child import child_steps
+from napari_nucseg.network.installing import remove_model
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.teaching.runs import DONE, runs_dir
 
@@ -266,7 +267,9 @@ class TestWhyNot:
         _trust(layer, 0)
         layer.data_setitem(np.nonzero(layer.data == largest(layer.data)), 0)
         teacher.controller.refresh()
-        qtbot.waitUntil(lambda: "elsewhere" in teacher.form.examples.rows[0].detail.text(), timeout=TIMEOUT_MS)
+        qtbot.waitUntil(
+            lambda: "elsewhere" in teacher.form.examples.rows[0].detail.text(), timeout=TIMEOUT_MS
+        )
         assert NOTHING_MARKED_ELSEWHERE in teacher.form.examples.rows[0].detail.text()
 
     def test_nothing_corrected(self, qtbot, teacher):
@@ -411,6 +414,18 @@ class TestLearning:
         assert teacher.form.choices.isVisible()
         qtbot.waitUntil(lambda: not (runs_dir() / "my-nuclei").exists(), timeout=TIMEOUT_MS)
 
+    def test_a_model_that_was_deleted_since_cannot_be_used(self, qtbot, teacher, scripted, layer, click):
+        scripted(WORSE)
+        _run(qtbot, teacher, click)
+        outcome = teacher.form.outcome
+        click(outcome.use_anyway)
+        assert teacher.form.question.isVisible()
+        remove_model("my-nuclei")
+        qtbot.waitUntil(outcome.gone.isVisible, timeout=TIMEOUT_MS)
+        assert not outcome.use_anyway.isEnabled()
+        assert not outcome.resegment.isEnabled()
+        assert not teacher.form.question.isVisible()
+
 
 class TestStopping:
     def test_cancel_and_keep_the_best(self, qtbot, teacher, scripted, layer, click):
@@ -446,6 +461,20 @@ class TestStopping:
         click(teacher.form.question.buttons["Go on"])
         teacher.form.cancel.click()  # before its child has said anything
         qtbot.waitUntil(lambda: "Keep the best" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
+
+    def test_curves_go_on_where_they_were(self, qtbot, teacher, scripted, layer, click):
+        scripted(seconds=0.1, steps=300)
+        _learning(qtbot, teacher, steps=12)
+        click(teacher.form.cancel)
+        qtbot.waitUntil(lambda: "Go on" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
+        scripted(steps=20)
+        click(teacher.form.question.buttons["Go on"])
+        qtbot.waitUntil(teacher.form.outcome.isVisible, timeout=TIMEOUT_MS)
+        plot = teacher.form.plot
+        assert list(plot._learned.getData()[0]) == list(range(1, 21))
+        assert list(plot._found.getData()[0]) == [0, 5, 10, 15, 20]
+        assert plot._old.isVisible(), "the old model's line"
+        assert plot._old.value() == pytest.approx(0.6)
 
     def test_cancel_and_throw_away(self, qtbot, teacher, scripted, layer, click):
         scripted(seconds=0.1, steps=300)

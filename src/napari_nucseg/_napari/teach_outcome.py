@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.progress import FinetuneResult
 
 
+IN_USE = "✓ In use"
+GONE = "⚠ The new model is no longer there: it was deleted or got another name in My models."
+
+
 class Outcome(QGroupBox):
     """Table, words and buttons for one result."""
 
@@ -25,6 +29,7 @@ class Outcome(QGroupBox):
         self._result: FinetuneResult | None = None
         self.headline = QLabel(wordWrap=True)
         self.table = ComparisonTable()
+        self.gone = QLabel(GONE, wordWrap=True)
         self.words = QLabel(wordWrap=True)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.use = tipped_button(
@@ -43,6 +48,7 @@ class Outcome(QGroupBox):
         column.addWidget(self.headline)
         column.addWidget(self.table)
         column.addWidget(self.words)
+        column.addWidget(self.gone)
         for button in (self.use, self.use_anyway, self.resegment, self.again):
             column.addWidget(button)
         self.setVisible(False)
@@ -68,20 +74,25 @@ class Outcome(QGroupBox):
         self.headline.setText(f"{sign} {headline(result)}")
         self._colour_headline()
         self.table.show_rows(result.comparisons)
+        self.use.setText("Use from now on")
         self._say(result, advice(result))
-        self.use.setEnabled(result.acceptable)
+        self.show_installed(True)
         self.use.setVisible(result.acceptable)
         self.use.setDefault(result.acceptable)
-        self.use.setText("Use from now on")
         self.use_anyway.setVisible(not result.acceptable)
-        self.resegment.setEnabled(True)
+
+    def show_installed(self, installed: bool) -> None:
+        """Let nobody use a model that is no longer there, and say so."""
+        self.gone.setVisible(not installed)
+        for button in (self.use, self.use_anyway, self.resegment):
+            button.setEnabled(installed and button.text() != IN_USE)
 
     def show_in_use(self) -> None:
         """Say that the model was taken up; what else could have been done is no longer said."""
         if self._result is not None:
             self._say(self._result)
         self.use.setVisible(True)
-        self.use.setText("✓ In use")
+        self.use.setText(IN_USE)
         self.use.setEnabled(False)
         self.use_anyway.setVisible(False)
 

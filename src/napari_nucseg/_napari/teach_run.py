@@ -5,6 +5,7 @@ Everything here happens in a worker's thread.
 
 from __future__ import annotations
 
+import csv
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.progress import FinetuneProgress
 
 PREVIEW_IMAGE = "preview_image.npy"
+LOG, LOSSES, SCORES = "log.csv", ("foreground", "distance", "core"), ("held_out_loss", "ap50")
+"""What a run writes with each checkpoint: a row a step, and the columns that are shown."""
 Curve = tuple[tuple[int, float], ...]
 
 
@@ -50,7 +53,7 @@ class Order:
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """How far a run is: the last report, curves from its start, and the latest preview."""
+    """How far a run is: the last report, curves from its very start, and the latest preview."""
 
     progress: FinetuneProgress
     losses: Curve = ()
@@ -76,6 +79,17 @@ class Record:
         self._preview_age: tuple[Any, int] | None = None
         self._preview: NDArray[np.int32] | None = None
         self.told: Told | None = None
+
+    def begin(self, log: Path) -> None:
+        """Take note of the steps a run had come to with its last checkpoint."""
+        with suppress(OSError, ValueError), log.open(encoding="utf8", newline="") as file:
+            for row in csv.DictReader(file):
+                step = int(row["step"])
+                if losses := [float(row[name]) for name in LOSSES if row.get(name)]:
+                    self._losses[step] = sum(losses)
+                for name in SCORES:
+                    if row.get(name):
+                        self._scores.setdefault(name, {})[step] = float(row[name])
 
     def add(self, progress: FinetuneProgress | None) -> Told | None:
         """Take note of a report, if there is one, and return all there was so far; None before the first."""
@@ -172,6 +186,8 @@ def _learn(
 ) -> Generator[Told | None, None, Done]:
     """Follow the child; whatever ends this ends the child."""
     record, steps, ask = Record(), child_steps(job, resume=resume), None
+    if resume:
+        record.begin(job.folder / LOG)
     try:
         while True:
             news = steps.send(ask)

@@ -48,7 +48,10 @@ NOTHING_CORRECTED = (
     "Nothing to learn from yet. Correct some nuclei (dock Correct nuclei), or add a folder of corrections."
 )
 NOTHING_MARKED = "Nothing in it is reviewed or changed."
-NOTHING_MARKED_ELSEWHERE = "Nothing in it is reviewed. Of labels from elsewhere, changed nuclei are taught only where they are reviewed."
+NOTHING_MARKED_ELSEWHERE = (
+    "Nothing in it is reviewed. Of labels from elsewhere, "
+    "changed nuclei are taught only where they are reviewed."
+)
 NOTHING_REVIEWED = (
     "Mark what you checked first: in Correct nuclei, press W for all that is in view, or All. "
     "Only what somebody checked is learned."

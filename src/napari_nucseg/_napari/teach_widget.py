@@ -160,6 +160,7 @@ class TeachWidget(Docked):
         self._models = catalogue.models
         self.form.model.show_models(catalogue.models)
         self.form.show_devices(catalogue.devices)
+        self._look_whether_deleted([model.name for model in catalogue.models])
         if not self.form.name.isModified():
             self._suggest_name()
         self._show_readiness()
@@ -264,6 +265,13 @@ class TeachWidget(Docked):
     def _show_taken(self, name: str) -> None:
         self.form.outcome.show_in_use()
         show_info(f"“{name}” is used from now on.")
+
+    def _look_whether_deleted(self, installed: list[str]) -> None:
+        outcome = self.form.outcome
+        if outcome.isVisibleTo(self.form):
+            outcome.show_installed(self._result_name() in installed)
+            if self._result_name() not in installed:
+                self.form.question.drop()
 
     def _resegment(self) -> None:
         layers = [self.controller.examples.layer_of(source) for source in self.controller.examples.sources]
