@@ -484,3 +484,16 @@ def test_closed_widget_lets_go_of_the_viewer(viewer, user, widget, nuclei):
     viewer.layers.clear()
     viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
     viewer.add_image(nuclei)
+
+
+def test_fields_stand_in_one_column_in_large_fonts_too(viewer, user, widget, nuclei):
+    viewer.add_image(np.stack([nuclei] * 2))
+    widget.form.setStyleSheet("* { font-size: 20pt; }")
+    form = widget.form
+    fields = [form.model, form.axes.slices, form.quality_form.editors["quality"].widget]
+
+    def left_edges():
+        return [field.mapTo(form, field.rect().topLeft()).x() for field in fields]
+
+    user.qtbot.waitUntil(lambda: left_edges()[0] > 100, timeout=5000)
+    assert np.ptp(left_edges()) <= 1, left_edges()

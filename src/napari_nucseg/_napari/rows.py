@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 from superqt import QCollapsible
 
 LABEL_WIDTH_PX = 72
+WIDEST_LABEL = "Diameter"
+
+
+class RowLabel(QLabel):
+    """Label as wide as all others in its font: fields of several layouts stand in one column, in fonts of any size."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setMinimumWidth(LABEL_WIDTH_PX)
+
+    def sizeHint(self) -> QSize:
+        """Size with room for the widest label."""
+        own, metrics = super().sizeHint(), self.fontMetrics()
+        wider = metrics.horizontalAdvance(WIDEST_LABEL) - metrics.horizontalAdvance(self.text())
+        return QSize(own.width() + max(wider, 0), own.height())
 
 
 def form_rows(parent: QWidget | None = None) -> QFormLayout:
@@ -16,12 +32,11 @@ def form_rows(parent: QWidget | None = None) -> QFormLayout:
     return rows
 
 
-def add_row(rows: QFormLayout, label: str, field: QWidget, width_px: int = LABEL_WIDTH_PX) -> None:
+def add_row(rows: QFormLayout, label: str, field: QWidget) -> None:
     """Add a field with a label as wide as all others; a tooltip of the field is the label's too."""
-    rows.addRow(label, field)
-    words = rows.labelForField(field)
-    words.setMinimumWidth(width_px)
+    words = RowLabel(label)
     words.setToolTip(field.toolTip())
+    rows.addRow(words, field)
 
 
 def growing_combo() -> QComboBox:
