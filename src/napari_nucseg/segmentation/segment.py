@@ -139,7 +139,7 @@ def segment_steps(
     settings : choices; defaults where None.
     model : a loaded model in place of the one ``settings`` name; ``auto`` is chosen by the image.
     region : rows and columns to segment. Intensities and nucleus size are taken from the whole image, and pixels
-        around are looked at: labels are those of the whole, but for rounding where the image is rescaled.
+        around are looked at: labels are those of the whole.
     """
     settings, clock = settings or SegmentationSettings(), _Clock()
     reuse_freed_memory()
@@ -190,7 +190,7 @@ def model_for(images: Iterable[NDArray[Any]], settings: SegmentationSettings) ->
     if settings.model == "auto":
         for image in images:
             with suppress(ImageError):
-                planes, _ = _seen(image, settings)
+                planes, *_ = _seen(image, settings)
                 finite = planes[np.isfinite(planes)]
                 if finite.size and finite.min() < finite.max():
                     return load_model(settings.model, fluorescence=is_fluorescence(planes))
