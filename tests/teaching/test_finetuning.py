@@ -291,6 +291,34 @@ def test_the_old_model_is_never_replaced(make_job, base):
     assert own.read_bytes() == before
 
 
+def test_no_other_model_is_replaced_unasked(make_job):
+    job = make_job(steps=1)
+    model = run(job)[0].model
+    before = model.read_bytes()
+    with pytest.raises(TrainingError, match=r"is there already.*--force"):
+        run(job)
+    assert model.read_bytes() == before
+    assert run(job, resume=True)[0].model == run(job, force=True)[0].model == model
+
+
+def test_the_command_line_replaces_neither_the_old_model_nor_another_unasked(
+    make_job, base, tmp_path, capsys
+):
+    make_job()
+    own, other = tmp_path / "own.safetensors", tmp_path / "other.safetensors"
+    own.write_bytes(base.read_bytes())
+    other.write_bytes(b"precious")
+    said = ["finetune", "--model", str(own), "--examples", str(tmp_path / "mine"), "--steps", "1"]
+    said += ["--preset", "quick", "--device", "cpu", "-o"]
+    for asked, words in (([own], "the old one"), ([own, "--force"], "the old one"), ([other], "--force")):
+        assert main([*said, *map(str, asked)]) == 2
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+    assert (own.read_bytes(), other.read_bytes()) == (base.read_bytes(), b"precious")
+    assert main([*said, str(other), "--force"]) == 0
+    assert load_model(other).card.parent_name == "base"
+
+
 def test_a_disk_that_is_full_is_said_and_leaves_nothing_half_written(make_job, base):
     job, before = make_job(), base.read_bytes()
     steps = finetune_steps(job)
@@ -317,7 +345,8 @@ def test_the_command_line_speaks_the_line_protocol(make_job, base, tmp_path, cap
     assert {key for line in lines for key in line} == {"progress", "result"}
     assert FinetuneResult.model_validate(lines[-1]["result"]).model == new
     assert load_model(new).card.name == "new"
-    assert main(["finetune", "--examples", str(tmp_path / "nowhere"), "--json", "-o", str(new)]) == 2
+    newer = str(tmp_path / "newer.safetensors")
+    assert main(["finetune", "--examples", str(tmp_path / "nowhere"), "--json", "-o", newer]) == 2
     assert "nowhere" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
 
 

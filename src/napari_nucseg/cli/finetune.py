@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="NEW", help=f"File of the new model, NAME{SUFFIX}, or its name."
     )
+    parser.add_argument("--force", action="store_true", help="Replace another model that NEW names.")
     parser.add_argument("--resume", action="store_true", help="Go on from the run's last checkpoint.")
     parser.add_argument("--estimate", action="store_true", help="Only say how many seconds it would take.")
     parser.add_argument("--json", action="store_true", help="Print one JSON line a report.")
@@ -74,7 +75,11 @@ def _finetune(args: argparse.Namespace) -> int:
     job = _job(args)
     from napari_nucseg.teaching.finetuning import finetune_steps  # late: loads torch
 
-    steps = finetune_steps(job, stop=(job.folder / "stop").exists, resume=args.resume)
+    copied = args.output if args.output is not None and args.output.suffix == SUFFIX else None
+    if copied is not None:
+        _check_copy(copied, job, force=args.force)
+    stop = (job.folder / "stop").exists
+    steps = finetune_steps(job, stop=stop, resume=args.resume, force=args.force)
     while True:
         try:
             progress = next(steps)
@@ -82,8 +87,8 @@ def _finetune(args: argparse.Namespace) -> int:
             result: FinetuneResult = end.value
             break
         _report(progress, as_json=args.json)
-    if args.output is not None and args.output.suffix == SUFFIX:
-        result = _put(result, args.output)
+    if copied is not None:
+        result = _put(result, copied)
     if args.json:
         say_json({"result": result.model_dump(mode="json")})
     else:
@@ -128,6 +133,15 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
         changes["name"] = args.output.name.removesuffix(SUFFIX)
         changes["output"] = args.output.absolute().parent / "runs"
     return changes
+
+
+def _check_copy(place: Path, job: FinetuneJob, *, force: bool) -> None:
+    """Refuse, before anything is learned, to put the new model where something would be lost."""
+    from napari_nucseg.learning.place import check_place
+    from napari_nucseg.network.model_file import find_model
+    from napari_nucseg.teaching.finetuning import FORCE
+
+    check_place(place, find_model(job.model), replace=force, otherwise=FORCE)
 
 
 def _put(result: FinetuneResult, place: Path) -> FinetuneResult:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from napari_nucseg.errors import TrainingError
 from napari_nucseg.files import written_whole
+from napari_nucseg.learning.place import check_place
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import SUFFIX, load_model, save_model
@@ -38,13 +38,16 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.examples import Lessons
 
 JOB, RESULT, PREVIEW, CHECKPOINT = "job.json", "result.json", "preview.npy", "checkpoint.safetensors"
+FORCE = "Choose another name, or replace it with --force (force=True)."
 
 
-def finetune(**choices: Any) -> FinetuneResult:
+def finetune(*, force: bool = False, **choices: Any) -> FinetuneResult:
     """Teach a model on corrections, to the end; keywords are the fields of ``FinetuneJob``.
 
     Parameters
     ----------
+    force
+        Replace a model that an earlier run of this name made.
     **choices
         ``examples`` (paths, or ``Example``), ``model``, ``name``, ``output``, ``pinned``, ``preset``,
         ``keep_old_skills``, …
@@ -59,11 +62,15 @@ def finetune(**choices: Any) -> FinetuneResult:
     SettingsError, TrainingError, ModelFileError, OutputError
         With what was got, what is allowed and what to do.
     """
-    return drain(finetune_steps(make_finetune_job(choices)))
+    return drain(finetune_steps(make_finetune_job(choices), force=force))
 
 
 def finetune_steps(
-    job: FinetuneJob, *, stop: Callable[[], bool] = lambda: False, resume: bool = False
+    job: FinetuneJob,
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    resume: bool = False,
+    force: bool = False,
 ) -> Generator[FinetuneProgress, None, FinetuneResult]:
     """Teach a model; yields progress, writes all files into ``job.folder`` and returns the result.
 
@@ -72,11 +79,12 @@ def finetune_steps(
     job : what to do.
     stop : asked once a step; True ends the learning, and the best weights so far are compared and saved as usual.
     resume : go on from the checkpoint in the folder, where there is one.
+    force : replace a model that an earlier run of this name made; the base model never is.
 
     Raises
     ------
     TrainingError
-        If there is nothing to learn, or the loss becomes no number.
+        If there is nothing to learn, the loss becomes no number, or another model would be replaced.
     ModelFileError
         If there is no such base model.
     OutputError
@@ -84,7 +92,7 @@ def finetune_steps(
     """
     tell = Teller(job)
     yield tell("reading", message="Reading the examples.")
-    base, device, path = _prepared(job)
+    base, device, path = _prepared(job, replace=resume or force)
     _write(job.folder / JOB, job)
     lessons = read_examples(job)
     warnings = (*warnings_of(lessons.lessons), *picked_by_error(lessons.lessons))
@@ -111,14 +119,14 @@ def finetune_steps(
     return result
 
 
-def _prepared(job: FinetuneJob) -> tuple[Model, Device, Path]:
+def _prepared(job: FinetuneJob, *, replace: bool) -> tuple[Model, Device, Path]:
     """Return the base model, where to learn, and the file of the new model."""
     base = load_model(job.model)
     reuse_freed_memory()
     if job.threads:
         torch.set_num_threads(job.threads)
     path = job.folder / f"{job.name}{SUFFIX}"
-    _check_place(path, base)
+    check_place(path, base.path, replace=replace, otherwise=FORCE)
     return base, choose_device(job.device, job.precision), path
 
 
@@ -140,12 +148,6 @@ def _result(
 def _write(path: Path, content: FinetuneJob | FinetuneResult) -> None:
     with written_whole(path) as part:
         part.write_text(content.model_dump_json(indent=1), encoding="utf8")
-
-
-def _check_place(path: Path, base: Model) -> None:
-    """Refuse to put the new model where the old one lies."""
-    if path.resolve() == base.path.resolve():
-        raise TrainingError(f"the new model would replace the old one, {path}. Give it another name.")
 
 
 def _identity(job: FinetuneJob, base: Model, lessons: Lessons) -> str:

@@ -1,0 +1,33 @@
+"""Where a new model may be written: never over the one it begins with, and over no other unasked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_nucseg.errors import TrainingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_place(path: Path, start: Path | None, *, replace: bool, otherwise: str) -> None:
+    """Refuse to write a new model to ``path`` where something would be lost.
+
+    Parameters
+    ----------
+    path : file of the new model.
+    start : file of the model it begins with, if there is one.
+    replace : whether another file may be replaced.
+    otherwise : what else to do, a sentence, for the message.
+
+    Raises
+    ------
+    TrainingError
+        If it is the model to begin with, or is there already and may not be replaced.
+    """
+    if not path.exists():
+        return
+    if start is not None and path.samefile(start):
+        raise TrainingError(f"the new model would replace the old one, {path}. Give it another name.")
+    if not replace:
+        raise TrainingError(f"{path} is there already. {otherwise}")
