@@ -196,6 +196,15 @@ def test_other_settings_are_not_resumed(write_job, train):
         train(write_job(steps=2, learning_rate=0.1), resume=True)
 
 
+def test_no_model_is_replaced_by_a_new_one(write_job, train):
+    path, _ = train(write_job(steps=2))
+    before = path.read_bytes()
+    for start in ("random", str(path)):
+        with pytest.raises(TrainingError, match=r"another --name|would replace the old one"):
+            train(write_job(steps=2, seed=1, start=start))
+    assert path.read_bytes() == before
+
+
 def test_how_often_is_looked_may_change_on_resuming(write_job, train):
     train(write_job(steps=2))
     train(write_job(steps=2, validate_every=1), resume=True)

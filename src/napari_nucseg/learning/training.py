@@ -10,6 +10,7 @@ from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.importance import measure_importance
 from napari_nucseg.learning.judgement import fit_judge
 from napari_nucseg.learning.patches import pack_patches, typical_diameter
+from napari_nucseg.learning.place import check_place
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
 from napari_nucseg.learning.run import Run
@@ -19,7 +20,7 @@ from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import measure_halo
-from napari_nucseg.network.model_file import SUFFIX, Model, ModelCard, load_model, save_model
+from napari_nucseg.network.model_file import SUFFIX, Model, ModelCard, find_model, load_model, save_model
 from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
@@ -52,12 +53,16 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
     Raises
     ------
     TrainingError
-        If there is nothing to train on, the loss is not finite, or a checkpoint does not fit the job.
+        If there is nothing to train on, the loss is not finite, a checkpoint does not fit the job, or the new model
+        would replace another one.
     SettingsError
         If the settings cannot be met here: device, encoder, TensorBoard.
     OutputError
         If the disk is full or does not let us write.
     """
+    path = job.folder / f"{job.name}{SUFFIX}"
+    start = find_model(job.start) if job.starts_from_model else None
+    check_place(path, start, replace=resume, otherwise="Choose another --name, or delete it.")
     device = choose_device(job.device, job.precision)
     reuse_freed_memory()
     with Report(job.folder, tensorboard=job.tensorboard) as report:
@@ -77,7 +82,6 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
         size_head = kept_head or (yield from _taught_size_head(job, card, network, learned, run))
         judge = yield from _judge(job, Model(card, network, job.folder, "", size_head), learned, run)
     importance = measure_importance(network, bank.fields, device)
-    path = job.folder / f"{job.name}{SUFFIX}"
     card = _finished(card, job, run, _halo(job, network.cpu(), bank))
     save_model(path, card, network, size_head, importance, judge)
     return path
