@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tifffile import imwrite
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import OutputError, SettingsError, TrainingError
@@ -205,6 +207,30 @@ def test_no_model_is_replaced_by_a_new_one(write_job, train):
     assert path.read_bytes() == before
 
 
+def test_what_is_resumed_is_this_run_not_an_earlier_one_of_its_name(write_job, train, tmp_path):
+    train(write_job(steps=4))
+    (tmp_path / "runs" / "tiny" / "tiny.safetensors").unlink()
+    changes = {"steps": 4, "checkpoint_seconds": 1000}
+    train(write_job(**changes), steps=1)
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        train(write_job(**changes), resume=True)
+
+
+def test_other_images_are_not_resumed_and_a_finished_run_says_so(write_job, train, folder, tmp_path):
+    data = shutil.copytree(folder, tmp_path / "data")
+    changes = {"data": [{"path": str(data)}], "steps": 2, "validation_share": 0}
+    path, _ = train(write_job(**changes))
+    before = load_model(path)
+    again, seen = train(write_job(**changes), resume=True)
+    assert any("finished already" in p.message for p in seen)
+    torch.testing.assert_close(load_model(again).network.state_dict(), before.network.state_dict())
+    more = synthetic_fluorescence((160, 160), seed=9)
+    for sub, pixels in (("images", more.image), ("labels", more.labels)):
+        imwrite(data / sub / "9.tif", pixels)
+    with pytest.raises(TrainingError, match=r"other settings \(examples\)"):
+        train(write_job(**changes), resume=True)
+
+
 def test_how_often_is_looked_may_change_on_resuming(write_job, train):
     train(write_job(steps=2))
     train(write_job(steps=2, validate_every=1), resume=True)
@@ -220,6 +246,13 @@ def test_a_damaged_checkpoint_is_said(write_job, train, tmp_path):
 def test_a_loss_that_bursts_is_said(write_job, train):
     with pytest.raises(TrainingError, match=r"the loss became.*lower the learning rate"):
         train(write_job(steps=20, warmup_steps=0, learning_rate=1e30))
+
+
+def test_a_network_that_bursts_in_its_last_step_is_said_before_it_is_scored(write_job, train):
+    with pytest.raises(TrainingError, match="lower the learning rate"):
+        train(write_job(steps=5, warmup_steps=0, learning_rate=1e9))
+    with pytest.raises(TrainingError, match=r"no numbers.*lower the learning rate"):
+        train(write_job(steps=1, warmup_steps=0, learning_rate=1e38))
 
 
 def test_an_output_that_cannot_be_written_is_said(write_job, train, tmp_path):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from napari_nucseg.network.device import Device
 
+BURST = "Use another name, or delete the run's folder, and lower the learning rate."
+
 
 @dataclass(frozen=True)
 class _Losses:
@@ -62,8 +64,5 @@ class LossReader:
             losses.arrived.synchronize()
         values = losses.values.tolist()
         if not all(map(math.isfinite, values)):
-            raise TrainingError(
-                f"the loss became {sum(values)} at step {losses.step}. Use another name, or delete the run's folder, "
-                "and lower the learning rate."
-            )
+            raise TrainingError(f"the loss became {sum(values)} at step {losses.step}. {BURST}")
         return dict(zip(losses.names, values, strict=True))

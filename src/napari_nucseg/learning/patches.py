@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +50,14 @@ class PatchBank:
 
     def __len__(self) -> int:
         return int(self.fields.shape[0])
+
+    @property
+    def sha256(self) -> str:
+        """Digest of all that is learned from."""
+        digest = hashlib.sha256(json.dumps([self.sources.tolist(), self.kinds, self.groups]).encode())
+        for patch in self.fields.numpy(force=True):
+            digest.update(patch.tobytes())
+        return digest.hexdigest()
 
     def sampling_weights(self, kind_weights: dict[str, float], crowding: float = 0.0) -> torch.Tensor:
         """Probability of each patch: kinds by their weights, groups within a kind by the root of their size.

@@ -1,4 +1,4 @@
-"""Where a new model may be written: never over the one it begins with, and over no other unasked."""
+"""What a run finds in its place: models that must not be lost, and a checkpoint to go on from."""
 
 from __future__ import annotations
 
@@ -31,3 +31,17 @@ def check_place(path: Path, start: Path | None, *, replace: bool, otherwise: str
         raise TrainingError(f"the new model would replace the old one, {path}. Give it another name.")
     if not replace:
         raise TrainingError(f"{path} is there already. {otherwise}")
+
+
+def check_resumable(checkpoint: Path) -> None:
+    """Refuse to go on with a run that has left nothing to go on with.
+
+    Raises
+    ------
+    TrainingError
+        If there is no checkpoint.
+    """
+    if not checkpoint.exists():
+        raise TrainingError(
+            f"there is nothing to resume in {checkpoint.parent}. Check name and output, or begin without --resume."
+        )

@@ -63,6 +63,8 @@ class Report:
 
     def take(self, progress: TrainingProgress) -> None:
         """Write down one step: every tenth, and all that were scored."""
+        if not progress.losses:  # words alone
+            return
         if not self._begun:
             self._begin(progress)
         if progress.step % LOG_EVERY == 0 or progress.scores:

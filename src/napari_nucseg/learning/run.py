@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from napari_nucseg.errors import OutputError
+from napari_nucseg.files import in_words
 from napari_nucseg.learning.augment import Augmenter
 from napari_nucseg.learning.average import RunningAverage
 from napari_nucseg.learning.checkpoint import load_checkpoint, save_checkpoint
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 
     Watch = Callable[[SegmentationNetwork], "tuple[Mapping[str, float], NDArray[Any] | None]"]
     Steps = Generator[TrainingProgress, None, SegmentationNetwork]
+
+CHECKPOINT = "checkpoint.safetensors"
 
 
 class Run:
@@ -63,26 +68,28 @@ class Run:
         self.augmenter = Augmenter(job.augment)
         self.fields = bank.fields.to(device.torch)
         self.weights = bank.sampling_weights(job.kind_weights, job.crowding).float().to(device.torch)
+        self._examples = bank.sha256
         self.losses = LossReader(device)
         self.total = job.total_steps(len(bank))
         every = job.validation.every
         self.every = job.epoch_steps(len(bank)) if every == "epoch" else every
-        self.checkpoint = job.folder / "checkpoint.safetensors"
+        self.checkpoint = job.folder / CHECKPOINT
         self.origin, self.steps_done = Origin(), 0
         self.scores: Mapping[str, float] = {}
 
     def steps(self, *, resume: bool) -> Steps:
         """Train to the end and return the averaged network, the best one where training may stop early."""
-        self.steps_done = step = self._resume() if resume and self.checkpoint.exists() else self._begin()
+        self.steps_done = step = self._resume() if resume else self._begin()
+        if self._done:
+            yield TrainingProgress(step, self.total, message=f"The run has finished already: {step} steps.")
         started = saved = time.monotonic()
-        while step < self.total and not (self.best and self.best.done):
+        while not self._done:
             self._step(step)
             self.steps_done = step = step + 1
-            last = step == self.total
-            scores, picture = self._look() if last or step % self.every == 0 else ({}, None)
-            saves = bool(last or (self.best and self.best.done) or self._due(saved))
-            losses = self.losses.read(wait=saves or bool(scores))
-            if saves:
+            looks, due = self._done or step % self.every == 0, self._done or self._due(saved)
+            losses = self.losses.read(wait=looks or due)  # no network that has burst is looked at
+            scores, picture = self._look() if looks else ({}, None)
+            if due or self._done:
                 self._save(step)
                 saved = time.monotonic()
             seconds, rate = time.monotonic() - started, self._learning_rate(step - 1)
@@ -91,6 +98,10 @@ class Run:
             )
         network = self.best.network if self.best and self.best.scores else self.average.module
         return _evaluating(network)
+
+    @property
+    def _done(self) -> bool:
+        return self.steps_done >= self.total or bool(self.best and self.best.done)
 
     def _step(self, step: int) -> None:
         """One optimisation step on a freshly drawn batch; nothing in it waits for the device."""
@@ -129,9 +140,18 @@ class Run:
         return scores, picture
 
     def _begin(self) -> int:
+        self._forget()
         self.origin = start_from(self.job, self.network)
         self.average.module.load_state_dict(self.network.state_dict())
         return 0
+
+    def _forget(self) -> None:
+        """Delete the checkpoint of an earlier run of this name: what is resumed from now on is this one."""
+        try:
+            if self.checkpoint.exists():
+                self.checkpoint.unlink()
+        except OSError as error:
+            raise OutputError(in_words(error, self.checkpoint)) from error
 
     def _resume(self) -> int:
         state = load_checkpoint(self.checkpoint, self._modules, self.optimizer, self._identity)
@@ -161,8 +181,9 @@ class Run:
 
     @property
     def _identity(self) -> str:
-        """Settings that decide the result, as JSON; where it runs and what it is called do not."""
+        """What decides the result, as JSON; where it runs, where images lie and what it is called do not."""
         names = (
+            "data",
             "output",
             "checkpoint_seconds",
             "device",
@@ -175,7 +196,7 @@ class Run:
         beside: dict[str, Any] = dict.fromkeys(names, True)
         if not self.best:
             beside["validation"] = True  # only looking on
-        return self.job.model_dump_json(exclude=beside)
+        return json.dumps({**self.job.model_dump(mode="json", exclude=beside), "examples": self._examples})
 
 
 def _evaluating(network: object) -> SegmentationNetwork:

@@ -10,10 +10,10 @@ from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.importance import measure_importance
 from napari_nucseg.learning.judgement import fit_judge
 from napari_nucseg.learning.patches import pack_patches, typical_diameter
-from napari_nucseg.learning.place import check_place
+from napari_nucseg.learning.place import check_place, check_resumable
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
-from napari_nucseg.learning.run import Run
+from napari_nucseg.learning.run import CHECKPOINT, Run
 from napari_nucseg.learning.sizing import fit_size_head
 from napari_nucseg.learning.start import kept_size_head
 from napari_nucseg.learning.watch import Watch
@@ -53,8 +53,8 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
     Raises
     ------
     TrainingError
-        If there is nothing to train on, the loss is not finite, a checkpoint does not fit the job, or the new model
-        would replace another one.
+        If there is nothing to train on, the loss is not finite, there is no checkpoint to resume from or it does not
+        fit the job, or the new model would replace another one.
     SettingsError
         If the settings cannot be met here: device, encoder, TensorBoard.
     OutputError
@@ -63,6 +63,8 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
     path = job.folder / f"{job.name}{SUFFIX}"
     start = find_model(job.start) if job.starts_from_model else None
     check_place(path, start, replace=resume, otherwise="Choose another --name, or delete it.")
+    if resume:
+        check_resumable(job.folder / CHECKPOINT)
     device = choose_device(job.device, job.precision)
     reuse_freed_memory()
     with Report(job.folder, tensorboard=job.tensorboard) as report:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.learning.loss_reader import BURST
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.segmentation.segment import segment_steps
@@ -58,14 +60,23 @@ def score(
 
 
 def predict(model: Model, sample: Sample, device: Device, *, native: bool = False) -> Segmentation:
-    """Segment a sample at its true median diameter or, ``native``, at the image's own scale."""
+    """Segment a sample at its true median diameter or, ``native``, at the image's own scale.
+
+    Raises
+    ------
+    TrainingError
+        If what the network answers are no numbers.
+    """
     diameter = None if native or sample.labels is None else median_diameter(sample.labels)
     settings = SegmentationSettings(
         diameter_px=diameter or model.card.canonical_diameter_px,
         device=device.name,
         precision=device.precision,
     )
-    return drain(segment_steps(sample.image, settings, model))
+    found = drain(segment_steps(sample.image, settings, model))
+    if not np.isfinite(found.maps).all():
+        raise TrainingError(f"the network's answers became no numbers. {BURST}")
+    return found
 
 
 def roc_auc(probability: NDArray[np.floating], inside: NDArray[np.bool_]) -> float:
