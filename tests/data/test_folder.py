@@ -122,13 +122,18 @@ def test_jpeg_and_colour_labels_are_refused(tmp_path):
         open_dataset(tmp_path)[0]
 
 
-def test_multichannel_tiffs_get_channels_last_and_keep_their_pixel_size(tmp_path):
+def test_multichannel_tiffs_keep_their_axes_and_their_pixel_size(tmp_path):
     pixels = np.arange(2 * 48, dtype=np.uint16).reshape(2, 6, 8)
     metadata = {"axes": "CYX", "unit": "um"}
     tifffile.imwrite(tmp_path / "a.tif", pixels, imagej=True, resolution=(2, 2), metadata=metadata)
     sample = open_dataset(tmp_path)[0]
-    np.testing.assert_array_equal(sample.image, np.moveaxis(pixels, 0, -1))
-    assert (sample.metadata["axes"], sample.metadata["pixel_size_um"]) == ("YXC", 0.5)
+    np.testing.assert_array_equal(sample.image, pixels)
+    assert (sample.metadata["axes"], sample.metadata["pixel_size_um"]) == ("CYX", 0.5)
+    tifffile.imwrite(tmp_path / "a.tif", pixels[[0, 1, 1]], photometric="rgb", planarconfig="separate")
+    assert (open_dataset(tmp_path)[0].image.shape, open_dataset(tmp_path)[0].metadata["axes"]) == (
+        (6, 8, 3),
+        "YXC",
+    )
 
 
 def test_an_image_amid_others_is_opened_alone(tmp_path):

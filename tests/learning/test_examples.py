@@ -75,11 +75,25 @@ def test_pairs_that_cannot_be_learned_from_are_listed(tmp_path):
     assert len(examples.problems) == 5
     assert "without labels: lonely" in problems
     assert "no nucleus: empty" in problems
-    for name in ("larger", "stack", "damaged"):
+    for name in ("larger", "damaged"):
         assert f"{name}: " in problems
+    assert problems.endswith("as images): stack")
     (tmp_path / "images" / "good.tif").unlink()
     with pytest.raises(TrainingError, match=r"not one image with labels.*Left out"):
         load_examples(TrainingJob(data=[{"path": tmp_path}]))
+
+
+@pytest.mark.parametrize("n_channels", [2, 3, 4])
+def test_of_channels_the_one_that_is_said_is_learned_from_and_none_is_guessed(tmp_path, n_channels):
+    made = synthetic_fluorescence((64, 64), seed=0)
+    channels = np.stack([made.image, *[made.image[::-1] * 2] * (n_channels - 1)]).astype(np.uint16)
+    for sub, pixels in (("images", channels), ("labels", made.labels.astype(np.uint16))):
+        (tmp_path / sub).mkdir()
+        imwrite(tmp_path / sub / "a.tif", pixels, imagej=True)
+    with pytest.raises(TrainingError, match=rf"got {n_channels} channels.*--channel.*\): a"):
+        load_examples(TrainingJob(data=[{"path": tmp_path}]))
+    examples = load_examples(TrainingJob(data=[{"path": tmp_path, "channel": 0}]))
+    np.testing.assert_array_equal(examples.learned[0].image, channels[0])
 
 
 def test_groups_are_never_split_and_no_kind_is_left_empty():

@@ -61,6 +61,9 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kind", metavar="NAME", help="Rows of this kind; without an index, what all images are."
     )
+    parser.add_argument(
+        "--channel", type=int, metavar="N", help="Channel that shows the nuclei, from 0; for multichannel."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -105,8 +108,9 @@ def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any
     if args.data is None:
         return changes
     paths = [path.absolute() for path in args.data]
-    rows = {"index": args.index.absolute() if args.index else None, "kind": args.kind}
-    changes["data"] = fill_sources(content.get("data") or (), paths, **rows, split=args.split)
+    said = {name: getattr(args, name) for name in ("split", "kind", "channel")}
+    said["index"] = args.index.absolute() if args.index else None
+    changes["data"] = fill_sources(content.get("data") or (), paths, **said)
     if args.validation_split is not None:
         if args.index is None:
             raise SettingsError("--validation-split needs --index: splits are columns of an index")

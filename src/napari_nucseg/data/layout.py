@@ -34,7 +34,7 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Pixels of a sample with Y and X first, where the file has no stack."""
+    """Pixels of a sample; ``metadata["axes"]`` says what each axis is."""
 
     pixels: NDArray[Any]
     metadata: dict[str, Any]
@@ -49,7 +49,8 @@ class Picture:
 def read_picture(tree: Tree, file: str, layout: str) -> Picture:
     """Read a sample's image; metadata gets ``layout``, ``image_path``, ``axes`` and the pixel size if known.
 
-    Singleton axes are dropped and channels come last; stacks keep their axes.
+    Singleton axes are dropped, and the samples of a colour come last. Channels stay where they are: three of them need
+    not be red, green and blue, and ``to_planes`` tells by their place.
     """
     place = tree.locate(file)
     with tree.open(file) as stream:
@@ -57,7 +58,7 @@ def read_picture(tree: Tree, file: str, layout: str) -> Picture:
     keep = [i for i, letter in enumerate(image.axes) if letter in "YX" or image.pixels.shape[i] > 1]
     axes = "".join(image.axes[i] for i in keep)
     pixels = image.pixels.reshape([image.pixels.shape[i] for i in keep])
-    if axes.endswith(("CYX", "SYX")):
+    if axes.endswith("SYX"):
         pixels, axes = np.moveaxis(pixels, -3, -1), axes[:-3] + "YXC"
     if not {"Y", "X"} <= set(axes):
         raise DatasetError(

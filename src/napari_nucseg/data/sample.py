@@ -30,13 +30,13 @@ class Sample:
     name
         Unique in its dataset.
     image
-        Pixels as on disk, (Y, X) or (Y, X, C).
+        Pixels as on disk, (Y, X), (Y, X, C), or as ``metadata["axes"]`` says.
     labels
         Ground truth (Y, X), 0 background, numbered as in the source (gaps are kept); None without.
     classes
         Label value to class name; None where the set has no classes.
     metadata
-        ``layout``, ``image_path``, ``labels_path`` and ``pixel_size_um`` (µm), ``kind``, ``split``, ``group``
+        ``layout``, ``axes``, ``image_path``, ``labels_path`` and ``pixel_size_um`` (µm), ``kind``, ``split``, ``group``
         where known.
     """
 

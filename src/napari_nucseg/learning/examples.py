@@ -7,6 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
@@ -14,6 +16,8 @@ from napari_nucseg.errors import ImageError, TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from napari_nucseg.data.sample import Sample
     from napari_nucseg.errors import DatasetError
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     OnError = Callable[[str, DatasetError], None]
 
 NO_LABELS, NO_NUCLEI = "images without labels", "images whose labels hold no nucleus"
+CHANNEL_HELP = "for learning, say the channel with --channel, in a job file beside the path; save planes of a stack as images"
 NAMES_SHOWN = 8
 
 
@@ -146,8 +151,8 @@ class _Problems:
         """Yield the samples that can be learned from."""
         for source in sources:
             for sample in _samples(source, lambda name, error: self._single.append(f"{name}: {error}")):
-                if self._usable(sample):
-                    yield sample
+                if (usable := self._usable(sample, source.channel)) is not None:
+                    yield usable
 
     def note(self, reason: str, names: Iterable[str]) -> None:
         """Take note of images left out for one reason."""
@@ -159,22 +164,33 @@ class _Problems:
         alike = [f"{len(names)} {reason}: {_listed(names)}" for reason, names in self._alike.items()]
         return (*self._single, *alike)
 
-    def _usable(self, sample: Sample) -> bool:
+    def _usable(self, sample: Sample, channel: int | None) -> Sample | None:
+        """Return a sample as it is learned from; None, and a note, where that cannot be."""
         if sample.labels is None:
             self.note(NO_LABELS, [sample.name])
-            return False
+            return None
         if not sample.labels.any():
             self.note(NO_NUCLEI, [sample.name])
-            return False
+            return None
         try:
-            shape = to_planes(sample.image).shape[1:]
+            planes = to_planes(sample.image, sample.metadata.get("axes"), channel)
         except ImageError as error:
-            self._single.append(f"{sample.name}: {error}")
-            return False
-        if shape != sample.labels.shape:
-            self._single.append(f"{sample.name}: image of {shape} px, labels of {sample.labels.shape} px")
-            return False
-        return True
+            self.note(f"images that cannot be used as they are ({error}; {CHANNEL_HELP})", [sample.name])
+            return None
+        if planes.shape[1:] != sample.labels.shape:
+            self._single.append(
+                f"{sample.name}: image of {planes.shape[1:]} px, labels of {sample.labels.shape} px"
+            )
+            return None
+        return _plain(sample, planes, channel)
+
+
+def _plain(sample: Sample, planes: NDArray[np.float32], channel: int | None) -> Sample:
+    """Give a sample an image whose axes need not be told: (Y, X), or colours (Y, X, 3)."""
+    if channel is None and sample.metadata.get("axes") in (None, "YX", "YXC"):
+        return sample
+    image, axes = (planes[0], "YX") if len(planes) == 1 else (np.moveaxis(planes, 0, -1), "YXC")
+    return dataclasses.replace(sample, image=image, metadata={**sample.metadata, "axes": axes})
 
 
 def _listed(names: Sequence[str]) -> str:

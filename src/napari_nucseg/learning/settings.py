@@ -28,6 +28,9 @@ class DataSource(Part):
     kind: str | None = Field(
         None, description="Only rows of this kind; without an index, what all images are."
     )
+    channel: int | None = Field(
+        None, ge=0, description="Channel that shows the nuclei, counted from 0; for multichannel images."
+    )
 
     def anchored(self, folder: Path) -> DataSource:
         """Return this source with relative paths counted from ``folder``."""
