@@ -33,6 +33,7 @@ def write(path, pixels):
         pytest.param("a.png", "a_label.png", id="beside, _label"),
         pytest.param("a.png", "a_mask.tif", id="beside, _mask"),
         pytest.param("a.tif", "a_masks.tif", id="beside, _masks"),
+        pytest.param("a.png", "a_cp_masks.png", id="beside, Cellpose's"),
         pytest.param("down/a.png", "down/a_labels.tif", id="beside, one folder down"),
         pytest.param("a.png", "labels/a.tif", id="a folder of labels within"),
     ],

@@ -156,6 +156,14 @@ def test_pictures_are_no_labels(tmp_path: Path, truth: Path, test_data: Path) ->
     assert "is it a picture" in result.failures[0].error
 
 
+def test_cellposes_label_files_belong_to_their_images(tmp_path: Path, truth: Path) -> None:
+    (tmp_path / "pred").mkdir()
+    for file in (truth / "labels").iterdir():
+        shutil.copy(file, tmp_path / "pred" / f"{file.stem}_cp_masks.tif")
+    result = drain(compare_labels(open_dataset(truth), tmp_path / "pred"))
+    assert (result.scores.mean_ap, result.failures) == (1.0, ())
+
+
 def test_predictions_must_be_somewhere(tmp_path: Path, truth: Path) -> None:
     with pytest.raises(DatasetError, match="no folder"):
         drain(compare_labels(open_dataset(truth), tmp_path / "nowhere"))

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 LAYOUT = "folder"
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "raw")
 LABEL_FOLDERS = ("labels", "label", "masks", "mask", "annotations", "ground_truth", "gt")
-_LABEL_STEM = re.compile(r"(?P<stem>.+)[_-](labels?|masks?|cp_masks|seg|gt)", re.IGNORECASE)
+_LABEL_STEMS = (
+    re.compile(r"(?P<stem>.+)[_-](labels?|masks?|seg|gt)", re.IGNORECASE),
+    re.compile(r"(?P<stem>.+)_cp_masks", re.IGNORECASE),  # Cellpose's: c0_cp_masks may be of c0_cp or of c0
+)
 
 
 def find(tree: Tree) -> list[Found]:
@@ -60,16 +63,21 @@ def _topmost(files: list[str]) -> list[str]:
 
 def _is_labels_of_another(file: str, stems: set[tuple[str, str]]) -> bool:
     """Whether an image of the same folder claims this file; ``cell_mask.png`` alone is an image."""
-    match = _LABEL_STEM.fullmatch(stem(file))
-    return match is not None and (_folder(file), match["stem"]) in stems
+    return any((_folder(file), image) in stems for image in _image_stems(file))
+
+
+def _image_stems(file: str) -> list[str]:
+    """Stems of the images that a file may hold the labels of, by its name; the likeliest first."""
+    matches = [pattern.fullmatch(stem(file)) for pattern in _LABEL_STEMS]
+    return [match["stem"] for match in matches if match]
 
 
 def _label_index(files: list[str]) -> dict[tuple[str, str], str]:
     """Label files by their folder and the stem of the image they belong to."""
     index: dict[tuple[str, str], str] = {}
     for file in files:
-        if match := _LABEL_STEM.fullmatch(stem(file)):
-            index.setdefault((_folder(file), match["stem"]), file)
+        for image in _image_stems(file):
+            index.setdefault((_folder(file), image), file)
     for file in files:
         if _folder_name(file) in LABEL_FOLDERS:  # the same stem as the image comes before a suffixed one
             index[_folder(file), stem(file)] = file

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_ENDINGS = tuple(re.compile(rf"(.+)_{ending}", re.IGNORECASE) for ending in ("labels?", "masks?"))
+_ENDINGS = tuple(re.compile(rf"(.+)_{ending}", re.IGNORECASE) for ending in ("labels?", "cp_masks", "masks?"))
 
 
 class PredictionFiles:
     """Label files of a folder, found by the names of a dataset's samples.
 
-    ``<name>_labels`` comes before ``<name>_mask`` and that before ``<name>``. A sample named with its folder,
+    ``<name>_labels`` comes before ``<name>_cp_masks`` and ``<name>_mask``, and these before ``<name>``. A sample named with its folder,
     ``a/cell``, has what ``segment_files`` writes for it, ``a_cell_labels`` or with more folders before; and
     ``cell_labels`` only where no other sample is a ``cell``.
 
@@ -81,7 +81,7 @@ def read_labels(path: Path) -> NDArray[np.int32]:
                 labels = read_label_image(file, str(path))[0]
                 check_numbering(labels, str(path))
                 return labels
-            image = read_image(file, str(path))
+            image = read_image(file, str(path), as_stored=True)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read as labels: {error.strerror or error}") from error
     slices = slices_of(image.pixels, image.axes)
