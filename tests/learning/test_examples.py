@@ -52,6 +52,13 @@ def test_images_to_score_on_can_be_named_and_are_never_learned_from(folder, inde
         load_examples(TrainingJob(data=[val], validation={"data": [val]}))
 
 
+def test_images_to_score_on_are_known_by_where_they_lie_however_that_is_written(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    one = {"path": "labels/../images/0.tif"}
+    examples = load_examples(TrainingJob(data=[{"path": folder}], validation={"data": [one]}))
+    assert [s.name for s in examples.learned] == ["1", "2", "3"]
+
+
 def test_no_data_is_said(tmp_path):
     with pytest.raises(TrainingError, match="no data at all"):
         load_examples(TrainingJob(output=tmp_path))

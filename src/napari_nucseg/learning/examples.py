@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     OnError = Callable[[str, DatasetError], None]
 
 NO_LABELS, NO_NUCLEI = "images without labels", "images whose labels hold no nucleus"
-CHANNEL_HELP = "for learning, say the channel with --channel, in a job file beside the path; save planes of a stack as images"
+CHANNEL_HELP = (
+    "for learning, say the channel with --channel, in a job file beside path; save planes as images"
+)
 NAMES_SHOWN = 8
 
 
@@ -127,7 +130,9 @@ def _group(sample: Sample) -> tuple[str, str]:
 
 
 def _place(sample: Sample) -> str:
-    return str(sample.metadata.get("image_path") or sample.name)
+    """Where a sample's image lies, whichever way its path was written."""
+    path = sample.metadata.get("image_path")
+    return str(Path(path).resolve()) if path else sample.name
 
 
 def _shuffled(groups: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
