@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ def drain(steps: Generator[Any, None, Result]) -> Result:
 def told_as(
     steps: Generator[Step, None, Result], tell: Callable[[Step], Told]
 ) -> Generator[Told, None, Result]:
-    """Pass on slow work, its progress in other words; returns what it returns."""
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        yield tell(step)
+    """Pass on slow work, its progress in other words; returns what it returns, and is closed with it."""
+    with closing(steps):
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            yield tell(step)

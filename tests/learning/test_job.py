@@ -62,6 +62,18 @@ def test_settings_at_the_top_of_older_job_files_find_their_part(tmp_path):
     assert (job.schedule.warmup_steps, job.loss.seam_weight) == (3, 2)
 
 
+def test_paths_of_a_job_file_count_from_the_file_wherever_it_is_read(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "job.yaml").write_text("data: [{path: mine}]\noutput: out\n")
+    monkeypatch.chdir(tmp_path)
+    jobs = [load_job(place) for place in ("a/job.yaml", tmp_path / "a" / "job.yaml")]
+    assert jobs[0] == jobs[1]
+    assert jobs[0].output == tmp_path / "a" / "out"
+    assert jobs[0].data[0].path == tmp_path / "a" / "mine"
+    (tmp_path / "a" / "job.yaml").write_text("name: mine")
+    assert load_job("a/job.yaml").output == tmp_path / "runs"
+
+
 def test_a_length_given_replaces_the_recipes(tmp_path):
     assert load_job(recipe_path("unet-dsb2018"), steps=5).epochs is None
     assert load_job(recipe_path("nuclei-unet"), epochs=5).steps is None

@@ -211,9 +211,41 @@ def test_what_is_resumed_is_this_run_not_an_earlier_one_of_its_name(write_job, t
     train(write_job(steps=4))
     (tmp_path / "runs" / "tiny" / "tiny.safetensors").unlink()
     changes = {"steps": 4, "checkpoint_seconds": 1000}
-    train(write_job(**changes), steps=1)
-    with pytest.raises(TrainingError, match="nothing to resume"):
+    train(write_job(**changes, seed=1), steps=1)
+    with pytest.raises(TrainingError, match=r"other settings \(seed\)"):
         train(write_job(**changes), resume=True)
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        train(write_job(name="misspelt"), resume=True)
+
+
+def test_a_run_that_is_closed_leaves_a_checkpoint_of_its_last_step(write_job, train):
+    changes = {"steps": 4, "checkpoint_seconds": 1000}
+    whole, _ = train(write_job(name="whole", **changes))
+    train(write_job(name="parts", **changes), steps=2)
+    parts, later = train(write_job(name="parts", **changes), resume=True)
+    assert [p.step for p in later if p.losses] == [3, 4]
+    assert_same_weights(parts, whole)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to a process there")
+def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(write_job, tmp_path):
+    path = write_job(steps=20000, checkpoint_seconds=1000)
+    child = subprocess.Popen(
+        [sys.executable, "-c", RUN, "train", "--job", str(path), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while '"losses": {"' not in child.stdout.readline():
+        pass
+    child.send_signal(signal.SIGINT)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130, errors
+    assert "--resume" in errors
+    steps = train_steps(load_job(path), resume=True)
+    assert next(p.step for p in steps if p.losses) > 10
+    steps.close()
 
 
 def test_other_images_are_not_resumed_and_a_finished_run_says_so(write_job, train, folder, tmp_path):

@@ -186,6 +186,11 @@ def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(make_job):
     assert load_model(parts.model).card.teaching.curve == load_model(whole.model).card.teaching.curve
 
 
+def test_what_never_began_is_not_resumed(make_job):
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        run(make_job(name="misspelt"), resume=True)
+
+
 def test_other_examples_are_not_resumed(make_job, tmp_path):
     run(make_job(), steps=3)
     corrected(tmp_path / "other", seed=1)

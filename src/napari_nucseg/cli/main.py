@@ -48,8 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NucSegError as error:
         complain(str(error))
         return CANNOT
-    except KeyboardInterrupt:
-        complain("interrupted; files written so far are whole.")
+    except KeyboardInterrupt as interrupt:
+        complain(f"interrupted; files written so far are whole. {interrupt}".strip())
         return INTERRUPTED
     except BrokenPipeError:
         # The reader has gone, as with "| head". Python would complain again when it flushes at its end.

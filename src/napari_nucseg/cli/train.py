@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
 from napari_nucseg.errors import SettingsError
@@ -71,17 +73,48 @@ def run(args: argparse.Namespace) -> int:
     from napari_nucseg.learning.training import train_steps  # late: loads torch
 
     steps = train_steps(_job(args), resume=args.resume)
-    while True:
-        try:
-            _report(next(steps), as_json=args.json)
-        except StopIteration as end:
-            model: Path = end.value
-            break
+    with _Interrupts() as interrupts:
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as end:
+                model: Path = end.value
+                break
+            _report(progress, as_json=args.json)
+            interrupts.wait = bool(progress.losses)
+            if interrupts.came:
+                steps.close()  # leaves a checkpoint
+                raise KeyboardInterrupt("Go on with --resume.")
     if args.json:
         say_json({"model": model})
     else:
         say(str(model))
     return 0
+
+
+class _Interrupts:
+    """Ctrl-C waits for the step in hand, so that a checkpoint can be left; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.wait = self.came = False
+
+    def __enter__(self) -> Self:
+        self._usual = signal.getsignal(signal.SIGINT)
+        if (
+            self._usual is signal.default_int_handler
+            and threading.current_thread() is threading.main_thread()
+        ):
+            signal.signal(signal.SIGINT, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if signal.getsignal(signal.SIGINT) == self._take:
+            signal.signal(signal.SIGINT, self._usual)
+
+    def _take(self, *_: object) -> None:
+        if self.came or not self.wait:
+            raise KeyboardInterrupt
+        self.came = True
 
 
 def _job(args: argparse.Namespace) -> TrainingJob:
@@ -103,6 +136,8 @@ def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any
     from napari_nucseg.network.model_file import SUFFIX
 
     changes = {name: value for name in _REPLACED if (value := getattr(args, name)) is not None}
+    if args.output is not None:
+        changes["output"] = args.output.absolute()
     if str(args.start).endswith(SUFFIX):
         changes["start"] = str(Path(args.start).absolute())
     if args.data is None:

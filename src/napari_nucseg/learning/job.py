@@ -190,7 +190,7 @@ def read_job_file(path: Path) -> dict[str, Any]:
 
 
 def make_job(content: Mapping[str, Any], folder: Path) -> TrainingJob:
-    """Validate settings; relative paths count from ``folder``.
+    """Validate settings; relative paths count from ``folder``, an output nobody names from where we are.
 
     Where training goes on from a model, what is not said about the network is taken from that model's card.
     """
@@ -198,12 +198,14 @@ def make_job(content: Mapping[str, Any], folder: Path) -> TrainingJob:
         job = TrainingJob.model_validate(dict(content))
     except ValidationError as error:
         raise SettingsError(f"the training job is not valid: {problems_in(error)}.") from error
+    folder = folder.absolute()
     validation = job.validation.model_copy(
         update={"data": tuple(source.anchored(folder) for source in job.validation.data)}
     )
     start = str(folder / job.start) if job.start.endswith(SUFFIX) else job.start
     data = tuple(source.anchored(folder) for source in job.data)
-    job = job.model_copy(update={"data": data, "validation": validation, "start": start})
+    output = folder / job.output if "output" in content else job.output.absolute()
+    job = job.model_copy(update={"data": data, "validation": validation, "start": start, "output": output})
     return _like_its_start(job, content.keys()) if job.starts_from_model else job
 
 

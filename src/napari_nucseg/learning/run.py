@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from napari_nucseg.errors import OutputError
+from napari_nucseg.errors import NucSegError, OutputError
 from napari_nucseg.files import in_words
 from napari_nucseg.learning.augment import Augmenter
 from napari_nucseg.learning.average import RunningAverage
@@ -78,12 +79,27 @@ class Run:
         self.scores: Mapping[str, float] = {}
 
     def steps(self, *, resume: bool) -> Steps:
-        """Train to the end and return the averaged network, the best one where training may stop early."""
+        """Train to the end and return the averaged network, the best one where training may stop early.
+
+        Closed before, it leaves a checkpoint of the last step.
+        """
         self.steps_done = step = self._resume() if resume else self._begin()
         if self._done:
             yield TrainingProgress(step, self.total, message=f"The run has finished already: {step} steps.")
+        try:
+            yield from self._to_the_end()
+        except GeneratorExit:
+            with suppress(NucSegError):  # the checkpoint before stays
+                self.losses.read(wait=True)
+                self._save(self.steps_done)
+            raise
+        network = self.best.network if self.best and self.best.scores else self.average.module
+        return _evaluating(network)
+
+    def _to_the_end(self) -> Generator[TrainingProgress, None, None]:
         started = saved = time.monotonic()
         while not self._done:
+            step = self.steps_done
             self._step(step)
             self.steps_done = step = step + 1
             looks, due = self._done or step % self.every == 0, self._done or self._due(saved)
@@ -96,8 +112,6 @@ class Run:
             yield TrainingProgress(
                 step, self.total, losses, seconds, scores, learning_rate=rate, picture=picture
             )
-        network = self.best.network if self.best and self.best.scores else self.average.module
-        return _evaluating(network)
 
     @property
     def _done(self) -> bool:

@@ -47,8 +47,8 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
     """Train a model on the job's data; yields after every step and returns the path of the model file.
 
     Images that cannot be learned from are told before the first step. A checkpoint is written every
-    ``job.checkpoint_seconds``. Each step draws its randomness from the seed and its own number, so a resumed run
-    takes the very steps an unbroken one would have taken.
+    ``job.checkpoint_seconds``, and when the generator is closed between two steps. Each step draws its randomness from
+    the seed and its own number, so a resumed run takes the very steps an unbroken one would have taken.
 
     Raises
     ------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_nucseg.files import written_whole
-from napari_nucseg.learning.place import check_place
+from napari_nucseg.learning.place import check_place, check_resumable
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import SUFFIX, load_model, save_model
@@ -78,18 +78,20 @@ def finetune_steps(
     ----------
     job : what to do.
     stop : asked once a step; True ends the learning, and the best weights so far are compared and saved as usual.
-    resume : go on from the checkpoint in the folder, where there is one.
+    resume : go on from the checkpoint in the folder.
     force : replace a model that an earlier run of this name made; the base model never is.
 
     Raises
     ------
     TrainingError
-        If there is nothing to learn, the loss becomes no number, or another model would be replaced.
+        If there is nothing to learn or to resume, the loss becomes no number, or another model would be replaced.
     ModelFileError
         If there is no such base model.
     OutputError
         If the disk is full or does not let us write; no model is left half written.
     """
+    if resume:
+        check_resumable(job.folder / CHECKPOINT)
     tell = Teller(job)
     yield tell("reading", message="Reading the examples.")
     base, device, path = _prepared(job, replace=resume or force)
