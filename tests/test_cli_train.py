@@ -62,6 +62,9 @@ def test_train_on_rows_of_an_index_and_score_on_others(tmp_path: Path, capsys) -
         pytest.param(
             ["--recipe", "nuclei-unet", "--data", "x", "--validation-split", "val"], "--index", id="split"
         ),
+        pytest.param(["--recipe", "nuclei-unet", "--index", "x"], "--index needs --data", id="index"),
+        pytest.param(["--recipe", "nuclei-unet", "--kind", "x"], "--kind needs --data", id="kind"),
+        pytest.param(["--data", "x", "--split", "train"], "--split needs --index", id="rows of nothing"),
         pytest.param(["--data", "x", "--start", "none.safetensors"], "none.safetensors", id="start"),
         pytest.param(
             ["--recipe", "unet26-lizard-cpm", "--data", "a", "b", "c"], "lizard, cpm15", id="another number"

@@ -54,6 +54,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--index", type=Path, metavar="CSV", help="Index of the datasets: group, split, kind."
     )
+    parser.add_argument("--rows-dataset", metavar="NAME", help="Only rows of this dataset.")
     parser.add_argument("--split", metavar="NAME", help="Rows of the index to learn from. Default: train.")
     parser.add_argument(
         "--validation-split",
@@ -140,19 +141,30 @@ def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any
         changes["output"] = args.output.absolute()
     if str(args.start).endswith(SUFFIX):
         changes["start"] = str(Path(args.start).absolute())
+    _check_rows(args)
     if args.data is None:
         return changes
     paths = [path.absolute() for path in args.data]
     said = {name: getattr(args, name) for name in ("split", "kind", "channel")}
-    said["index"] = args.index.absolute() if args.index else None
+    said |= {"index": args.index.absolute() if args.index else None, "dataset": args.rows_dataset}
     changes["data"] = fill_sources(content.get("data") or (), paths, **said)
     if args.validation_split is not None:
-        if args.index is None:
-            raise SettingsError("--validation-split needs --index: splits are columns of an index")
         held = [{**source, "split": args.validation_split} for source in changes["data"]]
         every = {k: v for k, v in (content.get("validation") or {}).items() if k == "every"}
         changes["validation"] = {**every, "data": held}
     return changes
+
+
+def _check_rows(args: argparse.Namespace) -> None:
+    """Refuse what would change nothing: it says more of datasets, or rows of an index, that are not named."""
+    for name in ("index", "rows_dataset", "split", "validation_split", "kind", "channel"):
+        option = f"--{name.replace('_', '-')}"
+        if getattr(args, name) is None:
+            continue
+        if args.data is None:
+            raise SettingsError(f"{option} needs --data PATH …; in a job file it stands beside the path")
+        if args.index is None and name not in ("kind", "channel"):
+            raise SettingsError(f"{option} needs --index CSV, whose rows it chooses")
 
 
 def _report(progress: TrainingProgress, *, as_json: bool) -> None:
