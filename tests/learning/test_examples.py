@@ -7,7 +7,7 @@ from tifffile import imwrite
 
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.data.synthetic import synthetic_fluorescence
-from napari_nucseg.errors import TrainingError
+from napari_nucseg.errors import DatasetError, TrainingError
 from napari_nucseg.learning.examples import hold_back, hold_back_images, load_examples
 from napari_nucseg.learning.job import TrainingJob
 from napari_nucseg.learning.patches import cut, pack_patches
@@ -38,6 +38,17 @@ def test_one_index_may_describe_several_datasets(folder, index):
     job = TrainingJob(data=[{"path": folder, "index": index}], validation={"share": 0})
     learned = load_examples(job).learned
     assert [(s.name, s.metadata["group"]) for s in learned] == [("1", "g1"), ("2", "g2"), ("3", "g3")]
+
+
+def test_rows_of_another_dataset_do_not_speak_for_images_of_the_same_name(folder, index, tmp_path):
+    (tmp_path / "index.csv").write_text("\n".join([*INDEX, "other,2,g2,val,histology,160,160,9"]))
+    source = {"path": folder, "index": index}
+    with pytest.raises(DatasetError, match=r"names 2 in mine and in other.*dataset beside the path"):
+        load_examples(TrainingJob(data=[source]))
+    learned = load_examples(
+        TrainingJob(data=[{**source, "dataset": "mine"}], validation={"share": 0})
+    ).learned
+    assert [s.name for s in learned] == ["1", "2", "3"]
 
 
 def test_images_to_score_on_can_be_named_and_are_never_learned_from(folder, index):

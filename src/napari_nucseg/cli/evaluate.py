@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_nucseg.cli.console import complain, say, say_json, show_progress
 from napari_nucseg.cli.options import add_settings, chosen_settings
 from napari_nucseg.data.opening import open_dataset
-from napari_nucseg.data.rows import read_rows, select_rows
+from napari_nucseg.data.rows import check_names, read_rows, select_rows
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.jobs.evaluation import Failure, compare_labels, evaluate_model
 
@@ -74,6 +74,7 @@ def _select(dataset: Dataset, args: argparse.Namespace) -> Dataset:
         if given := [name for name in ("rows_dataset", "split", "kind") if getattr(args, name) is not None]:
             raise SettingsError(f"got --{given[0].replace('_', '-')} without --rows: give the index too")
         return dataset
+    check_names(dataset, read_rows(args.rows, dataset=args.rows_dataset), "--rows-dataset")
     rows = read_rows(args.rows, dataset=args.rows_dataset, split=args.split, kind=args.kind)
     return select_rows(dataset, _rows_of(dataset, rows))
 

@@ -51,6 +51,29 @@ def read_rows(
     return chosen
 
 
+def check_names(dataset: Dataset, rows: Iterable[Row], choose: str) -> None:
+    """Refuse an index in which rows of several datasets have the name of one sample.
+
+    Parameters
+    ----------
+    dataset : its samples.
+    rows : of every split and kind, since those of another dataset may be of another split.
+    choose : how to say which dataset is meant, for the message.
+
+    Raises
+    ------
+    DatasetError
+        With the name and the datasets.
+    """
+    names, meant = set(dataset.names), dict[str, str]()
+    for row in rows:
+        if row.name in names and meant.setdefault(row.name, row.dataset) != row.dataset:
+            raise DatasetError(
+                f"the index names {row.name} in {meant[row.name]} and in {row.dataset}: "
+                f"say which is meant with {choose}"
+            )
+
+
 def select_rows(dataset: Dataset, rows: Iterable[Row]) -> Dataset:
     """Return the samples the rows name, in their order; metadata gets ``group``, ``split``, ``kind``.
 

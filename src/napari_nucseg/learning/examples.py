@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
-from napari_nucseg.data.rows import read_rows, select_rows
+from napari_nucseg.data.rows import check_names, read_rows, select_rows
 from napari_nucseg.errors import ImageError, TrainingError
 
 if TYPE_CHECKING:
@@ -206,6 +206,8 @@ def _listed(names: Sequence[str]) -> str:
 def _samples(source: DataSource, on_error: OnError) -> Iterator[Sample]:
     dataset = open_dataset(source.path)
     if source.index is not None:
+        every = read_rows(source.index, dataset=source.dataset)
+        check_names(dataset, every, "--rows-dataset, or dataset beside the path")
         rows = read_rows(source.index, dataset=source.dataset, split=source.split, kind=source.kind)
         here = set(dataset.names)  # one index may describe several datasets
         yield from select_rows(dataset, [row for row in rows if row.name in here]).valid(on_error)
