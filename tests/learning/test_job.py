@@ -30,6 +30,24 @@ SYSTEMS = ["unet-dsb2018", "unet-dsb2018-80-20", "unetpp-dsb2018", "unet26-lizar
         pytest.param("loss: {foreground: focal}", "foreground", id="unknown loss"),
         pytest.param("optimizer: sgd", "optimizer", id="no part"),
         pytest.param("optimizer: sgd\nlearning_rate: 0.1", "optimizer", id="no part, and a short name"),
+        pytest.param("seed: -1", "seed", id="negative seed"),
+        pytest.param("seed: 100000000000000000", "seed", id="seed beyond 64 bits"),
+        pytest.param("normalisation: [-1, 101]", "normalisation", id="percentiles out of bounds"),
+        pytest.param("normalisation: [99, 1]", "larger than the first", id="percentiles reversed"),
+        pytest.param("size: {log_size: [1.6, -1.9]}", "lower number comes first", id="sizes reversed"),
+        pytest.param("size: {worse: {photons: [9, 1]}}", "lower number comes first", id="worse reversed"),
+        pytest.param(
+            "augment: {crop_px: 100}", "multiple of 16, such as 96", id="a crop that cannot be halved"
+        ),
+        pytest.param("augment: {photons: [0, 200]}", "photons", id="no photons"),
+        pytest.param("augment: {jpeg_quality: [0, 200]}", "jpeg_quality", id="no quality"),
+        pytest.param(
+            "augment: {jpeg_quality: [95, 40]}", "lower number comes first", id="qualities reversed"
+        ),
+        pytest.param("augment: {clahe_clip: [4, 1]}", "lower number comes first", id="clips reversed"),
+        pytest.param("augment: {blur_sigma_px: [0, 0]}", "blur_sigma_px", id="no blur"),
+        pytest.param("augment: {gamma: [-1, 1]}", "gamma", id="negative gamma"),
+        pytest.param("kind_weights: {histology: -1}", "kind_weights", id="negative weight"),
         pytest.param("start: nowhere.safetensors", "no model file", id="start from nothing"),
     ],
 )

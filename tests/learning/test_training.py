@@ -280,6 +280,14 @@ def test_a_loss_that_bursts_is_said(write_job, train):
         train(write_job(steps=20, warmup_steps=0, learning_rate=1e30))
 
 
+def test_what_cannot_be_learned_is_said_before_the_first_step(write_job, train):
+    with pytest.raises(TrainingError, match=r"kind_weights leaves nothing.*unknown"):
+        train(write_job(kind_weights={"unknown": 0}))
+    swin = {"encoder": "tu-swin_tiny_patch4_window7_224", "encoder_depth": 4, "decoder_channels": [8] * 4}
+    with pytest.raises(SettingsError, match=r"swin.*any size"):
+        train(write_job(architecture=swin))
+
+
 def test_a_network_that_bursts_in_its_last_step_is_said_before_it_is_scored(write_job, train):
     with pytest.raises(TrainingError, match="lower the learning rate"):
         train(write_job(steps=5, warmup_steps=0, learning_rate=1e9))

@@ -14,6 +14,7 @@ from torch import nn
 
 from napari_nucseg.learning.colours import recolour, restain
 from napari_nucseg.learning.light import blur, count_photons, dim, noise, shade
+from napari_nucseg.learning.ranges import PositiveRange, QualityRange
 from napari_nucseg.learning.warping import warp
 from napari_nucseg.nuclei.targets import CORE_DISTANCE
 
@@ -31,7 +32,7 @@ class AugmentSettings(BaseModel):
     flip: float = Field(0.5, ge=0, le=1, description="How often patches are mirrored along each axis.")
     elastic_px: float = Field(6.0, ge=0, description="Spread of the shifts of an elastic warp.")
     elastic_grid_px: int = Field(48, ge=8, description="Distance over which these shifts change.")
-    gamma: tuple[float, float] = (0.6, 1.6)
+    gamma: PositiveRange = (0.6, 1.6)
     brightness: float = Field(0.15, ge=0, le=1)
     contrast: float = Field(0.35, ge=0, le=1)
     saturation: float = Field(0.3, ge=0, le=1)
@@ -49,7 +50,7 @@ class AugmentSettings(BaseModel):
     )
     shade_grid_px: int = Field(96, ge=8, description="Distance over which this gain changes.")
     noise: float = Field(0.06, ge=0, description="Largest standard deviation of Gaussian noise.")
-    photons: tuple[float, float] = Field(
+    photons: PositiveRange = Field(
         (8.0, 200.0),
         description="Photons in the brightest pixels of fluorescence, of few of which noise is made.",
     )
@@ -59,11 +60,11 @@ class AugmentSettings(BaseModel):
         le=1,
         description="Least gain of fluorescence, as where debris much brighter sets the range.",
     )
-    blur_sigma_px: tuple[float, float] = (0.3, 1.8)
-    clahe_clip: tuple[float, float] = Field(
+    blur_sigma_px: PositiveRange = (0.3, 1.8)
+    clahe_clip: PositiveRange = Field(
         (1.0, 4.0), description="Clip limits of local contrast equalisation, in mean bin heights."
     )
-    jpeg_quality: tuple[float, float] = Field((40.0, 95.0), description="Qualities of JPEG compression.")
+    jpeg_quality: QualityRange = Field((40.0, 95.0), description="Qualities of JPEG compression.")
     p_elastic: float = Field(0.0, ge=0, le=1)
     p_shuffle: float = Field(
         0.0, ge=0, le=1, description="Colour channels exchanged: brown stains, other dyes."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.learning.augment import AugmentSettings
 from napari_nucseg.learning.judgement import JudgeSettings
+from napari_nucseg.learning.ranges import Percentiles, Seed
 from napari_nucseg.learning.settings import DataSource, EarlyStop, Loss, Optimizer, Schedule, Validation
 from napari_nucseg.learning.sizing import SizeSettings
 from napari_nucseg.network.architectures import Architecture
@@ -67,13 +68,15 @@ class TrainingJob(BaseModel):
         gt=4,
         description="Nucleus diameter that images are rescaled to; null leaves them at their own scale.",
     )
-    normalisation: tuple[float, float] = Field(
+    normalisation: Percentiles = Field(
         (0.5, 99.95), description="Percentiles of an image that become 0 and 1."
     )
     clahe: bool = Field(False, description="Whether contrast is equalised locally, here and in inference.")
     patch_px: int = Field(320, ge=64)
     augment: AugmentSettings = AugmentSettings()
-    kind_weights: dict[str, float] = Field({}, description="How often a patch of each kind is drawn.")
+    kind_weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
+        {}, description="How often a patch of each kind is drawn."
+    )
     crowding: float = Field(
         0.0, ge=0, le=1, description="Patches of n nuclei are drawn (n + 1) to this power as often."
     )
@@ -101,7 +104,7 @@ class TrainingJob(BaseModel):
     checkpoint_seconds: float = Field(120.0, gt=0)
     device: str = "auto"
     precision: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
-    seed: int = 0
+    seed: Seed = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -206,13 +209,24 @@ def make_job(content: Mapping[str, Any], folder: Path) -> TrainingJob:
     data = tuple(source.anchored(folder) for source in job.data)
     output = folder / job.output if "output" in content else job.output.absolute()
     job = job.model_copy(update={"data": data, "validation": validation, "start": start, "output": output})
-    return _like_its_start(job, content.keys()) if job.starts_from_model else job
+    job = _like_its_start(job, content.keys()) if job.starts_from_model else job
+    _check_crop(job)
+    return job
 
 
 def _like_its_start(job: TrainingJob, said: Any) -> TrainingJob:
     card = read_card(find_model(job.start))
     names = ("architecture", "canonical_diameter_px", "normalisation", "clahe")
     return job.model_copy(update={name: getattr(card, name) for name in names if name not in said})
+
+
+def _check_crop(job: TrainingJob) -> None:
+    side, stride = job.augment.crop_px, job.architecture.stride_px
+    if side % stride:
+        raise SettingsError(
+            f"got augment.crop_px {side}, which the network cannot halve {job.architecture.encoder_depth} times: "
+            f"give a multiple of {stride}, such as {max(1, round(side / stride)) * stride}."
+        )
 
 
 def fill_sources(

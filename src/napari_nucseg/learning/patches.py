@@ -15,6 +15,7 @@ from skimage.transform import resize
 from napari_nucseg.data.familiar import familiar
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
+from napari_nucseg.errors import TrainingError
 from napari_nucseg.learning.examples import group_of, kind_of
 from napari_nucseg.nuclei.targets import CORE_DISTANCE, distance_map, median_diameter
 from napari_nucseg.segmentation.rescale import allowed_scale
@@ -65,6 +66,11 @@ class PatchBank:
         Kinds without a weight share as if theirs were 1. Fields of one experiment hold much the same, so a group
         of a hundred tiles counts ten times a single one, not a hundred times. Within a kind a patch of n nuclei
         counts (n + 1) to the power of ``crowding``: nuclei are scored, not patches, and crowds are hard.
+
+        Raises
+        ------
+        TrainingError
+            If the kinds there are all weigh nothing.
         """
         group_of = [(self.kinds[s], self.groups[s]) for s in self.sources.tolist()]
         _, index, sizes = np.unique([" ".join(g) for g in group_of], return_inverse=True, return_counts=True)
@@ -75,6 +81,9 @@ class PatchBank:
         for kind in np.unique(kinds):
             of_kind = kinds == kind
             weights[of_kind] *= kind_weights.get(str(kind), 1.0) / weights[of_kind].sum()
+        if not weights.any():
+            there = ", ".join(sorted(set(kinds)))
+            raise TrainingError(f"kind_weights leaves nothing to learn from: all images are of kind {there}.")
         return torch.from_numpy(weights / weights.sum())
 
     def count_nuclei(self) -> NDArray[np.int64]:

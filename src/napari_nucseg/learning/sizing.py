@@ -14,6 +14,7 @@ from napari_nucseg.data.intensity import IntensityRange
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.learning.examples import group_of, kind_of
 from napari_nucseg.learning.patches import normalised
+from napari_nucseg.learning.ranges import Range
 from napari_nucseg.learning.worsening import WorseSettings, worsened
 from napari_nucseg.network.size_head import SizeHead
 from napari_nucseg.nuclei.targets import median_diameter
@@ -40,7 +41,7 @@ class SizeSettings(BaseModel):
     worse_images: int = Field(4, ge=0, description="How often each image is taken worse and looked at again.")
     views_a_worse_image: int = Field(3, ge=1)
     worse: WorseSettings = WorseSettings()
-    log_size: tuple[float, float] = Field(
+    log_size: Range = Field(
         (-1.9, 1.6), description="Natural log of the apparent over the canonical diameter, drawn evenly."
     )
     gamma_jitter: float = Field(0.4, ge=0, description="Half width of the natural log of gamma.")

@@ -18,6 +18,7 @@ from napari_nucseg.learning.sizing import fit_size_head
 from napari_nucseg.learning.start import kept_size_head
 from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.allocator import reuse_freed_memory
+from napari_nucseg.network.architectures import check_network
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import measure_halo
 from napari_nucseg.network.model_file import SUFFIX, Model, ModelCard, find_model, load_model, save_model
@@ -65,6 +66,7 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
     check_place(path, start, replace=resume, otherwise="Choose another --name, or delete it.")
     if resume:
         check_resumable(job.folder / CHECKPOINT)
+    check_network(job.architecture)
     device = choose_device(job.device, job.precision)
     reuse_freed_memory()
     with Report(job.folder, tensorboard=job.tensorboard) as report:

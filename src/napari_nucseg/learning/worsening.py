@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, ConfigDict, Field
 from skimage.draw import disk
 from skimage.filters import gaussian
+
+from napari_nucseg.learning.ranges import PositiveRange
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,21 +30,17 @@ class WorseSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    photons: tuple[PositiveFloat, PositiveFloat] = Field(
-        (6.0, 150.0), description="In the brightest pixel of fluorescence."
-    )
-    debris: tuple[PositiveFloat, PositiveFloat] = Field(
+    photons: PositiveRange = Field((6.0, 150.0), description="In the brightest pixel of fluorescence.")
+    debris: PositiveRange = Field(
         (2.0, 12.0), description="Brightness of debris beside the brightest hundredth of fluorescence."
     )
-    debris_diameter: tuple[PositiveFloat, PositiveFloat] = Field(
+    debris_diameter: PositiveRange = Field(
         (0.3, 3.3), description="Of debris, in median diameters of nuclei: it must not tell their size."
     )
-    blur_sigma_px: tuple[PositiveFloat, PositiveFloat] = (0.4, 8.0)
+    blur_sigma_px: PositiveRange = (0.4, 8.0)
     most_blur: float = Field(0.25, gt=0, description="Largest sigma of a blur in median diameters.")
-    noise: tuple[PositiveFloat, PositiveFloat] = Field(
-        (0.01, 0.12), description="Standard deviation of Gaussian noise."
-    )
-    gamma: tuple[PositiveFloat, PositiveFloat] = (0.45, 2.2)
+    noise: PositiveRange = Field((0.01, 0.12), description="Standard deviation of Gaussian noise.")
+    gamma: PositiveRange = (0.45, 2.2)
     p_photons: float = Field(0.5, ge=0, le=1)
     p_debris: float = Field(0.2, ge=0, le=1)
     p_blur: float = Field(0.3, ge=0, le=1)

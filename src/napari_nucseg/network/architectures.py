@@ -124,6 +124,25 @@ def build_network(architecture: Architecture) -> SegmentationNetwork:
     return SegmentationNetwork(encoder, NestedDecoder(*shape, architecture.heads))
 
 
+def check_network(architecture: Architecture) -> None:
+    """Refuse a network that cannot be built, or not be run on images of any size, as some encoders cannot.
+
+    Raises
+    ------
+    SettingsError
+        With the encoder's own words.
+    """
+    network, side = build_network(architecture).eval(), 4 * architecture.stride_px
+    try:
+        with torch.inference_mode():
+            network.heads(torch.zeros(1, 3, side, side))
+    except Exception as error:  # encoders raise errors of many kinds
+        raise SettingsError(
+            f"encoder {architecture.encoder!r} cannot be run on an image of {side} x {side} px: {error} "
+            "Use one that takes images of any size, such as tu-regnetx_006, or plain."
+        ) from error
+
+
 def build_encoder(architecture: Architecture) -> Any:  # smp is not typed
     """Build the encoder of a network alone, with random weights: (B, 3, Y, X) float to features, the image first."""
     depth = architecture.encoder_depth

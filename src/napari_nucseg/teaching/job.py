@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_nucseg.errors import SettingsError, problems_in
+from napari_nucseg.learning.ranges import Seed
 from napari_nucseg.network.names import ModelName
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class FinetuneJob(_Part):
     device: str = "auto"
     precision: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     threads: int | None = Field(None, ge=1, description="CPU threads. Default: all.")
-    seed: int = 0
+    seed: Seed = 0
 
     @property
     def folder(self) -> Path:
