@@ -65,6 +65,12 @@ def test_missing_job_and_unknown_recipe(tmp_path):
         recipe_path("no-such-recipe")
 
 
+def test_a_job_file_in_another_encoding_is_said(tmp_path):
+    (tmp_path / "job.yaml").write_bytes("title: Müller".encode("latin-1"))
+    with pytest.raises(SettingsError, match="UTF-8"):
+        load_job(tmp_path / "job.yaml")
+
+
 def test_settings_at_the_top_of_older_job_files_find_their_part(tmp_path):
     old = {
         "learning_rate": 0.1,

@@ -175,12 +175,14 @@ def read_job_file(path: Path) -> dict[str, Any]:
     Raises
     ------
     SettingsError
-        If the file is missing or is no YAML mapping.
+        If the file is missing, no UTF-8 text or no YAML mapping.
     """
     try:
         text = path.read_text(encoding="utf8")
     except OSError as error:
         raise SettingsError(f"cannot read the job file {path}: {error.strerror}. Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text: {error}. Save it as UTF-8.") from error
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
