@@ -364,6 +364,15 @@ def test_window_and_command_line_give_the_same_file(make_job, tmp_path, capsys):
     assert_same_weights(capsys.readouterr().out.strip().splitlines()[-1], result.model)
 
 
+def test_images_to_check_on_come_to_the_jobs_own_examples(make_job, tmp_path, capsys):
+    (tmp_path / "job.json").write_text(make_job(steps=1).model_dump_json())
+    corrected(tmp_path / "other", seed=1)
+    said = ["finetune", "--job", str(tmp_path / "job.json"), "--check", str(tmp_path / "other"), "--json"]
+    assert main(said) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])["result"]
+    assert [use["use"] for use in result["examples"]] == ["learned", "held out"]
+
+
 def test_paths_of_a_job_file_count_from_the_file(tmp_path):
     path = tmp_path / "job.yaml"
     path.write_text("examples: [mine]\noutput: out\nmodel: models/a.safetensors\n")

@@ -112,7 +112,10 @@ def _job(args: argparse.Namespace) -> FinetuneJob:
 
     changes = _changes(args)
     if args.job is not None:
-        said = load_finetune_job(args.job).model_dump() | changes
+        said = load_finetune_job(args.job).model_dump()
+        if args.examples is None:  # those to check on come to the job's own
+            changes["examples"] = [*said["examples"], *changes.get("examples", ())]
+        said |= changes
     elif args.examples is None:
         raise SettingsError("nothing says what to learn from: give --examples DIR …, or --job FILE")
     else:
