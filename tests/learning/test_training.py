@@ -205,6 +205,8 @@ def test_no_model_is_replaced_by_a_new_one(write_job, train):
         with pytest.raises(TrainingError, match=r"another --name|would replace the old one"):
             train(write_job(steps=2, seed=1, start=start))
     assert path.read_bytes() == before
+    with pytest.raises(TrainingError, match="another name"):
+        train(write_job(name="checkpoint"))
 
 
 def test_what_is_resumed_is_this_run_not_an_earlier_one_of_its_name(write_job, train, tmp_path):

@@ -9,6 +9,8 @@ from napari_nucseg.errors import TrainingError
 if TYPE_CHECKING:
     from pathlib import Path
 
+CHECKPOINT = "checkpoint.safetensors"
+
 
 def check_place(path: Path, start: Path | None, *, replace: bool, otherwise: str) -> None:
     """Refuse to write a new model to ``path`` where something would be lost.
@@ -23,8 +25,10 @@ def check_place(path: Path, start: Path | None, *, replace: bool, otherwise: str
     Raises
     ------
     TrainingError
-        If it is the model to begin with, or is there already and may not be replaced.
+        If it is the model to begin with, is there already and may not be replaced, or has the name of a checkpoint.
     """
+    if path.name.lower() == CHECKPOINT:
+        raise TrainingError(f"a run keeps its checkpoint in {path.name}. Give the model another name.")
     if not path.exists():
         return
     if start is not None and path.samefile(start):

@@ -18,6 +18,7 @@ from napari_nucseg.learning.checkpoint import load_checkpoint, save_checkpoint
 from napari_nucseg.learning.early_stop import BestSoFar
 from napari_nucseg.learning.loss_reader import LossReader
 from napari_nucseg.learning.losses import map_losses
+from napari_nucseg.learning.place import CHECKPOINT
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.start import Origin, start_from
 from napari_nucseg.network.architectures import build_network
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
     Watch = Callable[[SegmentationNetwork], "tuple[Mapping[str, float], NDArray[Any] | None]"]
     Steps = Generator[TrainingProgress, None, SegmentationNetwork]
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 class Run:

@@ -10,10 +10,10 @@ from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.importance import measure_importance
 from napari_nucseg.learning.judgement import fit_judge
 from napari_nucseg.learning.patches import pack_patches, typical_diameter
-from napari_nucseg.learning.place import check_place, check_resumable
+from napari_nucseg.learning.place import CHECKPOINT, check_place, check_resumable
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
-from napari_nucseg.learning.run import CHECKPOINT, Run
+from napari_nucseg.learning.run import Run
 from napari_nucseg.learning.sizing import fit_size_head
 from napari_nucseg.learning.start import kept_size_head
 from napari_nucseg.learning.watch import Watch

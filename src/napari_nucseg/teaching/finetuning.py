@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_nucseg.files import written_whole
-from napari_nucseg.learning.place import check_place, check_resumable
+from napari_nucseg.learning.place import CHECKPOINT, check_place, check_resumable
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import SUFFIX, load_model, save_model
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.blend import Blend
     from napari_nucseg.teaching.examples import Lessons
 
-JOB, RESULT, PREVIEW, CHECKPOINT = "job.json", "result.json", "preview.npy", "checkpoint.safetensors"
+JOB, RESULT, PREVIEW = "job.json", "result.json", "preview.npy"
 FORCE = "Choose another name, or replace it with --force (force=True)."
 
 
