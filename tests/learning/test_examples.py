@@ -3,12 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
+from skimage.segmentation import find_boundaries
 from tifffile import imwrite
 
+from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import DatasetError, TrainingError
 from napari_nucseg.learning.examples import hold_back, hold_back_images, load_examples
+from napari_nucseg.learning.instances import why_no_instances
 from napari_nucseg.learning.job import TrainingJob
 from napari_nucseg.learning.patches import cut, pack_patches
 
@@ -99,6 +103,42 @@ def test_pairs_that_cannot_be_learned_from_are_listed(tmp_path):
     (tmp_path / "images" / "good.tif").unlink()
     with pytest.raises(TrainingError, match=r"not one image with labels.*Left out"):
         load_examples(TrainingJob(data=[{"path": tmp_path}]))
+
+
+def classes(labels):
+    return np.where(find_boundaries(labels, mode="inner"), 2, labels > 0)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        pytest.param(lambda labels: labels + 1, "no background", id="background 1"),
+        pytest.param(classes, "lie in pieces", id="inside and border"),
+        pytest.param(lambda labels: gaussian_filter(255.0 * (labels > 0), 1), "lie in pieces", id="smoothed"),
+    ],
+)
+def test_labels_that_are_not_of_nuclei_one_by_one_are_left_out(tmp_path, spoil, words):
+    made = synthetic_fluorescence((160, 160), seed=0)
+    for sub, pixels in (("images", made.image), ("labels", spoil(made.labels).astype(np.uint16))):
+        (tmp_path / sub).mkdir()
+        imwrite(tmp_path / sub / "a.tif", pixels)
+    with pytest.raises(TrainingError, match=rf"{words}.*: a"):
+        load_examples(TrainingJob(data=[{"path": tmp_path}]))
+
+
+def test_true_labels_are_never_taken_for_anything_else(test_data):
+    for layout in ("tnbc", "monuseg", "lizard"):
+        assert not any(why_no_instances(s.labels) for s in open_dataset(test_data / layout)[:8].valid())
+
+
+def test_masks_in_place_of_labels_are_told(tmp_path):
+    made = synthetic_fluorescence((96, 96), seed=0)
+    for sub, pixels in (("images", made.image), ("masks", 255 * (made.labels > 0).astype(np.uint8))):
+        (tmp_path / sub).mkdir()
+        imwrite(tmp_path / sub / "a.tif", pixels)
+    examples = load_examples(TrainingJob(data=[{"path": tmp_path}]))
+    assert examples.problems == ()
+    assert "1 images have masks for labels" in examples.remarks[0]
 
 
 @pytest.mark.parametrize("n_channels", [2, 3, 4])

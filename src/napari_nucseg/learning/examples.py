@@ -14,6 +14,7 @@ from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import check_names, read_rows, select_rows
 from napari_nucseg.errors import ImageError, TrainingError
+from napari_nucseg.learning.instances import why_no_instances
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,18 +37,20 @@ NAMES_SHOWN = 8
 
 @dataclass(frozen=True)
 class Examples:
-    """Images to learn from and images held back, with what is wrong with those left out, a line each."""
+    """Images to learn from and images held back; what is wrong with those left out, and what to know of the others."""
 
     learned: tuple[Sample, ...]
     held_back: tuple[Sample, ...]
     problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def load_examples(job: TrainingJob) -> Examples:
     """Read all samples of a job and hold a part of them back.
 
-    Left out are images that cannot be read, do not fit their labels, or have no labels or no nucleus in them, and,
-    where the images to score on are named, those that are also among the ones to learn from.
+    Left out are images that cannot be read, do not fit their labels, or have no labels, no nucleus in them or labels
+    that are not of nuclei one by one, and, where the images to score on are named, those that are also among the ones
+    to learn from.
 
     Raises
     ------
@@ -73,7 +76,13 @@ def load_examples(job: TrainingJob) -> Examples:
         learned, held = hold_back_images(samples, job.validation.images)
     else:
         learned, held = hold_back(samples, job.validation.share)
-    return Examples(tuple(learned), tuple(held), problems.lines())
+    return Examples(tuple(learned), tuple(held), problems.lines(), _remarks(samples))
+
+
+def _remarks(samples: Sequence[Sample]) -> tuple[str, ...]:
+    masks = [sample.name for sample in samples if sample.metadata.get("labels_were_mask")]
+    said = f"{len(masks)} images have masks for labels, in which nuclei that touch count as one: {_listed(masks)}"
+    return (said,) if masks else ()
 
 
 def hold_back(samples: Sequence[Sample], share: float) -> tuple[list[Sample], list[Sample]]:
@@ -176,6 +185,9 @@ class _Problems:
             return None
         if not sample.labels.any():
             self.note(NO_NUCLEI, [sample.name])
+            return None
+        if why := why_no_instances(sample.labels):
+            self.note(why, [sample.name])
             return None
         try:
             planes = to_planes(sample.image, sample.metadata.get("axes"), channel)

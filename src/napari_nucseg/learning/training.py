@@ -74,6 +74,8 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
         examples = load_examples(job)
         for problem in examples.problems:
             yield TrainingProgress(0, 0, message=f"Left out {problem}")
+        for remark in examples.remarks:
+            yield TrainingProgress(0, 0, message=remark)
         card = make_card(job, examples)
         bank = _pack(job, examples)
         kept_head = kept_size_head(job, card)
