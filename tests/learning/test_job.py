@@ -30,6 +30,17 @@ SYSTEMS = ["unet-dsb2018", "unet-dsb2018-80-20", "unetpp-dsb2018", "unet26-lizar
         pytest.param("loss: {foreground: focal}", "foreground", id="unknown loss"),
         pytest.param("optimizer: sgd", "optimizer", id="no part"),
         pytest.param("optimizer: sgd\nlearning_rate: 0.1", "optimizer", id="no part, and a short name"),
+        pytest.param(
+            "learning_rate: 0.1\noptimizer: {learning_rate: 0.2}",
+            "give one of the two",
+            id="two learning rates",
+        ),
+        pytest.param(
+            "start: imagenet\narchitecture: {encoder: plain, encoder_depth: 2, encoder_widths: [8, 8, 8], "
+            "encoder_convolutions: [1, 1, 1], decoder_channels: [8, 8]}",
+            "no weights for the plain encoder",
+            id="plain and ImageNet",
+        ),
         pytest.param("seed: -1", "seed", id="negative seed"),
         pytest.param("seed: 100000000000000000", "seed", id="seed beyond 64 bits"),
         pytest.param("normalisation: [-1, 101]", "normalisation", id="percentiles out of bounds"),

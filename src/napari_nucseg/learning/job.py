@@ -17,6 +17,7 @@ from napari_nucseg.learning.sizing import SizeSettings
 from napari_nucseg.network.architectures import Architecture
 from napari_nucseg.network.model_file import SUFFIX, find_model, read_card
 from napari_nucseg.network.names import ModelName
+from napari_nucseg.network.plain import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,6 +117,8 @@ class TrainingJob(BaseModel):
         for short, (part, name) in _SHORT.items():
             whole = content.get(part, {})
             if short in content and isinstance(whole, dict):
+                if name in whole:
+                    raise ValueError(f"got {short} and {part}.{name}: give one of the two")
                 content[part] = {**whole, name: content.pop(short)}
         return content
 
@@ -128,6 +131,10 @@ class TrainingJob(BaseModel):
             raise ValueError("early_stop needs images that are held back: raise validation.share")
         if self.learn == "decoder" and self.start == RANDOM:
             raise ValueError("learn: decoder needs an encoder that has learned: set start")
+        if self.start == IMAGENET and self.architecture.encoder == PLAIN:
+            raise ValueError(
+                "start: imagenet has no weights for the plain encoder: choose another, or start: random"
+            )
         if self.size == "keep" and not self.starts_from_model:
             raise ValueError("size: keep needs a model that has a size head: set start")
         return self

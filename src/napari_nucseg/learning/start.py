@@ -32,10 +32,11 @@ FEWEST_ENCODER_TENSORS = 0.5
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a network's first weights came from, in words, and the hash of the model they were taken from."""
+    """Where a network's first weights came from, in words, and hash and name of the model they were taken from."""
 
     words: str = "random weights"
     parent_sha256: str | None = None
+    parent_name: str = ""
 
 
 def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
@@ -72,7 +73,8 @@ def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
             f"{ours.encoder_depth}. Use the model's encoder, leave out 'architecture', or start from random."
         )
     network.load_state_dict(fitting, strict=False)
-    return Origin(f"{model.card.name} ({len(fitting)} of {len(weights)} tensors)", model.sha256)
+    name = model.card.name
+    return Origin(f"{name} ({len(fitting)} of {len(weights)} tensors)", model.sha256, name)
 
 
 def kept_size_head(job: TrainingJob, card: ModelCard) -> SizeHead | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.importance import measure_importance
@@ -21,7 +21,15 @@ from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.architectures import check_network
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import measure_halo
-from napari_nucseg.network.model_file import SUFFIX, Model, ModelCard, find_model, load_model, save_model
+from napari_nucseg.network.model_file import (
+    SUFFIX,
+    Model,
+    ModelCard,
+    find_model,
+    load_model,
+    read_card,
+    save_model,
+)
 from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
@@ -135,8 +143,17 @@ def _halo(job: TrainingJob, network: SegmentationNetwork, bank: PatchBank) -> in
 
 
 def make_card(job: TrainingJob, examples: Examples | None = None) -> ModelCard:
-    """Describe the model a job makes; without a canonical diameter, that of the examples is typical."""
+    """Describe the model a job makes; without a canonical diameter, that of the examples is typical.
+
+    How its maps are decoded best is taken from the model gone on from, if that has the same network.
+    """
+    kept: dict[str, Any] = {}
+    if job.starts_from_model:
+        parent = read_card(find_model(job.start))
+        if parent.architecture == job.architecture:
+            kept = {"thresholds": parent.thresholds, "fast_head": parent.fast_head}
     return ModelCard(
+        **kept,
         name=job.name,
         title=job.title or job.name,
         description=job.description,
@@ -160,6 +177,7 @@ def _finished(card: ModelCard, job: TrainingJob, run: Run, halo_px: int) -> Mode
             "halo_px": halo_px,
             "figures": dict(run.scores),
             "parent_sha256": run.origin.parent_sha256,
+            "parent_name": run.origin.parent_name,
             "history": (f"{date.today()}: trained from {run.origin.words}, {crops}{scale}",),
         }
     )
