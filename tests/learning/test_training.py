@@ -29,7 +29,7 @@ KINDS = ["unet", "unetplusplus"]
 STOPPING = {
     "validation": {"images": 1, "every": 2},
     "early_stop": {"score": "auc", "patience": 2},
-    "schedule": {"kind": "step", "milestones": [0.5], "warmup_steps": 0},
+    "schedule": {"kind": "step", "milestones": [0.5]},
     "optimizer": {"kind": "adam-amsgrad", "learning_rate": 0.02, "weight_decay": 0},
 }
 
