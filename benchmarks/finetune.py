@@ -75,7 +75,7 @@ class Teacher:
         """Teach the base on correction sets; its runs are put beside them."""
         result = finetune(
             model=str(self.base.path), examples=examples, output=examples[0].parent / "runs", preset=preset,
-            seed=seed, keep_old_skills=self.keep_old_skills, device=self.device.name,
+            seed=seed, keep_old_skills=self.keep_old_skills, device=self.device.name, force=True,
         )  # fmt: skip
         model = load_model(result.model)
         lost = self.own_score - self.score(model, self.own)

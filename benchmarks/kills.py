@@ -214,7 +214,9 @@ def kill_training(folder: Path, kills: int, rng: random.Random) -> tuple[list[Ou
     while True:
         command = [sys.executable, "-m", "napari_nucseg", "finetune", "--model", str(base), "--json"]
         command += ["--examples", str(examples), "-o", str(folder / f"taught-{run}.safetensors")]
-        command += ["--steps", str(STEPS), "--device", "cpu", "--threads", "1", "--resume"]
+        command += ["--steps", str(STEPS), "--device", "cpu", "--threads", "1", "--force"]
+        if (folder / "runs" / f"taught-{run}" / "checkpoint.safetensors").exists():
+            command.append("--resume")
         through, resumed_at = _killed_or_through(command, folder, rng if len(outcomes) < kills else None)
         damaged = damaged_files(folder)
         if hashlib.sha256(base.read_bytes()).hexdigest() != before:

@@ -115,7 +115,7 @@ def main() -> None:
 def run(system: System, args: argparse.Namespace, output: Path) -> Result:
     """Train one recipe within its time and score it on the images its split sets aside."""
     started = time.monotonic()
-    path, changes = recipe_path(system.recipe), _changes(system, args) | {"output": str(output)}
+    path, changes = recipe_path(system.recipe), _changes(system, args) | {"output": str(output.absolute())}
     hurried = changes | {"validation": _hurried_validation(path, args), "early_stop": None}
     trial = _train(load_job(path, **hurried, name=f"{system.recipe}-trial", steps=TRIAL_STEPS))
     full_steps = load_job(path, **changes).total_steps(trial.n_patches)
