@@ -86,6 +86,7 @@ def _damage(file):
         pytest.param(None, "nuclei-unet", "comes with napari-nucseg", id="bundled"),
         pytest.param(None, "../outside", "cannot be a model's name", id="path"),
         pytest.param(None, "auto", "cannot be a model's name", id="auto"),
+        pytest.param(None, "Con.2", "Windows has a device of that name", id="a device of Windows"),
         pytest.param(None, "my.safetensors", "cannot be a model's name", id="a file's name"),
         pytest.param(None, "my.SafeTensors", "cannot be a model's name", id="a file's name in capitals"),
         pytest.param(lambda f: make_file(f, "a/b"), None, "cannot be a model's name", id="card"),

@@ -25,9 +25,9 @@ _ENDINGS = tuple(re.compile(rf"(.+)_{ending}", re.IGNORECASE) for ending in ("la
 class PredictionFiles:
     """Label files of a folder, found by the names of a dataset's samples.
 
-    ``<name>_labels`` comes before ``<name>_cp_masks`` and ``<name>_mask``, and these before ``<name>``. A sample named with its folder,
-    ``a/cell``, has what ``segment_files`` writes for it, ``a_cell_labels`` or with more folders before; and
-    ``cell_labels`` only where no other sample is a ``cell``.
+    ``<name>_labels`` comes before ``<name>_cp_masks`` and ``<name>_mask``, and these before ``<name>``. A sample
+    named with its folder, ``a/cell``, has what ``segment_files`` writes for it, ``a_cell_labels`` or with more
+    folders before; and ``cell_labels`` only where no other sample is a ``cell``.
 
     Raises
     ------

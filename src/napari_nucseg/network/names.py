@@ -12,6 +12,7 @@ from napari_nucseg.network.places import SUFFIX
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = (AUTO, "back")  # words of the command line
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[1-9]|lpt[1-9])(\..*)?", re.IGNORECASE)  # no files on Windows
 
 
 def checked_name(name: str) -> str:
@@ -22,6 +23,10 @@ def checked_name(name: str) -> str:
     ValueError
         If not; what ends in the suffix of model files would be taken for a path.
     """
+    if _DEVICES.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be a model's name: Windows has a device of that name. Choose another name."
+        )
     if not _NAME.fullmatch(name) or name in _RESERVED or name.lower().endswith(SUFFIX):
         raise ValueError(
             f"{name!r} cannot be a model's name: up to 64 letters, digits, '.', '_' and '-' are allowed, the first a "
