@@ -15,7 +15,7 @@ from napari_nucseg import evaluate, open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.errors import DatasetError, ModelFileError
 from napari_nucseg.jobs.batch import segment_files
-from napari_nucseg.jobs.batch_outputs import Outputs
+from napari_nucseg.jobs.batch_files import Outputs
 from napari_nucseg.jobs.evaluation import Evaluation, compare_labels, evaluate_model
 from napari_nucseg.jobs.export import write_labels
 from napari_nucseg.nuclei.scoring import METRICS
