@@ -144,7 +144,9 @@ class CorrectForm(QWidget):
 
     def _make_trust(self) -> QGroupBox:
         box = QGroupBox("Reviewed")
-        box.setToolTip("What you vouch for. Only that, and nuclei you changed, is ever taught.")
+        box.setToolTip(
+            "What you vouch for. Only that is ever taught, and nuclei you changed in what Segment nuclei found."
+        )
         grid = QGridLayout(box)
         grid.setSpacing(4)
         parts = (self.view, *(self.tools[tool] for tool in TRUST_TOOLS), self.whole, self.unmark)
