@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from napari_nucseg.data.frame import black_frame, continued
 from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.data.rows import read_rows
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.segmentation.segment import segment
@@ -41,6 +42,18 @@ def test_a_frame_is_told_from_the_tissue_in_it():
 )
 def test_other_images_have_none(image):
     assert black_frame(planes_of(image)) is None
+
+
+@pytest.mark.parametrize("place", [1, 2, 3])
+def test_lit_nuclei_whose_ground_was_made_black_are_not_framed(test_data, place):
+    """Fluorescence as a screen shows it: contrast stretched, a little tinted."""
+    rows = read_rows(test_data / "index.csv", dataset="dsb2018", split="train", kind="fluorescence")
+    names = [row.name for row in rows][:: len(rows) // 10]
+    sample = open_dataset(test_data / "dsb2018").select([names[place]])[0]
+    grey = sample.image[..., :3].max(-1) if sample.image.ndim == 3 else sample.image
+    low, high = np.percentile(grey, (60, 97))
+    stretched = np.clip((grey - low) / (high - low), 0, 1) * 255
+    assert black_frame(np.stack([stretched, stretched, stretched * 0.95]).astype(np.float32)) is None
 
 
 def test_black_inside_of_the_tissue_is_no_frame():

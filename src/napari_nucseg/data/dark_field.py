@@ -93,15 +93,16 @@ def is_stained(planes: NDArray[np.float32]) -> bool:
     return len(planes) == len(COLOURS) and not _is_grey(seen) and not _is_dark_field(seen)
 
 
-def is_black(planes: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which pixels (Y, X) of (C, Y, X) are lit in no channel; NaN is not lit.
+def is_lit(planes: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
+    """Which pixels (Y, X) of (C, Y, X) are brighter in some channel than a share of white; NaN is dark.
 
     Parameters
     ----------
     planes : in any units that are 0 in the dark.
     """
     white = np.percentile(_seen(planes).max(axis=0), 99.5)
-    return ~(np.nanmax(planes, axis=0, initial=0) > LIT * white)
+    lit: NDArray[np.bool_] = np.nanmax(planes, axis=0, initial=0) > share * white
+    return lit
 
 
 def _seen(planes: NDArray[np.float32]) -> NDArray[np.float32]:

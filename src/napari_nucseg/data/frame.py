@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_nucseg.data.dark_field import is_black, is_stained
+from napari_nucseg.data.dark_field import LIT, is_lit, is_stained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SMALLEST_SHARE = 0.01
 """Of the image, from which on what is black at its edge is a frame."""
+IN_ONE_PIECE = 0.9
+"""Share of what is not frame that must hang together: lit nuclei on a black ground do not."""
+NEAR_PX = 4
+BRIGHT = 0.5
+"""Share of white that most of what lies so near to a frame reaches in a channel: tissue ends at once, light fades."""
 
 
 def black_frame(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
@@ -28,22 +33,33 @@ def black_frame(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     """
     if not is_stained(planes):
         return None
-    black = is_black(planes)
-    regions, n = ndimage.label(black)
+    regions, n = ndimage.label(~is_lit(planes, LIT))
     at_edge = np.zeros(n + 1, bool)
     at_edge[np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])] = True
     at_edge[0] = False
     frame: NDArray[np.bool_] = at_edge[regions]
-    return frame if frame.mean() >= SMALLEST_SHARE and not frame.all() else None
+    if frame.mean() < SMALLEST_SHARE or frame.all():
+        return None
+    return frame if _surrounds_tissue(frame, planes) else None
+
+
+def _surrounds_tissue(frame: NDArray[np.bool_], planes: NDArray[np.float32]) -> bool:
+    pieces, _ = ndimage.label(~frame)
+    areas = np.bincount(pieces.ravel())[1:]
+    if areas.max() < IN_ONE_PIECE * areas.sum():
+        return False
+    near = ndimage.binary_dilation(frame, iterations=NEAR_PX) & ~frame
+    return bool(np.mean(is_lit(planes, BRIGHT)[near]) > 0.5)
 
 
 def continued(planes: NDArray[np.float32], frame: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Fill a frame (Y, X) with what it surrounds (C, Y, X), mirrored at its border; far out, with the border itself."""
-    border = ndimage.distance_transform_edt(frame, return_distances=False, return_indices=True)
-    here = np.indices(frame.shape, np.int32)
-    rows, columns = (
-        np.clip(2 * at - own, 0, n - 1) for at, own, n in zip(border, here, frame.shape, strict=True)
-    )
-    outside = frame[rows, columns]
-    rows[outside], columns[outside] = border[0][outside], border[1][outside]
-    return planes[:, rows, columns]
+    nearest = ndimage.distance_transform_edt(frame, return_distances=False, return_indices=True)
+    border, here = nearest[:, frame], np.array(np.nonzero(frame), np.int32)
+    limits = np.array(frame.shape, np.int32)[:, None] - 1
+    mirrored = (2 * border - here).clip(0, limits)
+    outside = frame[tuple(mirrored)]
+    mirrored[:, outside] = border[:, outside]
+    filled = planes.copy()
+    filled[:, frame] = planes[:, *mirrored]
+    return filled
