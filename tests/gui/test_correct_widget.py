@@ -242,10 +242,6 @@ def _turn_to_the_image(viewer, layer):
     viewer.layers.selection.active = viewer.layers["cells"]
 
 
-def _hide(viewer, layer):
-    layer.visible = False
-
-
 class TestMouse:
     def test_the_preview_is_shown_while_drawing_and_hidden_after(self, viewer, corrector, layer):
         _take(corrector, "split")
@@ -281,7 +277,7 @@ class TestMouse:
         hand.draw((30, 20))
         np.testing.assert_array_equal(layer.data, drawn)
 
-    @pytest.mark.parametrize("turn", [_look_in_3d, _roll, _turn_to_the_image, _hide])
+    @pytest.mark.parametrize("turn", [_look_in_3d, _roll, _turn_to_the_image])
     def test_a_tool_that_cannot_be_used_any_more_is_put_down(
         self, qtbot, viewer, corrector, drawn, hand, turn
     ):
@@ -298,6 +294,16 @@ class TestMouse:
         viewer.layers.selection.active = layer
         hand.draw((30, 20))
         np.testing.assert_array_equal(layer.data, before)
+
+    def test_a_look_underneath_leaves_the_tool_in_hand(self, corrector, layer, hand):
+        _take(corrector, "delete")
+        before, layer.visible = layer.data.copy(), False
+        layer.visible = True
+        assert corrector.controller.tool is TOOLS["delete"]
+        layer.visible = False
+        hand.draw((30, 20))
+        np.testing.assert_array_equal(layer.data, before)
+        assert "hidden" in corrector.form.status.text()
 
     def test_hidden_layers_are_refused(self, corrector, layer):
         layer.visible = False
@@ -397,7 +403,9 @@ class TestTrust:
         click(corrector.form.view)
         assert 0 < read_corrections(layer).trust.mean() < 0.5
 
-    def test_what_is_to_be_ignored_is_reviewed_by_nothing(self, viewer, corrector, layer, hand, click, clear):
+    def test_what_is_to_be_ignored_is_reviewed_only_where_that_is_drawn(
+        self, viewer, corrector, layer, hand, click, clear
+    ):
         def ignored():
             return (read_corrections(layer).trust == Trust.IGNORE).sum()
 
@@ -407,12 +415,11 @@ class TestTrust:
         assert before
         click(corrector.form.view)
         click(corrector.form.whole)
-        _take(corrector, "review_box")
-        hand.draw((50, 50), (70, 70), (95, 95))
-        _take(corrector, "review_outline")
-        hand.draw((50, 50), (50, 95), (95, 95), (95, 50))
         assert ignored() == before
         assert (read_corrections(layer).trust != Trust.UNKNOWN).all()
+        _take(corrector, "review_box")
+        hand.draw((50, 50), (60, 70), (75, 95))
+        assert 0 < ignored() < before
         clear()
         assert not ignored()
 
@@ -821,3 +828,13 @@ def test_closing_the_widget_leaves_napari_as_it_was(viewer, corrector, layer, dr
     assert not layer.keymap
     layer.data_setitem((np.array([1]), np.array([1])), 9)
     assert layer.data[1, 1] == 9
+
+
+def test_labels_read_into_memory_can_be_edited(qtbot, viewer, corrector, hand, drawn):
+    lazy = viewer.add_labels(da.from_array(drawn), name="lazy")
+    lazy.data = drawn.copy()
+    _take(corrector, "delete")
+    hand.draw((30, 20))
+    assert not np.array_equal(lazy.data, drawn)
+    corrector.controller.mark_view()
+    assert read_corrections(lazy).trust.any()

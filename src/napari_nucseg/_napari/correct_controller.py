@@ -92,14 +92,24 @@ class CorrectController(QObject):
         """Say why nothing can be done with the chosen layer; empty where something can."""
         return "Choose a Labels layer first." if self._chosen is None else self._chosen.refusal_of_data()
 
+    def ready(self) -> Session | None:
+        """Session of the chosen layer, begun where that could not be edited before; without one, the reason is told."""
+        if self._session is None and self._chosen is not None and not self.refusal:
+            self.choose(self._chosen.layer)
+        if self._session is None:
+            self.failed.emit(self.refusal)
+        return self._session
+
     def take(self, tool: Tool) -> None:
         """Take a tool in hand; taken again, it is put down."""
         if self._tool is tool:
             self.put_down()
             return
         self.put_down()
-        if refusal := self.refusal or self._chosen.refusal():
-            self.armed.emit(None)
+        self.armed.emit(None)  # the button stays up until the tool is in hand
+        if self.ready() is None:
+            return
+        if refusal := self._session.subject.refusal():
             self.failed.emit(refusal)
             return
         self._tool = tool
@@ -115,10 +125,9 @@ class CorrectController(QObject):
 
     def mark_view(self) -> None:
         """Mark all that is in view as reviewed."""
-        if self._session is None:
-            self.failed.emit(self.refusal)
+        if (session := self.ready()) is None:
             return
-        subject = self._session.subject
+        subject = session.subject
         if words := subject.refusal_of_view():
             self.failed.emit(words)
             return
@@ -220,10 +229,10 @@ class CorrectController(QObject):
             return
         kind = "rectangle" if tool.gesture is Gesture.BOX else "polygon"
         region = region_from_outline(points, kind, session.subject.labels.shape)
-        self._mark(region, Trust.IGNORE if tool.name.startswith("ignore") else Trust.REVIEWED)
+        self._mark(region, Trust.IGNORE if tool.name.startswith("ignore") else Trust.REVIEWED, drawn=True)
 
-    def _mark(self, region: object, value: Trust) -> None:
-        self._session.trust.mark(self._session.subject.index, region.box, value, region.mask)
+    def _mark(self, region: object, value: Trust, *, drawn: bool = False) -> None:
+        self._session.trust.mark(self._session.subject.index, region.box, value, region.mask, drawn=drawn)
         self.updated.emit()
 
     def _restore(self) -> None:

@@ -86,8 +86,8 @@ class Pointer(QObject):
     @property
     def _turns(self) -> tuple[EventEmitter, ...]:
         """Events after which nothing can be drawn as before."""
-        layer, view = self._layer.events, self._viewer.dims.events
-        return layer.mode, layer.visible, view.ndisplay, view.order
+        view = self._viewer.dims.events
+        return self._layer.events.mode, view.ndisplay, view.order
 
     def _turned(self, event: Event | None = None) -> None:
         self.disarm()

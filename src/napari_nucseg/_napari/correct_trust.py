@@ -69,15 +69,23 @@ class TrustMap(QObject):
             overlay.data = self.values
         self._follow()
 
-    def mark(self, index: PlaneIndex, box: Box, value: Trust, mask: NDArray[np.bool_] | None = None) -> None:
+    def mark(
+        self,
+        index: PlaneIndex,
+        box: Box,
+        value: Trust,
+        mask: NDArray[np.bool_] | None = None,
+        *,
+        drawn: bool = False,
+    ) -> None:
         """Give pixels of one plane a value: a box, or a mask of the box's size in it.
 
-        What is to be ignored does not become reviewed.
+        What is to be ignored becomes reviewed only where that was drawn over it.
         """
         self.show()
         part = self.values[index][box]
         chosen = np.ones(part.shape, bool) if mask is None else mask
-        part[chosen & (part != Trust.IGNORE) if value is Trust.REVIEWED else chosen] = value
+        part[chosen & (part != Trust.IGNORE) if value is Trust.REVIEWED and not drawn else chosen] = value
         self.overlay.refresh()
         self.look()
 

@@ -126,18 +126,12 @@ class CorrectWidget(Docked):
         self.controller.overwrite = on
 
     def _walk(self, step: int) -> None:
-        session = self.controller.session
-        if session is None:
-            self._show_failure(self.controller.refusal)
-        else:
+        if (session := self.controller.ready()) is not None:
             session.review.go(step)
             self._show_review()
 
     def _mark_checked(self) -> None:
-        session = self.controller.session
-        if session is None:
-            self._show_failure(self.controller.refusal)
-        else:
+        if (session := self.controller.ready()) is not None:
             session.review.mark()
             self._show_review()
 
@@ -150,7 +144,8 @@ class CorrectWidget(Docked):
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Question)
         box.setWindowTitle("Correct nuclei")
-        box.setText(f"Clear takes back what you marked: {self.form.reviewed.text()}.")
+        where = "in this slice" if session.subject.layer.ndim > 2 else "here"
+        box.setText(f"Clear takes back what you marked {where}: {self.form.reviewed.text()}.")
         box.setInformativeText("Ctrl+Z does not bring it back. Nuclei stay as they are.")
         clear = box.addButton("Clear", QMessageBox.ButtonRole.DestructiveRole)
         box.setDefaultButton(box.addButton("Keep", QMessageBox.ButtonRole.RejectRole))

@@ -96,11 +96,19 @@ class LayerChoice(QComboBox):
 class ImageLayerChoice(LayerChoice):
     """Images; one is chosen as well when nuclei that were found in it become active."""
 
+    _held = False
+
+    def hold(self, held: bool) -> None:
+        """Stay with the image while layers become active that nobody clicked on."""
+        self._held = held
+
     def offers(self, layer: Layer) -> bool:
         """Whether a layer is an image."""
         return isinstance(layer, Image)
 
     def _follow_active(self, event: Event | None = None) -> None:
+        if self._held:
+            return
         active = self._viewer.layers.selection.active
         origin = read_state(active) if isinstance(active, Labels) else None
         images = {} if origin is None else {layer.unique_id: layer for layer in self._layers}

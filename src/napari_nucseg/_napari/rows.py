@@ -13,15 +13,15 @@ WIDEST_LABEL = "Diameter"
 class RowLabel(QLabel):
     """Label as wide as all others in its font: fields of several layouts stand in one column, in fonts of any size."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.setMinimumWidth(LABEL_WIDTH_PX)
-
     def sizeHint(self) -> QSize:
         """Size with room for the widest label."""
         own, metrics = super().sizeHint(), self.fontMetrics()
         wider = metrics.horizontalAdvance(WIDEST_LABEL) - metrics.horizontalAdvance(self.text())
-        return QSize(own.width() + max(wider, 0), own.height())
+        return QSize(max(LABEL_WIDTH_PX, own.width() + max(wider, 0)), own.height())
+
+    def minimumSizeHint(self) -> QSize:
+        """Never narrower than that."""
+        return self.sizeHint()
 
 
 def form_rows(parent: QWidget | None = None) -> QFormLayout:

@@ -81,7 +81,7 @@ class SegmentController(QObject):
     """Runs requests.
 
     Signals: ``started()``, ``progressed(JobProgress)``, ``done(layer, JobResult)``, ``failed(str)``,
-    ``cancelled()`` and, after any of the last three, ``ended()``.
+    ``cancelled()`` and, after any of the last three, ``ended()``; ``adding(bool)`` before and after a layer is added.
     """
 
     started = Signal()
@@ -90,6 +90,7 @@ class SegmentController(QObject):
     failed = Signal(str)
     cancelled = Signal()
     ended = Signal()
+    adding = Signal(bool)
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -163,7 +164,9 @@ class SegmentController(QObject):
             return
         if target is None or target not in self._viewer.layers:
             target = new_result_layer(image, result)
+            self.adding.emit(True)
             self._viewer.add_layer(target)
+            self.adding.emit(False)
         else:
             adopt_result(target, image, result, keep=pending.keep)
             if not pending.keep:

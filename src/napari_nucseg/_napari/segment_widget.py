@@ -106,6 +106,7 @@ class SegmentWidget(Docked):
         controller.started.connect(self._show_running)
         controller.progressed.connect(self._show_progress)
         controller.done.connect(self._show_result)
+        controller.adding.connect(self.form.image.hold)
         controller.failed.connect(self._show_failure)
         controller.cancelled.connect(self._show_cancelled)
         controller.ended.connect(self._hide_running)
