@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from napari_nucseg.jobs.batch import segment_files
 from napari_nucseg.jobs.batch_files import Outputs
 from napari_nucseg.jobs.evaluation import Evaluation, compare_labels, evaluate_model
 from napari_nucseg.jobs.export import write_labels
+from napari_nucseg.jobs.prediction_files import PredictionFiles
 from napari_nucseg.nuclei.scoring import METRICS
 
 if TYPE_CHECKING:
@@ -122,6 +124,33 @@ def test_namesakes_are_told_apart_by_their_folders(tmp_path: Path, namesakes: Pa
         write_labels(result.labels, squares(shift))
     result = drain(compare_labels(open_dataset(namesakes), tmp_path / "pred"))
     assert (result.scores.n_images, result.scores.ap50) == (2, 1)
+
+
+def test_predictions_with_more_folders_before_are_those_of_the_longest_name(tmp_path: Path) -> None:
+    for name in ("x_a_cell_labels", "y_a_cell_labels", "ba_cell_labels"):
+        write_labels(tmp_path / f"{name}.tif", squares())
+    files = PredictionFiles(tmp_path, ["a/cell", "x/a/cell"])
+    assert files.find("x/a/cell").name == "x_a_cell_labels.tif"
+    assert files.find("a/cell").name == "y_a_cell_labels.tif"
+
+
+def test_of_names_that_are_one_in_a_file_the_first_is_meant(tmp_path: Path) -> None:
+    write_labels(tmp_path / "a_b_c_labels.tif", squares())
+    files = PredictionFiles(tmp_path, ["a/b_c", "a_b/c"])
+    assert files.find("a/b_c").name == "a_b_c_labels.tif"
+    with pytest.raises(DatasetError, match="no prediction"):
+        files.find("a_b/c")
+
+
+def test_many_predictions_are_found_at_once(tmp_path: Path) -> None:
+    samples = [f"s{number}/cell" for number in range(2000)]
+    for sample in samples:
+        (tmp_path / f"{sample.replace('/', '_')}_labels.tif").touch()
+    start = time.perf_counter()
+    files = PredictionFiles(tmp_path, samples)
+    found = [files.find(sample).name for sample in samples]
+    assert time.perf_counter() - start < 2
+    assert found == [f"s{number}_cell_labels.tif" for number in range(2000)]
 
 
 def test_one_prediction_is_not_scored_against_two_namesakes(tmp_path: Path, namesakes: Path) -> None:

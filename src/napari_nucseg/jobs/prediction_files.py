@@ -40,13 +40,14 @@ class PredictionFiles:
         self._files = _by_image(folder)
         self._n_called = Counter(PurePosixPath(sample).name for sample in samples)
         self._of_sample: dict[str, list[str]] = defaultdict(list)
-        # the longest first: x_a_cell is that of x/a/cell where there is one
-        with_folder = sorted((sample for sample in samples if "/" in sample), key=len, reverse=True)
+        # of several that one file name stands for, the first: segment_files numbers the others
+        by_flat_name = {flat_name(sample): sample for sample in reversed(samples) if "/" in sample}
         for name in self._files:
-            for sample in with_folder:
-                if f"_{name}".endswith(f"_{flat_name(sample)}"):
-                    self._of_sample[sample].append(name)
-                    break
+            words = name.split("_")
+            # the longest first: x_a_cell is that of x/a/cell where there is one
+            endings = ("_".join(words[start:]) for start in range(len(words)))
+            if ending := next((ending for ending in endings if ending in by_flat_name), None):
+                self._of_sample[by_flat_name[ending]].append(name)
 
     def find(self, sample: str) -> Path:
         """Return the file of a sample; ``DatasetError`` where there is none, or where it could be another's."""
