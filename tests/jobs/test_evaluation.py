@@ -100,11 +100,27 @@ def test_labels_come_before_a_mask(tmp_path: Path, truth: Path) -> None:
     assert result.scores.ap50 == 1
 
 
-def test_two_files_for_one_image_are_told(tmp_path: Path, truth: Path) -> None:
-    write_labels(tmp_path / "pred" / "a_labels.tif", squares())
-    Image.fromarray(squares().astype(np.uint8)).save(tmp_path / "pred" / "a_labels.png")
+@pytest.mark.parametrize("stem", ["a", "a_labels"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(squares(20), id="other labels"),
+        pytest.param(np.stack([squares(), squares(1), squares(2)], axis=-1), id="a picture"),
+    ],
+)
+def test_two_files_for_one_image_are_told(tmp_path: Path, truth: Path, stem: str, other) -> None:
+    write_labels(tmp_path / "pred" / f"{stem}.tif", squares())
+    Image.fromarray(other.astype(np.uint8)).save(tmp_path / "pred" / f"{stem}.png")
     result = drain(compare_labels(open_dataset(truth).select(["a"]), tmp_path / "pred"))
-    assert all(name in result.failures[0].error for name in ("a_labels.png", "a_labels.tif", "leave one"))
+    assert all(name in result.failures[0].error for name in (f"{stem}.png", f"{stem}.tif", "leave one"))
+
+
+@pytest.mark.parametrize("stem", ["a", "a_labels"])
+def test_two_files_of_the_same_labels_are_one_prediction(tmp_path: Path, truth: Path, stem: str) -> None:
+    write_labels(tmp_path / "pred" / f"{stem}.tif", squares())
+    Image.fromarray(squares().astype(np.uint8)).save(tmp_path / "pred" / f"{stem}.png")
+    result = drain(compare_labels(open_dataset(truth).select(["a"]), tmp_path / "pred"))
+    assert (result.failures, result.scores.ap50) == ((), 1)
 
 
 @pytest.fixture

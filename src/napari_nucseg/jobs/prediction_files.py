@@ -7,16 +7,17 @@ from collections import Counter, defaultdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.label_files import as_labels, check_numbering, number_pieces, read_label_image
 from napari_nucseg.data.layout import flat_name, is_image, stem
-from napari_nucseg.errors import DatasetError
+from napari_nucseg.errors import DatasetError, NucSegError
 from napari_nucseg.jobs.slices import put_together, slices_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 _ENDINGS = tuple(re.compile(rf"(.+)_{ending}", re.IGNORECASE) for ending in ("labels?", "cp_masks", "masks?"))
@@ -50,7 +51,13 @@ class PredictionFiles:
                 self._of_sample[by_flat_name[ending]].append(name)
 
     def find(self, sample: str) -> Path:
-        """Return the file of a sample; ``DatasetError`` where there is none, or where it could be another's."""
+        """Return the file of a sample, of several that hold the same labels the first.
+
+        Raises
+        ------
+        DatasetError
+            Where there is none, several hold other labels, or it could be another sample's.
+        """
         called, flat = PurePosixPath(sample).name, flat_name(sample)
         names = self._of_sample[sample] or [called]
         if names == [called] and called in self._files and self._n_called[called] > 1:
@@ -59,7 +66,7 @@ class PredictionFiles:
                 f"name the prediction of this one {flat}_labels"
             )
         files = [file for name in names for file in self._files.get(name, [])]
-        if len(files) > 1:
+        if len(files) > 1 and not _hold_the_same(files):
             raise DatasetError(f"{' and '.join(map(str, files))} both belong to it: leave one of them there")
         if not files:
             raise DatasetError(
@@ -90,6 +97,15 @@ def read_labels(path: Path) -> NDArray[np.int32]:
     for plane in planes:
         check_numbering(plane, str(path))
     return put_together(slices, planes)[0] if len(planes) > 1 else planes[0]
+
+
+def _hold_the_same(files: Sequence[Path]) -> bool:
+    """Whether files hold the same labels; one that cannot be read as labels does not."""
+    try:
+        first = read_labels(files[0])
+        return all(np.array_equal(first, read_labels(file)) for file in files[1:])
+    except NucSegError:
+        return False
 
 
 def _by_image(folder: Path) -> dict[str, list[Path]]:
