@@ -245,17 +245,38 @@ def test_what_cannot_be_renamed_stays(own, old, new, words):
     assert sorted(os.listdir(own)) == before
 
 
-def test_a_card_with_nan_is_refused_and_its_file_stays(own):
+def _write_into_card(path, old, new):
+    content = path.read_bytes()
+    assert content.count(old) == 1
+    path.write_bytes(content.replace(old, new.rjust(len(old))))
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_model_whose_figures_are_not_finite_is_renamed_whole(own, number):
     """JSON has no NaN: Python's reader takes it all the same, and no writer can give it back."""
     path = own / "second.safetensors"
-    card = load_model(path).card.model_copy(update={"figures": {"AP50": 0.125}})
-    save_model(path, card, NETWORK)
-    content = path.read_bytes().replace(b"0.125", b"  NaN")
-    path.write_bytes(content)
+    figures = {"AP50": 0.123456789, "AP75": 0.5}
+    save_model(path, load_model(path).card.model_copy(update={"figures": figures}), NETWORK)
+    weights = load_model(path).network.state_dict()
+    _write_into_card(path, b"0.123456789", number)
+    assert load_model(path).card.figures == {"AP75": 0.5}
+    known_by = sha256_of(path)
+    rename_model("second", "better")
+    renamed = load_model(own / "better.safetensors")
+    assert (renamed.card.name, renamed.card.former_sha256) == ("better", (known_by,))
+    assert renamed.card.figures == {"AP75": 0.5}
+    assert all(value.equal(weights[key]) for key, value in renamed.network.state_dict().items())
+
+
+def test_other_numbers_of_a_card_must_be_finite_and_its_file_stays(own):
+    path = own / "second.safetensors"
+    save_model(path, load_model(path).card.model_copy(update={"canonical_diameter_px": 24.125}), NETWORK)
+    _write_into_card(path, b"24.125", b"NaN")
+    content = path.read_bytes()
     with pytest.raises(ModelFileError):
         rename_model("second", "better")
     assert path.read_bytes() == content
-    with pytest.raises(ModelFileError, match=r"card of .*figures\.AP50: .*finite"):
+    with pytest.raises(ModelFileError, match=r"card of .*canonical_diameter_px: .*finite"):
         load_model(path)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from safetensors import SafetensorError, safe_open
 
 from napari_nucseg.errors import ModelFileError, problems_in
@@ -100,6 +101,18 @@ class ModelCard(_Part):
     )
     history: tuple[str, ...] = ()
     teaching: TeachingRecord | None = None
+
+    @field_validator("figures", mode="before")
+    @classmethod
+    def _finite_figures(cls, figures: Any) -> Any:
+        """Leave out what is no finite number: it says nothing, and the model is whole without it."""
+        if not isinstance(figures, dict):
+            return figures
+        return {
+            name: value
+            for name, value in figures.items()
+            if not isinstance(value, float) or math.isfinite(value)
+        }
 
     @model_validator(mode="after")
     def _fast_head_exists(self) -> ModelCard:
