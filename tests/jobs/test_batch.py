@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -370,6 +371,9 @@ def test_labels_that_no_batch_wrote_are_replaced_only_if_asked(tmp_path: Path, t
     _, (result,) = drain(segment_files([found], Outputs(tmp_path, overlay=True), CHOICES))
     assert found == image
     assert f"{by_hand}: it is there already" in result.error
+    assert re.search(
+        "results of earlier versions bear no such mark.* replace it with --overwrite", result.error
+    )
     assert by_hand.read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["cell.png", "cell_labels.tif"]
     _, (result,) = drain(segment_files([found], Outputs(tmp_path, overwrite=True), CHOICES))

@@ -66,8 +66,9 @@ class Targets:
             check_no_image(path, images)
             if os.path.isfile(path) and not overwrite and not _is_marked(path):
                 raise OutputError(
-                    f"cannot write {path}: it is there already and does not say that {MARK} made it. "
-                    "Choose another folder for the results, or replace it with --overwrite."
+                    f"cannot write {path}: it is there already and does not say that {MARK} made it; results of "
+                    "earlier versions bear no such mark. Choose another folder for the results, or replace it with "
+                    "--overwrite."
                 )
 
 
