@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 import napari_nucseg
@@ -244,6 +245,36 @@ def test_evaluate_files(tmp_path: Path, capsys) -> None:
     assert summary["summary"]["scores"]["pooled"]["mean_ap"] == 1
     assert main(["evaluate", "--truth", str(labels), "--pred", str(labels)]) == 0
     assert "1.000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options"),
+    [
+        pytest.param(bool, {}, id="bool"),
+        pytest.param(np.uint8, {"photometric": "miniswhite"}, id="0 is white"),
+        pytest.param(
+            np.uint8,
+            {"photometric": "palette", "colormap": np.full((3, 256), 65535, np.uint16)},
+            id="palette",
+        ),
+    ],
+)
+@pytest.mark.parametrize("part", ["truth", "pred"])
+def test_evaluate_reads_labels_as_they_are_stored(part: str, dtype, options, tmp_path: Path, capsys) -> None:
+    labels = np.zeros((60, 60), np.uint8)
+    for number, (y, x) in enumerate([(5, 5), (5, 30), (30, 5)], 1):
+        labels[y : y + 12, x : x + 12] = number
+    truth, pred = tmp_path / "truth", tmp_path / "pred"
+    files = {"truth": truth / "labels" / "a.tif", "pred": pred / "a_labels.tif"}
+    for name, file in files.items():
+        file.parent.mkdir(parents=True)
+        tifffile.imwrite(file, labels.astype(dtype), **options) if name == part else tifffile.imwrite(
+            file, labels
+        )
+    (truth / "images").mkdir()
+    tifffile.imwrite(truth / "images" / "a.tif", labels)
+    assert main(["evaluate", "--truth", str(truth), "--pred", str(pred), "--json"]) == 0
+    assert json_lines(capsys.readouterr().out)[0]["ap50"] == 1
 
 
 def test_evaluate_model_with_rows(tmp_path: Path, tiny: list[str], capsys) -> None:

@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -85,6 +86,37 @@ def test_colour_masks_are_read(tmp_path):
     rgba[1:3, 1:3, 1] = 255
     write_image(tmp_path, "a", masks=[rgba])
     assert (open_dataset(tmp_path)[0].labels > 0).sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("dtype", "options"),
+    [
+        pytest.param(bool, {}, id="bool"),
+        pytest.param(np.uint8, {"photometric": "miniswhite"}, id="0 is white"),
+        pytest.param(
+            np.uint8,
+            {"photometric": "palette", "colormap": np.full((3, 256), 65535, np.uint16)},
+            id="palette of white",
+        ),
+    ],
+)
+def test_what_is_stored_in_a_tiff_mask_counts(dtype, options, tmp_path):
+    mask = box(slice(0, 2), slice(0, 3)).astype(dtype)
+    write_image(tmp_path, "a")
+    (tmp_path / "a" / "masks").mkdir()
+    tifffile.imwrite(tmp_path / "a" / "masks" / "0.tif", mask, **options)
+    np.testing.assert_array_equal(open_dataset(tmp_path)[0].labels, mask > 0)
+
+
+def test_alpha_of_a_tiff_mask_says_nothing(tmp_path):
+    mask = box(slice(0, 2), slice(0, 3))
+    write_image(tmp_path, "a")
+    (tmp_path / "a" / "masks").mkdir()
+    options = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unassalpha"]}
+    tifffile.imwrite(
+        tmp_path / "a" / "masks" / "0.tif", np.dstack([mask, np.full_like(mask, 255)]), **options
+    )
+    np.testing.assert_array_equal(open_dataset(tmp_path)[0].labels, mask > 0)
 
 
 def test_a_mask_that_does_not_fit_names_both(tmp_path):

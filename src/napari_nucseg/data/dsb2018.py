@@ -21,6 +21,7 @@ from napari_nucseg.data.images import read_image
 from napari_nucseg.data.label_files import Size, check_fit
 from napari_nucseg.data.layout import Found, is_image, read_picture, unique_names
 from napari_nucseg.data.sample import Sample
+from napari_nucseg.data.tiff_images import is_tiff
 from napari_nucseg.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -166,12 +167,14 @@ def _read(tree: Tree, name: str, image_file: str, masks: tuple[str, ...], table:
 
 
 def _read_mask(tree: Tree, file: str, picture: Picture) -> NDArray[np.intp]:
-    """Flat pixel indices of the one nucleus in a mask file."""
+    """Flat pixel indices of the one nucleus in a mask file: what is not black, in a TIFF what is not stored as 0."""
     place = tree.locate(file)
     with tree.open(file) as stream:
-        pixels = read_image(stream, place).pixels
+        as_stored = is_tiff(stream)
+        pixels = read_image(stream, place, as_stored=as_stored).pixels
     if pixels.ndim == 3:  # colour or alpha: alpha is opaque everywhere and says nothing
-        pixels = np.any(pixels[..., :3], axis=-1, keepdims=False)
+        colours = pixels[..., : 3 if pixels.shape[-1] > 2 else 1]
+        pixels = np.any(colours, axis=-1, keepdims=False)
     check_fit(picture.size, pixels.shape[:2], picture.metadata["image_path"], place)
     return np.flatnonzero(pixels)
 
