@@ -307,7 +307,8 @@ def test_labels_keep_the_numbers_of_a_palette_tiff(tmp_path):
 
 def test_what_imagej_shows_in_colours_are_values(tmp_path):
     pixels = image(9, 11)
-    colours = np.stack([np.zeros(256), np.zeros(256), np.arange(256)]).astype(np.uint16) * 257
+    ramp = np.arange(256)
+    colours = np.stack([ramp[::-1], np.zeros(256), ramp]).astype(np.uint16) * 257
     for name, options in {"fiji": {"description": "ImageJ=1.54f\n"}, "other": {}}.items():
         tifffile.imwrite(
             tmp_path / f"{name}.tif",
@@ -319,6 +320,26 @@ def test_what_imagej_shows_in_colours_are_values(tmp_path):
         )
     np.testing.assert_array_equal(read_image(tmp_path / "fiji.tif").pixels, pixels)
     np.testing.assert_array_equal(read_image(tmp_path / "other.tif").pixels[..., 2], pixels)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shades"),
+    [
+        pytest.param(np.uint8, (1, 1, 1), id="grey"),
+        pytest.param(np.uint8, (0, 1, 0), id="green"),
+        pytest.param(np.uint8, (0.8, 0.4, 0), id="orange, rounded"),
+        pytest.param(np.uint16, (0, 1, 0), id="green of 16 bit"),
+        pytest.param(np.uint16, (-1, 0, 1), id="two colours of 16 bit"),
+    ],
+)
+def test_a_palette_that_only_shows_values_leaves_them(dtype, shades, tmp_path):
+    highest = np.iinfo(dtype).max
+    even = np.outer(shades, np.linspace(0, 255, highest + 1)).round() % 256
+    pixels = image(9, 11, dtype=dtype) * dtype(highest // 200)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="palette", colormap=even.astype(np.uint16) * 257)
+    got = read_image(tmp_path / "a.tif")
+    assert (got.axes, got.pixels.dtype) == ("YX", dtype)
+    np.testing.assert_array_equal(got.pixels, pixels)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32, np.float32])
@@ -367,11 +388,32 @@ def test_what_neither_library_reads_says_what_to_install(tmp_path):
 def test_alpha_is_no_channel(shape, dtype, photometric, expected, axes, tmp_path):
     pixels = image(*shape, dtype=dtype)
     planar = "separate" if axes == "SYX" else "contig"
+    opaque = pixels if planar == "separate" else np.moveaxis(pixels, -1, 0)
+    opaque[-1] = np.iinfo(dtype).max
     options = {"photometric": photometric, "extrasamples": ["unassalpha"], "planarconfig": planar}
     tifffile.imwrite(tmp_path / "a.tif", pixels, **options)
     got = read_image(tmp_path / "a.tif")
     assert (got.pixels.shape, got.axes) == (expected, axes)
     assert to_planes(got.pixels, got.axes).shape[0] == (1 if axes == "YX" else 3)
+
+
+@pytest.mark.parametrize("shape", [(4, 9, 11), (9, 11, 4)])
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_four_channels_written_as_rgba_stay(shape, dtype, tmp_path):
+    pixels = image(*shape, dtype=dtype)
+    options = {"photometric": "rgb", "planarconfig": "separate" if shape[0] == 4 else "contig"}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, extrasamples=["unassalpha"], **options)
+    got = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(got.pixels, pixels)
+    fourth = pixels[3] if shape[0] == 4 else pixels[..., 3]
+    np.testing.assert_array_equal(to_planes(got.pixels, got.axes, channel=3)[0], fourth)
+
+
+def test_four_channels_that_come_last_are_asked_about(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", image(9, 11, 4, dtype=np.uint16), photometric="rgb")
+    got = read_image(tmp_path / "a.tif")
+    with pytest.raises(ImageError, match="got 4 channels"):
+        to_planes(got.pixels, got.axes)
 
 
 def test_channels_that_are_no_alpha_stay(tmp_path):

@@ -35,7 +35,7 @@ def read_image(
     """Read an image by its content, whatever its name says.
 
     TIFF (ImageJ and OME axes and pixel size included) through tifffile, everything else and what tifffile alone
-    cannot decompress through Pillow. Palettes, CMYK and L*a*b* become RGB; colours of 16 bit that Pillow reads are
+    cannot decompress through Pillow. Palettes of colours, CMYK and L*a*b* become RGB; colours of 16 bit that Pillow reads are
     reduced to 8 bit. Of several images the largest is read, and a note says so.
 
     Parameters

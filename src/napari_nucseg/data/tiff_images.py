@@ -100,30 +100,49 @@ def _read_series(file: IO[bytes], series: TiffPageSeries) -> tuple[NDArray[Any],
 def _without_alpha(pixels: NDArray[Any], axes: str, series: TiffPageSeries) -> tuple[NDArray[Any], str]:
     """Drop the last sample where it says how opaque a pixel is, and with a single one left their axis.
 
-    RGBA of 8 bit stays, as from other files: four channels are often written so.
+    Four samples stay unless the last is opaque everywhere: four channels are often written as if they were RGBA. RGBA
+    of 8 bit stays, as from other files.
     """
     page = series.keyframe
     is_whole = "S" in axes and pixels.shape[axes.index("S")] == page.samplesperpixel  # as Pillow's is not
     if not is_whole or not page.extrasamples or page.extrasamples[-1] not in _ALPHA:
         return pixels, axes
-    samples = np.moveaxis(pixels, axes.index("S"), 0)[:-1]
-    if len(samples) == 3 and pixels.dtype == np.uint8:
+    *samples, alpha = np.moveaxis(pixels, axes.index("S"), 0)
+    if len(samples) == 3 and (pixels.dtype == np.uint8 or not _is_opaque(alpha)):
         return pixels, axes
     if len(samples) == 1:
         return samples[0], axes.replace("S", "")
-    return np.moveaxis(samples, 0, axes.index("S")), axes
+    return np.stack(samples, axes.index("S")), axes
+
+
+def _is_opaque(alpha: NDArray[Any]) -> bool:
+    """Whether alpha has its highest value everywhere."""
+    highest = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "iu" else 1
+    return bool((alpha == highest).all())
 
 
 def _as_shown(pixels: NDArray[Any], axes: str, series: TiffPageSeries) -> tuple[NDArray[Any], str]:
-    """Colours of a palette, and bright as large where the file says 0 is white."""
+    """Colours of a palette, and bright as large where the file says 0 is white.
+
+    Values stay where the palette only shows them: of more than 8 bit, or in shades of one colour.
+    """
     page = series.keyframe
     if page.photometric == _PALETTE and page.colormap is not None and "S" not in axes:
         colours = np.asarray(page.colormap)
+        if pixels.dtype.itemsize > 1 or _is_ramp(colours):
+            return pixels, axes
         colours = (colours >> 8 if colours.max() > 255 else colours).astype(np.uint8)  # of 16 bits by rule
         return np.moveaxis(colours, 0, -1)[pixels], axes + "S"
     if page.photometric == _WHITE_IS_ZERO and pixels.dtype.kind in "bu":
         return np.invert(pixels), axes
     return pixels, axes
+
+
+def _is_ramp(colours: NDArray[Any]) -> bool:
+    """Whether a palette (3, n) goes evenly from black to one colour, but for rounding to 8 bit."""
+    even = np.outer(colours[:, -1], np.linspace(0, 1, colours.shape[1]))
+    rounding = 257 if colours.max() > 255 else 1
+    return bool((abs(colours - even) <= rounding).all())
 
 
 def _through_pillow(file: IO[bytes], series: TiffPageSeries) -> tuple[NDArray[Any], str]:
