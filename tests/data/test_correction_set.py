@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from napari_nucseg.data.correction_set import (
     CorrectionSet,
@@ -11,6 +12,7 @@ from napari_nucseg.data.correction_set import (
     open_correction_set,
     save_correction_set,
 )
+from napari_nucseg.data.images import read_image
 from napari_nucseg.errors import CorrectionSetError, OutputError
 
 
@@ -85,6 +87,81 @@ def test_an_image_referred_to_is_found_and_checked(tmp_path):
     (moved / "images" / "cells.tif").unlink()
     with pytest.raises(CorrectionSetError, match="is not at"):
         open_correction_set(moved / "sets" / "one")
+
+
+INVERTED_GREY = np.repeat(np.arange(255, -1, -1, dtype=np.uint16)[np.newaxis] * 257, 3, axis=0)
+
+
+def _write_palette(path, pixels):
+    tifffile.imwrite(path, pixels, photometric="palette", colormap=INVERTED_GREY)
+
+
+def _write_min_is_white(path, pixels):
+    tifffile.imwrite(path, pixels, photometric="miniswhite")
+
+
+def _write_cmyk(path, pixels):
+    tifffile.imwrite(path, np.dstack([pixels] * 4), photometric="separated")
+
+
+def _write_larger_second(path, pixels):
+    with tifffile.TiffWriter(path) as tiff:
+        for image in (pixels, np.tile(pixels, (2, 2))):
+            tiff.write(image, photometric="minisblack")
+
+
+WRITERS = [_write_palette, _write_min_is_white, _write_cmyk, _write_larger_second]
+
+
+def _referring(path, image):
+    axes, shape = ("YX", "YXC")[image.ndim - 2], image.shape[:2]
+    labels = np.ones(shape, np.int32)
+    return _corrections(
+        image=image, axes=axes, labels=labels, trust=labels.astype(np.uint8), prediction=None, image_path=path
+    )
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_an_image_referred_to_opens_to_the_pixels_that_were_read(write, tmp_path):
+    write(tmp_path / "cells.tif", np.arange(200, dtype=np.uint8).reshape(10, 20))
+    corrections = _referring(tmp_path / "cells.tif", read_image(tmp_path / "cells.tif").pixels)
+    folder = save_correction_set(tmp_path / "one", corrections)
+    assert not (folder / "image.tif").exists()
+    opened = open_correction_set(folder)
+    _assert_same(opened, corrections)
+    _assert_same(open_correction_set(save_correction_set(tmp_path / "two", opened)), corrections)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_record_that_does_not_say_how_its_image_is_read_means_as_stored(write, tmp_path):
+    write(tmp_path / "cells.tif", np.arange(200, dtype=np.uint8).reshape(10, 20))
+    corrections = _referring(tmp_path / "cells.tif", tifffile.imread(tmp_path / "cells.tif", series=0))
+    folder = save_correction_set(tmp_path / "one", corrections)
+    record = json.loads((folder / "correction.json").read_text(encoding="utf-8"))
+    del record["image"]["as_shown"]
+    (folder / "correction.json").write_text(json.dumps(record), encoding="utf-8")
+    assert not (folder / "image.tif").exists()
+    _assert_same(open_correction_set(folder), corrections)
+
+
+def test_colours_of_a_png_palette_are_read_where_the_record_does_not_say_how(tmp_path):
+    picture = Image.fromarray(np.arange(200, dtype=np.uint8).reshape(10, 20), mode="P")
+    picture.putpalette(np.arange(255, -1, -1, dtype=np.uint8).repeat(3).tobytes())
+    picture.save(tmp_path / "cells.png")
+    corrections = _referring(tmp_path / "cells.png", np.array(picture.convert("RGB")))
+    folder = save_correction_set(tmp_path / "one", corrections)
+    record = json.loads((folder / "correction.json").read_text(encoding="utf-8"))
+    del record["image"]["as_shown"]
+    (folder / "correction.json").write_text(json.dumps(record), encoding="utf-8")
+    _assert_same(open_correction_set(folder), corrections)
+
+
+def test_an_image_that_its_file_does_not_give_is_copied(tmp_path):
+    tifffile.imwrite(tmp_path / "cells.tif", np.zeros((20, 30), np.uint16))
+    corrections = _corrections(image_path=tmp_path / "cells.tif")
+    folder = save_correction_set(tmp_path / "one", corrections)
+    assert (folder / "image.tif").exists()
+    _assert_same(open_correction_set(folder), corrections)
 
 
 def test_saving_again_replaces_it(tmp_path):

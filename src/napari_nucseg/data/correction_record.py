@@ -18,7 +18,8 @@ COPIED_IMAGE = "image.tif"
 class ImageRecord(BaseModel):
     """Where the pixels are: ``image.tif`` of the folder, or a file elsewhere.
 
-    ``sha256`` is that file's; ``path`` is relative to the folder where that is possible. ``axes`` has one letter of
+    ``sha256`` is that file's; ``path`` is relative to the folder where that is possible. ``as_shown`` says how a TIFF
+    is read: its largest image in the colours it shows, else the numbers stored in its first. ``axes`` has one letter of
     TZCYX an axis, ``S`` for colour.
     """
 
@@ -26,6 +27,7 @@ class ImageRecord(BaseModel):
 
     path: str = COPIED_IMAGE
     sha256: str
+    as_shown: bool = False
     axes: str
     name: str = ""
     pixel_size_um: float | None = None

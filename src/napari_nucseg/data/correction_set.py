@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.correction_image import find_image, read_pixels, reads_as_shown, reference
 from napari_nucseg.data.correction_record import (
     COPIED_IMAGE,
     RECORD,
@@ -32,7 +33,6 @@ from napari_nucseg.data.correction_record import (
     ImageRecord,
     read_record,
 )
-from napari_nucseg.data.images import read_image
 from napari_nucseg.errors import CorrectionSetError, ImageError, OutputError
 from napari_nucseg.files import in_words
 
@@ -88,7 +88,7 @@ class CorrectionSet:
 def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
     """Write a set, whole or not at all; an older one at the same place is replaced.
 
-    The image is copied, or referred to where ``image_path`` says it is a file.
+    The image is copied, or referred to where ``image_path`` is a file that reads to the same pixels.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def open_correction_set(folder: str | Path) -> CorrectionSet:
     if not folder.exists() and (kept := _set_aside(folder)).exists():
         folder = kept  # the process died between two renames
     record = read_record(folder)
-    image_path = _find_image(folder, record.image)
+    image_path = find_image(folder, record.image)
     if sha256_of(image_path) != record.image.sha256:
         raise CorrectionSetError(
             f"the image {image_path} has changed since these corrections were saved in {folder}. "
@@ -137,7 +137,7 @@ def open_correction_set(folder: str | Path) -> CorrectionSet:
         )
     optional = folder / PREDICTION
     corrections = CorrectionSet(
-        image=_read(image_path, folder),
+        image=_read(image_path, folder, as_shown=record.image.as_shown),
         axes=record.image.axes,
         labels=_as_type(_read(folder / LABELS, folder), np.int32, folder / LABELS),
         trust=_as_type(_read(folder / REVIEWED, folder), np.uint8, folder / REVIEWED),
@@ -205,14 +205,16 @@ def _write_parts(part: Path, folder: Path, corrections: CorrectionSet) -> None:
     if corrections.prediction is not None:
         _write_tiff(part / PREDICTION, corrections.prediction.astype(np.int32))
     image_path = corrections.image_path
-    if image_path is None:
+    as_shown = None if image_path is None else reads_as_shown(image_path, corrections.image)
+    if image_path is None or as_shown is None:
         _write_tiff(part / COPIED_IMAGE, np.asarray(corrections.image))
         path, sha256 = COPIED_IMAGE, sha256_of(part / COPIED_IMAGE)
     else:
-        path, sha256 = _reference(image_path, folder), sha256_of(image_path)
+        path, sha256 = reference(image_path, folder), sha256_of(image_path)
     image = ImageRecord(
         path=path,
         sha256=sha256,
+        as_shown=bool(as_shown),
         axes=corrections.axes,
         name=corrections.name,
         pixel_size_um=corrections.pixel_size_um,
@@ -252,28 +254,12 @@ def _set_aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.before")
 
 
-def _reference(image_path: Path, folder: Path) -> str:
-    """Path of an image as the record states it: relative to the set where both lie on one drive."""
-    with suppress(ValueError):
-        return Path(os.path.relpath(image_path.absolute(), folder.absolute())).as_posix()
-    return str(image_path.absolute())
-
-
-def _find_image(folder: Path, record: ImageRecord) -> Path:
-    path = Path(os.path.normpath(folder.absolute() / record.path))
-    if not path.is_file():
-        raise CorrectionSetError(
-            f"the image of {folder} is not at {path}. Put it there, or save corrections with a copy of the image."
-        )
-    return path if record.path != COPIED_IMAGE else folder / COPIED_IMAGE
-
-
-def _read(path: Path, folder: Path) -> NDArray[Any]:
+def _read(path: Path, folder: Path, *, as_shown: bool = False) -> NDArray[Any]:
     if not path.is_file():
         raise CorrectionSetError(f"{folder} is incomplete: {path.name} is missing.")
     try:
-        return read_image(path, as_stored=path.parent == folder).pixels
-    except ImageError as error:
+        return read_pixels(path, as_shown=as_shown)
+    except (ImageError, OSError) as error:
         raise CorrectionSetError(str(error)) from error
 
 

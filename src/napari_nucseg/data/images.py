@@ -35,8 +35,8 @@ def read_image(
     """Read an image by its content, whatever its name says.
 
     TIFF (ImageJ and OME axes and pixel size included) through tifffile, everything else and what tifffile alone
-    cannot decompress through Pillow. Palettes of colours, CMYK and L*a*b* become RGB; colours of 16 bit that Pillow reads are
-    reduced to 8 bit. Of several images the largest is read, and a note says so.
+    cannot decompress through Pillow. Palettes of colours, CMYK and L*a*b* become RGB; colours of 16 bit
+    that Pillow reads are reduced to 8 bit. Of several images the largest is read, and a note says so.
 
     Parameters
     ----------
@@ -45,7 +45,8 @@ def read_image(
     place
         Names an open file in messages.
     as_stored
-        Keep the numbers as they are, indices of a palette and alpha too, for labels and what we wrote ourselves.
+        Keep the numbers as they are, indices of a palette and alpha too, for labels and what we wrote ourselves; of
+        several images the first is read.
 
     Raises
     ------

@@ -45,18 +45,19 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
 def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
     """Read the largest image of a file as grey values, channels or RGB.
 
-    ``as_stored`` keeps the numbers that are stored: indices of a palette, alpha, and 0 where that is white.
+    ``as_stored`` keeps the numbers that are stored, of the first image: indices of a palette, CMYK, alpha, and 0 where
+    that is white.
     """
     import tifffile
 
     with tifffile.TiffFile(file) as tiff:
-        series, note = _largest(tiff)
+        series, note = (tiff.series[0], "") if as_stored else _largest(tiff)
         size = PixelSize()
         with suppress(
             Exception
         ):  # metadata may be damaged, or in another file of the set; the pixels are there
             size = tiff_pixel_size(tiff, series)
-        pixels, axes = _read_series(file, series)
+        pixels, axes = _read_series(file, series, as_stored=as_stored)
         if not as_stored:
             pixels, axes = _without_alpha(pixels, axes, series)
         if not as_stored and not tiff.is_imagej:  # ImageJ's colours and inversion are how values are shown
@@ -78,8 +79,8 @@ def _largest(tiff: TiffFile) -> tuple[TiffPageSeries, str]:
     )
 
 
-def _read_series(file: IO[bytes], series: TiffPageSeries) -> tuple[NDArray[Any], str]:
-    """Pixels and axes, one number a pixel or RGB, read by tifffile or, where that cannot, by Pillow."""
+def _read_series(file: IO[bytes], series: TiffPageSeries, *, as_stored: bool) -> tuple[NDArray[Any], str]:
+    """Pixels and axes, as stored or one number a pixel or RGB, by tifffile or, where that cannot, by Pillow."""
     page = series.keyframe
     stored_ycbcr = page.photometric == _YCBCR and page.compression in (
         _UNCOMPRESSED,
@@ -87,7 +88,7 @@ def _read_series(file: IO[bytes], series: TiffPageSeries) -> tuple[NDArray[Any],
         *_DEFLATE,
         _PACKBITS,
     )
-    if page.photometric in _OTHER_COLOURS or stored_ycbcr:
+    if not as_stored and (page.photometric in _OTHER_COLOURS or stored_ycbcr):
         return _through_pillow(file, series)
     try:
         return series.asarray(), series.axes.upper()

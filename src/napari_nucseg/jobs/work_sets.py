@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.data.correction_set import CorrectionSet
-from napari_nucseg.data.images import read_image
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def new_corrections(
 ) -> CorrectionSet:
     """Make a correction set of a sample with nothing reviewed yet.
 
-    The image is referred to where the sample is a plain file that reads to the same pixels, else copied.
+    To be saved, the image is referred to where the sample is a plain file that reads to the same pixels, else copied.
 
     Raises
     ------
@@ -59,12 +58,6 @@ def new_corrections(
 
 
 def _plain_file(sample: Sample) -> Path | None:
-    """File of a sample, where reading it alone gives the sample's pixels."""
+    """File of a sample, where it is no entry of an archive."""
     path = Path(str(sample.metadata.get("image_path") or ""))
-    if not path.is_file():
-        return None
-    try:
-        image = read_image(path)
-    except ImageError:
-        return None
-    return path if np.array_equal(image.pixels, sample.image) else None
+    return path if path.is_file() else None

@@ -1,0 +1,50 @@
+"""Image of a correction set that lies in a file elsewhere: where it is, and how it is read to the same pixels."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucseg.data.correction_record import COPIED_IMAGE, ImageRecord
+from napari_nucseg.data.images import read_image
+from napari_nucseg.data.tiff_images import is_tiff
+from napari_nucseg.errors import CorrectionSetError, ImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+def reads_as_shown(path: Path, pixels: ArrayLike) -> bool | None:
+    """Whether a file reads to these pixels as it is stored (False), as it is shown (True), or not at all (None)."""
+    for as_shown in (False, True):
+        with suppress(ImageError, OSError):
+            if np.array_equal(read_pixels(path, as_shown=as_shown), pixels, equal_nan=True):
+                return as_shown
+    return None
+
+
+def read_pixels(path: Path, *, as_shown: bool) -> NDArray[Any]:
+    """Pixels of a file; only a TIFF is read otherwise as it is shown than as it is stored."""
+    with path.open("rb") as file:
+        return read_image(file, str(path), as_stored=is_tiff(file) and not as_shown).pixels
+
+
+def reference(image_path: Path, folder: Path) -> str:
+    """Path of an image as the record states it: relative to the set where both lie on one drive."""
+    with suppress(ValueError):
+        return Path(os.path.relpath(image_path.absolute(), folder.absolute())).as_posix()
+    return str(image_path.absolute())
+
+
+def find_image(folder: Path, record: ImageRecord) -> Path:
+    """File of a set's image; ``CorrectionSetError`` where it is gone."""
+    path = Path(os.path.normpath(folder.absolute() / record.path))
+    if not path.is_file():
+        raise CorrectionSetError(
+            f"the image of {folder} is not at {path}. Put it there, or save corrections with a copy of the image."
+        )
+    return path if record.path != COPIED_IMAGE else folder / COPIED_IMAGE
