@@ -144,3 +144,11 @@ def test_an_image_amid_others_is_opened_alone(tmp_path):
     dataset = open_dataset(tmp_path / "b.png")
     assert dataset.names == ("b",)
     assert dataset[0].labels is not None
+
+
+def test_three_channels_on_a_bright_ground_are_colours(tmp_path):
+    for ground, axes in ((200, "YXC"), (5, "CYX")):
+        pixels = np.full((3, 40, 50), ground, np.uint8)
+        pixels[1, 5:15, 5:15] = 90
+        tifffile.imwrite(tmp_path / f"{ground}.tif", pixels, imagej=True, metadata={"axes": "CYX"})
+        assert open_dataset(tmp_path / f"{ground}.tif")[0].metadata["axes"] == axes

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from napari_nucseg.data.images import image_size, read_image, to_planes
+from napari_nucseg.data.images import as_colours, image_size, read_image, to_planes
 from napari_nucseg.errors import ImageError
 
 RNG = np.random.default_rng(0)
@@ -490,3 +490,17 @@ def test_pixels_that_are_not_square_have_no_size(write, tmp_path):
     got = read_image(tmp_path / "a.tif")
     assert got.pixel_size_um is None
     assert "not square, 0.25 x 0.5 µm" in " ".join(got.notes)
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "expected"),
+    [
+        ("CYX", (3, 40, 50), "SYX"),
+        ("CYX", (2, 40, 50), "CYX"),
+        ("YXC", (40, 50, 3), "YXC"),
+        ("YX", (40, 50), "YX"),
+        (None, (40, 50), None),
+    ],
+)
+def test_three_channels_are_colours_where_nobody_can_be_asked(axes, shape, expected):
+    assert as_colours(axes, shape) == expected

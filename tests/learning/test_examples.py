@@ -231,3 +231,11 @@ def test_patches_with_more_nuclei_are_drawn_more_often_within_their_kind():
     assert bank.sampling_weights({}).tolist() == pytest.approx([0.5, 0.5])
     weights = bank.sampling_weights({}, crowding=0.5)
     assert weights[1] / weights[0] == pytest.approx((1 + n_nuclei[1]) ** 0.5)
+
+
+def test_a_nucleus_with_stray_pixels_is_a_nucleus() -> None:
+    labels = np.zeros((60, 60), np.int32)
+    labels[10:30, 10:30] = labels[40, 40] = labels[50, 50] = 3
+    assert not why_no_instances(labels)
+    labels[::4, 50::4] = labels[45::4, ::4] = 3
+    assert why_no_instances(labels)

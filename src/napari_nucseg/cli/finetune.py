@@ -114,7 +114,9 @@ def _job(args: argparse.Namespace) -> FinetuneJob:
     if args.job is not None:
         said = load_finetune_job(args.job).model_dump()
         if args.examples is None:  # those to check on come to the job's own
-            changes["examples"] = [*said["examples"], *changes.get("examples", ())]
+            known = {(Path(example["path"]).resolve(), example["use"]) for example in said["examples"]}
+            checks = [e for e in changes.get("examples", ()) if (e["path"].resolve(), e["use"]) not in known]
+            changes["examples"] = [*said["examples"], *checks]
         said |= changes
     elif args.examples is None:
         raise SettingsError("nothing says what to learn from: give --examples DIR …, or --job FILE")

@@ -129,6 +129,13 @@ def are_channels(axes: str | None) -> bool:
     return "C" in letters and letters.index("C") < letters.find("Y")
 
 
+def as_colours(axes: str | None, shape: tuple[int, ...]) -> str | None:
+    """Axes of an image about which nobody can be asked: three channels are taken for red, green and blue."""
+    letters = (axes or "").upper()
+    is_three = are_channels(axes) and shape[letters.index("C")] == 3
+    return letters.replace("C", "S") if is_three else axes
+
+
 def _check_pixels(array: NDArray[Any]) -> None:
     if array.dtype.kind not in "buif":
         raise ImageError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.dark_field import is_dark
 from napari_nucseg.data.images import IMAGE_SUFFIXES, read_image
 from napari_nucseg.errors import DatasetError
 
@@ -49,8 +50,8 @@ class Picture:
 def read_picture(tree: Tree, file: str, layout: str) -> Picture:
     """Read a sample's image; metadata gets ``layout``, ``image_path``, ``axes`` and the pixel size if known.
 
-    Singleton axes are dropped, and the samples of a colour come last. Channels stay where they are: three of them need
-    not be red, green and blue, and ``to_planes`` tells by their place.
+    Singleton axes are dropped, and the samples of a colour come last, as do three channels on a bright ground. Others
+    stay where they are: they need not be red, green and blue, and ``to_planes`` tells by their place.
     """
     place = tree.locate(file)
     with tree.open(file) as stream:
@@ -58,7 +59,7 @@ def read_picture(tree: Tree, file: str, layout: str) -> Picture:
     keep = [i for i, letter in enumerate(image.axes) if letter in "YX" or image.pixels.shape[i] > 1]
     axes = "".join(image.axes[i] for i in keep)
     pixels = image.pixels.reshape([image.pixels.shape[i] for i in keep])
-    if axes.endswith("SYX"):
+    if axes.endswith("SYX") or (axes == "CYX" and len(pixels) == 3 and not is_dark(pixels)):
         pixels, axes = np.moveaxis(pixels, -3, -1), axes[:-3] + "YXC"
     if not {"Y", "X"} <= set(axes):
         raise DatasetError(

@@ -190,7 +190,7 @@ class _Problems:
             self.note(why, [sample.name])
             return None
         try:
-            planes = to_planes(sample.image, sample.metadata.get("axes"), channel)
+            planes = to_planes(sample.image, sample.metadata.get("axes"), channel, keep_units=False)
         except ImageError as error:
             self.note(f"images that cannot be used as they are ({error}; {CHANNEL_HELP})", [sample.name])
             return None

@@ -21,6 +21,8 @@ MOST_IN_PIECES, IN_MANY_PIECES = 0.5, 0.25
 In 349 images of DSB2018, Lizard, CPM-15, CoNSeP, MoNuSeg and TNBC they are .03 and 0 at most; of two classes, inside
 and border, 1 and 1; of masks whose edges are smoothed .67 and .49 at least.
 """
+FEW, MANY_PIECES = 5, 10
+"""Of fewer labels than ``FEW``, how many pieces they have on average says more: a nucleus may have stray pixels."""
 
 
 def why_no_instances(labels: NDArray[np.int32]) -> str:
@@ -30,6 +32,7 @@ def why_no_instances(labels: NDArray[np.int32]) -> str:
     pieces = label(labels, connectivity=2)
     numbers, first = np.unique(pieces, return_index=True)
     _, n_pieces = np.unique(labels.ravel()[first[numbers > 0]], return_counts=True)
-    if (n_pieces > 1).mean() > MOST_IN_PIECES and (n_pieces > 2).mean() > IN_MANY_PIECES:
-        return SCATTERED
-    return ""
+    if n_pieces.size < FEW:
+        return SCATTERED if n_pieces.mean() > MANY_PIECES else ""
+    in_pieces = (n_pieces > 1).mean() > MOST_IN_PIECES and (n_pieces > 2).mean() > IN_MANY_PIECES
+    return SCATTERED if in_pieces else ""

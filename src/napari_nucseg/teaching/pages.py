@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
-from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.images import as_colours, to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import NucSegError, TrainingError
 from napari_nucseg.nuclei.corrections import diff
@@ -168,7 +168,7 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
 
 def _whole(sample: Sample, labels: NDArray[np.int32]) -> NDArray[np.float32]:
     axes: Any = sample.metadata.get("axes")
-    planes = to_planes(sample.image, axes, keep_units=False)
+    planes = to_planes(sample.image, as_colours(axes, sample.image.shape), keep_units=False)
     if planes.shape[1:] != labels.shape:
         raise TrainingError(f"the image has {planes.shape[1:]} px, its labels {labels.shape}.")
     return planes

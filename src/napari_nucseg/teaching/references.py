@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg.data.correction_set import is_correction_set
-from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.images import as_colours, to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.sample_data import SAMPLES, find_cached
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
@@ -118,7 +118,8 @@ def _page(sample: Sample) -> Page:
     if sample.labels is None:
         raise TrainingError(f"{sample.name} has no labels.")
     labels = np.asarray(sample.labels, np.int32)
-    planes = to_planes(sample.image, sample.metadata.get("axes"), keep_units=False)
+    axes = as_colours(sample.metadata.get("axes"), sample.image.shape)
+    planes = to_planes(sample.image, axes, keep_units=False)
     if planes.shape[1:] != labels.shape:
         raise TrainingError(f"{sample.name} has {planes.shape[1:]} px, its labels {labels.shape}.")
     return Page(
