@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from napari_nucseg.nuclei.edit import Edit
     from napari_nucseg.nuclei.judging import Judge
 
-USUAL_DIAMETER_PX = 24.0
-
 
 @dataclass(frozen=True, eq=False)
 class Maps:

@@ -84,14 +84,6 @@ def region_from_outline(vertices: ArrayLike, shape_type: str, shape: tuple[int, 
     return Region(box, mask)
 
 
-def plain_box(region: Region | None) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Box as numbers ((y0, y1), (x0, x1)), for a record."""
-    if region is None:
-        return None
-    (ys, xs) = region.box
-    return (int(ys.start), int(ys.stop)), (int(xs.start), int(xs.stop))
-
-
 def _box(first: NDArray[Any], stop: NDArray[Any], complaint: str) -> Box:
     if (stop <= first).any():
         raise ImageError(complaint)
