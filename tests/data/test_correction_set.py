@@ -172,6 +172,37 @@ def test_saving_again_replaces_it(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
 
 
+def test_saving_again_leaves_everything_else_in_the_folder(tmp_path):
+    folder = save_correction_set(tmp_path / "one", _corrections())
+    (folder / "notes.txt").write_text("three days of work")
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "a.png").write_bytes(b"x")
+    inner = save_correction_set(folder / "second", _corrections(name="second"))
+    save_correction_set(folder, _corrections(prediction=None, name="newer"))
+    assert open_correction_set(folder).name == "newer"
+    assert not (folder / "prediction.tif").exists()
+    assert (folder / "notes.txt").read_text() == "three days of work"
+    assert (folder / "pictures" / "a.png").exists()
+    assert open_correction_set(inner).name == "second"
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+@pytest.mark.parametrize("new_is_there", [True, False])
+def test_what_else_was_in_the_folder_comes_back_after_a_kill(tmp_path, new_is_there):
+    folder = save_correction_set(tmp_path / "one", _corrections())
+    (folder / "notes.txt").write_text("old")
+    os.replace(folder, tmp_path / ".one.before")
+    if new_is_there:
+        save_correction_set(tmp_path / "other", _corrections())
+        os.replace(tmp_path / "other", folder)
+        (folder / "notes.txt").write_text("newer")
+    save_correction_set(folder, _corrections(name="newest"))
+    assert open_correction_set(folder).name == "newest"
+    notes = {path.name: path.read_text() for path in folder.glob("notes*")}
+    assert notes == ({"notes.txt": "newer", "notes.txt_2": "old"} if new_is_there else {"notes.txt": "old"})
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
 def test_killed_between_two_renames_the_older_one_is_still_there(tmp_path):
     folder = save_correction_set(tmp_path / "one", _corrections())
     os.replace(folder, tmp_path / ".one.before")

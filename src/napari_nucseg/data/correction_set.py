@@ -9,16 +9,15 @@
         reviewed.tif      trust map, uint8 of the labels' shape: 0 unknown, 1 reviewed, 2 ignore
         prediction.tif    labels as the model predicted them, where that is known
 
-A set is written beside its place and moved there when it is complete. What it replaces is kept until then.
+A set is written beside its place and moved there when it is complete. What it replaces is kept until then; whatever
+else lies in the folder stays.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ from napari_nucseg.data.correction_record import (
     ImageRecord,
     read_record,
 )
+from napari_nucseg.data.set_place import put_in_place, set_aside
 from napari_nucseg.errors import CorrectionSetError, ImageError, OutputError
 from napari_nucseg.files import in_words
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LABELS, REVIEWED, PREDICTION = "labels.tif", "reviewed.tif", "prediction.tif"
+_OWN = frozenset({RECORD, COPIED_IMAGE, LABELS, REVIEWED, PREDICTION})
 _MAX_TRUST = 2
 
 
@@ -86,7 +87,7 @@ class CorrectionSet:
 
 
 def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
-    """Write a set, whole or not at all; an older one at the same place is replaced.
+    """Write a set, whole or not at all; an older one at the same place is replaced, other files of the folder stay.
 
     The image is copied, or referred to where ``image_path`` is a file that reads to the same pixels.
 
@@ -109,7 +110,7 @@ def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
     try:
         part.mkdir(parents=True)
         _write_parts(part, folder, corrections)
-        _put_in_place(part, folder)
+        put_in_place(part, folder, _OWN)
     except OSError as error:
         raise OutputError(in_words(error, folder)) from error
     finally:
@@ -126,7 +127,7 @@ def open_correction_set(folder: str | Path) -> CorrectionSet:
         If the folder is no set, of a newer version, damaged, or its image is missing or has changed.
     """
     folder = Path(folder)
-    if not folder.exists() and (kept := _set_aside(folder)).exists():
+    if not folder.exists() and (kept := set_aside(folder)).exists():
         folder = kept  # the process died between two renames
     record = read_record(folder)
     image_path = find_image(folder, record.image)
@@ -154,7 +155,7 @@ def open_correction_set(folder: str | Path) -> CorrectionSet:
 def is_correction_set(folder: str | Path) -> bool:
     """Whether a folder says it is a set."""
     folder = Path(folder)
-    return (folder / RECORD).is_file() or (not folder.exists() and (_set_aside(folder) / RECORD).is_file())
+    return (folder / RECORD).is_file() or (not folder.exists() and (set_aside(folder) / RECORD).is_file())
 
 
 def sha256_of(path: str | Path) -> str:
@@ -232,26 +233,6 @@ def _write_tiff(path: Path, pixels: NDArray[Any]) -> None:
     colour = pixels.ndim >= 3 and pixels.shape[-1] in (3, 4) and pixels.dtype == np.uint8
     array = pixels.astype(np.uint8) if pixels.dtype == bool else pixels
     tifffile.imwrite(path, array, photometric="rgb" if colour else "minisblack", compression="zlib")
-
-
-def _put_in_place(part: Path, folder: Path) -> None:
-    """Move a finished set to its place; the older one is set aside until the new one is there."""
-    aside = _set_aside(folder)
-    if folder.exists():
-        shutil.rmtree(aside, ignore_errors=True)
-        os.replace(folder, aside)
-    try:
-        os.replace(part, folder)
-    except OSError:
-        if aside.exists():
-            with suppress(OSError):
-                os.replace(aside, folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _set_aside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.before")
 
 
 def _read(path: Path, folder: Path, *, as_shown: bool = False) -> NDArray[Any]:

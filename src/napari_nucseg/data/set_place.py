@@ -1,0 +1,50 @@
+"""Puts a finished set in place of an older one; whatever else lies in its folder stays there.
+
+The older one is set aside until the new one is there. What is not of the set goes back from it, at the next save where
+a process was killed in between.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from napari_nucseg.files import unused_name
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+    from pathlib import Path
+
+
+def set_aside(folder: Path) -> Path:
+    """Place of the older set while a new one is put in its place."""
+    return folder.with_name(f".{folder.name}.before")
+
+
+def put_in_place(part: Path, folder: Path, own: Container[str]) -> None:
+    """Move a finished set to its place; of an older one, only files with names of a set's ``own`` are replaced."""
+    aside = set_aside(folder)
+    if folder.exists():
+        _give_back(aside, folder, own)
+        os.replace(folder, aside)
+    try:
+        os.replace(part, folder)
+    except OSError:
+        if aside.exists():
+            with suppress(OSError):
+                os.replace(aside, folder)
+        raise
+    _give_back(aside, folder, own)
+
+
+def _give_back(aside: Path, folder: Path, own: Container[str]) -> None:
+    """Move what is not of the set from the folder set aside to its place, and delete the rest."""
+    if not aside.exists():
+        return
+    taken = {path.name.casefold() for path in folder.iterdir()}
+    for path in list(aside.iterdir()):
+        if path.name not in own:
+            os.replace(path, folder / unused_name(path.name, taken))
+    shutil.rmtree(aside, ignore_errors=True)
