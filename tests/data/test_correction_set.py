@@ -1,5 +1,6 @@
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -201,6 +202,22 @@ def test_what_else_was_in_the_folder_comes_back_after_a_kill(tmp_path, new_is_th
     notes = {path.name: path.read_text() for path in folder.glob("notes*")}
     assert notes == ({"notes.txt": "newer", "notes.txt_2": "old"} if new_is_there else {"notes.txt": "old"})
     assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+def test_a_link_stays_one_and_can_be_saved_in_again(tmp_path):
+    (tmp_path / "disk").mkdir()
+    corrections = _corrections(image_path=tmp_path / "cells.tif")
+    tifffile.imwrite(tmp_path / "cells.tif", corrections.image)
+    link = tmp_path / "here" / "mine"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "disk" / "mine", target_is_directory=True)
+    for name in ("first", "second", "third"):
+        save_correction_set(link, replace(corrections, name=name))
+        assert open_correction_set(link).name == name
+    assert is_correction_set(link)
+    assert link.is_symlink()
+    _assert_same(open_correction_set(tmp_path / "disk" / "mine"), replace(corrections, name="third"))
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["mine"]
 
 
 def test_killed_between_two_renames_the_older_one_is_still_there(tmp_path):

@@ -32,7 +32,7 @@ from napari_nucseg.data.correction_record import (
     ImageRecord,
     read_record,
 )
-from napari_nucseg.data.set_place import put_in_place, set_aside
+from napari_nucseg.data.set_place import put_in_place, real_folder, set_aside
 from napari_nucseg.errors import CorrectionSetError, ImageError, OutputError
 from napari_nucseg.files import in_words
 
@@ -98,7 +98,7 @@ def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
     OutputError
         If it cannot be written.
     """
-    folder = Path(folder)
+    given, folder = Path(folder), real_folder(folder)
     _check_parts(corrections, "these corrections")
     if (
         folder.exists()
@@ -115,7 +115,7 @@ def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
         raise OutputError(in_words(error, folder)) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return folder
+    return given
 
 
 def open_correction_set(folder: str | Path) -> CorrectionSet:
@@ -126,7 +126,7 @@ def open_correction_set(folder: str | Path) -> CorrectionSet:
     CorrectionSetError
         If the folder is no set, of a newer version, damaged, or its image is missing or has changed.
     """
-    folder = Path(folder)
+    folder = real_folder(folder)
     if not folder.exists() and (kept := set_aside(folder)).exists():
         folder = kept  # the process died between two renames
     record = read_record(folder)
@@ -154,7 +154,7 @@ def open_correction_set(folder: str | Path) -> CorrectionSet:
 
 def is_correction_set(folder: str | Path) -> bool:
     """Whether a folder says it is a set."""
-    folder = Path(folder)
+    folder = real_folder(folder)
     return (folder / RECORD).is_file() or (not folder.exists() and (set_aside(folder) / RECORD).is_file())
 
 

@@ -9,13 +9,19 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.files import unused_name
 
 if TYPE_CHECKING:
     from collections.abc import Container
-    from pathlib import Path
+
+
+def real_folder(folder: str | Path) -> Path:
+    """Folder that a link stands for, else the folder itself: a link would be replaced, not what it leads to."""
+    folder = Path(folder)
+    return Path(os.path.realpath(folder)) if folder.is_symlink() else folder
 
 
 def set_aside(folder: Path) -> Path:
