@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_nucseg._napari.correct_subject import Subject, corrections_of
+from napari_nucseg._napari.correct_subject import Subject, corrections_of, remember_image
 from napari_nucseg._napari.image_layout import channel_for, fits, image_data, layout_for
 from napari_nucseg._napari.layer_state import (
     CorrectionState,
@@ -15,7 +15,6 @@ from napari_nucseg._napari.layer_state import (
     read_state,
     snapshot_of,
     write_corrections,
-    write_state,
 )
 from napari_nucseg._napari.spatial import labels_placement, pixel_size_um, spatial_attributes
 from napari_nucseg.data.correction_set import CorrectionSet
@@ -48,9 +47,8 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
         raise CorrectionSetError(subject.image_wanted)
     layout = layout_for(layer, image)
     origin, state = read_state(layer), corrections_of(layer)
-    if origin is not None and origin.image_id != image.unique_id:  # it was opened again
-        origin = origin.model_copy(update={"image_id": image.unique_id})
-        write_state(layer, origin)
+    if origin is not None or state.image_name:  # it may have been opened again
+        remember_image(subject)
     known = origin if origin is not None else state
     settings = origin.settings.model_dump(mode="json") if origin is not None else dict(state.settings)
     if layout.channel_axis is not None:
@@ -80,6 +78,8 @@ def show_set(viewer: ViewerModel, corrections: CorrectionSet, folder: Path) -> L
         trust=corrections.trust,
         snapshot=corrections.labels.copy() if corrections.prediction is None else corrections.prediction,
         is_prediction=corrections.prediction is not None,
+        image_id=image.unique_id,
+        image_name=image.name,
         model_name=corrections.model_name,
         model_sha256=corrections.model_sha256,
         settings=dict(corrections.settings),
@@ -100,6 +100,8 @@ def show_replayed(viewer: ViewerModel, replayed: Replayed, image: Image | None) 
         trust=replayed.trust,
         snapshot=replayed.labels.copy() if snapshot is None else snapshot,
         is_prediction=snapshot is not None and bool(header.notes.get("is_prediction")),
+        image_id=None if image is None else image.unique_id,
+        image_name=header.image_name if image is None else image.name,
         model_name=str(header.notes.get("model_name", "")),
         model_sha256=str(header.notes.get("model_sha256", "")),
     )

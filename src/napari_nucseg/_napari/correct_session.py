@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_nucseg._napari.correct_changes import LiveChanges
 from napari_nucseg._napari.correct_journal import JournalKeeper
 from napari_nucseg._napari.correct_review import ReviewWalk
-from napari_nucseg._napari.correct_subject import Subject, corrections_of
+from napari_nucseg._napari.correct_subject import Subject, corrections_of, remember_image
 from napari_nucseg._napari.correct_trust import TrustMap
 from napari_nucseg._napari.correct_watch import LayerWatch
 
@@ -67,6 +67,7 @@ class Session(QObject):
 
     def _count(self, box: object) -> None:
         self.n_edits += 1
+        remember_image(self.subject)
 
     def look(self) -> None:
         """Take note of everything that changed until now, or until the end."""

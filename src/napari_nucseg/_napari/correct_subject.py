@@ -17,11 +17,14 @@ from napari_nucseg._napari.layer_state import (
     read_state,
     snapshot_of,
     write_corrections,
+    write_state,
 )
-from napari_nucseg._napari.pairing import rank
+from napari_nucseg._napari.pairing import lies_with, rank
 from napari_nucseg._napari.results import make_room
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from napari.components import ViewerModel
     from numpy.typing import NDArray
 
@@ -77,33 +80,62 @@ class Subject:
     def images(self) -> list[Image]:
         """Images that lie on the same pixels, the likeliest first.
 
-        For labels that know the one they were made from, or that a work list shows with one, it alone; where it is
-        gone, one of its name is taken for it: it was closed and opened again.
+        For labels that know the one they were made from or worked on with, or that a work list shows with one, it
+        alone; where it is gone, one of its name is taken for it: it was closed and opened again.
         """
-        origin, shape = read_state(self.layer), tuple(self.layer.data.shape[-2:])
-        images = [i for i in reversed(self.viewer.layers) if isinstance(i, Image) and _yx(i) == shape]
-        if origin is None:
-            known = [image for image in images if is_work_on(self.layer, image)]
-            return known or sorted(images, key=partial(rank, self.viewer, self.layer))
-        known = [image for image in images if image.unique_id == origin.image_id]
-        return known or [image for image in images if image.name == origin.image_name]
+        images = self._of_its_size
+        if read_state(self.layer) is None and (shown := [i for i in images if is_work_on(self.layer, i)]):
+            return shown
+        if (known := self._known_image) is None:
+            return self._likely
+        image_id, name = known
+        return [i for i in images if i.unique_id == image_id] or [i for i in images if i.name == name]
 
     @property
     def image_in_question(self) -> str:
         """Say which image it is where another one would fit, too; empty where it is no question."""
-        fitting = [image for image in self.images if fits(self.layer, image)]
-        return f"with the image “{fitting[0].name}”" if len(fitting) > 1 else ""
+        image = self.image
+        if image is None or read_state(self.layer) is not None or is_work_on(self.layer, image):
+            return ""
+        others = [other for other in self._likely if other != image and fits(self.layer, other)]
+        return f"with the image “{image.name}”" if others and fits(self.layer, image) else ""
 
     @property
     def image_wanted(self) -> str:
         """Say which image is missing."""
-        origin = read_state(self.layer)
-        if origin is None:
-            return f"there is no image on the pixels of “{self.layer.name}”. Open it in the same window."
-        return (
-            f"there is no image “{origin.image_name}” on the pixels of “{self.layer.name}”. "
-            "Open it in the same window, or give its layer this name."
-        )
+        name = self.layer.name
+        if (known := self._known_image) is not None:
+            return (
+                f"there is no image “{known[1]}” on the pixels of “{name}”. "
+                "Open it in the same window, or give its layer this name."
+            )
+        if of_its_size := self._of_its_size:
+            return (
+                f"the image “{of_its_size[0].name}” has the size of “{name}”, but lies elsewhere. "
+                "Give both the same scale and translation, or open the labels' own image in the same window."
+            )
+        return f"there is no image on the pixels of “{name}”. Open it in the same window."
+
+    @property
+    def _of_its_size(self) -> list[Image]:
+        shape = tuple(self.layer.data.shape[-2:])
+        return [i for i in reversed(self.viewer.layers) if isinstance(i, Image) and _yx(i) == shape]
+
+    @property
+    def _likely(self) -> list[Image]:
+        """Images that labels may belong to that know none, the likeliest first."""
+        there = [image for image in self._of_its_size if lies_with(self.layer, image)]
+        return sorted(there, key=partial(rank, self.viewer, self.layer))
+
+    @property
+    def _known_image(self) -> tuple[UUID | None, str] | None:
+        """Identity and name of the image that the labels were made from, else worked on with; None before that."""
+        origin, corrections = read_state(self.layer), read_corrections(self.layer)
+        if origin is not None:
+            return origin.image_id, origin.image_name
+        if corrections is None or not corrections.image_name:
+            return None
+        return corrections.image_id, corrections.image_name
 
     @property
     def maps(self) -> Maps | None:
@@ -158,6 +190,20 @@ def corrections_of(layer: Labels) -> CorrectionState:
         state = CorrectionState(trust=np.zeros(layer.data.shape, np.uint8), snapshot=snapshot)
         write_corrections(layer, state)
     return state
+
+
+def remember_image(subject: Subject) -> None:
+    """Remember the image that labels are worked on with, also where it was opened again; no other takes its place."""
+    layer, image = subject.layer, subject.image
+    if image is None or not fits(layer, image):
+        return
+    origin, state = read_state(layer), corrections_of(layer)
+    if origin is not None:
+        if origin.image_id != image.unique_id:
+            write_state(layer, origin.model_copy(update={"image_id": image.unique_id}))
+    elif state.image_id != image.unique_id:
+        known = {"image_id": image.unique_id, "image_name": state.image_name or image.name}
+        write_corrections(layer, state.model_copy(update=known))
 
 
 def apply_edit(layer: Labels, index: PlaneIndex, edit: Edit) -> None:

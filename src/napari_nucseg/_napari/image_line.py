@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QLabel
 
 from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.spatial import placement_events
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 
 
 class ImageLine(QLabel):
-    """Follows the viewer's layers: their order, their names, and which of them are on show."""
+    """Follows the viewer's layers: their order, names and places, and which of them are on show."""
 
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__(wordWrap=True)
         self.setToolTip(
             "The image that is saved and taught with these labels. Another one of the same size lies nearer to them "
-            "once it is right below them in the layer list, or the labels' name begins with its name."
+            "once it is right below them in the layer list, or the labels' name begins with its name. From the first "
+            "edit or mark on it stays the same; to take another one then, close it and give the other its name."
         )
         self._viewer = viewer
         self._labels: Labels | None = None
@@ -49,16 +51,18 @@ class ImageLine(QLabel):
 
     def _layers_changed(self, event: Event | None = None) -> None:
         self._unfollow()
-        for layer in self._viewer.layers:
-            layer.events.name.connect(self._look)
-            layer.events.visible.connect(self._look)
-            self._followed.append(layer)
+        self._followed = list(self._viewer.layers)
+        for emitter in self._of_layers():
+            emitter.connect(self._look)
         self._look()
 
+    def _of_layers(self) -> tuple:
+        kinds = ((x.events.name, x.events.visible, *placement_events(x)) for x in self._followed)
+        return tuple(emitter for kind in kinds for emitter in kind)
+
     def _unfollow(self) -> None:
-        for layer in self._followed:
-            layer.events.name.disconnect(self._look)
-            layer.events.visible.disconnect(self._look)
+        for emitter in self._of_layers():
+            emitter.disconnect(self._look)
         self._followed = []
 
     def _look(self, event: Event | None = None) -> None:

@@ -143,6 +143,8 @@ class CorrectionState(BaseModel):
         Whether ``snapshot`` is what a model predicted, and not just what was there.
     queues
         Nuclei to review and those that were, by plane.
+    image_id, image_name
+        Image the layer was worked on with, from the first edit or mark on; empty before.
     model_name, model_sha256, settings
         Origin of a layer that was opened from a correction set.
     folder
@@ -161,6 +163,8 @@ class CorrectionState(BaseModel):
     snapshot: np.ndarray | None = None
     is_prediction: bool = False
     queues: dict[PlaneIndex, InstanceOf[ReviewQueue]] = {}
+    image_id: UUID | None = None
+    image_name: str = ""
     model_name: str = ""
     model_sha256: str = ""
     settings: dict[str, Any] = {}

@@ -1,9 +1,13 @@
-"""Which image labels from elsewhere belong to: labels that we made know theirs, others are paired by what is seen."""
+"""Which image labels from elsewhere belong to.
+
+Labels that we made know theirs, and so do those that were worked on; others are paired by what is seen.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Labels
 
 from napari_nucseg._napari.layer_data import SAMPLE
@@ -11,17 +15,27 @@ from napari_nucseg._napari.layer_state import OVERLAYS
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
+    from napari.layers import Image, Layer
+    from numpy.typing import NDArray
 
-Rank = tuple[bool, int, bool, int, bool, int]
+Rank = tuple[bool, int, bool, bool, int, bool, int]
+
+
+def lies_with(layer: Labels, image: Image) -> bool:
+    """Whether labels and image lie at one place of the world: the centre of one within the other.
+
+    Their scales may differ: labels of other programs often have none.
+    """
+    own, other = _sides(layer), _sides(image)
+    return _holds_centre(own, other) or _holds_centre(other, own)
 
 
 def rank(viewer: ViewerModel, layer: Labels, image: Image) -> Rank:
     """Rank an image among those that labels may belong to: the lowest is the likeliest.
 
-    What was opened as one sample belongs together, then what shares a name, the longer the better. Then come images
-    below the labels before those above, and the fewer other labels lie between, the better; of several alike the ones
-    on show, and the nearest of them.
+    What was opened as one sample belongs together, then what shares a name, the longer the better, then what covers
+    the same part of the world. Then come images below the labels before those above, and the fewer other labels lie
+    between, the better; of several alike the ones on show, and the nearest of them.
     """
     layers = list(viewer.layers)
     own = layers.index(layer) if layer in layers else len(layers)
@@ -31,6 +45,7 @@ def rank(viewer: ViewerModel, layer: Labels, image: Image) -> Rank:
     return (
         not _of_one_sample(layer.metadata, image.metadata),
         -_shared_name(layer.name, image.name),
+        not np.allclose(_sides(layer), _sides(image)),
         place > own,
         others,
         not image.visible,
@@ -48,3 +63,13 @@ def _shared_name(one: str, other: str) -> int:
     shorter, longer = sorted((one, other), key=len)
     goes_on = longer[len(shorter) : len(shorter) + 1].isdigit()
     return len(shorter) if longer.startswith(shorter) and not goes_on else 0
+
+
+def _sides(layer: Layer) -> NDArray[np.float64]:
+    """First and last Y and X of a layer in the world, (2, 2)."""
+    return np.asarray(layer.extent.world)[:, -2:]
+
+
+def _holds_centre(sides: NDArray[np.float64], others: NDArray[np.float64]) -> bool:
+    centre = others.mean(axis=0)
+    return bool((sides[0] <= centre).all() and (centre <= sides[1]).all())

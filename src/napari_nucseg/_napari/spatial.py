@@ -10,6 +10,7 @@ from napari_nucseg.data.pixel_size import ANISOTROPY_ALLOWED
 
 if TYPE_CHECKING:
     from napari.layers import Layer
+    from napari.utils.events import EventEmitter
 
     from napari_nucseg._napari.planes import PlaneLayout
 
@@ -28,6 +29,12 @@ def spatial_attributes(layer: Layer, kept_axes: tuple[int, ...]) -> dict[str, An
         "units": tuple(layer.units[a] for a in kept),
         "axis_labels": tuple(layer.axis_labels[a] for a in kept),
     }
+
+
+def placement_events(layer: Layer) -> tuple[EventEmitter, ...]:
+    """Emitters that tell of a layer being placed elsewhere in the world, or otherwise."""
+    events = layer.events
+    return events.scale, events.translate, events.rotate, events.shear, events.affine, events.units
 
 
 def labels_placement(layer: Layer, layout: PlaneLayout) -> dict[str, Any]:
