@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +24,6 @@ from napari_nucseg.nuclei.corrections import count_kinds, diff
 from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari.components import ViewerModel
 
     from napari_nucseg._napari.planes import PlaneLayout
@@ -92,18 +91,20 @@ def show_set(viewer: ViewerModel, corrections: CorrectionSet, folder: Path) -> L
 
 def show_replayed(viewer: ViewerModel, replayed: Replayed, image: Image | None) -> Labels:
     """Open what a journal held as a Labels layer of its own."""
-    header = replayed.header
+    header, notes = replayed.header, replayed.header.notes
     name = header.layer_name or header.image_name or "labels"
     layer = _new_labels(viewer, image, replayed.labels, f"{name} restored")
     snapshot = replayed.prediction
     state = CorrectionState(
         trust=replayed.trust,
         snapshot=replayed.labels.copy() if snapshot is None else snapshot,
-        is_prediction=snapshot is not None and bool(header.notes.get("is_prediction")),
+        is_prediction=snapshot is not None and bool(notes.get("is_prediction")),
         image_id=None if image is None else image.unique_id,
         image_name=header.image_name if image is None else image.name,
-        model_name=str(header.notes.get("model_name", "")),
-        model_sha256=str(header.notes.get("model_sha256", "")),
+        model_name=str(notes.get("model_name", "")),
+        model_sha256=str(notes.get("model_sha256", "")),
+        settings=notes.get("settings") or {},  # earlier versions noted neither these nor a folder
+        folder=Path(notes["folder"]) if notes.get("folder") else None,
     )
     write_corrections(layer, state)
     viewer.add_layer(layer)

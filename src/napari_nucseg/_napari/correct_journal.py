@@ -148,13 +148,15 @@ class JournalKeeper(QObject):
         self._outdated.clear()
 
     def _notes(self) -> dict[str, Any]:
-        """Say which model made the labels, and whether one did."""
+        """Say which model made the labels and how, if one did, and where they were saved."""
         origin, state = read_state(self._watch.layer), corrections_of(self._watch.layer)
         made = state if origin is None else origin
         return {
             "model_name": made.model_name,
             "model_sha256": made.model_sha256,
             "is_prediction": origin is not None or state.is_prediction,
+            "settings": state.settings if origin is None else origin.settings.model_dump(mode="json"),
+            "folder": None if state.folder is None else str(state.folder.absolute()),
         }
 
     def _begin(self, labels: np.ndarray) -> Journal:
@@ -164,7 +166,7 @@ class JournalKeeper(QObject):
             dtype=str(labels.dtype),
             base=fingerprint(labels),
             image="" if image is None else image_fingerprint(image),
-            image_name="" if image is None else image.name,
+            image_name=corrections_of(layer).image_name if image is None else image.name,
             layer_name=layer.name,
             notes=self._notes(),
         )
