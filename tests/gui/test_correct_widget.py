@@ -432,6 +432,20 @@ class TestTrust:
         assert colours[Trust.IGNORE, :3].argmax() == 0, "brown"
         assert np.flatnonzero(colours[:, 3]).tolist() == [Trust.REVIEWED, Trust.IGNORE]
 
+    def test_the_overlay_lies_on_its_layer_wherever_that_is_put(self, viewer, corrector, layer, click):
+        click(corrector.form.whole)
+        (overlay,) = [x for x in viewer.layers if x.metadata.get(TRUST_OF) == layer.unique_id]
+        layer.scale, layer.translate, layer.rotate = (0.5, 0.5), (10, 20), 30
+        layer.units = ("µm", "µm")
+        np.testing.assert_allclose(overlay.extent.world, layer.extent.world)
+        assert overlay.units == layer.units
+        corrector.close()
+        layer.affine = [[1, 0, 5], [0, 2, 7], [0, 0, 1]]
+        again = CorrectWidget(viewer)
+        viewer.window.add_dock_widget(again)
+        np.testing.assert_allclose(overlay.extent.world, layer.extent.world)
+        again.shut()
+
     def test_the_overlay_goes_with_its_layer(self, qtbot, viewer, corrector, layer, click):
         click(corrector.form.whole)
         viewer.layers.remove(layer)

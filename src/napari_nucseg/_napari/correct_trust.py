@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Labels
@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.correct_watch import LayerWatch
 from napari_nucseg._napari.layer_state import TRUST_OF, read_corrections
-from napari_nucseg._napari.spatial import spatial_attributes
+from napari_nucseg._napari.spatial import placement_events, spatial_attributes
 from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
@@ -44,8 +44,11 @@ class TrustMap(QObject):
         self._shares: dict[PlaneIndex, dict[Trust, float]] = {}
         self.changed.connect(lambda box: self._shares.clear())
         layer.events.visible.connect(self._follow_visible)
+        for emitter in placement_events(layer):
+            emitter.connect(self._follow_place)
         if read_corrections(layer) is not None and self.overlay is not None:
             self._follow()
+            self._follow_place()
 
     @property
     def values(self) -> NDArray[np.uint8]:
@@ -119,6 +122,8 @@ class TrustMap(QObject):
     def stop(self) -> None:
         """Let go of the layers."""
         self._layer.events.visible.disconnect(self._follow_visible)
+        for emitter in placement_events(self._layer):
+            emitter.disconnect(self._follow_place)
         if self._watch is not None:
             self._watch.stop()
             self._watch = None
@@ -141,8 +146,18 @@ class TrustMap(QObject):
             visible=layer.visible,
             colormap=_colormap(),
             metadata={TRUST_OF: layer.unique_id},
-            **spatial_attributes(layer, tuple(range(layer.ndim))),
+            **self._place,
         )
+
+    @property
+    def _place(self) -> dict[str, Any]:
+        return spatial_attributes(self._layer, tuple(range(self._layer.ndim)))
+
+    def _follow_place(self, event: Event | None = None) -> None:
+        overlay = self.overlay
+        if overlay is not None and overlay.ndim == self._layer.ndim:
+            for name, value in self._place.items():
+                setattr(overlay, name, value)
 
     def _follow_visible(self, event: Event) -> None:
         if (overlay := self.overlay) is not None:
