@@ -254,6 +254,10 @@ def test_a_place_that_cannot_be_written(tmp_path):
         pytest.param({"labels": np.zeros((1, 1), np.int32)}, "labels has shape", id="labels"),
         pytest.param({"labels": np.full((20, 30), -1)}, "from 0", id="negative"),
         pytest.param({"labels": np.zeros((20, 30))}, "whole numbers", id="fractions"),
+        pytest.param({"labels": np.full((20, 30), 2**31)}, "to 2,147,483,648; whole numbers", id="large"),
+        pytest.param(
+            {"prediction": np.full((20, 30), 2**32 + 2)}, "the prediction: got numbers", id="predicted"
+        ),
         pytest.param({"trust": np.full((20, 30), 3, np.uint8)}, "other values", id="trust values"),
         pytest.param({"axes": "CYX"}, "axes", id="axes"),
     ],

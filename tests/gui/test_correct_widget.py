@@ -15,7 +15,9 @@ from napari.utils.interactions import mouse_move_callbacks, mouse_press_callback
 from napari.utils.key_bindings import coerce_keybinding
 
 from napari_nucseg._napari import correct_changes, correct_journal
+from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_pointer import PREVIEW_LAYER
+from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.correct_tools import ALL_KEYS, EDIT_TOOLS, TRUST_TOOLS
 from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.layer_state import (
@@ -35,6 +37,7 @@ from napari_nucseg.data.journal import (
     journal_dir,
     replay,
 )
+from napari_nucseg.errors import CorrectionSetError
 from napari_nucseg.nuclei.corrections import Comparison, Kind
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.nuclei.trust import Trust
@@ -797,6 +800,28 @@ class TestFiles:
         corrector.controller.open(tmp_path)
         assert "holds no corrections" in corrector.form.status.text()
         assert corrector.form.layer.layer == layer
+
+
+def test_numbers_beyond_int32_are_said_and_never_merge_nuclei(
+    viewer, corrector, layer, hand, drawn, tmp_path
+):
+    big = drawn.astype(np.int64)
+    big[big == 1] = 2**32 + 2  # as 32 bits, this is 2
+    ids = viewer.add_labels(big.copy(), name="ids")
+    assert "“ids” has a nucleus with number 4,294,967,298" in corrector.form.status.text()
+    assert not corrector.form.save.isEnabled()
+    _take(corrector, "delete")
+    assert corrector.controller.tool is None
+    with pytest.raises(CorrectionSetError, match="4,294,967,298"):
+        collect(Subject(viewer, ids))
+    ids.data = drawn.astype(np.int64)
+    _take(corrector, "delete")
+    hand.draw((30, 20))
+    assert not (ids.data == 1).any()
+    ids.data_setitem((np.array([1]), np.array([1])), 2**32 + 2)
+    corrector.controller.save(tmp_path / "set")
+    assert "Renumber" in corrector.form.status.text()
+    assert not (tmp_path / "set").exists()
 
 
 def test_without_labels_and_with_labels_that_cannot_be_edited(viewer, corrector):

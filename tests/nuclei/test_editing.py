@@ -312,3 +312,11 @@ def test_free_numbers_stay_within_int32():
 def test_labels_of_another_kind_are_refused(bad):
     with pytest.raises(EditError, match="integers"):
         split_by_line(bad, [(0, 0), (1, 1)])
+
+
+@pytest.mark.parametrize("number", [2**31, 2**32 + 2])
+def test_numbers_beyond_int32_are_refused_not_wrapped_around(number):
+    labels = np.zeros((20, 20), np.int64)
+    labels[2:6, 2:6], labels[10:14, 10:14] = 2, number
+    with pytest.raises(EditError, match=f"{number:,}; up to 2,147,483,647 are allowed. Renumber"):
+        delete_in_box(labels, [(0, 0), (7, 7)])

@@ -90,7 +90,9 @@ class CorrectController(QObject):
     @property
     def refusal(self) -> str:
         """Say why nothing can be done with the chosen layer; empty where something can."""
-        return "Choose a Labels layer first." if self._chosen is None else self._chosen.refusal_of_data()
+        if self._chosen is None:
+            return "Choose a Labels layer first."
+        return self._chosen.refusal_of_data() or self._chosen.refusal_of_numbers()
 
     def ready(self) -> Session | None:
         """Session of the chosen layer, begun where that could not be edited before; without one, the reason is told."""

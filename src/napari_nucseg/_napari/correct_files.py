@@ -39,11 +39,13 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
     Raises
     ------
     CorrectionSetError, ImageError
-        If no image of the viewer lies on the labels' pixels, or its axes cannot be named.
+        If no image of the viewer lies on the labels' pixels, its axes cannot be named, or numbers are beyond int32.
     """
     layer, image = subject.layer, subject.image
     if image is None:
         raise CorrectionSetError(subject.image_wanted)
+    if words := subject.refusal_of_numbers():
+        raise CorrectionSetError(words)
     layout = layout_for(layer, image)
     origin, state = read_state(layer), corrections_of(layer)
     if origin is not None or state.image_name:  # it may have been opened again

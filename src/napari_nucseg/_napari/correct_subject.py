@@ -21,6 +21,7 @@ from napari_nucseg._napari.layer_state import (
 )
 from napari_nucseg._napari.pairing import lies_with, rank
 from napari_nucseg._napari.results import make_room
+from napari_nucseg.nuclei.edit import number_refusal
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -162,6 +163,10 @@ class Subject:
                 "Labels that are not in memory cannot be edited. Read them into memory as a layer of its own."
             )
         return ""
+
+    def refusal_of_numbers(self) -> str:
+        """Say why the layer's numbers cannot be kept as int32; empty where they can."""
+        return number_refusal(self.layer.data, f"“{self.layer.name}”")
 
     def refusal(self) -> str:
         """Say why the layer cannot be edited; empty where it can."""

@@ -20,6 +20,8 @@ from napari_nucseg._napari.layer_state import (
 from napari_nucseg._napari.merging import merge_plane
 from napari_nucseg._napari.segment_job import prediction_on_plane
 from napari_nucseg._napari.spatial import labels_placement
+from napari_nucseg.errors import ImageError
+from napari_nucseg.nuclei.edit import number_refusal
 from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
@@ -80,7 +82,15 @@ def new_result_layer(image: Image, result: JobResult) -> Labels:
 
 
 def adopt_result(layer: Labels, image: Image, result: JobResult, *, keep: bool) -> None:
-    """Bring a result into a layer that is there; with ``keep``, nuclei that were edited or reviewed stay."""
+    """Bring a result into a layer that is there; with ``keep``, nuclei that were edited or reviewed stay.
+
+    Raises
+    ------
+    ImageError
+        If the layer has numbers beyond int32.
+    """
+    if words := number_refusal(layer.data, f"“{layer.name}”"):
+        raise ImageError(words)
     old = read_state(layer) or state_of(result, image, _predicted_in(layer))
     edited, corrections = old.edited, read_corrections(layer)
     if keep and corrections is not None:

@@ -97,7 +97,9 @@ class WorkLayers:
         layer = self._labels
         state, origin = read_corrections(layer), read_state(layer)
         shown = self._shown
-        labels = np.array(layer.data, np.int32)
+        labels = np.array(
+            layer.data
+        )  # numbers beyond int32 are refused, not wrapped around, when they are saved
         trust = np.zeros(labels.shape, np.uint8) if state is None else state.trust.copy()
         if np.array_equal(labels, shown.labels) and np.array_equal(trust, shown.trust):
             return None

@@ -179,9 +179,8 @@ def _check_parts(corrections: CorrectionSet, place: str) -> None:
     if len(axes) != image.ndim or not {"Y", "X"} <= set(axes):
         raise CorrectionSetError(f"{place}: got axes {axes!r} for an image of shape {image.shape}.")
     shape = tuple(n for n, axis in zip(image.shape, axes, strict=True) if axis != "C")
-    labels = corrections.labels
     parts: dict[str, NDArray[Any] | None] = {
-        "labels": labels,
+        "labels": corrections.labels,
         "trust map": corrections.trust,
         "prediction": corrections.prediction,
     }
@@ -191,12 +190,22 @@ def _check_parts(corrections: CorrectionSet, place: str) -> None:
                 f"{place}: the {what} has shape {array.shape}, the image {shape} without channels. "
                 "They must lie on the same pixels."
             )
-    if labels.dtype.kind not in "iu" or (
-        labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.int32).max)
-    ):
-        raise CorrectionSetError(f"{place}: labels are whole numbers from 0 to 2³¹ − 1, got {labels.dtype}.")
+    for what in ("labels", "prediction"):
+        if (numbers := parts[what]) is not None:
+            _check_numbers(numbers, f"{place}: the {what}")
     if corrections.trust.size and corrections.trust.max() > _MAX_TRUST:
         raise CorrectionSetError(f"{place}: the trust map holds other values than 0, 1 and 2.")
+
+
+def _check_numbers(labels: NDArray[Any], what: str) -> None:
+    """Refuse labels that int32 cannot hold."""
+    allowed = f"whole numbers from 0 to {np.iinfo(np.int32).max:,} are allowed"
+    if labels.dtype.kind not in "iu":
+        raise CorrectionSetError(f"{what}: got {labels.dtype}; {allowed}.")
+    if labels.size and (labels.min() < 0 or labels.max() > np.iinfo(np.int32).max):
+        raise CorrectionSetError(
+            f"{what}: got numbers from {labels.min():,} to {labels.max():,}; {allowed}. Renumber the nuclei."
+        )
 
 
 def _write_parts(part: Path, folder: Path, corrections: CorrectionSet) -> None:

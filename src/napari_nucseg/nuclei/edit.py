@@ -94,10 +94,28 @@ def present(numbers: Labels) -> Labels:
     return values[values > 0]
 
 
+def number_refusal(labels: Labels, name: str) -> str:
+    """Say of named labels (any axes) that int32 does not hold their numbers; empty where it does.
+
+    Pixels are looked at only where their type can hold such numbers.
+    """
+    if (
+        np.iinfo(labels.dtype).max <= LARGEST_NUMBER
+        or (largest := int(labels.max(initial=0))) <= LARGEST_NUMBER
+    ):
+        return ""
+    return (
+        f"{name} has a nucleus with number {largest:,}; up to {LARGEST_NUMBER:,} are allowed. Renumber the nuclei, "
+        "for example with skimage.segmentation.relabel_sequential, as a layer of their own."
+    )
+
+
 def check_labels(labels: Labels) -> None:
-    """Refuse what is no 2D array of integers."""
+    """Refuse what is no 2D array of integers, or has numbers beyond int32."""
     if labels.ndim != 2 or labels.dtype.kind not in "iu":
         raise EditError(
             f"got labels of shape {labels.shape} and type {labels.dtype}: integers (Y, X) are allowed; "
             "edit a stack plane by plane."
         )
+    if words := number_refusal(labels, "this plane"):
+        raise EditError(words)

@@ -135,6 +135,7 @@ def delete_in_box(labels: Labels, corners: ArrayLike) -> Edit:
     EditError
         If there is none.
     """
+    check_labels(labels)
     box = box_between(corners, labels.shape)
     numbers, inside = np.unique(labels[box], return_counts=True)
     whole = _areas(labels, numbers)
