@@ -1,10 +1,13 @@
 """Going on from a model, and what cannot be started from."""
 
+import re
+from pathlib import Path
+
 import huggingface_hub.constants
 import pytest
 import torch
 
-from napari_nucseg.errors import TrainingError
+from napari_nucseg.errors import SettingsError, TrainingError
 from napari_nucseg.learning.job import load_job
 from napari_nucseg.learning.start import start_from
 from napari_nucseg.network.architectures import Architecture, build_network
@@ -57,6 +60,68 @@ def test_training_goes_on_from_a_model_with_its_network(write_job, train, parent
     torch.testing.assert_close(model.network.state_dict()[weight], before[weight], atol=1e-3, rtol=1e-3)
 
 
+def test_what_a_job_does_not_name_of_its_network_is_as_in_the_model(write_job, train, tmp_path):
+    shape = {
+        "encoder": "resnet18",
+        "encoder_depth": 3,
+        "decoder_channels": (16, 12, 8),
+        "full_size_channels": 4,
+    }
+    path = tmp_path / "unet.safetensors"
+    card = ModelCard(name="unet", title="U-Net", architecture=Architecture(**shape), canonical_diameter_px=24)
+    save_model(path, card, build_network(card.architecture))
+    job = write_job(start=str(path), architecture={"kind": "unetplusplus"}, steps=1, size=None, judge=None)
+    assert load_job(job).architecture == Architecture(kind="unetplusplus", **shape)
+    _, seen = train(job)
+    [told] = [progress.message for progress in seen if "taken from" in progress.message]
+    n, of = re.fullmatch(r"(\d+) of (\d+) tensors taken from unet\.", told).groups()
+    assert n == of
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        pytest.param({}, {}, id="nothing"),
+        pytest.param({"only_heads": None}, {"only_heads": None}, id="all heads, though the model has two"),
+        pytest.param({"kind": "unet"}, {"kind": "unet", "only_heads": None}, id="no head of another kind"),
+        pytest.param({"full_size_channels": 0}, {"full_size_channels": 0}, id="a default that was named"),
+        pytest.param(
+            {"encoder_depth": 3, "decoder_channels": [8, 8, 8]},
+            {"encoder_depth": 3, "decoder_channels": (8, 8, 8), "only_heads": None},
+            id="no head of another depth",
+        ),
+    ],
+)
+def test_what_a_job_names_of_its_network_stays(named, expected):
+    model = Architecture(kind="unetplusplus", encoder="resnet18", full_size_channels=8, only_heads=(2, 3))
+    whole = Architecture(**named).completed_from(model)
+    assert whole.model_dump() == {**model.model_dump(), **expected}
+
+
+def test_nothing_is_taken_over_from_a_network_with_another_encoder():
+    named = Architecture(encoder="plain")
+    assert named.completed_from(Architecture(encoder="resnet18", full_size_channels=8)) == named
+
+
+def test_widths_for_another_depth_than_the_models_are_refused(write_job, parent):
+    with pytest.raises(SettingsError, match=r"4 decoder widths for depth 3"):
+        load_job(write_job(start=str(parent), architecture={"decoder_channels": [64, 32, 16, 8]}))
+
+
+def test_the_documented_job_grows_out_of_the_model_it_starts_from(tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "training.md"
+    if not page.is_file():
+        pytest.skip("no repository around these tests")
+    [example] = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf8"), re.DOTALL)
+    (tmp_path / "job.yaml").write_text(example, encoding="utf8")
+    job = load_job(tmp_path / "job.yaml")
+    network = build_network(job.architecture)
+    origin = start_from(job, network)
+    n = len(network.state_dict())
+    assert origin.told == f"{n} of {n} tensors taken from nuclei-unet."
+    assert job.canonical_diameter_px == load_model("nuclei-unet").card.canonical_diameter_px
+
+
 def test_a_nested_network_may_start_from_a_plain_ones_encoder(write_job, parent):
     nested = {
         "kind": "unetplusplus",
@@ -70,7 +135,9 @@ def test_a_nested_network_may_start_from_a_plain_ones_encoder(write_job, parent)
     for name, value in load_model(parent).network.encoder.state_dict().items():
         torch.testing.assert_close(network.encoder.state_dict()[name], value)
     encoder = len(network.encoder.state_dict())
-    assert f"parent ({encoder} of {len(network.state_dict())} tensors)" in origin.words
+    tensors = len(network.state_dict())
+    assert f"parent ({encoder} of {tensors} tensors)" in origin.words
+    assert f"{encoder} of {tensors} tensors taken from parent. The others begin at random" in origin.told
 
 
 @pytest.mark.parametrize(

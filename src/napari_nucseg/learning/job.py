@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -20,7 +21,7 @@ from napari_nucseg.network.names import ModelName
 from napari_nucseg.network.plain import PLAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 RECIPES_DIR = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "own-images"
@@ -206,10 +207,8 @@ def make_job(content: Mapping[str, Any], folder: Path) -> TrainingJob:
 
     Where training goes on from a model, what is not said about the network is taken from that model's card.
     """
-    try:
+    with _refusing_in_words():
         job = TrainingJob.model_validate(dict(content))
-    except ValidationError as error:
-        raise SettingsError(f"the training job is not valid: {problems_in(error)}.") from error
     folder = folder.absolute()
     validation = job.validation.model_copy(
         update={"data": tuple(source.anchored(folder) for source in job.validation.data)}
@@ -223,10 +222,21 @@ def make_job(content: Mapping[str, Any], folder: Path) -> TrainingJob:
     return job
 
 
+@contextmanager
+def _refusing_in_words() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise SettingsError(f"the training job is not valid: {problems_in(error)}.") from error
+
+
 def _like_its_start(job: TrainingJob, said: Any) -> TrainingJob:
     card = read_card(find_model(job.start))
-    names = ("architecture", "canonical_diameter_px", "normalisation", "clahe")
-    return job.model_copy(update={name: getattr(card, name) for name in names if name not in said})
+    names = ("canonical_diameter_px", "normalisation", "clahe")
+    taken = {name: getattr(card, name) for name in names if name not in said}
+    with _refusing_in_words():
+        taken["architecture"] = job.architecture.completed_from(card.architecture)
+    return job.model_copy(update=taken)
 
 
 def _check_crop(job: TrainingJob) -> None:

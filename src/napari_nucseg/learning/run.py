@@ -83,6 +83,8 @@ class Run:
         Closed before, it leaves a checkpoint of the last step.
         """
         self.steps_done = step = self._resume() if resume else self._begin()
+        if self.origin.told and not resume:
+            yield TrainingProgress(step, self.total, message=self.origin.told)
         if self._done:
             yield TrainingProgress(step, self.total, message=f"The run has finished already: {step} steps.")
         try:

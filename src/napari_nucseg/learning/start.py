@@ -28,15 +28,25 @@ if TYPE_CHECKING:
 
 FEWEST_ENCODER_TENSORS = 0.5
 """Share of the encoder's tensors that a model must give; with fewer, another encoder must be meant."""
+TO_TAKE_MORE = (
+    "The others begin at random and need a longer run. "
+    "To take more, leave out 'architecture', or all in it but the kind."
+)
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a network's first weights came from, in words, and hash and name of the model they were taken from."""
+    """Where a network's first weights came from, in words, and hash and name of the model they were taken from.
+
+    Attributes
+    ----------
+    told : how many of its tensors a model gave, and how it could give more; empty where there is no model
+    """
 
     words: str = "random weights"
     parent_sha256: str | None = None
     parent_name: str = ""
+    told: str = ""
 
 
 def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
@@ -73,8 +83,11 @@ def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
             f"{ours.encoder_depth}. Use the model's encoder, leave out 'architecture', or start from random."
         )
     network.load_state_dict(fitting, strict=False)
-    name = model.card.name
-    return Origin(f"{name} ({len(fitting)} of {len(weights)} tensors)", model.sha256, name)
+    name, n_of = model.card.name, f"{len(fitting)} of {len(weights)} tensors"
+    told = f"{n_of} taken from {name}."
+    if len(fitting) < len(weights):
+        told += f" {TO_TAKE_MORE}"
+    return Origin(f"{name} ({n_of})", model.sha256, name, told)
 
 
 def kept_size_head(job: TrainingJob, card: ModelCard) -> SizeHead | None:

@@ -76,6 +76,24 @@ class Architecture(BaseModel):
         """Numbers of the heads: one for U-Net; for U-Net++ one a node of the finest nested row, or ``only_heads``."""
         return self.only_heads or self._all_heads
 
+    def completed_from(self, model: Architecture) -> Architecture:
+        """Shape with what was not named when it was made taken from a model's: all of it, but for another encoder.
+
+        Heads are those of the model only where kind and depth are.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If what was named does not go with the rest: widths for another depth.
+        """
+        named = {name: getattr(self, name) for name in self.model_fields_set}
+        if named.get("encoder", model.encoder) != model.encoder:
+            return self
+        whole = {**model.model_dump(), **named}
+        if (whole["kind"], whole["encoder_depth"]) != (model.kind, model.encoder_depth):
+            whole["only_heads"] = named.get("only_heads")
+        return Architecture.model_validate(whole)
+
     def up_to_head(self, head: int) -> Architecture:
         """Shape of the smaller U-Net++ that is all that ``head``, counted from 1, needs."""
         depth = head + 1
