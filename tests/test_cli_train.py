@@ -50,7 +50,7 @@ def test_train_on_rows_of_an_index_and_score_on_others(tmp_path: Path, capsys) -
     capsys.readouterr()
     assert main(["train", "--job", str(job), "--data", *data, *split, "--json"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert "from 1 images; 1 images held back" in lines[1]["message"]
+    assert "from 1 image; 1 image held back" in lines[1]["message"]
     assert "auc" in next(line["scores"] for line in reversed(lines) if line.get("scores"))
 
 

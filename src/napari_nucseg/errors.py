@@ -20,6 +20,14 @@ class ImageError(NucSegError, ValueError):
     """An image or its description (axes, channel, size, file) cannot be used."""
 
 
+class ChannelNeededError(ImageError):
+    """An image has ``n_channels`` channels, and nobody says which of them shows the nuclei."""
+
+    def __init__(self, message: str, n_channels: int = 0) -> None:
+        super().__init__(message)
+        self.n_channels = n_channels
+
+
 class SettingsError(NucSegError, ValueError):
     """A setting, recipe or command-line value is not allowed."""
 

@@ -224,6 +224,7 @@ def test_what_a_person_has_to_fetch_says_where(name, tmp_path):
         drain(sample_steps(name, tmp_path))
     assert caught.value.source.page in str(caught.value)
     assert caught.value.source.licence in str(caught.value)
+    assert str(caught.value).startswith(f"this program does not fetch {caught.value.source.title}")
 
 
 @pytest.mark.parametrize(

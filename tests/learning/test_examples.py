@@ -62,7 +62,7 @@ def test_images_to_score_on_can_be_named_and_are_never_learned_from(folder, inde
     assert named.problems == ()
     everything = load_examples(TrainingJob(data=[{"path": folder}], validation={"data": [val]}))
     assert [s.name for s in everything.learned] == ["1", "2", "3"]
-    assert everything.problems == ("1 images that are scored on: 0",)
+    assert everything.problems == ("1 image to be scored on: 0",)
     with pytest.raises(TrainingError, match=r"validation\.data"):
         load_examples(TrainingJob(data=[val], validation={"data": [val]}))
 
@@ -95,7 +95,7 @@ def test_pairs_that_cannot_be_learned_from_are_listed(tmp_path):
     assert [s.name for s in examples.learned] == ["good"]
     problems = "\n".join(examples.problems)
     assert len(examples.problems) == 5
-    assert "without labels: lonely" in problems
+    assert "1 image without labels: lonely" in problems
     assert "no nucleus: empty" in problems
     for name in ("larger", "damaged"):
         assert f"{name}: " in problems
@@ -138,7 +138,7 @@ def test_masks_in_place_of_labels_are_told(tmp_path):
         imwrite(tmp_path / sub / "a.tif", pixels)
     examples = load_examples(TrainingJob(data=[{"path": tmp_path}]))
     assert examples.problems == ()
-    assert "1 images have masks for labels" in examples.remarks[0]
+    assert "In 1 image the labels are a mask" in examples.remarks[0]
 
 
 @pytest.mark.parametrize("n_channels", [2, 3, 4])
@@ -148,7 +148,10 @@ def test_of_channels_the_one_that_is_said_is_learned_from_and_none_is_guessed(tm
     for sub, pixels in (("images", channels), ("labels", made.labels.astype(np.uint16))):
         (tmp_path / sub).mkdir()
         imwrite(tmp_path / sub / "a.tif", pixels, imagej=True)
-    with pytest.raises(TrainingError, match=rf"got {n_channels} channels.*--channel.*\): a"):
+    with pytest.raises(
+        TrainingError,
+        match=rf"1 image with {n_channels} channels: say .* --channel 0 to {n_channels - 1}, .*: a",
+    ):
         load_examples(TrainingJob(data=[{"path": tmp_path}]))
     examples = load_examples(TrainingJob(data=[{"path": tmp_path, "channel": 0}]))
     np.testing.assert_array_equal(examples.learned[0].image, channels[0])

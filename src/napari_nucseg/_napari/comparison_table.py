@@ -13,11 +13,11 @@ from napari_nucseg._napari.teach_text import (
     SIGNS,
     TOLERATED,
     change_words,
-    count_words,
     score_words,
     verdict_words,
 )
 from napari_nucseg.teaching.progress import Verdict
+from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

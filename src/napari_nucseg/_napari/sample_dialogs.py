@@ -152,7 +152,7 @@ class FolderDialog(SourceDialog):
     def _words(self) -> str:
         source = self.sample.source
         return (
-            f"<p>{source.title} is not fetched by this program. Get it from its official page, unpack it or not, "
+            f"<p>This program does not fetch {source.title}. Get it from its official page, unpack it or not, "
             f"then choose the folder or zip it lies in. The place is remembered.</p>{_terms(source)}"
         )
 

@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from napari_nucseg.teaching.progress import Verdict
+from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,11 +75,6 @@ def duration_words(seconds: float) -> str:
     if minutes < 60:
         return f"{round(whole / 60)} min"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def count_words(number: int, one: str, many: str | None = None) -> str:
-    """Say "1 nucleus", "1,200 nuclei"."""
-    return f"1 {one}" if number == 1 else f"{number:,} {many or one + 's'}"
 
 
 def example_words(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
 from napari_nucseg.errors import NucSegError, SettingsError
+from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     import argparse
@@ -176,7 +177,9 @@ def _report(progress: FinetuneProgress, *, as_json: bool) -> None:
 def _tell(result: FinetuneResult) -> None:
     """Print the judgement, a line a comparison, and the file."""
     for use in result.examples:
-        note(f"{use.name}: {use.n_nuclei} nuclei, {use.use}. {use.problem}".rstrip())
+        note(
+            f"{use.name}: {count_words(use.n_nuclei, 'nucleus', 'nuclei')}, {use.use}. {use.problem}".rstrip()
+        )
     for comparison in result.comparisons:
         note(_line(comparison))
     for warning in result.warnings:
@@ -186,7 +189,8 @@ def _tell(result: FinetuneResult) -> None:
 
 
 def _line(c: Comparison) -> str:
+    nuclei, images = count_words(c.n_nuclei, "nucleus", "nuclei"), count_words(c.n_images, "image")
     return (
-        f"{c.name}: AP50 {c.old:.3f} → {c.new:.3f} ({c.low:+.3f} to {c.high:+.3f}) on {c.n_nuclei} nuclei of "
-        f"{c.n_images} images: {c.verdict}"
+        f"{c.name}: AP50 {c.old:.3f} → {c.new:.3f} ({c.low:+.3f} to {c.high:+.3f}) on {nuclei} of {images}: "
+        f"{c.verdict}"
     )

@@ -9,6 +9,7 @@ from napari_nucseg.cli.console import complain, note, say, show_progress
 from napari_nucseg.data.sample_data import SAMPLES, FolderNeeded, find_sample, remember_folder
 from napari_nucseg.errors import DatasetError, DownloadError, SettingsError
 from napari_nucseg.jobs.samples import save_sample
+from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args, names)
     if args.folder is not None:
         dataset = remember_folder(names[0], args.folder)
-        note(f"{names[0]}: {len(dataset)} images in {args.folder}, remembered.")
+        note(f"{names[0]}: {count_words(len(dataset), 'image')} in {args.folder}, remembered.")
     n_failed = sum(not _save(name, args.output) for name in names if args.output is not None)
     if args.all:
         note(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
 from napari_nucseg.cli.options import add_settings, chosen_settings
+from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     import argparse
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         n_done += progress.result.error is None
         _report(progress.result, as_json=args.json)
     if args.rle is not None and not args.json:
-        note(f"run lengths of {n_done} images: {args.rle}")
+        note(f"run lengths of {count_words(n_done, 'image')}: {args.rle}")
     return 1 if n_failed else 0
 
 

@@ -15,7 +15,7 @@ from napari_nucseg.data.dark_field import is_dark
 from napari_nucseg.data.pillow_images import open_with_pillow, read_with_pillow
 from napari_nucseg.data.precision import within_float32
 from napari_nucseg.data.tiff_images import is_tiff, read_tiff, tiff_size
-from napari_nucseg.errors import ImageError
+from napari_nucseg.errors import ChannelNeededError, ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,9 +115,10 @@ def to_planes(
     planes = _pick_channels(array, letters, channel, rgba=colours)
     planes = planes if keep_units else within_float32(planes)
     if channel is None and are_channels(axes) and is_dark(planes):
-        raise ImageError(
+        raise ChannelNeededError(
             f"got {len(planes)} channels on a dark ground (axes {axes}) and no choice; choose the one that shows the "
-            f"nuclei, channel=0 to {len(planes) - 1}, or say that they are red, green and blue: axes='SYX'"
+            f"nuclei, channel=0 to {len(planes) - 1}, or say that they are red, green and blue: axes='SYX'",
+            len(planes),
         )
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which is handled like any inf
         return np.ascontiguousarray(planes, dtype=np.float32)
@@ -209,9 +210,10 @@ def _pick_channels(array: NDArray[Any], letters: str, channel: int | None, *, rg
         return array
     if n_channels == 4 and rgba:
         return array[:3]
-    raise ImageError(
+    raise ChannelNeededError(
         f"got {n_channels} channels (axes {letters}, shape {array.shape} as CYX) and no choice; "
-        f"grey and RGB need none: choose a channel that shows the nuclei, channel=0 to {n_channels - 1}"
+        f"grey and RGB need none: choose a channel that shows the nuclei, channel=0 to {n_channels - 1}",
+        n_channels,
     )
 
 

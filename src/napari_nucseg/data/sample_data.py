@@ -45,7 +45,7 @@ class FolderNeeded(DatasetError):
 
     def __init__(self, source: Source) -> None:
         super().__init__(
-            f"{source.title} is not fetched by this program (licence: {source.licence}). Get it from {source.page}, "
+            f"this program does not fetch {source.title} (licence: {source.licence}). Get it from {source.page}, "
             "then name the folder or zip it lies in"
         )
         self.source = source

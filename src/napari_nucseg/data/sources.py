@@ -57,7 +57,7 @@ class Source:
     def url(self, name: str) -> str:
         """Address of a file; ``SettingsError`` where a person has to fetch it."""
         if self.base_url is None:
-            raise SettingsError(f"{self.title} is not fetched by this program: get it from {self.page}")
+            raise SettingsError(f"this program does not fetch {self.title}: get it from {self.page}")
         return self.base_url.rstrip("/") + "/" + name
 
     def at(self, base_url: str) -> Source:

@@ -13,8 +13,9 @@ import numpy as np
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import check_names, read_rows, select_rows
-from napari_nucseg.errors import ImageError, TrainingError
+from napari_nucseg.errors import ChannelNeededError, ImageError, TrainingError
 from napari_nucseg.learning.instances import why_no_instances
+from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,10 +29,7 @@ if TYPE_CHECKING:
 
     OnError = Callable[[str, DatasetError], None]
 
-NO_LABELS, NO_NUCLEI = "images without labels", "images whose labels hold no nucleus"
-CHANNEL_HELP = (
-    "for learning, say the channel with --channel, in a job file beside path; save planes as images"
-)
+NO_LABELS, NO_NUCLEI = "without labels", "whose labels hold no nucleus"
 NAMES_SHOWN = 8
 
 
@@ -69,7 +67,7 @@ def load_examples(job: TrainingJob) -> Examples:
         held = list(problems.usable(job.validation.data))
         scored = {_place(sample) for sample in held}
         learned = [sample for sample in samples if _place(sample) not in scored]
-        problems.note("images that are scored on", [s.name for s in samples if _place(s) in scored])
+        problems.note("to be scored on", [s.name for s in samples if _place(s) in scored])
         if not learned:
             raise TrainingError("all images to learn from are also in validation.data: name other ones.")
     elif job.validation.images is not None:
@@ -81,7 +79,8 @@ def load_examples(job: TrainingJob) -> Examples:
 
 def _remarks(samples: Sequence[Sample]) -> tuple[str, ...]:
     masks = [sample.name for sample in samples if sample.metadata.get("labels_were_mask")]
-    said = f"{len(masks)} images have masks for labels, in which nuclei that touch count as one: {_listed(masks)}"
+    images = count_words(len(masks), "image")
+    said = f"In {images} the labels are a mask, in which nuclei that touch count as one: {_listed(masks)}"
     return (said,) if masks else ()
 
 
@@ -110,8 +109,8 @@ def hold_back_images(samples: Sequence[Sample], n_images: int) -> tuple[list[Sam
     """
     if n_images >= len(samples):
         raise TrainingError(
-            f"got {len(samples)} images, {n_images} of them to be held back: nothing is left to learn from. "
-            "Lower validation.images."
+            f"got {count_words(len(samples), 'image')}, {n_images} of them to be held back: "
+            "nothing is left to learn from. Lower validation.images."
         )
     pairs = [_group(s) for s in samples]
     held: set[tuple[str, str]] = set()
@@ -169,14 +168,13 @@ class _Problems:
                     yield usable
 
     def note(self, reason: str, names: Iterable[str]) -> None:
-        """Take note of images left out for one reason."""
+        """Take note of images left out for one reason, which goes on after "3 images"."""
         for name in names:
             self._alike.setdefault(reason, []).append(name)
 
     def lines(self) -> tuple[str, ...]:
         """One line for each image with a problem of its own, one for all that share one."""
-        alike = [f"{len(names)} {reason}: {_listed(names)}" for reason, names in self._alike.items()]
-        return (*self._single, *alike)
+        return (*self._single, *(_alike(reason, names) for reason, names in self._alike.items()))
 
     def _usable(self, sample: Sample, channel: int | None) -> Sample | None:
         """Return a sample as it is learned from; None, and a note, where that cannot be."""
@@ -191,8 +189,15 @@ class _Problems:
             return None
         try:
             planes = to_planes(sample.image, sample.metadata.get("axes"), channel, keep_units=False)
+        except ChannelNeededError as error:
+            self.note(
+                f"with {error.n_channels} channels: say which one shows the nuclei with --channel "
+                f"0 to {error.n_channels - 1}, in a job file with channel beside path",
+                [sample.name],
+            )
+            return None
         except ImageError as error:
-            self.note(f"images that cannot be used as they are ({error}; {CHANNEL_HELP})", [sample.name])
+            self.note(f"unfit for learning ({error}; save planes as images)", [sample.name])
             return None
         if planes.shape[1:] != sample.labels.shape:
             self._single.append(
@@ -208,6 +213,10 @@ def _plain(sample: Sample, planes: NDArray[np.float32], channel: int | None) -> 
         return sample
     image, axes = (planes[0], "YX") if len(planes) == 1 else (np.moveaxis(planes, 0, -1), "YXC")
     return dataclasses.replace(sample, image=image, metadata={**sample.metadata, "axes": axes})
+
+
+def _alike(reason: str, names: Sequence[str]) -> str:
+    return f"{count_words(len(names), 'image')} {reason}: {_listed(names)}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -10,9 +10,9 @@ from skimage.measure import label
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-NO_BACKGROUND = "images whose labels leave no background: 0 must be what is no nucleus"
+NO_BACKGROUND = "whose labels leave no background: 0 must be what is no nucleus"
 SCATTERED = (
-    "images most of whose labels lie in pieces, as those of classes, of smoothed masks and of pictures do: "
+    "most of whose labels lie in pieces, as those of classes, of smoothed masks and of pictures do: "
     "each nucleus needs a number of its own"
 )
 MOST_IN_PIECES, IN_MANY_PIECES = 0.5, 0.25
@@ -26,7 +26,7 @@ FEW, MANY_PIECES = 5, 10
 
 
 def why_no_instances(labels: NDArray[np.int32]) -> str:
-    """Say why labels (Y, X) cannot be of nuclei one by one; empty where they can."""
+    """Say of images why their labels (Y, X) cannot be of nuclei one by one: "whose …"; empty where they can."""
     if labels.all():
         return NO_BACKGROUND
     pieces = label(labels, connectivity=2)

@@ -31,6 +31,7 @@ from napari_nucseg.network.model_file import (
     save_model,
 )
 from napari_nucseg.steps import told_as
+from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -89,9 +90,8 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
         kept_head = kept_size_head(job, card)
         watch = Watch(card, examples, device, native=job.canonical_diameter_px is None)
         run = Run(job, bank, device, watch)
-        learned, n_held = examples.learned, len(examples.held_back)
-        found = f"{len(bank)} patches from {len(learned)} images; {n_held} images held back."
-        yield TrainingProgress(0, run.total, message=found)
+        learned = examples.learned
+        yield TrainingProgress(0, run.total, message=_found(bank, examples))
         network = yield from report.passing_on(run.steps(resume=resume))
         size_head = kept_head or (yield from _taught_size_head(job, card, network, learned, run))
         judge = yield from _judge(job, Model(card, network, job.folder, "", size_head), learned, run)
@@ -124,6 +124,12 @@ def _judge(
     steps = fit_judge(model, learned, run.device, job.judge, job.seed)
     judge = yield from told_as(steps, lambda _: done)
     return judge or (load_model(job.start).judge if job.starts_from_model else None)
+
+
+def _found(bank: PatchBank, examples: Examples) -> str:
+    patches = count_words(len(bank), "patch", "patches")
+    learned, held = (count_words(len(part), "image") for part in (examples.learned, examples.held_back))
+    return f"{patches} from {learned}; {held} held back."
 
 
 def _pack(job: TrainingJob, examples: Examples) -> PatchBank:
