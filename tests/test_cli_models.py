@@ -71,7 +71,11 @@ def test_the_default_is_set_and_taken_back(family, capsys):
         assert main(["models", "default", asked]) == 0
         assert capsys.readouterr().out == said
     assert main(["models", "default", "back"]) == 0
-    assert capsys.readouterr().out == "parent: your choice\n"
+    assert tuple(capsys.readouterr()) == ("parent: your choice\n", "")
+    assert main(["models", "default", "back"]) == 0
+    assert tuple(capsys.readouterr()) == (automatic, "")
+    assert main(["models", "default", "back"]) == 0
+    assert tuple(capsys.readouterr()) == (automatic, "  there is no earlier default\n")
     assert main(["models", "default", "auto"]) == 0
     assert capsys.readouterr().out == automatic
     assert main(["models", "default", "nonsense"]) == 2

@@ -94,9 +94,17 @@ def _list(args: argparse.Namespace) -> None:
 
 def _default(args: argparse.Namespace) -> None:
     from napari_nucseg.network.model_file import automatic_models, list_models  # late: loads torch
-    from napari_nucseg.network.preferred import go_back, prefer_model, preference_problem, preferred_model
+    from napari_nucseg.network.preferred import (
+        can_go_back,
+        go_back,
+        prefer_model,
+        preference_problem,
+        preferred_model,
+    )
 
     if args.name == "back":
+        if not can_go_back():
+            note("there is no earlier default")
         go_back()
     elif args.name is not None:
         prefer_model(args.name)
