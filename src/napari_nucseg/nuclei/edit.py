@@ -99,10 +99,10 @@ def number_refusal(labels: Labels, name: str) -> str:
 
     Pixels are looked at only where their type can hold such numbers.
     """
-    if (
-        np.iinfo(labels.dtype).max <= LARGEST_NUMBER
-        or (largest := int(labels.max(initial=0))) <= LARGEST_NUMBER
-    ):
+    if np.iinfo(labels.dtype).max <= LARGEST_NUMBER:
+        return ""
+    largest = int(np.asarray(labels).max(initial=0))  # they may not be in memory
+    if largest <= LARGEST_NUMBER:
         return ""
     return (
         f"{name} has a nucleus with number {largest:,}; up to {LARGEST_NUMBER:,} are allowed. Renumber the nuclei, "
