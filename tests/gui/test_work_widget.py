@@ -500,3 +500,27 @@ def test_a_folder_without_images_says_so(worker, tmp_path):
     worker.controller.open(tmp_path, tmp_path / "work")
     assert worker.form.status.text().startswith("⚠")
     assert worker.form.empty.isVisible()
+
+
+def test_segment_nuclei_works_on_the_image_on_show(viewer, opened, folder, click, widget, user):
+    """Through images of all kinds, forth and back: grey, colour and channels have layers and forms of their own."""
+    made = synthetic_fluorescence((96, 128), seed=0).image
+    for name, n_channels in {"d": 2, "e": 5}.items():
+        imwrite(folder / f"{name}.tif", np.stack([made] * n_channels), imagej=True, metadata={"axes": "CYX"})
+    opened.controller.open(folder, folder.with_name("slides corrections"))
+    n_channels = {"a": 0, "b": 0, "c": 4, "d": 2, "e": 5}
+    for step in [*[opened.form.next] * 4, *[opened.form.previous] * 3]:
+        click(step)
+        image, name = widget.form.image.layer, opened.controller.worklist.current
+        assert image.name == name
+        assert image.visible
+        assert widget.form.axes.channel.count() == n_channels[name], name
+    assert opened.controller.worklist.current == "b"
+    before = list(viewer.layers)
+    assert user.segment() == _labels(viewer)
+    assert list(viewer.layers) == before
+    assert widget.form.result.isVisible()
+    click(opened.form.previous)
+    assert opened.controller.worklist.current == "a"
+    assert not widget.form.result.isVisible(), "the sliders were those of the image before"
+    assert not widget.form.status.isVisible()

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from napari.layers import Image
+    from napari.utils.events import Event
 
     from napari_nucseg._napari.layer_state import LayerState
+
+    # Lengths and labels of an image's axes before Y and X.
+    _Axes = tuple[tuple[int, ...], tuple[str, ...]]
 
 WHERE = {"Whole image": "image", "Current view": "view", "Drawn region": "drawn"}
 CURRENT_SLICE = "Current slice"
@@ -25,9 +29,8 @@ CURRENT_SLICE = "Current slice"
 
 @dataclass(frozen=True)
 class _Chosen:
-    """What was chosen for an image of a shape."""
+    """What was chosen for the axes of an image."""
 
-    shape: tuple[int, ...]
     channel_axis: int | None
     channel: int | None
     all_slices: bool = False
@@ -44,9 +47,9 @@ class AxesChoice(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._chosen: dict[UUID, _Chosen] = {}
-        self._image_id: UUID | None = None
-        self._shape: tuple[int, ...] = ()
+        self._chosen: dict[tuple[UUID, _Axes], _Chosen] = {}
+        self._image: Image | None = None
+        self._axes: _Axes = ((), ())
         self._rgb = False
         self.channel_axis = growing_combo()
         self.channel_axis.setToolTip(
@@ -69,13 +72,12 @@ class AxesChoice(QWidget):
         self.show_image(None)
 
     def show_image(self, image: Image | None, result: LayerState | None = None) -> None:
-        """Offer what this layer has, as it was chosen for it before, or for its result."""
+        """Offer what this layer has, as it was chosen for it before, or for its result; follow its axes."""
         self._remember()
-        self._image_id = None if image is None else image.unique_id
-        n_leading = 0 if image is None else image.ndim - 2
+        self._follow(image)
         self._rgb = image is not None and image.rgb
-        self._shape = () if image is None else tuple(int(n) for n in _array_shape(image)[:n_leading])
-        labels = () if image is None else tuple(image.axis_labels[:n_leading])
+        self._shape, labels = self._axes
+        n_leading = len(self._shape)
         may_have_channels = image is not None and not image.rgb and n_leading > 0
         self.channel_axis.blockSignals(True)
         self.channel_axis.clear()
@@ -108,18 +110,33 @@ class AxesChoice(QWidget):
         return self.slices.currentIndex() == 1
 
     def _remember(self) -> None:
-        if self._image_id is not None:
-            self._chosen[self._image_id] = _Chosen(
-                self._shape, self.chosen_channel_axis(), self.chosen_channel(), self.all_slices()
+        if self._image is not None:
+            self._chosen[self._image.unique_id, self._axes] = _Chosen(
+                self.chosen_channel_axis(), self.chosen_channel(), self.all_slices()
             )
 
+    def _follow(self, image: Image | None) -> None:
+        """Look again when the layer holds other data, or its axes get other names."""
+        if self._image is not None:
+            self._image.events.data.disconnect(self._look_at_axes)
+            self._image.events.axis_labels.disconnect(self._look_at_axes)
+        self._image, self._axes = image, _leading_axes(image)
+        if image is not None:
+            image.events.data.connect(self._look_at_axes)
+            image.events.axis_labels.connect(self._look_at_axes)
+
+    def _look_at_axes(self, event: Event | None = None) -> None:
+        if _leading_axes(self._image) != self._axes:
+            self.show_image(self._image)
+
     def _known(self, result: LayerState | None) -> _Chosen | None:
-        """Choices for the image on show that still fit it."""
-        known = self._chosen.get(self._image_id)
+        """Choices for the image on show, or for its result where that still fits it."""
+        known = self._chosen.get((self._image.unique_id, self._axes)) if self._image is not None else None
         if known is None and result is not None:
-            shape = result.layout.shape[: result.layout.n_leading]
-            known = _Chosen(shape, result.layout.channel_axis, result.settings.channel)
-        return known if known is not None and known.shape == self._shape else None
+            layout = result.layout
+            if layout.shape[: layout.n_leading] == self._shape:
+                return _Chosen(layout.channel_axis, result.settings.channel)
+        return known
 
     def _fill(self) -> None:
         channels = self.chosen_channel_axis()
@@ -168,8 +185,13 @@ class WhereChoice(QWidget):
         self.draw.setVisible(self.chosen() == "drawn")
 
 
-def _array_shape(image: Image) -> tuple[int, ...]:
-    return tuple(image.data[0].shape if image.multiscale else image.data.shape)
+def _leading_axes(image: Image | None) -> _Axes:
+    """Lengths and labels of the axes before Y and X."""
+    if image is None:
+        return (), ()
+    n_leading = image.ndim - 2
+    shape = image.data[0].shape if image.multiscale else image.data.shape
+    return tuple(int(n) for n in shape[:n_leading]), tuple(image.axis_labels[:n_leading])
 
 
 def _axis_words(axis: int, label: str) -> str:

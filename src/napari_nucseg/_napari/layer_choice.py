@@ -8,7 +8,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
-from napari_nucseg._napari.layer_state import OVERLAYS, read_state
+from napari_nucseg._napari.layer_state import OVERLAYS, is_work_on, read_state
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -38,7 +38,7 @@ class LayerChoice(QComboBox):
         viewer.layers.selection.events.active.connect(self._follow_active)
         self.currentIndexChanged.connect(self._tell)
         self._refill()
-        self._choose(viewer.layers.selection.active)
+        self._follow_active()
 
     def offers(self, layer: Layer) -> bool:
         """Whether a layer is of this kind."""
@@ -71,7 +71,11 @@ class LayerChoice(QComboBox):
         self.clear()
         self.addItems([layer.name for layer in self._layers])
         self.blockSignals(False)
-        self._choose(added if added is not None and self.offers(added) and added.visible else chosen)
+        if added is not None and self.offers(added) and added.visible:
+            chosen = added
+        elif chosen not in self._layers:
+            chosen = next((layer for layer in self._layers if layer.visible), None)
+        self._choose(chosen)
         self._tell()
 
     def _rename(self, event: Event | None = None) -> None:
@@ -94,7 +98,7 @@ class LayerChoice(QComboBox):
 
 
 class ImageLayerChoice(LayerChoice):
-    """Images; one is chosen as well when nuclei that were found in it become active."""
+    """Images; one is chosen as well when nuclei that were found in it, or that go with it, become active."""
 
     _held = False
 
@@ -110,9 +114,14 @@ class ImageLayerChoice(LayerChoice):
         if self._held:
             return
         active = self._viewer.layers.selection.active
-        origin = read_state(active) if isinstance(active, Labels) else None
-        images = {} if origin is None else {layer.unique_id: layer for layer in self._layers}
-        self._choose(active if origin is None else images.get(origin.image_id))
+        self._choose(self._image_of(active) if isinstance(active, Labels) else active)
+
+    def _image_of(self, labels: Labels) -> Layer | None:
+        """Image that nuclei were found in, else the one that a work list shows with them."""
+        origin = read_state(labels)
+        if origin is None:
+            return next((image for image in self._layers if is_work_on(labels, image)), None)
+        return next((image for image in self._layers if image.unique_id == origin.image_id), None)
 
 
 class LabelsLayerChoice(LayerChoice):

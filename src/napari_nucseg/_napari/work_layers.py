@@ -75,7 +75,9 @@ class WorkLayers:
                 image.reset_contrast_limits()
         self._image, self._shown = image, corrections
         self._labels = self._fill_labels(corrections, folder, {k: v[-2:] for k, v in placed.items()})
-        self._viewer.layers.selection.active = self._labels
+        selection = self._viewer.layers.selection
+        selection.clear()  # the same layer holds another image: whoever follows the active one is told
+        selection.active = self._labels
         self._viewer.reset_view()
         return self._labels
 
