@@ -524,3 +524,15 @@ def test_segment_nuclei_works_on_the_image_on_show(viewer, opened, folder, click
     assert opened.controller.worklist.current == "a"
     assert not widget.form.result.isVisible(), "the sliders were those of the image before"
     assert not widget.form.status.isVisible()
+
+
+def test_images_with_and_without_a_pixel_size_do_not_alarm_napari(viewer, opened, folder, click, qtbot):
+    """It compares the units of all layers, hidden ones included, and warns where they differ."""
+    made = synthetic_histology((96, 96), seed=6).image
+    imwrite(folder / "d.tif", made, resolution=(4e4, 4e4), resolutionunit="CENTIMETER")
+    opened.controller.open(folder, folder.with_name("slides corrections"))
+    for step in [*[opened.form.next] * 3, *[opened.form.previous] * 3]:
+        click(step)
+        assert viewer.layers.extent.units is not None, opened.controller.worklist.current
+    click(opened.form.next)
+    assert str(viewer.layers["b"].units[-1]) == "pixel"

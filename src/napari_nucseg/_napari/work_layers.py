@@ -61,7 +61,8 @@ class WorkLayers:
         pixels, placed, rgb = _as_napari_shows(corrections)
         image = self._images.get((pixels.ndim, rgb))
         for other in self._images.values():
-            other.visible = other is image
+            if other is not image:
+                _hide(other, placed["units"][-1])
         if image is None or image not in self._viewer.layers:
             image = Image(pixels, rgb=rgb, name=corrections.name, **placed)
             self._viewer.layers.insert(self._below_labels(), image)
@@ -71,6 +72,7 @@ class WorkLayers:
             image.data = pixels
             _place(image, placed)
             image.name = corrections.name
+            image.visible = True
             if not rgb:
                 image.reset_contrast_limits()
         self._image, self._shown = image, corrections
@@ -200,6 +202,12 @@ def with_counts(corrections: CorrectionSet) -> CorrectionSet:
 def _place(layer: Image | Labels, placed: dict[str, Any]) -> None:
     for name, value in placed.items():
         setattr(layer, name, value)
+
+
+def _hide(image: Image, unit: str) -> None:
+    """Hide the layer of images of another kind, in the unit of the one on show: napari compares hidden ones, too."""
+    image.visible = False
+    image.units = (*image.units[:-2], unit, unit)
 
 
 def _as_napari_shows(corrections: CorrectionSet) -> tuple[np.ndarray, dict[str, Any], bool]:
