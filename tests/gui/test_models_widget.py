@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 
 from napari_nucseg._napari.correct_subject import corrections_of
@@ -13,7 +14,7 @@ from napari_nucseg._napari.models_form import NAME
 from napari_nucseg._napari.models_watch import SETTLE_MS, ModelsWatch
 from napari_nucseg.data.sample_data import SAMPLES
 from napari_nucseg.data.synthetic import synthetic_fluorescence
-from napari_nucseg.network.installing import export_model, install_model
+from napari_nucseg.network.installing import export_model, install_model, remove_model, rename_model
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, TeachingRecord
 from napari_nucseg.network.model_file import find_model, list_models, load_model, models_dir, save_model
@@ -123,6 +124,40 @@ def test_rename_keeps_descent(qtbot, panel, click):
     qtbot.waitUntil(lambda: _item(panel, "tiny-2").parent().data(0, NAME) == "small", timeout=TIMEOUT_MS)
     assert panel.form.chosen == ["small"], "the choice goes with it"
     assert panel.form.details.text().startswith("small")
+
+
+def test_other_docks_go_on_with_a_model_that_is_renamed_and_say_when_it_is_gone(
+    qtbot, viewer, own_models, widget, tiny_models, user, nuclei
+):
+    _, teach = viewer.window.add_plugin_dock_widget("napari-nucseg", "Fine-tune")
+    choices = (widget.form.model, teach.form.model)
+
+    def until_listed(*names):
+        listed = {"auto", "nuclei-unet", "nuclei-unetpp", *names}
+        for choice in choices:
+            qtbot.waitUntil(
+                lambda c=choice: {c.itemData(i) for i in range(c.count())} == listed, timeout=TIMEOUT_MS
+            )
+
+    until_listed("tiny", "tiny-2")
+    for choice in choices:
+        choice.setCurrentIndex(choice.findData("tiny"))
+    rename_model("tiny", "liver")
+    until_listed("liver", "tiny-2")
+    assert [choice.currentText() for choice in choices] == ["liver", "liver"]
+    install_model(tiny_models / "tiny.safetensors")
+    until_listed("liver", "tiny", "tiny-2")
+    assert [choice.currentText() for choice in choices] == ["liver", "liver"]
+    shown = [choices[0].itemText(choices[0].findData(name)) for name in ("tiny", "tiny-2", "nuclei-unet")]
+    assert shown == ["tiny", "tiny-2", "U-Net for nuclei"], "own models bear the name they were given"
+    viewer.add_image(nuclei)
+    user.segment()
+    assert "· liver ·" in user.said()
+    remove_model("liver")
+    until_listed("tiny", "tiny-2")
+    assert [choice.currentData() for choice in choices] == ["auto", "auto"]
+    said = [str(record.message) for record in notification_manager.records]
+    assert sum("“liver”" in words and "gone" in words for words in said) == 2, "each dock says so"
 
 
 def test_what_teaching_left_goes_with_its_model(qtbot, panel, click):

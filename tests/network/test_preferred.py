@@ -9,7 +9,7 @@ from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.choices import write_choices
 from napari_nucseg.network.installing import export_model, install_model, remove_model, rename_model
-from napari_nucseg.network.lineage import children_of, lineage, sha256_of
+from napari_nucseg.network.lineage import children_of, lineage, renamed, sha256_of
 from napari_nucseg.network.model_file import (
     ModelCard,
     automatic_model,
@@ -170,14 +170,31 @@ def test_children_follow_their_parents():
 
 def test_a_renamed_parent_is_known_to_its_children_and_stays_the_default():
     prefer_model("second")
-    renamed = rename_model("second", "better")
-    assert (renamed.name, renamed.path.name) == ("better", "better.safetensors")
+    better = rename_model("second", "better")
+    assert (better.name, better.path.name) == ("better", "better.safetensors")
     assert load_model("better").card.title == "Second"
     assert tree()["third"] == ("better", True, 2)
     assert tree()["better"] == ("first", True, 1)
     assert preferred_model() == "better"
     rename_model("better", "best")
     assert tree()["third"] == ("best", True, 2)
+
+
+def test_a_renamed_model_keeps_a_title_of_its_own_and_no_other(own):
+    first = find_model("first")
+    titled = load_model(first)
+    save_model(own / "first.safetensors", titled.card.model_copy(update={"title": "first"}), titled.network)
+    before = {model.name: model for model in list_models()}
+    assert renamed(before["first"], list_models()) is None
+    rename_model("first", "one")
+    rename_model("one", "uno")
+    rename_model("second", "due")
+    assert load_model("uno").card.title == "uno"
+    assert load_model("due").card.title == "Second"
+    found = [renamed(before[name], list_models()) for name in ("first", "second")]
+    assert [model.name for model in found] == ["uno", "due"]
+    remove_model("uno")
+    assert renamed(before["first"], list_models()) is None
 
 
 def test_a_copy_takes_no_children_from_its_original(own):

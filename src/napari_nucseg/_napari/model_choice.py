@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox
 
@@ -28,29 +29,41 @@ class ModelChoice(QComboBox):
     def __init__(self, *, by_image: bool) -> None:
         super().__init__()
         self._by_image = by_image
+        self._models: dict[str, ModelInfo] = {}
         let_grow(self)
         self.addItem("Reading models…", AUTO)
 
     def show_models(self, models: Sequence[ModelInfo]) -> None:
-        """Offer these models and say which one *Automatic* stands for; a choice that was made stays."""
-        chosen = self.currentData()
+        """Offer these models and say which one *Automatic* stands for.
+
+        A choice that was made stays, under another name where the model was renamed; where it is gone, that is said.
+        """
+        # models are listed, so torch, which this imports, is there already
+        from napari_nucseg.network.lineage import renamed
+        from napari_nucseg.network.model_file import automatic_models
+
+        chosen = self._models.get(self.currentData())
+        self._models = {model.name: model for model in models}
+        found = chosen and (self._models.get(chosen.name) or renamed(chosen, models))
         self.clear()
         self.addItem("no model installed", AUTO)
         for model in models:
-            self.addItem(model.card.title, model.name)
+            self.addItem(model.title, model.name)
             self.setItemData(self.count() - 1, model.card.description, Qt.ItemDataRole.ToolTipRole)
-        self.setCurrentIndex(max(0, self.findData(chosen)))
-        # models are listed, so torch, which this imports, is there already
-        from napari_nucseg.network.model_file import automatic_models
-
+        self.setCurrentIndex(self.findData(found.name) if found else 0)
+        if chosen and not found:
+            show_warning(
+                f"The model “{chosen.title}”, which was chosen, is gone: “Automatic” stands in its place. "
+                "Choose another model if that is not meant."
+            )
         automatic = automatic_models(models)
         if not automatic:
             return
         general, *special = automatic
         if special and self._by_image:
             text = "Automatic: by the image"
-            tip = f"Fluorescence: {special[0].card.title}. All other images: {general.card.title}."
+            tip = f"Fluorescence: {special[0].title}. All other images: {general.title}."
         else:
-            text, tip = f"Automatic: {general.card.title}", general.card.description
+            text, tip = f"Automatic: {general.title}", general.card.description
         self.setItemText(0, text)
         self.setItemData(0, tip, Qt.ItemDataRole.ToolTipRole)

@@ -147,12 +147,10 @@ class ModelsForm(QWidget):
 
 
 def _columns(descent: Descent, *, is_default: bool) -> list[str]:
-    card = descent.model.card
-    name = card.title if descent.model.bundled else descent.model.name
-    teaching = card.teaching
+    teaching = descent.model.card.teaching
     score = next((c.new for c in teaching.comparisons if "held out" in c.name), None) if teaching else None
     return [
-        f"{'★ ' if is_default else ''}{name}",
+        f"{'★ ' if is_default else ''}{descent.model.title}",
         "" if score is None else f"{score:.2f}",
         "" if teaching is None else teaching.date[:10],
     ]

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def card_words(descent: Descent) -> str:
     """Say what a model is, where it comes from and how it stood when it was made."""
-    card = descent.model.card
-    lines = [card.title if card.title == descent.model.name else f"{descent.model.name}: {card.title}"]
+    card, name, title = descent.model.card, descent.model.name, descent.model.title
+    lines = [title if title == name else f"{name}: {title}"]
     if descent.parent:
         lines.append(f"From {descent.parent_words}")
     if card.teaching is not None:

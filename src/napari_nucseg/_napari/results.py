@@ -210,7 +210,7 @@ def state_of(result: JobResult, image: Image, snapshot: np.ndarray) -> LayerStat
         image_name=image.name,
         layout=job.layout,
         model_name=result.model.card.name,
-        model_title=result.model.card.title,
+        model_title=result.model.info.title,
         model_sha256=result.model.sha256,
         settings=next(iter(result.planes.values())).settings,
         regions={} if job.region is None else dict.fromkeys(result.planes, job.region),

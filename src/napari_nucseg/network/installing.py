@@ -145,7 +145,8 @@ def _copied(source: Path, card: ModelCard, name: str, target: Path) -> ModelInfo
     content = source.read_bytes()
     if name != card.name:
         known = (*card.former_sha256, sha256_of(source))
-        card = card.model_copy(update={"name": name, "former_sha256": known})
+        title = name if card.title == card.name else card.title
+        card = card.model_copy(update={"name": name, "title": title, "former_sha256": known})
         content = _with_card(source, card)
     with written_whole(target) as part:
         part.write_bytes(content)

@@ -76,6 +76,21 @@ def children_of(name: str) -> tuple[str, ...]:
     return tuple(d.model.name for d in lineage() if d.parent == name and d.parent_installed)
 
 
+def renamed(model: ModelInfo, models: Sequence[ModelInfo]) -> ModelInfo | None:
+    """Find a renamed model: the one with its card, which remembers more hashes since; None where it is gone."""
+    known = model.card.former_sha256
+    for other in models:
+        former = other.card.former_sha256
+        names = {"name": model.name, "title": model.card.title, "former_sha256": known}
+        if (
+            len(former) > len(known)
+            and former[: len(known)] == known
+            and other.card.model_copy(update=names) == model.card
+        ):
+            return other
+    return None
+
+
 def sha256_of(path: Path) -> str:
     """Hash of a model file, as it stands in the cards of its children; computed once as long as it does not change."""
     status = path.stat()

@@ -75,7 +75,12 @@ class ModelInfo:
     @property
     def bundled(self) -> bool:
         """Whether the model comes with the package."""
-        return self.path.parent == BUNDLED_DIR
+        return self.path.parent.resolve() == BUNDLED_DIR.resolve()
+
+    @property
+    def title(self) -> str:
+        """What people know the model by: the title of one that comes with the package, else the name it was given."""
+        return self.card.title if self.bundled else self.name
 
 
 @dataclass(frozen=True, eq=False)

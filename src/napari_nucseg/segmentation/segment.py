@@ -224,7 +224,7 @@ def _about_choice(settings: SegmentationSettings, model: Model) -> list[str]:
     problem = preference_problem() if settings.model == "auto" else None
     notes = [problem] if problem else []
     if settings.quality == "fast" and len(model.card.architecture.heads) == 1:
-        notes.append(f"{model.card.title} has one head: fast quality is the same as standard.")
+        notes.append(f"{model.info.title} has one head: fast quality is the same as standard.")
     return notes
 
 

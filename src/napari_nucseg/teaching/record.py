@@ -42,7 +42,7 @@ def taught_card(
         update={
             "name": job.name,
             "title": job.name,
-            "description": f"{base.card.title}, taught on {own}.",
+            "description": f"{base.info.title}, taught on {own}.",
             "training_data": (*base.card.training_data, f"{own}: {_listed(lessons)}"),
             "figures": {f"AP50, {name}": round(value, 4) for name, value in scores.items()},
             "parent_sha256": base.sha256,
