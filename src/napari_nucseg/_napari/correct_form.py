@@ -32,6 +32,7 @@ from napari_nucseg._napari.image_line import ImageLine
 from napari_nucseg._napari.layer_choice import LabelsLayerChoice
 from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import add_row, form_rows, tipped_button
+from napari_nucseg._napari.words import Words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,8 +65,8 @@ class CorrectForm(QWidget):
         self.view = tipped_button("View", f"All that is in view is reviewed ({VIEW_KEY}).")
         self.whole = tipped_button("All", "The whole image is reviewed.")
         self.unmark = tipped_button("Clear", "Nothing of the image is reviewed or ignored.")
-        self.reviewed = QLabel()
-        self.changes_title = QLabel(wordWrap=True)
+        self.reviewed = Words()
+        self.changes_title = Words()
         self.changes = QListWidget()
         self.changes.setFixedHeight(LIST_HEIGHT_PX)
         self.changes.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -77,7 +78,7 @@ class CorrectForm(QWidget):
         self.checked = tipped_button(
             "✓ Checked", f"This nucleus is right, as it is now; on to the next ({CHECKED_KEY})."
         )
-        self.review = QLabel(wordWrap=True)
+        self.review = Words()
         self.save = tipped_button(SAVE_NEW, SAVE_TIP)
         self.save_as = tipped_button("Save as…", "Save in another folder; the one before stays as it is.")
         self.question = QuestionStrip()
@@ -190,7 +191,8 @@ class CorrectForm(QWidget):
 
 def _lines(number: int) -> QLabel:
     """Label that keeps room for some lines, so that nothing below it jumps when its text changes."""
-    label = QLabel(wordWrap=True, alignment=Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+    label = Words()
+    label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
     label.setMinimumHeight(number * label.fontMetrics().lineSpacing() + 4)
     return label
 

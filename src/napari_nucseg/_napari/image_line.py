@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QLabel
-
 from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.spatial import placement_events
+from napari_nucseg._napari.words import Words
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -15,11 +14,11 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
 
 
-class ImageLine(QLabel):
+class ImageLine(Words):
     """Follows the viewer's layers: their order, names and places, and which of them are on show."""
 
     def __init__(self, viewer: ViewerModel) -> None:
-        super().__init__(wordWrap=True)
+        super().__init__()
         self.setToolTip(
             "The image that is saved and taught with these labels. Another one of the same size lies nearer to them "
             "once it is right below them in the layer list, or the labels' name begins with its name. From the first "

@@ -22,6 +22,7 @@ from napari_nucseg._napari.comparison_table import ComparisonTable
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import running_row, tipped_button
+from napari_nucseg._napari.words import Words
 
 if TYPE_CHECKING:
     from napari_nucseg._napari.models_controller import Family
@@ -39,8 +40,8 @@ class ModelsForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.tree = _tree()
-        self.problems = QLabel(wordWrap=True)
-        self.details = QLabel(wordWrap=True)
+        self.problems = Words()
+        self.details = Words()
         self.details.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.table = ComparisonTable()
         self.use = tipped_button("Use from now on", "“Automatic” stands for this model then.")
@@ -57,7 +58,7 @@ class ModelsForm(QWidget):
         self.question = QuestionStrip()
         self.cancel = tipped_button("Cancel", "Stops comparing.")
         self.running = running_row(QProgressBar(minimum=0, maximum=0), self.cancel)
-        self.status = QLabel(wordWrap=True)
+        self.status = Words()
         column = DockColumn(
             [
                 self.tree,

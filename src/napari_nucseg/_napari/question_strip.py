@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_nucseg._napari.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +20,7 @@ class QuestionStrip(QFrame):
         super().__init__(parent)
         self.setObjectName("nucseg-question")
         self.setStyleSheet("#nucseg-question { border: 1px solid #ffd166; border-radius: 4px; }")
-        self.text = QLabel(wordWrap=True)
+        self.text = Words()
         self.buttons: dict[str, QPushButton] = {}
         self._row = QHBoxLayout()
         column = QVBoxLayout(self)

@@ -22,6 +22,7 @@ from napari_nucseg._napari.parameter_form import SettingsForm
 from napari_nucseg._napari.result_box import ResultBox
 from napari_nucseg._napari.rows import add_row, folded, form_rows, growing_combo, running_row
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY_TEXT
+from napari_nucseg._napari.words import Words
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class SegmentForm(QWidget):
         self.progress.setRange(0, 100)
         self.cancel = QPushButton("Cancel")
         self.running = running_row(self.progress, self.cancel)
-        self.status = QLabel(wordWrap=True)
+        self.status = Words()
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.result = ResultBox()
         self.choices = self._make_choices()

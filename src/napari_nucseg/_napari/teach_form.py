@@ -29,6 +29,7 @@ from napari_nucseg._napari.teach_outcome import Outcome
 from napari_nucseg._napari.teach_plot import TeachPlot
 from napari_nucseg._napari.teach_rows import SourceList
 from napari_nucseg._napari.teach_text import NOTHING_CORRECTED, duration_words
+from napari_nucseg._napari.words import Words
 from napari_nucseg.teaching.job import Preset
 
 if TYPE_CHECKING:
@@ -53,10 +54,10 @@ class TeachForm(QWidget):
         super().__init__(parent)
         self.unfinished = QuestionStrip()
         self.question = QuestionStrip()
-        self.title = QLabel(wordWrap=True)
+        self.title = Words()
         self.title.setStyleSheet("font-weight: bold;")
         self.examples = SourceList()
-        self.nothing = QLabel(NOTHING_CORRECTED, wordWrap=True)
+        self.nothing = Words(NOTHING_CORRECTED)
         self.add_folder = tipped_button(
             "Add folder…", "Corrections that were saved, a folder that was worked through, or a dataset."
         )
@@ -74,7 +75,8 @@ class TeachForm(QWidget):
         self.pinned = SourceList()
         self.name = QLineEdit()
         self.name.setToolTip("Name of the new model.")
-        self.preview = QCheckBox("Show on the image what it finds while it learns")
+        self.preview = QCheckBox("Show what it finds")
+        self.preview.setToolTip("On the image, while it learns.")
         self.preview.setChecked(True)
         self.steps, self.learning_rate, self.threads, self.seed = _advanced_editors()
         self.device = growing_combo()
@@ -83,8 +85,8 @@ class TeachForm(QWidget):
         self.run = QPushButton("Fine-tune")
         self.run.setMinimumHeight(40)
         self.run.setStyleSheet("font-weight: bold;")
-        self.why_not = QLabel(wordWrap=True)
-        self.status = QLabel(wordWrap=True)
+        self.why_not = Words()
+        self.status = Words()
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.progress = QProgressBar()
         self.cancel = tipped_button("Cancel", "Stops at once; you may keep the best so far.")

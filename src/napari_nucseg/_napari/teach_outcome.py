@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGroupBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
 
 from napari_nucseg._napari.comparison_table import ComparisonTable, colours_of
 from napari_nucseg._napari.rows import tipped_button
 from napari_nucseg._napari.teach_text import SIGNS, advice, headline
+from napari_nucseg._napari.words import Words
 from napari_nucseg.teaching.progress import Verdict
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ class Outcome(QGroupBox):
         super().__init__("Before and after", parent)
         self._colours = colours_of("dark")
         self._result: FinetuneResult | None = None
-        self.headline = QLabel(wordWrap=True)
+        self.headline = Words()
         self.table = ComparisonTable()
-        self.gone = QLabel(GONE, wordWrap=True)
-        self.words = QLabel(wordWrap=True)
+        self.gone = Words(GONE)
+        self.words = Words()
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.use = tipped_button(
             "Use from now on", "Takes the place of the model that “Automatic” stands for."

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QFrame, QGridLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFrame, QGridLayout, QToolButton, QVBoxLayout, QWidget
 from superqt import QElidingLabel
+
+from napari_nucseg._napari.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +35,7 @@ class SourceRow(QFrame):
         self.name.setElideMode(Qt.TextElideMode.ElideMiddle)
         self.name.setStyleSheet("font-weight: bold;")
         self.name.setToolTip(source.where)
-        self.detail = QLabel("…", wordWrap=True)
+        self.detail = Words("…")
         self.use = QComboBox()
         self.use.addItems(list(USES))
         self.use.setToolTip(USE_TIP)

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.rows import running_row, tipped_button
+from napari_nucseg._napari.words import Words
 from napari_nucseg.jobs.worklist import Status
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class WorkForm(QWidget):
         self.output = tipped_button(
             "Save in…", "Where corrections are saved. By default in a folder beside the images."
         )
-        self.places = QLabel(wordWrap=True)
+        self.places = Words()
         self.summary = QLabel()
         self.summary.setStyleSheet("font-weight: bold;")
         self.items = QListWidget()
@@ -56,7 +57,7 @@ class WorkForm(QWidget):
         )
         self.progress = QProgressBar()
         self.cancel = tipped_button("Cancel", "Stops; what is finished stays.")
-        self.status = QLabel(wordWrap=True)
+        self.status = Words()
         self.running = running_row(self.progress, self.cancel)
         self.body = self._make_body()
         column = DockColumn([self._make_top(), self.empty, self.body, self.status])

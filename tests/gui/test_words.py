@@ -1,0 +1,69 @@
+"""Names and paths in docks: whole when read and copied, broken where the dock ends."""
+
+from __future__ import annotations
+
+import pytest
+from napari.settings import get_settings
+from PIL import Image
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QLabel
+
+from napari_nucseg._napari.dock_column import DOCK_WIDTH_PX
+from napari_nucseg._napari.words import Words
+
+TIMEOUT_MS = 60_000
+TITLES = ("Segment nuclei", "Correct nuclei", "Fine-tune", "My models", "Work through a folder")
+PATH = "/home/" + "x" * 64 + "/of two parts/" + "y" * 200 + ".tif"
+
+
+def test_a_long_path_is_no_wider_than_a_dock_and_copied_whole(qtbot):
+    words = Words(f"cannot write {PATH}: the disk is full.")
+    words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    qtbot.addWidget(words)
+    words.show()
+    assert words.minimumSizeHint().width() < DOCK_WIDTH_PX / 2
+    assert words.text() == f"cannot write {PATH}: the disk is full."
+    words.setSelection(0, len(QLabel.text(words)))
+    qtbot.keyClick(words, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert QApplication.clipboard().text() == f"cannot write {PATH}: the disk is full."
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_no_text_makes_a_dock_wider(viewer, qtbot, title):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", title)
+    qtbot.wait(100)
+    before = widget.minimumSizeHint().width()
+    widget.form.say(f"⚠ {PATH} cannot be read")
+    qtbot.wait(100)
+    assert widget.minimumSizeHint().width() == before
+    assert widget.form.status.text() == f"⚠ {PATH} cannot be read"
+
+
+def test_a_folder_of_long_names_makes_the_dock_no_wider(viewer, qtbot, tmp_path):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Work through a folder")
+    qtbot.wait(100)
+    before = widget.minimumSizeHint().width()
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    Image.new("L", (64, 64)).save(folder / f"{'a' * 64}.png")
+    widget.controller.open(folder, folder.with_name("corrections"))
+    qtbot.waitUntil(lambda: not widget.controller.busy, timeout=TIMEOUT_MS)
+    qtbot.wait(100)
+    assert widget.minimumSizeHint().width() == before
+    assert str(folder) in widget.form.places.text()
+
+
+@pytest.fixture
+def large_font():
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    appearance.font_size = 16
+    yield
+    appearance.font_size = before
+
+
+def test_large_fonts_leave_room_for_the_image(large_font, viewer, qtbot):
+    for title in TITLES:
+        _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", title, tabify=True)
+        qtbot.wait(100)
+        assert widget.minimumSizeHint().width() < 500, title
