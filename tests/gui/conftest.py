@@ -128,6 +128,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("NUCSEG_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("NUCSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NUCSEG_WORK", str(tmp_path / "work"))
 
 
 @pytest.fixture

@@ -536,3 +536,54 @@ def test_images_with_and_without_a_pixel_size_do_not_alarm_napari(viewer, opened
         assert viewer.layers.extent.units is not None, opened.controller.worklist.current
     click(opened.form.next)
     assert str(viewer.layers["b"].units[-1]) == "pixel"
+
+
+def test_tomorrow_the_list_is_where_it_was_saved(viewer, opened, folder, tmp_path, click, answer, choose):
+    """Choosing the images opens it, wherever it is; the one beside them, with nothing in it, is no more."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    answer(choose(elsewhere))
+    click(opened.form.output)
+    assert not folder.with_name("slides corrections").exists()
+    _labels(viewer).data_setitem((np.array([5]), np.array([6])), 3)
+    click(opened.form.next)
+    for chosen in (folder, elsewhere):
+        answer(choose(chosen))
+        click(opened.form.choose)
+        assert (opened.controller.worklist.output, opened.controller.worklist.current) == (elsewhere, "b")
+        assert opened.controller.worklist.dataset.root == folder
+    answer(choose(elsewhere / "a"))
+    click(opened.form.choose)
+    assert "corrections of one image" in opened.form.status.text()
+    assert opened.controller.worklist.output == elsewhere
+
+
+def test_where_nothing_can_be_written_beside_the_images_another_folder_can_be_chosen(
+    worker, folder, tmp_path, click, answer, choose
+):
+    folder.with_name("slides corrections").write_bytes(b"in the way")
+    assert not worker.form.output.isEnabled()
+    answer(choose(folder))
+    click(worker.form.choose)
+    assert worker.form.status.text().startswith("⚠")
+    assert "Save in…" in worker.form.status.text()
+    (tmp_path / "elsewhere").mkdir()
+    answer(choose(tmp_path / "elsewhere"))
+    click(worker.form.output)
+    assert worker.controller.worklist.output == tmp_path / "elsewhere"
+    assert worker.controller.worklist.current == "a"
+    assert not worker.form.status.text()
+
+
+def test_save_in_stays_with_the_list_on_show_where_what_was_chosen_holds_no_images(
+    opened, folder, tmp_path, click, answer, choose
+):
+    for name in ("nothing", "elsewhere"):
+        (tmp_path / name).mkdir()
+    answer(choose(tmp_path / "nothing"))
+    click(opened.form.choose)
+    assert opened.form.status.text().startswith("⚠")
+    answer(choose(tmp_path / "elsewhere"))
+    click(opened.form.output)
+    assert opened.controller.worklist.dataset.root == folder
+    assert opened.controller.worklist.output == tmp_path / "elsewhere"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout
 from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.work_controller import WorkController
 from napari_nucseg._napari.work_form import WorkForm
+from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.errors import NucSegError, OutputError
+from napari_nucseg.jobs.work_places import Place, place_of, remember_place, remove_untouched
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -37,6 +41,7 @@ class WorkWidget(Docked):
         column.addWidget(self.form)
         self.setSizePolicy(self.form.sizePolicy())
         self.controller = WorkController(napari_viewer, self)
+        self._homeless: Path | None = None  # images that were chosen, with no place for their list
         self._connect()
 
     def let_go(self) -> None:
@@ -54,7 +59,7 @@ class WorkWidget(Docked):
         form.segment.clicked.connect(self._segment)
         form.cancel.clicked.connect(controller.cancel)
         controller.changed.connect(self._show_list)
-        controller.shown.connect(lambda name: form.say(""))
+        controller.shown.connect(self._show_shown)
         controller.said.connect(form.say)
         controller.failed.connect(self._show_failure)
         controller.progressed.connect(self._show_progress)
@@ -62,15 +67,51 @@ class WorkWidget(Docked):
 
     def _choose(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Choose a folder of images")
-        if folder:
-            source = Path(folder)
-            self.controller.open(source, source.with_name(f"{source.name} corrections"))
+        if not folder:
+            return
+        try:
+            place = place_of(Path(folder))
+        except NucSegError as error:
+            self._show_failure(str(error))
+            return
+        if not self._open(place):
+            self._offer_another_place(place.source)
 
     def _choose_output(self) -> None:
-        worklist = self.controller.worklist
+        before = self.controller.worklist
         folder = QFileDialog.getExistingDirectory(self, "Choose a folder for corrections")
-        if folder and worklist is not None:
-            self.controller.open(worklist.dataset.root, Path(folder))
+        source = self._homeless or (before and before.dataset.root)
+        if not folder or source is None:
+            return
+        place = Place(source, Path(folder))
+        moved = before is not None and before.dataset.root == source and before.output != place.output
+        if self._open(place) and moved:
+            remove_untouched(before.output)
+
+    def _open(self, place: Place) -> bool:
+        """Open a list and remember where it is; False where that was impossible."""
+        self.controller.open(place.source, place.output)
+        worklist = self.controller.worklist
+        if worklist is None or (worklist.dataset.root, worklist.output) != (place.source, place.output):
+            return False
+        self._homeless = None
+        with suppress(OutputError):  # the list is open all the same
+            remember_place(worklist)
+        return True
+
+    def _offer_another_place(self, source: Path) -> None:
+        """Offer to keep the work on images elsewhere, where all that is wrong is the place of their list."""
+        if not self.controller.save():  # a place for what is on show comes first
+            return
+        with suppress(NucSegError):
+            open_dataset(source)
+            self._homeless = source
+            self.form.output.setEnabled(True)
+            self.form.say(f"{self.form.status.text()}\nOr keep the work on {source.name} elsewhere: Save in…")
+
+    def _show_shown(self, name: str) -> None:
+        self._homeless = None
+        self.form.say("")
 
     def _show_item(self, item: QListWidgetItem) -> None:
         self.controller.show(item.data(Qt.ItemDataRole.UserRole))

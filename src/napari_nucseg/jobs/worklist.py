@@ -202,6 +202,18 @@ def open_worklist(source: str | Path, output: str | Path) -> WorkList:
     return WorkList(dataset, output, tuple(items), names.get(known.current, known.current), known.items)
 
 
+def source_of(output: Path) -> Path | None:
+    """Folder or dataset that the list in a folder is of; None where there is no list.
+
+    Raises
+    ------
+    OutputError
+        If the list that is there is damaged.
+    """
+    known = _read(output)
+    return None if known is None else Path(known.source)
+
+
 def _read(output: Path) -> _File | None:
     path = output / FILE
     try:
