@@ -93,6 +93,7 @@ def test_hopeless_images_end_in_words(viewer, user, widget, nuclei, make, words)
     assert user.said(), "the widget says nothing"
     if words:
         assert words in user.said()
+    assert "Diameter" not in user.said()
     assert not widget.form.running.isVisible()
 
 

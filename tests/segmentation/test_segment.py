@@ -89,9 +89,11 @@ def test_contrast_beyond_float32_is_seen(small_model, beyond):
     assert result.notes == expected.notes
 
 
-def test_a_constant_image_is_said_to_hold_nothing(small_model):
-    result, _ = run(np.full((64, 64), 7, np.uint8), small_model)
+@pytest.mark.parametrize("image", [np.full((64, 64), 7, np.uint8), np.full((1, 1), np.nan, np.float32)])
+def test_a_constant_image_is_said_to_hold_nothing(small_model, image):
+    result, _ = run(image, small_model)
     assert any("same value" in note for note in result.notes)
+    assert result.diameter is None, "there is no nucleus to measure"
 
 
 @pytest.mark.parametrize(

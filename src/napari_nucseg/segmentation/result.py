@@ -46,7 +46,7 @@ class Segmentation:
     settings : what was asked for
     model : what was run
     diameter_px : median nucleus diameter used, in pixels
-    diameter : the estimate, None where the diameter was given
+    diameter : the estimate, None where the diameter was given or the image shows nothing
     device : where and in which precision the network ran
     timings : seconds by stage, and ``total``
     notes : what a user should know, in sentences

@@ -36,7 +36,7 @@ class Shown:
     Attributes
     ----------
     planes : (3, Y, X) float32, 0…1
-    estimate : of the median nucleus diameter; None where it was given
+    estimate : of the median nucleus diameter; None where it was given, or there is nothing to measure
     diameter_px : to work with
     notes : what a user should know, in sentences
     """
@@ -71,7 +71,8 @@ def show(planes: NDArray[np.float32], given_px: float | None, model: Model, devi
     intensity = IntensityRange.of(planes, *model.card.normalisation)
     if not intensity.high > intensity.low:
         nothing = "All pixels have the same value: there is nothing to segment."
-        return _sized(intensity.apply(planes), given_px, model, device, nothing)
+        assumed_px = given_px or model.card.canonical_diameter_px
+        return _sized(intensity.apply(planes), assumed_px, model, device, nothing)
     scaled = intensity.apply(planes)
     plain = _sized(scaled, given_px, model, device)
     if len(scaled) > 1:
