@@ -166,3 +166,19 @@ def test_a_window_that_stays_open_after_all_keeps_its_widgets(qtbot):
     window.stays = False
     assert window.close()
     assert widget.ends == 1
+
+
+@pytest.mark.parametrize(("height", "shared"), [(700, True), (950, False)])
+def test_a_dock_joins_another_on_a_tab_where_the_window_is_too_low_for_both(viewer, qtbot, height, shared):
+    viewer.window.resize(1366, height)
+    work, _ = viewer.window.add_plugin_dock_widget("napari-nucseg", "Work through a folder")
+    qtbot.wait(100)
+    segment, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
+    qtbot.wait(200)
+    window = work.parentWidget()
+    assert (work in window.tabifiedDockWidgets(segment)) == shared
+    assert widget.form.run.isVisible()
+    assert not segment.visibleRegion().isEmpty(), "the new one is in front"
+    window.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, segment)
+    qtbot.wait(100)
+    assert not window.tabifiedDockWidgets(segment), "where the user puts it, it stays"

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QCoreApplication, QEvent
+from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from qtpy.QtWidgets import QWidget
+
+from napari_nucseg._napari.dock_place import join_tabs_where_low
 
 if TYPE_CHECKING:
     from qtpy.QtCore import QObject
@@ -26,6 +28,10 @@ class Docked(QWidget):
         super().__init__()
         self._is_shut = False
         self._window_closes = False
+        # once napari has put the dock into its window, and not while Qt lays it out
+        self._placing = QTimer(self, singleShot=True, interval=0)
+        self._placing.timeout.connect(lambda: join_tabs_where_low(self, Docked))
+        self._is_placed = False
         self.installEventFilter(self)
         QCoreApplication.instance().aboutToQuit.connect(self.shut)
 
@@ -47,6 +53,9 @@ class Docked(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Follow the window: only now is the dock in it."""
         super().showEvent(event)
+        if not self._is_placed:
+            self._is_placed = True
+            self._placing.start()
         window: QWidget = self
         while window.parentWidget() is not None:  # a floating dock is a window, too, within napari's
             window = window.parentWidget()
