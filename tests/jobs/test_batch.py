@@ -391,6 +391,66 @@ def test_what_is_not_ours_beside_the_labels_is_kept_too(tmp_path: Path, tiny_mod
     assert os.listdir(tmp_path / "out") == [name]
 
 
+@pytest.mark.parametrize("overlay", [False, True])
+def test_the_result_of_another_image_is_kept(tmp_path: Path, tiny_model: str, overlay: bool) -> None:
+    image, other = (
+        write_image(tmp_path / "a" / "cell.png"),
+        write_image(tmp_path / "b" / "cell.png", (40, 50)),
+    )
+    outputs = Outputs(tmp_path / "out", overlay=True)
+    _, (result,) = drain(segment_files([image], outputs, CHOICES))
+    labels = result.labels.read_bytes()
+    if overlay:
+        result.labels.unlink()
+    _, (refused,) = drain(segment_files([other], outputs, CHOICES))
+    assert "already, the result of another image of this name, ../a/cell.png" in refused.error
+    assert "Choose another folder for the results, or replace it with --overwrite" in refused.error
+    assert overlay or result.labels.read_bytes() == labels
+    _, (replaced,) = drain(segment_files([other], Outputs(tmp_path / "out", True, overwrite=True), CHOICES))
+    assert replaced.error is None
+
+
+def test_the_same_image_is_known_changed_or_moved(tmp_path: Path, tiny_model: str) -> None:
+    image, outputs = write_image(tmp_path / "a" / "cell.png"), Outputs(tmp_path / "out", overlay=True)
+    drain(segment_files([image], outputs, CHOICES))
+    (tmp_path / "a").rename(tmp_path / "b")
+    _, (moved,) = drain(segment_files([tmp_path / "b" / "cell.png"], outputs, CHOICES))
+    write_image(tmp_path / "b" / "cell.png", (40, 50))
+    _, (changed,) = drain(segment_files([tmp_path / "b" / "cell.png"], outputs, CHOICES))
+    assert (moved.error, changed.error) == (None, None)
+
+
+def test_results_of_earlier_versions_that_name_no_image_are_replaced(tmp_path: Path, tiny_model: str) -> None:
+    image = write_image(tmp_path / "cell.png")
+    earlier = tmp_path / "out" / "cell_labels.tif"
+    earlier.parent.mkdir()
+    tifffile.imwrite(earlier, np.ones((70, 90), np.uint16), imagej=True, software="nucseg segment")
+    before = earlier.read_bytes()
+    _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), CHOICES))
+    assert result.error is None
+    assert earlier.read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    "tags", [{"metadata": {"axes": "ZYX"}}, {"resolution": (2, 2), "metadata": {"axes": "TYX"}}]
+)
+def test_a_table_with_a_column_of_ones_own_is_kept(
+    tmp_path: Path, tiny_model: str, tags: dict[str, Any]
+) -> None:
+    tags["metadata"]["unit"] = "micron"
+    image = write_image(tmp_path / "a.tif", (3, 40, 50), imagej=True, **tags)
+    outputs = Outputs(tmp_path / "out", table=True)
+    for _ in range(2):
+        _, (result,) = drain(segment_files([image], outputs, CHOICES))
+        assert result.error is None, "its own table is replaced"
+    header, *rows = result.table.read_text().splitlines()
+    edited = "\n".join([f"{header},class", *(f"{row},mitotic" for row in rows)])
+    result.table.write_text(edited)
+    _, (refused,) = drain(segment_files([image], outputs, CHOICES))
+    assert f"{result.table}: it is there already" in refused.error
+    assert result.table.read_text() == edited
+
+
 def test_no_result_replaces_an_image_of_the_batch(tmp_path: Path, tiny_model: str) -> None:
     image, other = write_image(tmp_path / "s1.png"), write_image(tmp_path / "s1_overlay.png")
     before = other.read_bytes()

@@ -43,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="Also replace files that this command did not write, such as labels drawn by hand; never an image.",
+        help="Also replace files that this command did not write for the same image, such as labels drawn by hand or "
+        "the result of another image; never an image.",
     )
     parser.add_argument("--json", action="store_true", help="Print one JSON line an image.")
     add_settings(parser)

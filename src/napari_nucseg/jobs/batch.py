@@ -14,6 +14,7 @@ from napari_nucseg.files import nothing_fits
 from napari_nucseg.jobs.batch_files import Targets, check_no_image, file_ids, output_names
 from napari_nucseg.jobs.batch_outputs import FileResult, write_outputs
 from napari_nucseg.jobs.export import run_length_table
+from napari_nucseg.jobs.result_mark import Origin
 from napari_nucseg.jobs.slices import slices_of
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
@@ -74,7 +75,7 @@ def segment_files(
     and series are segmented slice by slice: their labels have the axes T, Z, Y, X that are there, with numbers that go
     on from slice to slice; the overlay is a TIFF, the table has a column an axis, and each slice its run lengths.
     Axes and pixel size come from each image file unless they are chosen. An image is never replaced, a file that no
-    batch wrote only where ``outputs`` say so: the image whose result it would be is one that failed.
+    batch made of this image only where ``outputs`` say so: the image whose result it would be is one that failed.
 
     Parameters
     ----------
@@ -155,7 +156,8 @@ def _segment_file(
     settings = settings_for(image, choices)
     slices = slices_of(image.pixels, settings.axes)
     targets = Targets.of(outputs, name, len(slices))
-    targets.check(images, overwrite=outputs.overwrite)
+    origin = Origin.of(path, outputs.folder)
+    targets.check(images, origin, overwrite=outputs.overwrite)
     model = None
     if len(slices) > 1:
         plain = settings.model_copy(update={"axes": slices[0].axes})
@@ -164,7 +166,7 @@ def _segment_file(
     for number, part in enumerate(slices, start=1):
         steps = _segment_slice(part, settings, model)
         found.append((yield from told_as(steps, partial(_in_stack, number=number, total=len(slices)))))
-    written = write_outputs(path, targets, slices, found)
+    written = write_outputs(path, targets, origin, slices, found)
     if add_run_lengths is not None:
         for part, result in zip(slices, found, strict=True):
             add_run_lengths(f"{name}{part.suffix}", result.labels)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import os
 import re
@@ -13,22 +12,22 @@ from typing import TYPE_CHECKING
 from napari_nucseg.data.layout import flat_name, is_image, stem, unique_names
 from napari_nucseg.errors import ImageError, OutputError
 from napari_nucseg.files import unused_name
+from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-MARK = "nucseg segment"
-"""Software that made a file, as its TIFF tag or PNG text says: what bears it may be replaced, and is no image."""
+    from napari_nucseg.jobs.result_mark import Origin
+
 _RESULT = re.compile(r"(?P<name>.+)_(labels|overlay)")
 FileIds = set[tuple[int, int]]
-_TABLE_COLUMNS = {"label", "area_px", "equivalent_diameter_px"}
 
 
 @dataclass(frozen=True)
 class Outputs:
     """Which files are written, and where: for each image in a folder, and the run lengths of all in one CSV.
 
-    Files of the same names are replaced where a batch wrote them, others only with ``overwrite``.
+    Files of the same names are replaced where a batch made them of the same image, others only with ``overwrite``.
     """
 
     folder: Path
@@ -54,8 +53,8 @@ class Targets:
         labels = outputs.folder / f"{name}_labels.tif"
         return cls(labels, overlay if outputs.overlay else None, table if outputs.table else None)
 
-    def check(self, images: FileIds, *, overwrite: bool) -> None:
-        """Refuse to replace an image of the batch, and without ``overwrite`` what no batch wrote.
+    def check(self, images: FileIds, origin: Origin, *, overwrite: bool) -> None:
+        """Refuse to replace an image of the batch, and without ``overwrite`` what no batch made of this image.
 
         Raises
         ------
@@ -64,12 +63,24 @@ class Targets:
         """
         for path in filter(None, (self.labels, self.overlay, self.table)):
             check_no_image(path, images)
-            if os.path.isfile(path) and not overwrite and not _is_marked(path):
-                raise OutputError(
-                    f"cannot write {path}: it is there already and does not say that {MARK} made it; results of "
-                    "earlier versions bear no such mark. Choose another folder for the results, or replace it with "
-                    "--overwrite."
-                )
+            if os.path.isfile(path) and not overwrite:
+                _check_ours(path, origin)
+
+
+def _check_ours(path: Path, origin: Origin) -> None:
+    """Refuse to replace a file that is not the result of this image, as far as it says so."""
+    if not is_marked(path):
+        raise OutputError(
+            f"cannot write {path}: it is there already and does not say that {SOFTWARE} made it; results of "
+            "earlier versions bear no such mark. Choose another folder for the results, or replace it with "
+            "--overwrite."
+        )
+    there = origin_of(path)
+    if there is not None and not there.is_same_image(origin):
+        raise OutputError(
+            f"cannot write {path}: it is there already, the result of another image of this name, {there.image} "
+            f"(from {path.parent}). Choose another folder for the results, or replace it with --overwrite."
+        )
 
 
 def file_ids(paths: Iterable[Path]) -> FileIds:
@@ -114,7 +125,7 @@ def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(
         path
         for path in dict.fromkeys(images)
-        if not ((name := _result_of(path)) and (path.parent, name) in beside and _is_marked(path))
+        if not ((name := _result_of(path)) and (path.parent, name) in beside and is_marked(path))
     )
 
 
@@ -162,30 +173,10 @@ def _stems(folder: Path) -> set[str]:
 def _is_result(file: Path, stems: set[str]) -> bool:
     """Whether a file is a result by its mark, or by its name that of an image beside it."""
     name = _result_of(file)
-    return name in stems or ((name is not None or file.suffix == ".csv") and _is_marked(file))
+    return name in stems or ((name is not None or file.suffix == ".csv") and is_marked(file))
 
 
 def _result_of(file: Path) -> str | None:
     """Name of the image whose result a file is by its own name."""
     match = _RESULT.fullmatch(stem(file.name))
     return match and match["name"]
-
-
-def _is_marked(path: Path) -> bool:
-    """Whether a file says that a batch wrote it; a table says so by its columns."""
-    from PIL import Image
-
-    try:
-        if path.suffix == ".tif":
-            import tifffile  # late: it is only needed where there are results
-
-            with tifffile.TiffFile(path) as tiff:
-                software = tiff.pages[0].tags.get("Software")  # type: ignore[union-attr]
-                return software is not None and software.value == MARK
-        if path.suffix == ".png":
-            with Image.open(path) as image:
-                return bool(image.info.get("Software") == MARK)
-        with path.open(newline="", encoding="utf-8") as file:
-            return path.suffix == ".csv" and _TABLE_COLUMNS <= set(next(csv.reader(file), ()))
-    except Exception:  # whatever cannot be read is none of ours
-        return False

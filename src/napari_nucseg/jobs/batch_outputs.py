@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.jobs.batch_files import MARK
 from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay, write_table
+from napari_nucseg.jobs.result_mark import SOFTWARE
 from napari_nucseg.jobs.slices import measure_slices, notes_of, put_together
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_nucseg.jobs.batch_files import Targets
+    from napari_nucseg.jobs.result_mark import Origin
     from napari_nucseg.jobs.slices import Slice
     from napari_nucseg.segmentation.result import Segmentation
 
@@ -46,16 +47,17 @@ class FileResult:
 
 
 def write_outputs(
-    path: Path, targets: Targets, slices: Sequence[Slice], found: Sequence[Segmentation]
+    path: Path, targets: Targets, origin: Origin, slices: Sequence[Slice], found: Sequence[Segmentation]
 ) -> FileResult:
-    """Write what is asked for and record it."""
+    """Write what is asked for, marked with its origin, and record it."""
+    mark = {"software": SOFTWARE, "history": origin.text()}
     settings = found[0].settings
     pixel_size_um = settings.pixel_size_um
     numbered, axes = put_together(slices, [result.labels for result in found])
-    write_labels(targets.labels, numbered, pixel_size_um, axes, software=MARK)
+    write_labels(targets.labels, numbered, pixel_size_um, axes, **mark)
     if targets.overlay:
         pictures = [_overlay(part, result) for part, result in zip(slices, found, strict=True)]
-        write_overlay(targets.overlay, pictures, software=MARK)
+        write_overlay(targets.overlay, pictures, **mark)
     if targets.table:
         write_table(targets.table, measure_slices(slices, numbered, settings.channel, pixel_size_um))
     areas = np.bincount(numbered.ravel())[1:]

@@ -15,10 +15,11 @@ from napari_nucseg.data.dsb2018 import CSV_COLUMNS, encode_labels
 from napari_nucseg.data.intensity import IntensityRange
 from napari_nucseg.errors import ImageError, OutputError
 from napari_nucseg.files import in_words, written_whole
+from napari_nucseg.jobs.result_mark import HISTORY_TAG, HISTORY_TEXT
 from napari_nucseg.nuclei.measuring import write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,6 +45,7 @@ def write_labels(
     axes: str = "YX",
     *,
     software: str | None = None,
+    history: str | None = None,
 ) -> None:
     """Write labels as a compressed TIFF that napari, Fiji and QuPath open, whole or not at all.
 
@@ -60,8 +62,8 @@ def write_labels(
         Side of a pixel in µm.
     axes
         A letter an axis: YX, ZYX, TYX or TZYX.
-    software
-        Program the file says it comes from.
+    software, history
+        Program the file says it comes from, and how it was made, in ASCII.
 
     Raises
     ------
@@ -79,7 +81,8 @@ def write_labels(
         )
     fits = labels.size == 0 or labels.max() <= np.iinfo(np.uint16).max
     pixels = labels.astype(np.uint16 if fits else np.int32)
-    _write_tiff(path, pixels, axes, pixel_size_um, software, imagej=fits)
+    tags = _tags(software, history)
+    _write_tiff(path, pixels, axes, pixel_size_um, tags, imagej=fits)
 
 
 def write_image(
@@ -100,7 +103,7 @@ def write_image(
             f"got an image of shape {image.shape}, type {image.dtype} and axes {axes}: "
             "YX of uint8, uint16 or float32, and YXC with 3 channels of uint8 are allowed"
         )
-    _write_tiff(path, image, axes.replace("C", "S"), pixel_size_um, None, imagej=True)
+    _write_tiff(path, image, axes.replace("C", "S"), pixel_size_um, {}, imagej=True)
 
 
 def _write_tiff(
@@ -108,14 +111,14 @@ def _write_tiff(
     pixels: NDArray[Any],
     axes: str,
     pixel_size_um: float | None,
-    software: str | None,
+    tags: Mapping[str, Any],
     *,
     imagej: bool,
 ) -> None:
     """Write pixels with the pixel size as pixels per micron (ImageJ's form) or per centimetre."""
     import tifffile  # late: importing jobs stays fast
 
-    tags: dict[str, Any] = {"metadata": {"axes": axes}, "software": software}
+    tags = {**tags, "metadata": {"axes": axes}}
     if pixel_size_um is not None and imagej:
         tags["resolution"] = (1 / pixel_size_um, 1 / pixel_size_um)
         tags["metadata"]["unit"] = "micron"
@@ -127,12 +130,22 @@ def _write_tiff(
         tifffile.imwrite(part, pixels, imagej=imagej, photometric=photometric, compression="zlib", **tags)
 
 
+def _tags(software: str | None, history: str | None) -> dict[str, Any]:
+    """How a TIFF says where it comes from, for tifffile."""
+    extra = [(HISTORY_TAG, "s", 0, history, True)] if history else []
+    return {"software": software, "extratags": extra}
+
+
 def write_overlay(
-    path: str | Path, pictures: Sequence[NDArray[np.uint8]], *, software: str | None = None
+    path: str | Path,
+    pictures: Sequence[NDArray[np.uint8]],
+    *,
+    software: str | None = None,
+    history: str | None = None,
 ) -> None:
     """Write pictures that ``draw_outlines`` made, whole or not at all: one as a PNG, those of a stack as a TIFF.
 
-    ``software`` is the program the file says it comes from.
+    ``software`` is the program the file says it comes from, ``history`` how it was made, in ASCII.
 
     Raises
     ------
@@ -140,14 +153,15 @@ def write_overlay(
         If the file cannot be written.
     """
     if len(pictures) > 1:
-        _write_tiff(path, np.stack(pictures), "ZYXS", None, software, imagej=True)
+        _write_tiff(path, np.stack(pictures), "ZYXS", None, _tags(software, history), imagej=True)
         return
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
-    if software:
-        text.add_text("Software", software)
+    for keyword, value in {"Software": software, HISTORY_TEXT: history}.items():
+        if value:
+            text.add_text(keyword, value)
     with written_whole(path) as part:
         Image.fromarray(pictures[0]).save(part, format="PNG", pnginfo=text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,17 @@ from napari_nucseg.errors import ImageError
 from napari_nucseg.files import written_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 Table = dict[str, "NDArray[Any]"]
 
+_COLUMNS = re.compile(
+    "(t,)?(z,)?label,area_px,centroid_y_px,centroid_x_px,equivalent_diameter_px,eccentricity"
+    "(,area_um2,centroid_y_um,centroid_x_um,equivalent_diameter_um)?(,mean_intensity|(,mean_intensity_[0-9]+)+)?"
+)
 _PROPERTIES = ("label", "area", "centroid", "equivalent_diameter_area", "eccentricity")
 
 
@@ -70,6 +75,11 @@ def measure(
     if image is not None:
         table |= _mean_intensities(labels, table, np.asarray(image))
     return table
+
+
+def are_columns(names: Sequence[str]) -> bool:
+    """Whether these are the columns of a table that ``measure`` made, perhaps after those of a stack, and no others."""
+    return _COLUMNS.fullmatch(",".join(names)) is not None
 
 
 def write_table(path: str | Path, table: Mapping[str, NDArray[Any]]) -> None:
