@@ -94,7 +94,8 @@ def test_run_lengths_are_whole_or_absent(tmp_path: Path, tiny_model: str, cancel
     images = [write_image(tmp_path / f"{name}.png") for name in "ab"]
     table = tmp_path / "lengths.csv"
     table.write_text("older")
-    steps = segment_files(images, Outputs(tmp_path / "out", run_lengths=table), CHOICES)
+    outputs = Outputs(tmp_path / "out", run_lengths=table, overwrite=True)
+    steps = segment_files(images, outputs, CHOICES)
     while next(steps).result is None:
         pass
     assert table.read_text() == "older", "the first image is done, the second is not"
@@ -105,6 +106,26 @@ def test_run_lengths_are_whole_or_absent(tmp_path: Path, tiny_model: str, cancel
         drain(steps)
         assert table.read_text().startswith("ImageId")
     assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png", "lengths.csv", "out"]
+
+
+def test_run_lengths_replace_a_file_only_if_asked(tmp_path: Path, tiny_model: str) -> None:
+    image, table = write_image(tmp_path / "a.png"), tmp_path / "lengths.csv"
+    table.write_text("ImageId,EncodedPixels\nprecious,1 5\n")
+    with pytest.raises(OutputError, match=r"lengths.csv: it is there already.*--overwrite"):
+        drain(segment_files([image], Outputs(tmp_path / "out", run_lengths=table), CHOICES))
+    assert "precious" in table.read_text()
+    assert not (tmp_path / "out").exists(), "it is said before the first image"
+    drain(segment_files([image], Outputs(tmp_path / "out", run_lengths=table, overwrite=True), CHOICES))
+    assert "precious" not in table.read_text()
+
+
+@pytest.mark.parametrize("name", ["a_labels.tif", "A_table.csv", "../out/a_overlay.png", "a_overlay.tif"])
+def test_run_lengths_have_a_place_of_their_own(tmp_path: Path, tiny_model: str, name: str) -> None:
+    folder = tmp_path / "out"
+    outputs = Outputs(folder, True, True, run_lengths=folder / name, overwrite=True)
+    with pytest.raises(OutputError, match="another result of this run has that name"):
+        drain(segment_files([write_image(tmp_path / "a.png")], outputs, CHOICES))
+    assert not folder.exists()
 
 
 def test_an_impossible_place_for_run_lengths_is_said_before_the_first_image(

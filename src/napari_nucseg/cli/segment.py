@@ -38,7 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rle",
         type=Path,
         metavar="FILE",
-        help="Also write the nuclei of all images as run lengths, in the form of the 2018 Data Science Bowl (CSV).",
+        help="Also write the nuclei of all images as run lengths, in the form of the 2018 Data Science Bowl (CSV), "
+        "when all are done; a file that is there is replaced only with --overwrite.",
     )
     parser.add_argument(
         "--overwrite",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_nucseg.data.images import TOO_LARGE, read_image
 from napari_nucseg.errors import ImageError, NucSegError, OutputError
 from napari_nucseg.files import nothing_fits
-from napari_nucseg.jobs.batch_files import Targets, check_no_image, file_ids, output_names
+from napari_nucseg.jobs.batch_files import Targets, check_run_lengths, file_ids, output_names
 from napari_nucseg.jobs.batch_outputs import FileResult, write_outputs
 from napari_nucseg.jobs.export import run_length_table
 from napari_nucseg.jobs.result_mark import Origin
@@ -102,12 +102,11 @@ def segment_files(
         Before the first file, if the choices could not work for any.
     OutputError
         If a result cannot be written and the next could not either, for the disk is full or the folder closed, or the
-        run lengths would replace an image.
+        run lengths would replace an image, another result or, unless asked, any file.
     """
     choices = check_choices(choices)
     names, ids = output_names(images), file_ids(images)
-    if outputs.run_lengths:
-        check_no_image(outputs.run_lengths, ids)
+    check_run_lengths(outputs, ids, names.values())
     results = []
     with run_length_table(outputs.run_lengths) if outputs.run_lengths else nullcontext() as add_run_lengths:
         for index, path in enumerate(images):

@@ -27,7 +27,8 @@ FileIds = set[tuple[int, int]]
 class Outputs:
     """Which files are written, and where: for each image in a folder, and the run lengths of all in one CSV.
 
-    Files of the same names are replaced where a batch made them of the same image, others only with ``overwrite``.
+    Files of the same names are replaced where a batch made them of the same image, others, and run lengths, only with
+    ``overwrite``.
     """
 
     folder: Path
@@ -53,6 +54,11 @@ class Targets:
         labels = outputs.folder / f"{name}_labels.tif"
         return cls(labels, overlay if outputs.overlay else None, table if outputs.table else None)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Those that are written."""
+        return tuple(filter(None, (self.labels, self.overlay, self.table)))
+
     def check(self, images: FileIds, origin: Origin, *, overwrite: bool) -> None:
         """Refuse to replace an image of the batch, and without ``overwrite`` what no batch made of this image.
 
@@ -61,7 +67,7 @@ class Targets:
         OutputError
             Naming the file.
         """
-        for path in filter(None, (self.labels, self.overlay, self.table)):
+        for path in self.files:
             check_no_image(path, images)
             if os.path.isfile(path) and not overwrite:
                 _check_ours(path, origin)
@@ -100,6 +106,37 @@ def check_no_image(path: Path, images: FileIds) -> None:
         raise OutputError(
             f"cannot write {path}: it is one of the images to be segmented. Choose another folder for the results."
         )
+
+
+def check_run_lengths(outputs: Outputs, images: FileIds, names: Iterable[str]) -> None:
+    """Refuse to write run lengths over an image or a result of the batch, and without ``overwrite`` over any file.
+
+    A table in the form of the 2018 Data Science Bowl has no place for a mark that would tell ours from others.
+
+    Raises
+    ------
+    OutputError
+        Naming the file.
+    """
+    path = outputs.run_lengths
+    if path is None:
+        return
+    check_no_image(path, images)
+    planned = (Targets.of(outputs, name, n_slices) for name in names for n_slices in (1, 2))
+    if _place(path) in {_place(target) for targets in planned for target in targets.files}:
+        raise OutputError(
+            f"cannot write run lengths to {path}: another result of this run has that name. Choose another one."
+        )
+    if os.path.lexists(path) and not path.is_dir() and not outputs.overwrite:
+        raise OutputError(
+            f"cannot write {path}: it is there already, and run lengths do not say who wrote them. Choose another "
+            "name for them, delete it, or replace it with --overwrite."
+        )
+
+
+def _place(path: Path) -> str:
+    """Where a file lies, whatever the way to it; case is ignored, as some file systems do."""
+    return os.path.join(os.path.realpath(path.parent), path.name).casefold()
 
 
 def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
