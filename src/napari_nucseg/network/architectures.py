@@ -13,6 +13,7 @@ from segmentation_models_pytorch.encoders import get_encoder
 
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.network.decoders import NestedDecoder, SegmentationNetwork, UnetDecoder
+from napari_nucseg.network.forking import work_on_after_a_fork
 from napari_nucseg.network.plain import PLAIN, PlainEncoder
 from napari_nucseg.nuclei.targets import MAP_NAMES
 
@@ -124,6 +125,7 @@ def build_network(architecture: Architecture) -> SegmentationNetwork:
     SettingsError
         If segmentation-models-pytorch does not know the encoder, or not at this depth.
     """
+    work_on_after_a_fork()
     try:
         encoder = build_encoder(architecture)
     except (KeyError, ValueError, RuntimeError) as error:
