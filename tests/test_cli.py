@@ -176,33 +176,57 @@ def test_a_place_that_cannot_be_is_one_line(tmp_path: Path, tiny: list[str], mon
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to a process there")
-def test_interrupt_is_130_and_leaves_nothing_half_written(
-    tmp_path: Path, picture: Path, tiny: list[str]
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals to send to a process there")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupt_leaves_nothing_half_written(
+    tmp_path: Path, picture: Path, tiny: list[str], number: int, code: int
 ) -> None:
     images = []
     for i in range(300):
         images.append(str(tmp_path / f"{i}.png"))
         os.link(picture, images[-1])
-    command = [sys.executable, "-c", "import sys; from napari_nucseg.cli import main; sys.exit(main())"]
-    command += ["segment", *images, "-o", str(tmp_path / "out"), *tiny]
-    process = subprocess.Popen(
-        command,
+    arguments = ["segment", *images, "-o", str(tmp_path / "out"), "--rle", str(tmp_path / "r.csv"), *tiny]
+    process = nucseg_process(arguments)
+    process.stdout.readline()  # the first image is done
+    time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    assert "interrupted; files written so far are whole" in errors
+    assert "Traceback" not in errors
+    written = list((tmp_path / "out").iterdir())
+    assert 0 < len(written) < len(images)
+    assert all(read_image(file).pixels.shape == (60, 70) for file in written)
+    assert not [file for file in tmp_path.iterdir() if "r.csv" in file.name]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals to send to a process there")
+def test_a_second_interrupt_at_the_end_is_quiet(tmp_path: Path, picture: Path, tiny: list[str]) -> None:
+    last = "import atexit, time; atexit.register(lambda: (print('ending', flush=True), time.sleep(60)))"
+    process = nucseg_process(["segment", str(picture), "-o", str(tmp_path), *tiny], before=last)
+    while (line := process.stdout.readline()) != "ending\n":
+        assert line, process.stderr.read()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in errors
+
+
+def nucseg_process(arguments: list[str], before: str = "") -> subprocess.Popen[str]:
+    """Start the command in a process of its own; ``before`` is a statement that it runs first."""
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"{before}\nimport sys; from napari_nucseg.cli import main; sys.exit(main())",
+            *arguments,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # A shell's background jobs, and with them these tests, may have been told to ignore it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    process.stdout.readline()  # the first image is done
-    time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    assert "Traceback" not in errors
-    written = list((tmp_path / "out").iterdir())
-    assert 0 < len(written) < len(images)
-    assert all(read_image(file).pixels.shape == (60, 70) for file in written)
 
 
 def test_console_without_the_letters(tmp_path: Path, picture: Path, tiny_model: str) -> None:

@@ -1,6 +1,6 @@
 """Find the command, run it, and turn what goes wrong into one line and an exit code.
 
-Exit codes: 0 all went well, 1 some files failed, 2 the request cannot be carried out, 130 interrupted.
+Exit codes: 0 all went well, 1 some files failed, 2 the request cannot be carried out, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import napari_nucseg
 from napari_nucseg.cli.console import complain, tolerate_any_text
+from napari_nucseg.cli.interrupts import Terminated, end_at_once, interrupt_on_sigterm
 from napari_nucseg.errors import NucSegError
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ COMMANDS = {
     "sample": "Write sample images with their true labels into a folder.",
     "doctor": "Show versions, devices and places, and what is wrong with them.",
 }
-CANNOT, INTERRUPTED = 2, 130
+CANNOT, INTERRUPTED, TERMINATED = 2, 130, 143
 _PURPOSE = (
     "Segment nuclei with U-Net and U-Net++, score the result, train a model. No image leaves this computer."
 )
@@ -36,7 +37,17 @@ _PURPOSE = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``nucseg`` with the given arguments (default: those of the process) and return the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is not None:
+        return _run(list(argv))
+    interrupt_on_sigterm()
+    try:
+        return _run(sys.argv[1:])
+    finally:
+        end_at_once()
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Run a command; what goes wrong becomes one line and an exit code."""
     # What libraries log is for developers; the user gets results, notes and one line an error.
     logging.basicConfig(level=logging.DEBUG if os.environ.get("NUCSEG_DEBUG") else logging.CRITICAL)
     tolerate_any_text()
@@ -50,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return CANNOT
     except KeyboardInterrupt as interrupt:
         complain(f"interrupted; files written so far are whole. {interrupt}".strip())
-        return INTERRUPTED
+        return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
     except BrokenPipeError:
         # The reader has gone, as with "| head". Python would complain again when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

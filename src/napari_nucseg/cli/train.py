@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
+from napari_nucseg.cli.interrupts import INTERRUPTS, interrupt, ours
 from napari_nucseg.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
             interrupts.wait = bool(progress.losses)
             if interrupts.came:
                 steps.close()  # leaves a checkpoint
-                raise KeyboardInterrupt("Go on with --resume.")
+                raise interrupts.came("Go on with --resume.")
     if args.json:
         say_json({"model": model})
     else:
@@ -97,25 +97,21 @@ class _Interrupts:
     """Ctrl-C waits for the step in hand, so that a checkpoint can be left; a second one stops at once."""
 
     def __init__(self) -> None:
-        self.wait = self.came = False
+        self.wait = False
+        self.came: type[KeyboardInterrupt] | None = None
 
     def __enter__(self) -> Self:
-        self._usual = signal.getsignal(signal.SIGINT)
-        if (
-            self._usual is signal.default_int_handler
-            and threading.current_thread() is threading.main_thread()
-        ):
-            signal.signal(signal.SIGINT, self._take)
+        self._usual = {number: signal.signal(number, self._take) for number in ours()}
         return self
 
     def __exit__(self, *_: object) -> None:
-        if signal.getsignal(signal.SIGINT) == self._take:
-            signal.signal(signal.SIGINT, self._usual)
+        for number, usual in self._usual.items():
+            signal.signal(number, usual)
 
-    def _take(self, *_: object) -> None:
+    def _take(self, number: int, _: object) -> None:
         if self.came or not self.wait:
-            raise KeyboardInterrupt
-        self.came = True
+            interrupt(number)
+        self.came = INTERRUPTS[number]
 
 
 def _job(args: argparse.Namespace) -> TrainingJob:
