@@ -339,6 +339,18 @@ def test_folders_stand_for_their_images(tmp_path: Path) -> None:
         find_images([tmp_path / "empty"])
 
 
+def test_a_link_to_nothing_is_an_image_that_failed(tmp_path: Path, tiny_model: str) -> None:
+    folder = tmp_path / "linked"
+    image, link = write_image(folder / "a.png"), folder / "b.png"
+    try:
+        link.symlink_to(tmp_path / "on a drive that is not there.png")
+    except OSError:
+        pytest.skip("links may not be made here")
+    _, results = drain(segment_files(find_images([folder]), Outputs(tmp_path / "out"), CHOICES))
+    assert [result.image for result in results] == [image, link]
+    assert f"{link} cannot be opened" in results[1].error
+
+
 def test_results_and_hidden_files_in_a_folder_are_no_images(tmp_path: Path, tiny_model: str) -> None:
     image = write_image(tmp_path / "a.png")
     alone = write_image(tmp_path / "b_labels.png")

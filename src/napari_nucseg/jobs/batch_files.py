@@ -194,13 +194,18 @@ def _expanded(path: Path) -> list[Path]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """Images directly in a folder, sorted, without hidden files and without results."""
+    """Images directly in a folder, sorted, without hidden files and without results; links to nothing are among them."""
     seen = (file for file in folder.iterdir() if not file.name.startswith(".") and is_image(file.name))
     stems = _stems(folder)
-    images = [file for file in sorted(seen) if file.is_file() and not _is_result(file, stems)]
+    images = [file for file in sorted(seen) if _may_be_file(file) and not _is_result(file, stems)]
     if not images:
         raise ImageError(f"{folder} holds no image directly in it: name the folder of the images")
     return images
+
+
+def _may_be_file(path: Path) -> bool:
+    """Whether it is a file, or a link to one that is not there now: said when it is opened, not passed over."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _stems(folder: Path) -> set[str]:
