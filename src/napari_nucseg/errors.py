@@ -20,10 +20,10 @@ class ImageError(NucSegError, ValueError):
     """An image or its description (axes, channel, size, file) cannot be used."""
 
 
-class ChannelNeededError(ImageError):
-    """An image has ``n_channels`` channels, and nobody says which of them shows the nuclei."""
+class ChannelError(ImageError):
+    """Of ``n_channels`` channels none is chosen, or one that is not there."""
 
-    def __init__(self, message: str, n_channels: int = 0) -> None:
+    def __init__(self, message: str, n_channels: int) -> None:
         super().__init__(message)
         self.n_channels = n_channels
 

@@ -504,3 +504,29 @@ def test_pixels_that_are_not_square_have_no_size(write, tmp_path):
 )
 def test_three_channels_are_colours_where_nobody_can_be_asked(axes, shape, expected):
     assert as_colours(axes, shape) == expected
+
+
+@pytest.mark.parametrize("names", [["GFP", "DAPI"], ["GFP", ""]])
+def test_names_of_channels_are_read_where_all_have_one(tmp_path, names):
+    metadata = {"axes": "CYX", "Channel": {"Name": names}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.zeros((2, 20, 30), np.uint16), metadata=metadata)
+    assert read_image(tmp_path / "a.ome.tif").channels == (
+        tuple(names) if all(names) and len(names) == 2 else ()
+    )
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_an_image_to_be_shown_turned_is_read_as_stored_with_a_note(tmp_path, suffix, orientation):
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "tif":
+        tifffile.imwrite(path, np.zeros((20, 30), np.uint8), extratags=[(274, "H", 1, orientation, True)])
+    else:
+        exif = Image.Exif()
+        exif[274] = orientation
+        Image.fromarray(np.zeros((20, 30), np.uint8)).save(path, exif=exif)
+    read = read_image(path)
+    assert read.pixels.shape == (20, 30)
+    assert [note.startswith("The file says that it is shown turned") for note in read.notes] == [True] * (
+        orientation > 1
+    )

@@ -295,7 +295,19 @@ def test_channel_is_chosen_for_all(tmp_path: Path, tiny_model: str) -> None:
     _, (without,) = drain(segment_files([image], Outputs(tmp_path / "out"), CHOICES))
     _, (chosen,) = drain(segment_files([image], Outputs(tmp_path / "out"), {**CHOICES, "channel": 1}))
     assert "choose a channel" in without.error
+    assert without.error.endswith("With nucseg segment: --channel NUMBER, or --axes.")
     assert chosen.error is None
+
+
+@pytest.mark.parametrize("axes", ["CYX", "ZCYX"])
+def test_channels_to_choose_from_are_named_where_the_file_tells(
+    tmp_path: Path, tiny_model: str, axes: str
+) -> None:
+    metadata = {"axes": axes, "Channel": {"Name": ["GFP", "DAPI"]}}
+    image = write_image(tmp_path / "a.ome.tif", (3, 2, 40, 50)[-len(axes) :], metadata=metadata)
+    for choices in (CHOICES, CHOICES | {"channel": 2}):
+        _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), choices))
+        assert "The file calls them 0 GFP, 1 DAPI. With nucseg segment: --channel NUMBER" in result.error
 
 
 @pytest.mark.parametrize(

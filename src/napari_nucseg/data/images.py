@@ -15,7 +15,7 @@ from napari_nucseg.data.dark_field import is_dark
 from napari_nucseg.data.pillow_images import open_with_pillow, read_with_pillow
 from napari_nucseg.data.precision import within_float32
 from napari_nucseg.data.tiff_images import is_tiff, read_tiff, tiff_size
-from napari_nucseg.errors import ChannelNeededError, ImageError
+from napari_nucseg.errors import ChannelError, ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,7 +115,7 @@ def to_planes(
     planes = _pick_channels(array, letters, channel, rgba=colours)
     planes = planes if keep_units else within_float32(planes)
     if channel is None and are_channels(axes) and is_dark(planes):
-        raise ChannelNeededError(
+        raise ChannelError(
             f"got {len(planes)} channels on a dark ground (axes {axes}) and no choice; choose the one that shows the "
             f"nuclei, channel=0 to {len(planes) - 1}, or say that they are red, green and blue: axes='SYX'",
             len(planes),
@@ -202,15 +202,15 @@ def _pick_channels(array: NDArray[Any], letters: str, channel: int | None, *, rg
     n_channels = array.shape[0]
     if channel is not None:
         if not 0 <= channel < n_channels:
-            raise ImageError(
-                f"got channel {channel}, but the image has {n_channels}: choose 0 to {n_channels - 1}"
+            raise ChannelError(
+                f"got channel {channel}, but the image has {n_channels}: choose 0 to {n_channels - 1}", n_channels
             )
         return array[channel : channel + 1]
     if n_channels in (1, 3):
         return array
     if n_channels == 4 and rgba:
         return array[:3]
-    raise ChannelNeededError(
+    raise ChannelError(
         f"got {n_channels} channels (axes {letters}, shape {array.shape} as CYX) and no choice; "
         f"grey and RGB need none: choose a channel that shows the nuclei, channel=0 to {n_channels - 1}",
         n_channels,

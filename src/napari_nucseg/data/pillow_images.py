@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from napari_nucseg.data.image_file import ImageFile
+from napari_nucseg.data.image_file import ImageFile, orientation_note
 from napari_nucseg.data.pixel_size import pillow_pixel_size
 
 if TYPE_CHECKING:
@@ -17,18 +17,24 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _OPENING = threading.Lock()
+_ORIENTATION = 0x0112  # tag of EXIF
 
 
 def read_with_pillow(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
     """Read the first image of a file; a palette becomes RGB, or stays as numbers where asked ``as_stored``."""
+    orientation = None
     with open_with_pillow(file) as image:
         size = pillow_pixel_size(image)
         with any_size():
             n_images = getattr(image, "n_frames", 1)
         pixels = np.array(image if as_stored and image.mode in ("P", "PA") else as_grey_or_rgb(image))
+        with suppress(Exception):  # what a camera wrote may be damaged; the pixels are there
+            orientation = image.getexif().get(_ORIENTATION)
     note = f"The file holds {n_images} images; only the first was read." if n_images > 1 else ""
     axes = "YX" if pixels.ndim == 2 else "YXC"
-    return ImageFile(pixels, axes, size.um, tuple(filter(None, (note, size.note))))
+    return ImageFile(
+        pixels, axes, size.um, tuple(filter(None, (note, size.note, orientation_note(orientation))))
+    )
 
 
 def as_grey_or_rgb(image: Image.Image) -> Image.Image:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_nucseg.data.ome import ome_pixels
+
 if TYPE_CHECKING:
     from PIL import Image
     from tifffile import TiffFile, TiffPageSeries
@@ -39,13 +41,8 @@ class PixelSize:
 
 def tiff_pixel_size(tiff: TiffFile, series: TiffPageSeries) -> PixelSize:
     """Pixel size from OME metadata, ImageJ's unit, or the resolution tags where those are a microscope's."""
-    if tiff.is_ome and tiff.ome_metadata:
-        import tifffile
-
-        images = tifffile.xml2dict(tiff.ome_metadata)["OME"]["Image"]
-        images = images if isinstance(images, list) else [images]
-        pixels = images[tiff.series.index(series) if len(images) == len(tiff.series) else 0]["Pixels"]
-        return PixelSize.of_sides(*(_ome_side_um(pixels, axis) for axis in "XY"))
+    if (stated := ome_pixels(tiff, series)) is not None:
+        return PixelSize.of_sides(*(_ome_side_um(stated, axis) for axis in "XY"))
     tags = series.keyframe.tags
     unit = (tiff.imagej_metadata or {}).get("unit") if tiff.is_imagej else None
     unit_code = int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 1

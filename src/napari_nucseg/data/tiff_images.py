@@ -8,7 +8,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.image_file import ImageFile
+from napari_nucseg.data.image_file import ImageFile, orientation_note
+from napari_nucseg.data.ome import channel_names, ome_pixels
 from napari_nucseg.data.pillow_images import any_size, as_grey_or_rgb, open_with_pillow
 from napari_nucseg.data.pixel_size import PixelSize, tiff_pixel_size
 from napari_nucseg.errors import ImageError
@@ -52,18 +53,23 @@ def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
 
     with tifffile.TiffFile(file) as tiff:
         series, note = (tiff.series[0], "") if as_stored else _largest(tiff)
-        size = PixelSize()
-        with suppress(
-            Exception
-        ):  # metadata may be damaged, or in another file of the set; the pixels are there
+        size, turned = PixelSize(), ""
+        channels: tuple[str, ...] = ()
+        # Metadata may be damaged, or in another file of the set; the pixels are there.
+        with suppress(Exception):
             size = tiff_pixel_size(tiff, series)
+        with suppress(Exception):
+            channels = channel_names(ome_pixels(tiff, series) or {})
+        with suppress(Exception):
+            turned = orientation_note(series.keyframe.tags.valueof("Orientation"))
         pixels, axes = _read_series(file, series, as_stored=as_stored)
         if not as_stored:
             pixels, axes = _without_alpha(pixels, axes, series)
         if not as_stored and not tiff.is_imagej:  # ImageJ's colours and inversion are how values are shown
             pixels, axes = _as_shown(pixels, axes, series)
+    channels = channels if "C" in axes and len(channels) == pixels.shape[axes.index("C")] else ()
     axes = axes[:-1] + "C" if axes.endswith("S") and "C" not in axes else axes
-    return ImageFile(pixels, axes, size.um, tuple(filter(None, (note, size.note))))
+    return ImageFile(pixels, axes, size.um, tuple(filter(None, (note, size.note, turned))), channels)
 
 
 def _largest(tiff: TiffFile) -> tuple[TiffPageSeries, str]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.images import TOO_LARGE, read_image
-from napari_nucseg.errors import ImageError, NucSegError, OutputError
+from napari_nucseg.errors import ChannelError, ImageError, NucSegError, OutputError
 from napari_nucseg.files import nothing_fits
 from napari_nucseg.jobs.batch_files import Targets, check_run_lengths, file_ids, output_names
 from napari_nucseg.jobs.batch_outputs import FileResult, write_outputs
@@ -157,6 +157,28 @@ def _segment_file(
     targets = Targets.of(outputs, name, len(slices))
     origin = Origin.of(path, outputs.folder)
     targets.check(images, origin, overwrite=outputs.overwrite)
+    try:
+        found = yield from _segment_slices(slices, settings)
+    except ChannelError as error:
+        raise ChannelError(f"{error}. {_how_to_choose(image)}", error.n_channels) from error
+    written = write_outputs(path, targets, origin, slices, found)
+    if add_run_lengths is not None:
+        for part, result in zip(slices, found, strict=True):
+            add_run_lengths(f"{name}{part.suffix}", result.labels)
+    return replace(written, notes=(*image.notes, *written.notes))
+
+
+def _how_to_choose(image: ImageFile) -> str:
+    """Say what the channels of a file are called, where it tells, and how the command line takes the choice."""
+    names = ", ".join(f"{number} {name}" for number, name in enumerate(image.channels))
+    named = f"The file calls them {names}. " if names else ""
+    return f"{named}With nucseg segment: --channel NUMBER, or --axes."
+
+
+def _segment_slices(
+    slices: Sequence[Slice], settings: SegmentationSettings
+) -> Generator[Progress, None, list[Segmentation]]:
+    """Segment the slices of one file, all with one model."""
     model = None
     if len(slices) > 1:
         plain = settings.model_copy(update={"axes": slices[0].axes})
@@ -165,11 +187,7 @@ def _segment_file(
     for number, part in enumerate(slices, start=1):
         steps = _segment_slice(part, settings, model)
         found.append((yield from told_as(steps, partial(_in_stack, number=number, total=len(slices)))))
-    written = write_outputs(path, targets, origin, slices, found)
-    if add_run_lengths is not None:
-        for part, result in zip(slices, found, strict=True):
-            add_run_lengths(f"{name}{part.suffix}", result.labels)
-    return replace(written, notes=(*image.notes, *written.notes))
+    return found
 
 
 def _segment_slice(
@@ -181,7 +199,7 @@ def _segment_slice(
     except ImageError as error:
         if not part.place:
             raise
-        raise ImageError(f"slice {part.suffix.strip('_')}: {error}") from error
+        raise type(error)(f"slice {part.suffix.strip('_')}: {error}") from error
     return replace(result, wide_maps=result.wide_maps[:, :0, :0].copy())
 
 

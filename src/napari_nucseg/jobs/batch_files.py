@@ -194,7 +194,7 @@ def _expanded(path: Path) -> list[Path]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """Images directly in a folder, sorted, without hidden files and without results; links to nothing are among them."""
+    """Images directly in a folder, sorted, without hidden files and results; links to nothing are among them."""
     seen = (file for file in folder.iterdir() if not file.name.startswith(".") and is_image(file.name))
     stems = _stems(folder)
     images = [file for file in sorted(seen) if _may_be_file(file) and not _is_result(file, stems)]

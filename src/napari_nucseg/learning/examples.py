@@ -13,7 +13,7 @@ import numpy as np
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import check_names, read_rows, select_rows
-from napari_nucseg.errors import ChannelNeededError, ImageError, TrainingError
+from napari_nucseg.errors import ChannelError, ImageError, TrainingError
 from napari_nucseg.learning.instances import why_no_instances
 from napari_nucseg.words import count_words
 
@@ -189,7 +189,7 @@ class _Problems:
             return None
         try:
             planes = to_planes(sample.image, sample.metadata.get("axes"), channel, keep_units=False)
-        except ChannelNeededError as error:
+        except ChannelError as error:
             self.note(
                 f"with {error.n_channels} channels: say which one shows the nuclei with --channel "
                 f"0 to {error.n_channels - 1}, in a job file with channel beside path",
