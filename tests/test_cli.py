@@ -99,6 +99,14 @@ def test_segment_json_is_one_line_an_image(tmp_path: Path, picture: Path, tiny: 
     assert "missing.png" in second["error"]
 
 
+def test_segment_counts_what_it_skips(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
+    arguments = ["segment", str(picture), "-o", str(tmp_path / "out"), "--skip-done", *tiny]
+    assert [main(arguments), main(arguments)] == [0, 0]
+    output = capsys.readouterr()
+    assert "done before -> " in output.out.splitlines()[1]
+    assert output.err.splitlines() == [f"  {n} of 1 images were done before" for n in (0, 1)]
+
+
 def test_segment_writes_run_lengths(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
     table = tmp_path / "lengths.csv"
     arguments = [

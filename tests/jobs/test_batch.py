@@ -465,6 +465,48 @@ def test_the_same_image_is_known_changed_or_moved(tmp_path: Path, tiny_model: st
     assert (moved.error, changed.error) == (None, None)
 
 
+@pytest.mark.parametrize("axes", ["YX", "ZYX"])
+def test_what_was_done_is_taken_and_the_rest_made_from_it(tmp_path: Path, tiny_model: str, axes: str) -> None:
+    tags = {"imagej": True, "resolution": (2, 2), "metadata": {"unit": "micron", "axes": axes}}
+    image = write_image(tmp_path / "a.tif", (3, 40, 50)[-len(axes) :], **tags)
+    choices = {**CHOICES, "min_area_px": 3}
+    every = {"overlay": True, "table": True}
+    outputs = Outputs(tmp_path / "whole", **every, run_lengths=tmp_path / "whole.csv")
+    _, (whole,) = drain(segment_files([image], outputs, choices))
+    drain(segment_files([image], Outputs(tmp_path / "out"), choices))
+    labels = tmp_path / "out" / "a_labels.tif"
+    before = labels.stat().st_mtime_ns
+    outputs = Outputs(tmp_path / "out", **every, run_lengths=tmp_path / "r.csv", skip_done=True)
+    progress, (result,) = drain(segment_files([image], outputs, choices))
+    assert result.skipped
+    assert len(progress) == 1, "nothing was segmented"
+    assert labels.stat().st_mtime_ns == before
+    assert (result.n_nuclei, result.median_area_px) == (whole.n_nuclei, whole.median_area_px)
+    assert (tmp_path / "r.csv").read_text() == (tmp_path / "whole.csv").read_text()
+    assert result.table.read_text() == whole.table.read_text()
+    np.testing.assert_array_equal(read_image(result.overlay).pixels, read_image(whole.overlay).pixels)
+
+
+def test_only_the_same_image_and_settings_are_done(tmp_path: Path, tiny_model: str) -> None:
+    images = [write_image(tmp_path / name) for name in ("a.png", "b.png")]
+    outputs = Outputs(tmp_path / "out", skip_done=True)
+
+    def skipped(**choices: Any) -> list[bool]:
+        _, results = drain(segment_files(images, outputs, CHOICES | choices))
+        assert not any(result.error for result in results)
+        return [result.skipped for result in results]
+
+    assert skipped() == [False, False]
+    assert skipped(tile_px=64) == [True, True]
+    write_image(images[1], (40, 50))
+    assert skipped() == [True, False]
+    assert skipped(foreground_threshold=0.3) == [False, False]
+    assert skipped(foreground_threshold=0.3) == [True, True]
+    tifffile.imwrite(tmp_path / "out" / "a_labels.tif", np.ones((70, 90), np.uint16))
+    _, (by_hand,) = drain(segment_files(images[:1], outputs, CHOICES))
+    assert "does not say that nucseg segment made it" in by_hand.error
+
+
 def test_results_of_earlier_versions_that_name_no_image_are_replaced(tmp_path: Path, tiny_model: str) -> None:
     image = write_image(tmp_path / "cell.png")
     earlier = tmp_path / "out" / "cell_labels.tif"

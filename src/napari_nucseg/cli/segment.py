@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Also replace files that this command did not write for the same image, such as labels drawn by hand or "
         "the result of another image; never an image.",
     )
+    parser.add_argument(
+        "--skip-done",
+        action="store_true",
+        help="Do not segment again what an earlier run, perhaps one that was ended, segmented with the same settings, "
+        "model and version; overlay, table and run lengths are made from its labels.",
+    )
     parser.add_argument("--json", action="store_true", help="Print one JSON line an image.")
     add_settings(parser)
 
@@ -57,16 +63,19 @@ def run(args: argparse.Namespace) -> int:
     from napari_nucseg.jobs.batch import segment_files  # late: loads torch
     from napari_nucseg.jobs.batch_files import Outputs, find_images
 
-    n_failed = n_done = 0
+    n_failed = n_done = n_skipped = 0
     written = {"overlay": args.overlay, "table": args.table, "run_lengths": args.rle}
-    outputs = Outputs(args.output, **written, overwrite=args.overwrite)
+    outputs = Outputs(args.output, **written, overwrite=args.overwrite, skip_done=args.skip_done)
     for progress in segment_files(find_images(args.images), outputs, choices):
         if progress.result is None:
             show_progress(_where(progress))
             continue
         n_failed += progress.result.error is not None
         n_done += progress.result.error is None
+        n_skipped += progress.result.skipped
         _report(progress.result, as_json=args.json)
+    if args.skip_done and not args.json:
+        note(f"{n_skipped} of {n_done} images were done before")
     if args.rle is not None and not args.json:
         note(f"run lengths of {count_words(n_done, 'image')}: {args.rle}")
     return 1 if n_failed else 0

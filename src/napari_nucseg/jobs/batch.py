@@ -12,7 +12,8 @@ from napari_nucseg.data.images import TOO_LARGE, read_image
 from napari_nucseg.errors import ChannelError, ImageError, NucSegError, OutputError
 from napari_nucseg.files import nothing_fits
 from napari_nucseg.jobs.batch_files import Targets, check_run_lengths, file_ids, output_names
-from napari_nucseg.jobs.batch_outputs import FileResult, write_outputs
+from napari_nucseg.jobs.batch_outputs import FileResult, take_done, write_outputs
+from napari_nucseg.jobs.done import fingerprint, labels_done
 from napari_nucseg.jobs.export import run_length_table
 from napari_nucseg.jobs.result_mark import Origin
 from napari_nucseg.jobs.slices import slices_of
@@ -155,16 +156,20 @@ def _segment_file(
     settings = settings_for(image, choices)
     slices = slices_of(image.pixels, settings.axes)
     targets = Targets.of(outputs, name, len(slices))
-    origin = Origin.of(path, outputs.folder)
+    origin = Origin.of(path, outputs.folder, fingerprint(settings))
     targets.check(images, origin, overwrite=outputs.overwrite)
-    try:
-        found = yield from _segment_slices(slices, settings)
-    except ChannelError as error:
-        raise ChannelError(f"{error}. {_how_to_choose(image)}", error.n_channels) from error
-    written = write_outputs(path, targets, origin, slices, found)
+    labels = labels_done(targets.labels, origin) if outputs.skip_done else None
+    if labels is not None:
+        written = take_done(path, targets, origin, slices, labels, settings)
+    else:
+        try:
+            found = yield from _segment_slices(slices, settings)
+        except ChannelError as error:
+            raise ChannelError(f"{error}. {_how_to_choose(image)}", error.n_channels) from error
+        written, labels = write_outputs(path, targets, origin, slices, found)
     if add_run_lengths is not None:
-        for part, result in zip(slices, found, strict=True):
-            add_run_lengths(f"{name}{part.suffix}", result.labels)
+        for part, on_it in zip(slices, labels.reshape(-1, *labels.shape[-2:]), strict=True):
+            add_run_lengths(f"{name}{part.suffix}", on_it)
     return replace(written, notes=(*image.notes, *written.notes))
 
 

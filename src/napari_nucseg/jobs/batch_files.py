@@ -28,7 +28,8 @@ class Outputs:
     """Which files are written, and where: for each image in a folder, and the run lengths of all in one CSV.
 
     Files of the same names are replaced where a batch made them of the same image, others, and run lengths, only with
-    ``overwrite``.
+    ``overwrite``. With ``skip_done`` labels that were made of the same image with the same settings are taken as they
+    are; what else is asked for is made from them.
     """
 
     folder: Path
@@ -36,6 +37,7 @@ class Outputs:
     table: bool = False
     run_lengths: Path | None = None
     overwrite: bool = False
+    skip_done: bool = False
 
 
 @dataclass(frozen=True)

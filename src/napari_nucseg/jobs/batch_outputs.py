@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_nucseg.jobs.result_mark import Origin
     from napari_nucseg.jobs.slices import Slice
     from napari_nucseg.segmentation.result import Segmentation
+    from napari_nucseg.segmentation.settings import SegmentationSettings
 
 
 @dataclass(frozen=True)
@@ -42,27 +43,72 @@ class FileResult:
     model: str | None = None
     device: str | None = None
     seconds: float | None = None
+    skipped: bool = False
+    """Whether an earlier run had made the labels."""
     summary: str = ""
     notes: tuple[str, ...] = ()
 
 
 def write_outputs(
     path: Path, targets: Targets, origin: Origin, slices: Sequence[Slice], found: Sequence[Segmentation]
-) -> FileResult:
-    """Write what is asked for, marked with its origin, and record it."""
-    mark = {"software": SOFTWARE, "history": origin.text()}
+) -> tuple[FileResult, NDArray[np.int32]]:
+    """Write what is asked for, marked with its origin; return the record and the labels of all slices together."""
     settings = found[0].settings
-    pixel_size_um = settings.pixel_size_um
     numbered, axes = put_together(slices, [result.labels for result in found])
-    write_labels(targets.labels, numbered, pixel_size_um, axes, **mark)
-    if targets.overlay:
-        pictures = [_overlay(part, result) for part, result in zip(slices, found, strict=True)]
-        write_overlay(targets.overlay, pictures, **mark)
-    if targets.table:
-        write_table(targets.table, measure_slices(slices, numbered, settings.channel, pixel_size_um))
-    areas = np.bincount(numbered.ravel())[1:]
+    _write_beside(targets, origin, slices, numbered, settings)
+    # Last, since they say that all is done.
+    write_labels(targets.labels, numbered, settings.pixel_size_um, axes, **_mark(origin))
     told = [result for result in found if result.n_nuclei] or found  # an empty slice has no diameter
     estimates = [result.diameter.confidence for result in told if result.diameter]
+    record = replace(
+        _counted(path, targets, numbered, settings),
+        diameter_px=float(np.median([result.diameter_px for result in told])),
+        diameter_confidence=float(np.median(estimates)) if estimates else None,
+        model=found[0].model.name,
+        device=f"{found[0].device.name} ({found[0].device.precision})",
+        seconds=sum(result.timings["total"] for result in found),
+        summary=_summary(found, np.bincount(numbered.ravel())[1:]),
+        notes=notes_of(slices, [result.notes for result in found]),
+    )
+    return record, numbered
+
+
+def take_done(
+    path: Path,
+    targets: Targets,
+    origin: Origin,
+    slices: Sequence[Slice],
+    labels: NDArray[np.int32],
+    settings: SegmentationSettings,
+) -> FileResult:
+    """Leave labels that are there, write what else is asked for from them, and record it."""
+    _write_beside(targets, origin, slices, labels, settings)
+    record = _counted(path, targets, labels, settings)
+    return replace(record, skipped=True, summary=f"{record.n_nuclei} nuclei · done before")
+
+
+def _write_beside(
+    targets: Targets,
+    origin: Origin,
+    slices: Sequence[Slice],
+    labels: NDArray[np.int32],
+    settings: SegmentationSettings,
+) -> None:
+    """Write the overlay and the table of labels (…, Y, X), where they are asked for."""
+    if targets.overlay:
+        each = labels.reshape(-1, *labels.shape[-2:])
+        pairs = zip(slices, each, strict=True)
+        pictures = [_overlay(part, on_it, settings.channel) for part, on_it in pairs]
+        write_overlay(targets.overlay, pictures, **_mark(origin))
+    if targets.table:
+        write_table(targets.table, measure_slices(slices, labels, settings.channel, settings.pixel_size_um))
+
+
+def _counted(
+    path: Path, targets: Targets, labels: NDArray[np.int32], settings: SegmentationSettings
+) -> FileResult:
+    """Record the files, and what labels tell alone."""
+    areas = np.bincount(labels.ravel())[1:]
     return FileResult(
         image=path,
         labels=targets.labels,
@@ -70,20 +116,16 @@ def write_outputs(
         table=targets.table,
         n_nuclei=int(np.count_nonzero(areas)),
         median_area_px=float(np.median(areas)) if areas.size else None,
-        diameter_px=float(np.median([result.diameter_px for result in told])),
-        diameter_confidence=float(np.median(estimates)) if estimates else None,
-        pixel_size_um=pixel_size_um,
-        model=found[0].model.name,
-        device=f"{found[0].device.name} ({found[0].device.precision})",
-        seconds=sum(result.timings["total"] for result in found),
-        summary=_summary(found, areas),
-        notes=notes_of(slices, [result.notes for result in found]),
+        pixel_size_um=settings.pixel_size_um,
     )
 
 
-def _overlay(part: Slice, result: Segmentation) -> NDArray[np.uint8]:
-    planes = to_planes(part.pixels, part.axes, result.settings.channel, keep_units=False)
-    return draw_outlines(planes, result.labels)
+def _mark(origin: Origin) -> dict[str, str]:
+    return {"software": SOFTWARE, "history": origin.text()}
+
+
+def _overlay(part: Slice, labels: NDArray[np.int32], channel: int | None) -> NDArray[np.uint8]:
+    return draw_outlines(to_planes(part.pixels, part.axes, channel, keep_units=False), labels)
 
 
 def _summary(found: Sequence[Segmentation], areas: NDArray[np.int64]) -> str:

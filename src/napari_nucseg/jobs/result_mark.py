@@ -19,15 +19,17 @@ HISTORY_TAG, HISTORY_TEXT = 37395, "Comment"
 
 
 class Origin(BaseModel):
-    """The image a result was made of, by its place, seen from the result's folder, and by its content."""
+    """What a result was made of: the image, by its place, seen from the result's folder, and its content; settings."""
 
     model_config = ConfigDict(frozen=True)
 
     image: str
     sha256: str
+    settings: str = ""
+    """Fingerprint of all that, with the image, determines the labels."""
 
     @classmethod
-    def of(cls, image: Path, folder: Path) -> Origin:
+    def of(cls, image: Path, folder: Path, settings: str = "") -> Origin:
         """Describe an image whose result lies in a folder."""
         with image.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -36,11 +38,15 @@ class Origin(BaseModel):
             place = os.path.relpath(source, os.path.realpath(folder))
         except ValueError:  # on another drive of Windows
             place = source
-        return cls(image=Path(place).as_posix(), sha256=sha256)
+        return cls(image=Path(place).as_posix(), sha256=sha256, settings=settings)
 
     def is_same_image(self, other: Origin) -> bool:
         """Whether it is the same file, be it changed meanwhile, or the same content, be it moved."""
         return self.image == other.image or self.sha256 == other.sha256
+
+    def gives_same_labels(self, other: Origin) -> bool:
+        """Whether the content of the image and the settings are the same."""
+        return (self.sha256, self.settings) == (other.sha256, other.settings)
 
     def text(self) -> str:
         """Return the text that stands in a file, in ASCII whatever the image is called."""
