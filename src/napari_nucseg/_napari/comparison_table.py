@@ -16,8 +16,8 @@ from napari_nucseg._napari.teach_text import (
     score_words,
     verdict_words,
 )
+from napari_nucseg.counted import count_words
 from napari_nucseg.teaching.progress import Verdict
-from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.teaching.progress import Verdict
-from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

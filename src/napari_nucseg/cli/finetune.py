@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
+from napari_nucseg.counted import count_words
 from napari_nucseg.errors import NucSegError, SettingsError
-from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     import argparse

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import complain, note, say, show_progress
+from napari_nucseg.counted import count_words
 from napari_nucseg.data.sample_data import SAMPLES, FolderNeeded, find_sample, remember_folder
 from napari_nucseg.errors import DatasetError, DownloadError, SettingsError
 from napari_nucseg.jobs.samples import save_sample
-from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     import argparse

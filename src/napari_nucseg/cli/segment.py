@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
 from napari_nucseg.cli.options import add_settings, chosen_settings
-from napari_nucseg.words import count_words
+from napari_nucseg.counted import count_words
 
 if TYPE_CHECKING:
     import argparse

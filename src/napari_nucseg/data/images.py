@@ -203,7 +203,8 @@ def _pick_channels(array: NDArray[Any], letters: str, channel: int | None, *, rg
     if channel is not None:
         if not 0 <= channel < n_channels:
             raise ChannelError(
-                f"got channel {channel}, but the image has {n_channels}: choose 0 to {n_channels - 1}", n_channels
+                f"got channel {channel}, but the image has {n_channels}: choose 0 to {n_channels - 1}",
+                n_channels,
             )
         return array[channel : channel + 1]
     if n_channels in (1, 3):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import check_names, read_rows, select_rows
 from napari_nucseg.errors import ChannelError, ImageError, TrainingError
 from napari_nucseg.learning.instances import why_no_instances
-from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.importance import measure_importance
 from napari_nucseg.learning.judgement import fit_judge
@@ -31,7 +32,6 @@ from napari_nucseg.network.model_file import (
     save_model,
 )
 from napari_nucseg.steps import told_as
-from napari_nucseg.words import count_words
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
