@@ -385,6 +385,25 @@ def test_train_a_few_steps_and_resume(tmp_path: Path, capsys) -> None:
     assert json_lines(capsys.readouterr().out)[-1] == {"model": str(model)}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals to send to a process there")
+def test_train_leaves_a_checkpoint_when_it_is_terminated(tmp_path: Path) -> None:
+    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        "name: mine\noutput: runs\nsteps: 100000\nbatch_size: 2\npatch_px: 64\ndevice: cpu\n"
+        "validation_share: 0\naugment: {crop_px: 64}\ndata: [{path: synthetic-fluorescence}]\n"
+        "architecture: {encoder: tu-regnetx_002, encoder_depth: 3, decoder_channels: [16, 8, 8]}\n"
+    )
+    process = nucseg_process(["train", "--job", str(job), "--output", str(tmp_path / "runs"), "--json"])
+    while '"step": 10,' not in (line := process.stdout.readline()):
+        assert line, process.stderr.read()
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 143, errors
+    assert "Go on with --resume." in errors
+    assert list((tmp_path / "runs" / "mine").glob("*checkpoint*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
