@@ -175,6 +175,45 @@ def test_a_broken_image_is_said_and_the_others_go_on(viewer, opened, folder, cli
     assert _labels(viewer).data.shape == (96, 128), "the image before is still there"
 
 
+def test_a_broken_image_is_marked_and_next_goes_on_from_it(viewer, opened, folder, click):
+    whole = (folder / "b.png").read_bytes()
+    (folder / "b.png").write_bytes(b"no image")
+    click(opened.form.next)
+    assert opened.form.items.item(1).text() == "⚠ b"
+    click(opened.form.next)
+    assert opened.controller.worklist.current == "c"
+    click(opened.form.previous)
+    assert opened.form.status.text().startswith("⚠")
+    click(opened.form.previous)
+    assert opened.controller.worklist.current == "a"
+    assert open_worklist(folder, folder.with_name("slides corrections")).item("b").unreadable
+    (folder / "b.png").write_bytes(whole)
+    click(opened.form.next)
+    assert opened.form.items.item(1).text() == "○ b", "it could be opened after all"
+    assert opened.controller.worklist.current == "b"
+
+
+def test_done_leaves_out_what_cannot_be_opened_and_says_so_at_the_end(opened, folder, click):
+    (folder / "b.png").write_bytes(b"no image")
+    click(opened.form.done)
+    assert opened.form.items.item(1).text() == "⚠ b"
+    click(opened.form.done)
+    assert opened.controller.worklist.current == "c"
+    click(opened.form.done)
+    assert opened.form.status.text() == "All images are done but 1 that cannot be opened (⚠): b."
+    assert opened.form.summary.text() == "2 of 3 done"
+
+
+def test_a_list_whose_first_image_is_broken_can_be_worked_through(
+    viewer, worker, folder, click, answer, choose
+):
+    (folder / "a.png").write_bytes(b"no image")
+    answer(choose(folder))
+    click(worker.form.choose)
+    click(worker.form.next)
+    assert worker.controller.worklist.current == "b"
+
+
 def test_segment_all_remaining_in_the_background(viewer, opened, folder, click, qtbot):
     (folder / "c.png").write_bytes(b"no image")
     with qtbot.waitSignal(opened.controller.segmented, timeout=TIMEOUT_MS):

@@ -45,6 +45,15 @@ def test_tomorrow_it_goes_on_where_it_was(folder):
     assert [item.name for item in again.remaining] == ["c"]
 
 
+def test_what_comes_next_is_not_done_and_can_be_opened(folder):
+    work = _open(folder).at("b").with_status("b", Status.DONE)
+    assert work.next_undone() == "c"
+    work = work.with_status("c", Status.UNTOUCHED, "torn", unreadable=True)
+    assert work.next_undone() == "a"
+    assert work.with_status("a", Status.DONE).next_undone() is None
+    assert work.with_status("c", Status.UNTOUCHED, "several channels").next_undone() == "c"
+
+
 def test_two_windows_on_one_list_keep_what_the_other_entered(folder):
     one, two = _open(folder).save(), _open(folder).save()
     one = one.with_status("a", Status.DONE).save().with_status("b", Status.IN_WORK).save()
@@ -180,6 +189,7 @@ class TestSegmentRemaining:
         outcomes = drain(steps)
         assert [outcome.name for outcome in outcomes] == ["b", "c"]
         assert outcomes[0].error
+        assert [outcome.unreadable for outcome in outcomes] == [True, False]
         corrections = open_correction_set(work.folder_of("c"))
         np.testing.assert_array_equal(corrections.labels, corrections.prediction)
         assert corrections.model_name == "tiny"
@@ -232,5 +242,6 @@ def test_the_list_is_plain_json(folder):
         "file": "a.png",
         "status": "untouched",
         "error": "",
+        "unreadable": False,
         "missing": False,
     }

@@ -13,6 +13,7 @@ from napari_nucseg._napari.work_steps import open_image, segment
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
 from napari_nucseg.errors import NucSegError, OutputError
+from napari_nucseg.jobs.work_outcomes import all_done_in_words, with_outcomes, with_sets_found
 from napari_nucseg.jobs.worklist import Status, WorkList, open_worklist
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_nucseg.data.correction_set import CorrectionSet
-    from napari_nucseg.jobs.work_segmentation import Outcome, WorkProgress
+    from napari_nucseg.jobs.work_outcomes import Outcome
+    from napari_nucseg.jobs.work_segmentation import WorkProgress
 
 AUTOSAVE_MS = 15_000
 
@@ -48,15 +50,17 @@ class WorkController(QObject):
         self._writing = threading.Lock()
         self._n_writes = 0
         self._wanted = ""  # name of the image that is to be on show next
+        self._place = ""  # name of the image that was opened last or could not be: Next goes on from it
         self._meeting = threading.Lock()  # of opening an image and segmenting it, both in threads
         self._opening, self._saving, self._segmenting = Runs(self), Runs(self), Runs(self)
         self._opening.returned.connect(self._show)
+        self._opening.failed.connect(self._enter_unreadable)
         self._opening.ended.connect(self._opening_ended)
         self._saving.returned.connect(self._saved)
         self._segmenting.progressed.connect(self._enter_progress)
         self._segmenting.returned.connect(self._enter)
         self._segmenting.ended.connect(self._segmentation_ended)
-        for runs in (self._opening, self._saving, self._segmenting):
+        for runs in (self._saving, self._segmenting):
             runs.failed.connect(self.failed)
         self._autosave = QTimer(self, interval=AUTOSAVE_MS)
         self._autosave.timeout.connect(self._save_soon)
@@ -94,7 +98,7 @@ class WorkController(QObject):
         self._saving.forget()
         with self._writing:
             self._n_writes += 1  # an autosave that waits belongs to the other list
-        self.worklist = worklist
+        self.worklist, self._place = worklist, ""
         if refusal is None:
             self._layers.put_away()  # no stroke on the image of one list may be kept in another
         else:
@@ -106,8 +110,8 @@ class WorkController(QObject):
             self.show(name)
 
     def go(self, by: int) -> None:
-        """Show the image so many after the current one."""
-        name = None if self.worklist is None else self.worklist.step(by)
+        """Show the image so many after the one that was asked for last, whether it could be opened or not."""
+        name = None if self.worklist is None else self.worklist.step(by, self._place)
         if name is None:
             self.said.emit("This is the last image." if by > 0 else "This is the first image.")
         else:
@@ -121,6 +125,7 @@ class WorkController(QObject):
         self._wanted = name
         if name == worklist.current and self._layers.shown:  # its layers are newer than what is in its folder
             self._opening.forget()
+            self._place = name
             self.shown.emit(name)
             return
         self._opening.start(lambda: open_image(worklist, name, self._meeting))
@@ -135,9 +140,9 @@ class WorkController(QObject):
             return
         if not self.save(always=True, status=Status.DONE):
             return
-        name = self._next_undone()
+        name = self.worklist.next_undone()
         if name is None:
-            self.said.emit("All images are done.")
+            self.said.emit(all_done_in_words(self.worklist))
         else:
             self.show(name)
 
@@ -211,24 +216,25 @@ class WorkController(QObject):
             save_correction_set(folder, corrections)
         self._layers.kept(corrections, folder)
 
-    def _next_undone(self) -> str | None:
-        items = self.worklist.present
-        names = [item.name for item in items]
-        start = names.index(self.worklist.current) if self.worklist.current in names else 0
-        for item in (*items[start:], *items[:start]):
-            if item.status is not Status.DONE:
-                return item.name
-        return None
-
     def _show(self, opened: tuple[str, CorrectionSet, Path]) -> None:
         if not self.save():  # what was painted while it was read
             return
         name, corrections, folder = opened
-        self.worklist = self.worklist.at(name)
+        self._place = name
+        self.worklist = self.worklist.at(name).with_status(name, self.worklist.item(name).status)
         self._keep_list()
         self._layers.show(corrections, folder)
         self.shown.emit(name)
         self.changed.emit()
+
+    def _enter_unreadable(self, message: str) -> None:
+        """Mark the image that was to be shown; the one on show stays, and *Next* goes on from the one that failed."""
+        name = self._place = self._wanted
+        status = self.worklist.item(name).status
+        self.worklist = self.worklist.with_status(name, status, message, unreadable=True)
+        self._keep_list()
+        self.changed.emit()
+        self.failed.emit(message)
 
     def _opening_ended(self) -> None:
         """Let go of an image that could not be opened, or not be shown; one on show is the list's current one."""
@@ -270,25 +276,17 @@ class WorkController(QObject):
         self.progressed.emit(progress)
 
     def _enter(self, outcomes: tuple[Outcome, ...]) -> None:
-        """Write what was segmented into the list, unless a person was there first."""
-        before = self.worklist
-        for outcome in outcomes:
-            if self.worklist.item(outcome.name).status is Status.UNTOUCHED:
-                status = Status.UNTOUCHED if outcome.error else Status.SEGMENTED
-                self.worklist = self.worklist.with_status(outcome.name, status, outcome.error)
-        if self.worklist != before:
-            self._keep_list()
-            self.changed.emit()
+        self._change_list(with_outcomes(self.worklist, outcomes))
 
     def _segmentation_ended(self) -> None:
-        """Enter what was written before a cancel and not told any more."""
-        before = self.worklist
-        for item in before.remaining:
-            if item.name != before.current and is_correction_set(before.folder_of(item.name)):
-                self.worklist = self.worklist.with_status(item.name, Status.SEGMENTED)
-        if self.worklist != before:
-            self._keep_list()
+        self._change_list(with_sets_found(self.worklist))
         self.segmented.emit()
+
+    def _change_list(self, worklist: WorkList) -> None:
+        if worklist != self.worklist:
+            self.worklist = worklist
+            self._keep_list()
+            self.changed.emit()
 
     def _keep_list(self) -> None:
         try:

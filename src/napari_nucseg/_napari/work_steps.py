@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_nucseg.data.correction_set import CorrectionSet
-    from napari_nucseg.jobs.work_segmentation import Outcome, WorkProgress
+    from napari_nucseg.jobs.work_outcomes import Outcome
+    from napari_nucseg.jobs.work_segmentation import WorkProgress
     from napari_nucseg.jobs.worklist import WorkList
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
 from napari_nucseg.data.images import TOO_LARGE, as_colours
-from napari_nucseg.errors import NucSegError, OutputError
+from napari_nucseg.errors import DatasetError, NucSegError, OutputError
 from napari_nucseg.jobs.batch import check_choices
+from napari_nucseg.jobs.work_outcomes import Outcome
 from napari_nucseg.jobs.work_sets import new_corrections
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
@@ -25,15 +26,6 @@ if TYPE_CHECKING:
     Free = Callable[[str], AbstractContextManager[bool]]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one image; ``error`` is empty where it was segmented."""
-
-    name: str
-    n_nuclei: int = 0
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +84,7 @@ def segment_remaining(
         except OutputError:
             raise
         except NucSegError as error:
-            outcome = Outcome(item.name, error=str(error))
+            outcome = Outcome(item.name, error=str(error), unreadable=isinstance(error, DatasetError))
         except MemoryError:
             outcome = Outcome(item.name, error=f"{item.name} {TOO_LARGE}")
         except Exception as error:  # a thousand images must not stop at one nobody thought of

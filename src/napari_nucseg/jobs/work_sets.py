@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.data.correction_set import CorrectionSet
-from napari_nucseg.errors import ImageError
+from napari_nucseg.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,12 +33,12 @@ def new_corrections(
 
     Raises
     ------
-    ImageError
+    DatasetError
         If the sample is no single 2D image.
     """
     axes = str(sample.metadata.get("axes") or ("YX" if sample.image.ndim == 2 else "YXC"))
     if not set(axes) <= set("YXC"):
-        raise ImageError(f"{sample.name} is a stack (axes {axes}); work through folders of 2D images.")
+        raise DatasetError(f"{sample.name} is a stack (axes {axes}); work through folders of 2D images.")
     shape = tuple(n for n, axis in zip(sample.image.shape, axes, strict=True) if axis != "C")
     if labels is None:
         labels = np.zeros(shape, np.int32)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -40,6 +40,8 @@ class Status(StrEnum):
 class WorkItem(BaseModel):
     """One image: its name in the dataset, its status, the folder of its correction set, and why it failed, if it did.
 
+    ``unreadable`` says that it could not even be opened, where ``error`` may be of its segmentation alone.
+
     ``file`` is the image within the dataset: it says which image this is when its name changes, as it does when a
     namesake comes to it. Empty where the image has no file, and in lists of older versions.
     ``missing`` images were in the dataset earlier and are no more; what was made of them is kept.
@@ -52,6 +54,7 @@ class WorkItem(BaseModel):
     file: str = ""
     status: Status = Status.UNTOUCHED
     error: str = ""
+    unreadable: bool = False
     missing: bool = False
 
 
@@ -123,19 +126,31 @@ class WorkList:
         """Folder of an image's correction set."""
         return self.output / self.item(name).folder
 
-    def step(self, by: int = 1) -> str | None:
-        """Name of the image so many after the current one (before, where negative); None beyond the ends."""
-        names = [item.name for item in self.present]
+    def step(self, by: int = 1, start: str = "") -> str | None:
+        """Name of the image so many after the current one, or ``start`` (before: negative); None beyond the ends."""
+        names, start = [item.name for item in self.present], start or self.current
         if not names:
             return None
-        if self.current not in names:
+        if start not in names:
             return names[0]
-        place = names.index(self.current) + by
+        place = names.index(start) + by
         return names[place] if 0 <= place < len(names) else None
 
-    def with_status(self, name: str, status: Status, error: str = "") -> WorkList:
+    def next_undone(self) -> str | None:
+        """Name of the next image that is not done and can be opened, from the current one on and round, if any."""
+        names = [item.name for item in self.present]
+        start = names.index(self.current) if self.current in names else 0
+        for item in (*self.present[start:], *self.present[:start]):
+            if item.status is not Status.DONE and not item.unreadable:
+                return item.name
+        return None
+
+    def with_status(
+        self, name: str, status: Status, error: str = "", *, unreadable: bool = False
+    ) -> WorkList:
         """Return the list with one image's status changed."""
-        changed = self.item(name).model_copy(update={"status": status, "error": error})
+        update = {"status": status, "error": error, "unreadable": unreadable}
+        changed = self.item(name).model_copy(update=update)
         items = tuple(changed if item.name == name else item for item in self.items)
         return replace(self, items=items)
 
@@ -236,11 +251,15 @@ def _newer(mine: WorkItem, before: WorkItem | None, other: WorkItem | None) -> W
     """
     if other is None:
         return mine
-    mine_is_new = before is None or (mine.status, mine.error) != (before.status, before.error)
+    mine_is_new = before is None or _state(mine) != _state(before)
     by_person = (Status.IN_WORK, Status.DONE)
     if mine_is_new and (mine.status in by_person or other.status not in by_person):
         return mine
-    return mine.model_copy(update={"status": other.status, "error": other.error})
+    return mine.model_copy(update=_state(other))
+
+
+def _state(item: WorkItem) -> dict[str, Any]:
+    return {"status": item.status, "error": item.error, "unreadable": item.unreadable}
 
 
 def _lines_before(items: tuple[WorkItem, ...], dataset: Dataset) -> dict[str, WorkItem]:

@@ -1,0 +1,58 @@
+"""What became of the images of a work list: entered into it, and said in words. No torch: a window needs it at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_nucseg.data.correction_set import is_correction_set
+from napari_nucseg.jobs.worklist import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from napari_nucseg.jobs.worklist import WorkList
+
+NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one image; ``error`` is empty where it was segmented, ``unreadable``: it was not even read."""
+
+    name: str
+    n_nuclei: int = 0
+    error: str = ""
+    unreadable: bool = False
+
+
+def with_outcomes(worklist: WorkList, outcomes: Iterable[Outcome]) -> WorkList:
+    """Return the list with what was segmented, unless a person was there first."""
+    for outcome in outcomes:
+        if worklist.item(outcome.name).status is Status.UNTOUCHED:
+            status = Status.UNTOUCHED if outcome.error else Status.SEGMENTED
+            worklist = worklist.with_status(
+                outcome.name, status, outcome.error, unreadable=outcome.unreadable
+            )
+    return worklist
+
+
+def with_sets_found(worklist: WorkList) -> WorkList:
+    """Return the list with what was written before a cancel and not told any more; the image on show is a person's."""
+    for item in worklist.remaining:
+        if item.name != worklist.current and is_correction_set(worklist.folder_of(item.name)):
+            worklist = worklist.with_status(item.name, Status.SEGMENTED)
+    return worklist
+
+
+def all_done_in_words(worklist: WorkList) -> str:
+    """Say that nothing is left to be done, and which images could not be opened."""
+    closed = [item.name for item in worklist.present if item.unreadable and item.status is not Status.DONE]
+    if not closed:
+        return "All images are done."
+    return f"All images are done but {len(closed)} that cannot be opened (⚠): {_listed(closed)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
