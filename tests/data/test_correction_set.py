@@ -90,6 +90,20 @@ def test_an_image_referred_to_is_found_and_checked(tmp_path):
         open_correction_set(moved / "sets" / "one")
 
 
+def test_an_image_that_was_renamed_is_accepted_where_it_is_now(tmp_path):
+    path, now = tmp_path / "cells.tif", tmp_path / "moved.tif"
+    corrections = _corrections(image_path=path)
+    tifffile.imwrite(path, corrections.image)
+    folder = save_correction_set(tmp_path / "one", corrections)
+    path.rename(now)
+    opened = open_correction_set(folder, now)
+    _assert_same(opened, corrections)
+    assert opened.image_path == now
+    tifffile.imwrite(now, corrections.image + 1)
+    with pytest.raises(CorrectionSetError, match="has changed"):
+        open_correction_set(folder, now)
+
+
 INVERTED_GREY = np.repeat(np.arange(255, -1, -1, dtype=np.uint16)[np.newaxis] * 257, 3, axis=0)
 
 

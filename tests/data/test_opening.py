@@ -190,6 +190,20 @@ def test_a_dataset_is_a_lazy_sequence(test_data):
         dataset[16]
 
 
+def test_a_dataset_knows_where_its_images_are(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    for folder in ("images", "labels"):
+        Image.fromarray(np.ones((4, 4), np.uint8)).save(tmp_path / folder / "a.png")
+    for opened in (tmp_path, tmp_path / "images", tmp_path / "images" / "a.png"):
+        assert open_dataset(opened).select(["a"]).path_of("a") == tmp_path / "images" / "a.png"
+    shutil.make_archive(str(tmp_path / "zipped"), "zip", tmp_path / "images")
+    assert open_dataset(tmp_path / "zipped.zip").path_of("a") is None
+    dataset = open_dataset(tmp_path / "images")
+    (tmp_path / "images" / "a.png").unlink()
+    assert dataset.path_of("a") is None
+
+
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_dataset_travels_to_other_processes(zipped, test_data, tmp_path):
     folder = test_data / "cpm15_hovernet"

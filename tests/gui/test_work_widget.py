@@ -151,6 +151,19 @@ def test_closing_keeps_what_was_done_and_tomorrow_goes_on(viewer, opened, folder
     again.shut()
 
 
+def test_a_folder_renamed_together_with_its_corrections_goes_on(viewer, opened, folder, qtbot):
+    _labels(viewer).data_setitem((np.array([5]), np.array([6])), 3)
+    opened.controller.go(1)
+    qtbot.waitUntil(lambda: not opened.controller.busy, timeout=TIMEOUT_MS)
+    opened.controller.worklist.output.rename(folder.with_name("plate 7 corrections"))
+    moved = folder.rename(folder.with_name("plate 7"))
+    opened.controller.open(moved, folder.with_name("plate 7 corrections"))
+    opened.controller.show("a")
+    qtbot.waitUntil(lambda: not opened.controller.busy, timeout=TIMEOUT_MS)
+    assert not opened.form.status.text()
+    assert _labels(viewer).data[5, 6] == 3
+
+
 def test_two_windows_on_one_folder(viewer, opened, folder, click, qtbot):
     output = folder.with_name("slides corrections")
     other = WorkWidget(viewer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_nucseg._napari.torch_import import make_torch_safe
@@ -29,7 +30,8 @@ def open_image(
     with meeting:  # if it is being written, wait for it
         known = is_correction_set(folder)
     if known:
-        return name, open_correction_set(folder), folder
+        corrections = open_correction_set(folder, worklist.dataset.path_of(name))
+        return name, replace(corrections, name=name), folder  # the image may have been renamed since
     sample = worklist.dataset.read(name)
     return name, new_corrections(sample, sample.labels, is_prediction=False), folder
 

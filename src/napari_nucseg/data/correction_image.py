@@ -40,11 +40,16 @@ def reference(image_path: Path, folder: Path) -> str:
     return str(image_path.absolute())
 
 
-def find_image(folder: Path, record: ImageRecord) -> Path:
-    """File of a set's image; ``CorrectionSetError`` where it is gone."""
-    path = Path(os.path.normpath(folder.absolute() / record.path))
+def find_image(folder: Path, record: ImageRecord, image_path: Path | None = None) -> Path:
+    """File of a set's image: where it is said to be now, else where the record says; an error where it is gone."""
+    if record.path == COPIED_IMAGE:
+        path = folder / COPIED_IMAGE
+    elif image_path is not None and image_path.is_file():
+        path = image_path
+    else:
+        path = Path(os.path.normpath(folder.absolute() / record.path))
     if not path.is_file():
         raise CorrectionSetError(
             f"the image of {folder} is not at {path}. Put it there, or save corrections with a copy of the image."
         )
-    return path if record.path != COPIED_IMAGE else folder / COPIED_IMAGE
+    return path

@@ -118,8 +118,15 @@ def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
     return given
 
 
-def open_correction_set(folder: str | Path) -> CorrectionSet:
+def open_correction_set(folder: str | Path, image_path: Path | None = None) -> CorrectionSet:
     """Read a set.
+
+    Parameters
+    ----------
+    folder
+        Of the set.
+    image_path
+        Where the image it refers to is now, if that is known: it may have been moved or renamed.
 
     Raises
     ------
@@ -130,7 +137,7 @@ def open_correction_set(folder: str | Path) -> CorrectionSet:
     if not folder.exists() and (kept := set_aside(folder)).exists():
         folder = kept  # the process died between two renames
     record = read_record(folder)
-    image_path = find_image(folder, record.image)
+    image_path = find_image(folder, record.image, image_path)
     if sha256_of(image_path) != record.image.sha256:
         raise CorrectionSetError(
             f"the image {image_path} has changed since these corrections were saved in {folder}. "

@@ -55,12 +55,13 @@ def open_dataset(path: str | Path, layout: str | None = None) -> Dataset:
         return _open_image(path, layout)
     tree = _with_companions(path, open_tree(path))
     name, found = _recognise(tree, layout)
-    return _dataset(name, path, found)
+    return _dataset(name, path, tree, found)
 
 
-def _dataset(layout: str, root: Path, found: list[Found]) -> Dataset:
+def _dataset(layout: str, root: Path, tree: Tree, found: list[Found]) -> Dataset:
     files = {sample.name: sample.image_file for sample in found}
-    return Dataset(layout, root, {sample.name: sample.read for sample in found}, files)
+    places = {name: tree.locate(file) for name, file in files.items()}
+    return Dataset(layout, root, {sample.name: sample.read for sample in found}, files, places)
 
 
 def _recognise(tree: Tree, layout: str | None) -> tuple[str, list[Found]]:
@@ -93,7 +94,7 @@ def _open_image(path: Path, layout: str | None) -> Dataset:
     for name, find in {**_NAMED, folder.LAYOUT: folder.find}.items():
         for found in find(tree) if layout in (None, name) else []:
             if tree.locate(found.image_file) == str(path):
-                return _dataset(name, path, [found])
+                return _dataset(name, path, tree, [found])
     raise DatasetError(f"{path} is no image of layout {layout or ', '.join(LAYOUTS)}: is it a label file?")
 
 

@@ -85,7 +85,7 @@ def select_rows(dataset: Dataset, rows: Iterable[Row]) -> Dataset:
     by_name = {row.name: row for row in rows}
     chosen = dataset.select(by_name)
     readers = {name: partial(_read_with_row, chosen, row) for name, row in by_name.items()}
-    return Dataset(dataset.layout, dataset.root, readers, chosen.files)
+    return Dataset(dataset.layout, dataset.root, readers, chosen.files, chosen.places)
 
 
 def _read_with_row(dataset: Dataset, row: Row) -> Sample:

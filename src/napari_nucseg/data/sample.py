@@ -9,13 +9,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from napari_nucseg.errors import DatasetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -61,6 +61,8 @@ class Dataset(Sequence[Sample]):
     files
         Sample name to its image file within the dataset, where it has one. A name may change when a namesake
         comes to it; the file stays.
+    places
+        Sample name to where that file is: a path, or ``archive.zip!entry``.
     """
 
     def __init__(
@@ -69,16 +71,23 @@ class Dataset(Sequence[Sample]):
         root: Path,
         readers: Mapping[str, Callable[[], Sample]],
         files: Mapping[str, str] | None = None,
+        places: Mapping[str, str] | None = None,
     ) -> None:
         self.layout = layout
         self.root = root
         self.files = dict(files or {})
+        self.places = dict(places or {})
         self._readers = dict(readers)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of all samples, in order."""
         return tuple(self._readers)
+
+    def path_of(self, name: str) -> Path | None:
+        """Image file of a sample; None where it lies in an archive, has none or is gone."""
+        path = Path(self.places.get(name, ""))
+        return path if path.is_file() else None
 
     def read(self, name: str) -> Sample:
         """Read one sample; any failure is a ``DatasetError`` that names the sample and its files."""
@@ -101,8 +110,10 @@ class Dataset(Sequence[Sample]):
             if name not in self._readers:
                 raise DatasetError(self._unknown(name))
         readers = {name: self._readers[name] for name in wanted}
-        files = {name: self.files[name] for name in wanted if name in self.files}
-        return Dataset(self.layout, self.root, readers, files)
+        files, places = (
+            {name: known[name] for name in wanted if name in known} for known in (self.files, self.places)
+        )
+        return Dataset(self.layout, self.root, readers, files, places)
 
     def valid(self, on_error: Callable[[str, DatasetError], None] | None = None) -> Iterator[Sample]:
         """Yield every sample that can be read; tell ``on_error(name, error)`` about each that cannot."""
