@@ -104,6 +104,39 @@ def test_an_image_that_was_renamed_is_accepted_where_it_is_now(tmp_path):
         open_correction_set(folder, now)
 
 
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f4"])
+def test_an_image_written_again_with_the_same_pixels_is_the_same(tmp_path, dtype):
+    """As Fiji does after *Set Scale*: other metadata, another order of bytes."""
+    path = tmp_path / "cells.tif"
+    image = np.arange(600).reshape(20, 30).astype(dtype)
+    corrections = _corrections(image=image, image_path=path)
+    tifffile.imwrite(path, image)
+    folder = save_correction_set(tmp_path / "one", corrections)
+    meta = {"unit": "um"}
+    tifffile.imwrite(path, image, imagej=True, resolution=(3, 3), metadata=meta, byteorder=">")
+    opened = open_correction_set(folder)
+    np.testing.assert_array_equal(opened.image, image)
+    np.testing.assert_array_equal(opened.labels, corrections.labels)
+    _assert_same(open_correction_set(save_correction_set(folder, opened)), opened)
+    tifffile.imwrite(path, image[::-1], imagej=True)
+    with pytest.raises(CorrectionSetError, match="has changed"):
+        open_correction_set(folder)
+
+
+def test_a_set_that_does_not_know_the_pixels_opens_with_its_file_alone(tmp_path):
+    path = tmp_path / "cells.tif"
+    corrections = _corrections(image_path=path)
+    tifffile.imwrite(path, corrections.image)
+    folder = save_correction_set(tmp_path / "one", corrections)
+    record = json.loads((folder / "correction.json").read_text())
+    del record["image"]["pixels_sha256"]
+    (folder / "correction.json").write_text(json.dumps(record))
+    _assert_same(open_correction_set(folder), corrections)
+    tifffile.imwrite(path, corrections.image, imagej=True)
+    with pytest.raises(CorrectionSetError, match="has changed"):
+        open_correction_set(folder)
+
+
 INVERTED_GREY = np.repeat(np.arange(255, -1, -1, dtype=np.uint16)[np.newaxis] * 257, 3, axis=0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,24 @@ def read_pixels(path: Path, *, as_shown: bool) -> NDArray[Any]:
     """Pixels of a file; only a TIFF is read otherwise as it is shown than as it is stored."""
     with path.open("rb") as file:
         return read_image(file, str(path), as_stored=is_tiff(file) and not as_shown).pixels
+
+
+def pixels_sha256(pixels: ArrayLike) -> str:
+    """SHA-256 of an image's type, shape and numbers, whatever order their bytes are stored in."""
+    array = np.asarray(pixels)
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape} ".encode())
+    digest.update(array.data)
+    return digest.hexdigest()
+
+
+def reads_to_the_same(path: Path, record: ImageRecord) -> bool | None:
+    """Whether a file that was written again reads to the pixels of the record: the answers of ``reads_as_shown``."""
+    for as_shown in (record.as_shown, not record.as_shown) if record.pixels_sha256 else ():
+        with suppress(ImageError, OSError):
+            if pixels_sha256(read_pixels(path, as_shown=as_shown)) == record.pixels_sha256:
+                return as_shown
+    return None
 
 
 def reference(image_path: Path, folder: Path) -> str:

@@ -24,7 +24,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.correction_image import find_image, read_pixels, reads_as_shown, reference
+from napari_nucseg.data.correction_image import (
+    find_image,
+    pixels_sha256,
+    read_pixels,
+    reads_as_shown,
+    reads_to_the_same,
+    reference,
+)
 from napari_nucseg.data.correction_record import (
     COPIED_IMAGE,
     RECORD,
@@ -32,7 +39,7 @@ from napari_nucseg.data.correction_record import (
     ImageRecord,
     read_record,
 )
-from napari_nucseg.data.set_place import put_in_place, real_folder, set_aside
+from napari_nucseg.data.set_place import place_of, put_in_place, real_folder
 from napari_nucseg.errors import CorrectionSetError, ImageError, OutputError
 from napari_nucseg.files import in_words
 
@@ -133,19 +140,20 @@ def open_correction_set(folder: str | Path, image_path: Path | None = None) -> C
     CorrectionSetError
         If the folder is no set, of a newer version, damaged, or its image is missing or has changed.
     """
-    folder = real_folder(folder)
-    if not folder.exists() and (kept := set_aside(folder)).exists():
-        folder = kept  # the process died between two renames
+    folder = place_of(folder)
     record = read_record(folder)
     image_path = find_image(folder, record.image, image_path)
+    as_shown: bool | None = record.image.as_shown
     if sha256_of(image_path) != record.image.sha256:
+        as_shown = reads_to_the_same(image_path, record.image)
+    if as_shown is None:
         raise CorrectionSetError(
             f"the image {image_path} has changed since these corrections were saved in {folder}. "
             "Put the old file back, or make the corrections again."
         )
     optional = folder / PREDICTION
     corrections = CorrectionSet(
-        image=_read(image_path, folder, as_shown=record.image.as_shown),
+        image=_read(image_path, folder, as_shown=as_shown),
         axes=record.image.axes,
         labels=_as_type(_read(folder / LABELS, folder), np.int32, folder / LABELS),
         trust=_as_type(_read(folder / REVIEWED, folder), np.uint8, folder / REVIEWED),
@@ -161,8 +169,7 @@ def open_correction_set(folder: str | Path, image_path: Path | None = None) -> C
 
 def is_correction_set(folder: str | Path) -> bool:
     """Whether a folder says it is a set."""
-    folder = real_folder(folder)
-    return (folder / RECORD).is_file() or (not folder.exists() and (set_aside(folder) / RECORD).is_file())
+    return (place_of(folder) / RECORD).is_file()
 
 
 def sha256_of(path: str | Path) -> str:
@@ -225,12 +232,14 @@ def _write_parts(part: Path, folder: Path, corrections: CorrectionSet) -> None:
     as_shown = None if image_path is None else reads_as_shown(image_path, corrections.image)
     if image_path is None or as_shown is None:
         _write_tiff(part / COPIED_IMAGE, np.asarray(corrections.image))
-        path, sha256 = COPIED_IMAGE, sha256_of(part / COPIED_IMAGE)
+        path, sha256, of_pixels = COPIED_IMAGE, sha256_of(part / COPIED_IMAGE), ""
     else:
         path, sha256 = reference(image_path, folder), sha256_of(image_path)
+        of_pixels = pixels_sha256(corrections.image)
     image = ImageRecord(
         path=path,
         sha256=sha256,
+        pixels_sha256=of_pixels,
         as_shown=bool(as_shown),
         axes=corrections.axes,
         name=corrections.name,

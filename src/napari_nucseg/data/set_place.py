@@ -29,6 +29,13 @@ def set_aside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.before")
 
 
+def place_of(folder: str | Path) -> Path:
+    """Folder that a set really is in: another one where the process that saved it died between two renames."""
+    folder = real_folder(folder)
+    aside = set_aside(folder)
+    return folder if folder.exists() or not aside.exists() else aside
+
+
 def put_in_place(part: Path, folder: Path, own: Container[str]) -> None:
     """Move a finished set to its place; of an older one, only files with names of a set's ``own`` are replaced."""
     aside = set_aside(folder)
