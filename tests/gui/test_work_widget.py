@@ -164,6 +164,41 @@ def test_a_folder_renamed_together_with_its_corrections_goes_on(viewer, opened, 
     assert _labels(viewer).data[5, 6] == 3
 
 
+@pytest.mark.parametrize("choice", ["Begin anew", "Cancel"])
+def test_an_image_that_was_replaced_can_be_begun_anew(viewer, opened, folder, click, answer, choice):
+    output = folder.with_name("slides corrections")
+    _labels(viewer).data_setitem((np.array([5]), np.array([6])), 3)
+    click(opened.form.next)
+    Image.fromarray(np.zeros((80, 90), np.uint8)).save(folder / "a.png")
+    asked = []
+
+    def press(box):
+        asked.append(box.informativeText())
+        next(b for b in box.buttons() if b.text().replace("&", "") == choice).click()
+
+    answer(press)
+    click(opened.form.previous)
+    assert str(output / "set aside") in asked[0]
+    worklist = opened.controller.worklist
+    if choice == "Cancel":
+        assert opened.form.items.item(0).text() == "⚠ a"
+        assert worklist.current == "b"
+        assert (output / "a").is_dir()
+        return
+    assert (worklist.current, worklist.item("a").status) == ("a", Status.UNTOUCHED)
+    assert _labels(viewer).data.shape == (80, 90)
+    assert not (output / "a").exists()
+    assert open_correction_set(output / "set aside" / "a", _as_it_was(folder)).labels[5, 6] == 3
+    problems = read_pages([Example(path=output)])[1]
+    assert "set aside" not in str(problems)
+
+
+def _as_it_was(folder):
+    pixels = synthetic_fluorescence((96, 128), seed=0).image.astype(np.uint8)
+    Image.fromarray(pixels).save(folder / "before.png")
+    return folder / "before.png"
+
+
 def test_two_windows_on_one_folder(viewer, opened, folder, click, qtbot):
     output = folder.with_name("slides corrections")
     other = WorkWidget(viewer)

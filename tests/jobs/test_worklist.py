@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
+from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import DatasetError, OutputError
 from napari_nucseg.jobs.work_segmentation import segment_remaining
-from napari_nucseg.jobs.work_sets import new_corrections
+from napari_nucseg.jobs.work_sets import begin_anew, new_corrections
 from napari_nucseg.jobs.worklist import Status, open_worklist
 from napari_nucseg.steps import drain
 
@@ -154,6 +154,28 @@ def test_a_set_without_its_line_is_found(folder):
     corrections = new_corrections(work.dataset.read("b"), None, is_prediction=True)
     save_correction_set(work.folder_of("b"), corrections)
     assert _open(folder).item("b").status is Status.SEGMENTED
+
+
+def test_an_image_is_begun_anew_and_what_was_made_of_it_is_kept(folder):
+    work = _open(folder)
+    for number in (1, 2):
+        corrections = new_corrections(
+            work.dataset.read("b"), np.full((64, 64), number, np.int32), is_prediction=False
+        )
+        save_correction_set(work.folder_of("b"), corrections)
+        work = begin_anew(work.with_status("b", Status.DONE).save(), "b").save()
+        assert work.item("b").status is Status.UNTOUCHED
+        assert not is_correction_set(work.folder_of("b"))
+    (folder.parent / "work" / ".b.before").mkdir()
+    (folder.parent / "work" / ".b.before" / "correction.json").write_text("left by a crash")
+    begin_anew(work, "b")
+    assert not is_correction_set(work.folder_of("b"))
+    kept = folder.parent / "work" / "set aside"
+    assert sorted(path.name for path in kept.iterdir()) == ["b", "b_2", "b_3"]
+    other = open_worklist(folder, folder.parent / "other")
+    (folder.parent / "other").write_text("a file where the folder should be")
+    with pytest.raises(OutputError, match="cannot write"):
+        begin_anew(other, "b")
 
 
 def test_nowhere_to_write(folder):

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.work_layers import WorkLayers, with_counts
-from napari_nucseg._napari.work_steps import open_image, segment
+from napari_nucseg._napari.work_steps import Refused, open_image, segment
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
 from napari_nucseg.errors import NucSegError, OutputError
 from napari_nucseg.jobs.work_outcomes import all_done_in_words, with_outcomes, with_sets_found
+from napari_nucseg.jobs.work_sets import begin_anew
 from napari_nucseg.jobs.worklist import Status, WorkList, open_worklist
 
 if TYPE_CHECKING:
@@ -33,11 +34,13 @@ class WorkController(QObject):
     """Works through one list.
 
     Signals: ``changed()`` when the list is to be shown again; ``shown(str)`` with the name of the image on show;
-    ``said(str)``; ``failed(str)``; ``progressed(WorkProgress)`` and ``segmented()`` of the background work.
+    ``refused(Refused)`` where its corrections do not fit it; ``said(str)``; ``failed(str)``;
+    ``progressed(WorkProgress)`` and ``segmented()`` of the background work.
     """
 
     changed = Signal()
     shown = Signal(str)
+    refused = Signal(object)
     said = Signal(str)
     failed = Signal(str)
     progressed = Signal(object)
@@ -131,6 +134,17 @@ class WorkController(QObject):
         self._opening.start(lambda: open_image(worklist, name, self._meeting))
         self.said.emit(f"Opening {name} …")
 
+    def begin_anew(self, name: str) -> None:
+        """Move an image's corrections out of the way and show it as if nobody had worked on it."""
+        try:
+            with self._writing:
+                worklist = begin_anew(self.worklist, name)
+        except OutputError as error:
+            self.failed.emit(str(error))
+            return
+        self._change_list(worklist)
+        self.show(name)
+
     def mark_done(self) -> None:
         """Mark the current image as done, keep it whatever was changed, and show the next that is not."""
         if self.worklist is None:
@@ -216,7 +230,11 @@ class WorkController(QObject):
             save_correction_set(folder, corrections)
         self._layers.kept(corrections, folder)
 
-    def _show(self, opened: tuple[str, CorrectionSet, Path]) -> None:
+    def _show(self, opened: tuple[str, CorrectionSet, Path] | Refused) -> None:
+        if isinstance(opened, Refused):
+            self._mark_unreadable(opened.name, opened.reason)
+            self.refused.emit(opened)
+            return
         if not self.save():  # what was painted while it was read
             return
         name, corrections, folder = opened
@@ -228,13 +246,14 @@ class WorkController(QObject):
         self.changed.emit()
 
     def _enter_unreadable(self, message: str) -> None:
-        """Mark the image that was to be shown; the one on show stays, and *Next* goes on from the one that failed."""
-        name = self._place = self._wanted
-        status = self.worklist.item(name).status
-        self.worklist = self.worklist.with_status(name, status, message, unreadable=True)
-        self._keep_list()
-        self.changed.emit()
+        self._mark_unreadable(self._wanted, message)
         self.failed.emit(message)
+
+    def _mark_unreadable(self, name: str, message: str) -> None:
+        """Mark the image that was to be shown; the one on show stays, and *Next* goes on from the one that failed."""
+        self._place = name
+        status = self.worklist.item(name).status
+        self._change_list(self.worklist.with_status(name, status, message, unreadable=True))
 
     def _opening_ended(self) -> None:
         """Let go of an image that could not be opened, or not be shown; one on show is the list's current one."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
+from napari_nucseg.errors import CorrectionSetError
 from napari_nucseg.jobs.work_sets import new_corrections
 
 if TYPE_CHECKING:
@@ -21,19 +22,35 @@ if TYPE_CHECKING:
     from napari_nucseg.jobs.worklist import WorkList
 
 
+@dataclass(frozen=True)
+class Refused:
+    """An image that can be read, with corrections that cannot, or that are of other pixels."""
+
+    name: str
+    reason: str
+
+
 def open_image(
     worklist: WorkList, name: str, meeting: threading.Lock
-) -> Generator[None, None, tuple[str, CorrectionSet, Path]]:
+) -> Generator[None, None, tuple[str, CorrectionSet, Path] | Refused]:
     """Read an image's corrections; an untouched one has its dataset's labels, or none."""
     yield
     folder = worklist.folder_of(name)
     with meeting:  # if it is being written, wait for it
         known = is_correction_set(folder)
     if known:
-        corrections = open_correction_set(folder, worklist.dataset.path_of(name))
+        try:
+            corrections = open_correction_set(folder, worklist.dataset.path_of(name))
+        except CorrectionSetError as error:
+            _read_anew(worklist, name)  # what cannot be read either says so
+            return Refused(name, str(error))
         return name, replace(corrections, name=name), folder  # the image may have been renamed since
+    return name, _read_anew(worklist, name), folder
+
+
+def _read_anew(worklist: WorkList, name: str) -> CorrectionSet:
     sample = worklist.dataset.read(name)
-    return name, new_corrections(sample, sample.labels, is_prediction=False), folder
+    return new_corrections(sample, sample.labels, is_prediction=False)
 
 
 def segment(

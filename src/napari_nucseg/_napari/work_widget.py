@@ -13,14 +13,17 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout
 from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.work_controller import WorkController
 from napari_nucseg._napari.work_form import WorkForm
+from napari_nucseg._napari.work_question import ask_to_begin_anew
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import NucSegError, OutputError
 from napari_nucseg.jobs.work_places import Place, place_of, remember_place, remove_untouched
+from napari_nucseg.jobs.work_sets import SET_ASIDE
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from qtpy.QtWidgets import QListWidgetItem
 
+    from napari_nucseg._napari.work_steps import Refused
     from napari_nucseg.jobs.work_segmentation import WorkProgress
 
 
@@ -60,6 +63,7 @@ class WorkWidget(Docked):
         form.cancel.clicked.connect(controller.cancel)
         controller.changed.connect(self._show_list)
         controller.shown.connect(self._show_shown)
+        controller.refused.connect(self._ask_to_begin_anew)
         controller.said.connect(form.say)
         controller.failed.connect(self._show_failure)
         controller.progressed.connect(self._show_progress)
@@ -115,6 +119,12 @@ class WorkWidget(Docked):
 
     def _show_item(self, item: QListWidgetItem) -> None:
         self.controller.show(item.data(Qt.ItemDataRole.UserRole))
+
+    def _ask_to_begin_anew(self, refused: Refused) -> None:
+        self.form.say(f"⚠ {refused.reason}")
+        kept_in = self.controller.worklist.output / SET_ASIDE
+        if ask_to_begin_anew(refused.name, refused.reason, kept_in, self):
+            self.controller.begin_anew(refused.name)
 
     def _segment(self) -> None:
         self.form.running.setVisible(True)

@@ -1,4 +1,4 @@
-"""The correction set an image of a work list begins with. No torch: a window opens images without waiting for it."""
+"""The correction set an image of a work list begins with, and begins anew with. No torch: a window need not wait."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.correction_set import CorrectionSet
-from napari_nucseg.errors import DatasetError
+from napari_nucseg.data.correction_set import CorrectionSet, place_of
+from napari_nucseg.errors import DatasetError, OutputError
+from napari_nucseg.files import in_words, unused_name
+from napari_nucseg.jobs.worklist import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_nucseg.data.sample import Sample
+    from napari_nucseg.jobs.worklist import WorkList
     from napari_nucseg.network.model_file import Model
+
+SET_ASIDE = "set aside"  # with a space, as no image's own folder
 
 
 def new_corrections(
@@ -55,6 +60,25 @@ def new_corrections(
         settings=settings or {},
         image_path=_plain_file(sample),
     )
+
+
+def begin_anew(worklist: WorkList, name: str) -> WorkList:
+    """Move an image's corrections out of the way, into a folder beside them; return the list with it untouched.
+
+    Raises
+    ------
+    OutputError
+        If they cannot be moved.
+    """
+    folder = worklist.folder_of(name)
+    kept = worklist.output / SET_ASIDE
+    try:
+        kept.mkdir(exist_ok=True)
+        taken = {path.name.casefold() for path in kept.iterdir()}
+        place_of(folder).rename(kept / unused_name(folder.name, taken))
+    except OSError as error:
+        raise OutputError(in_words(error, kept)) from error
+    return worklist.with_status(name, Status.UNTOUCHED)
 
 
 def _plain_file(sample: Sample) -> Path | None:

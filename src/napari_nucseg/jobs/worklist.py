@@ -251,9 +251,9 @@ def _newer(mine: WorkItem, before: WorkItem | None, other: WorkItem | None) -> W
     """
     if other is None:
         return mine
-    mine_is_new = before is None or _state(mine) != _state(before)
+    mine_is_new, other_is_new = (before is None or _state(item) != _state(before) for item in (mine, other))
     by_person = (Status.IN_WORK, Status.DONE)
-    if mine_is_new and (mine.status in by_person or other.status not in by_person):
+    if mine_is_new and (not other_is_new or mine.status in by_person or other.status not in by_person):
         return mine
     return mine.model_copy(update=_state(other))
 

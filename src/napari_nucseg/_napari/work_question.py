@@ -1,0 +1,28 @@
+"""Asks what shall happen to corrections that do not fit their image any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QMessageBox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from qtpy.QtWidgets import QWidget
+
+
+def ask_to_begin_anew(name: str, reason: str, kept_in: Path, parent: QWidget | None = None) -> bool:
+    """Ask, in a modal box, whether to work on an image as if nothing had been done; closing it means no."""
+    box = QMessageBox(parent)
+    box.setIcon(QMessageBox.Icon.Question)
+    box.setWindowTitle("Work through a folder")
+    box.setText(f"“{name}” cannot be opened with what was corrected.")
+    box.setInformativeText(
+        f"{reason[:1].upper()}{reason[1:]}\n\n"
+        f"Begin anew: the image is opened as it is now. What was corrected before is kept in {kept_in}."
+    )
+    anew = box.addButton("Begin anew", QMessageBox.ButtonRole.AcceptRole)
+    box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+    box.exec()
+    return bool(box.clickedButton() == anew)
