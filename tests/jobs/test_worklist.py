@@ -86,6 +86,44 @@ def test_images_come_and_go(folder):
     assert work.item("d").missing
 
 
+def _correct(work, name):
+    save_correction_set(
+        work.folder_of(name), new_corrections(work.dataset.read(name), None, is_prediction=False)
+    )
+    return work.with_status(name, Status.IN_WORK)
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["now", "set of an older version"])
+def test_a_corrected_image_keeps_its_line_when_its_file_is_renamed(folder, older):
+    work = _correct(_open(folder).at("b"), "b")
+    work.save()
+    if older:
+        path = work.folder_of("b") / "correction.json"
+        record = json.loads(path.read_text())
+        del record["image"]["size_bytes"]
+        path.write_text(json.dumps(record))
+    (folder / "b.png").rename(folder / "well 7.png")
+    shutil.copy(folder / "a.png", folder / "new.png")
+    work = _open(folder)
+    assert [item.name for item in work.items] == ["a", "c", "new", "well 7"]
+    assert (work.item("well 7").status, work.item("well 7").folder) == (Status.IN_WORK, "b")
+    assert work.item("new").status is Status.UNTOUCHED
+    assert work.current == "well 7"
+    assert open_correction_set(work.folder_of("well 7"), work.dataset.path_of("well 7")).labels.shape == (
+        64,
+        64,
+    )
+
+
+def test_a_renamed_folder_of_renamed_images_is_the_same_list(folder, tmp_path):
+    _correct(_open(folder), "b").save()
+    moved = folder.rename(tmp_path / "moved")
+    for name in "abc":
+        (moved / f"{name}.png").rename(moved / f"{name}{name}.png")
+    work = open_worklist(moved, tmp_path / "work")
+    assert [item.status for item in work.present] == [Status.UNTOUCHED, Status.IN_WORK, Status.UNTOUCHED]
+
+
 def test_a_namesake_changes_the_name_and_not_what_was_done(folder):
     _open(folder).with_status("a", Status.DONE).at("a").save()
     shutil.copy(folder / "b.png", folder / "a.bmp")

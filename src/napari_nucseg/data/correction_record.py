@@ -18,10 +18,11 @@ COPIED_IMAGE = "image.tif"
 class ImageRecord(BaseModel):
     """Where the pixels are: ``image.tif`` of the folder, or a file elsewhere.
 
-    ``sha256`` is that file's; ``path`` is relative to the folder where that is possible. ``pixels_sha256`` is that of
-    what a file elsewhere reads to (:func:`.correction_image.pixels_sha256`): it may be written again with other
-    metadata. Sets of older versions lack it. ``as_shown`` says how a TIFF is read: its largest image in the colours it
-    shows, else the numbers stored in its first. ``axes`` has one letter of TZCYX an axis, ``S`` for colour.
+    ``sha256`` and ``size_bytes`` are that file's; ``path`` is relative to the folder where that is possible.
+    ``pixels_sha256`` is that of what a file elsewhere reads to (:func:`.correction_image.pixels_sha256`): it may be
+    written again with other metadata. Sets of older versions know neither that nor the size. ``as_shown`` says how a
+    TIFF is read: its largest image in the colours it shows, else the numbers stored in its first. ``axes`` has one
+    letter of TZCYX an axis, ``S`` for colour.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,6 +30,7 @@ class ImageRecord(BaseModel):
     path: str = COPIED_IMAGE
     sha256: str
     pixels_sha256: str = ""
+    size_bytes: int | None = None
     as_shown: bool = False
     axes: str
     name: str = ""

@@ -232,14 +232,15 @@ def _write_parts(part: Path, folder: Path, corrections: CorrectionSet) -> None:
     as_shown = None if image_path is None else reads_as_shown(image_path, corrections.image)
     if image_path is None or as_shown is None:
         _write_tiff(part / COPIED_IMAGE, np.asarray(corrections.image))
-        path, sha256, of_pixels = COPIED_IMAGE, sha256_of(part / COPIED_IMAGE), ""
+        file, path, of_pixels = part / COPIED_IMAGE, COPIED_IMAGE, ""
     else:
-        path, sha256 = reference(image_path, folder), sha256_of(image_path)
+        file, path = image_path, reference(image_path, folder)
         of_pixels = pixels_sha256(corrections.image)
     image = ImageRecord(
         path=path,
-        sha256=sha256,
+        sha256=sha256_of(file),
         pixels_sha256=of_pixels,
+        size_bytes=file.stat().st_size,
         as_shown=bool(as_shown),
         axes=corrections.axes,
         name=corrections.name,

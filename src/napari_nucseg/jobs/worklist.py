@@ -21,6 +21,7 @@ from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import DatasetError, OutputError, problems_in
 from napari_nucseg.files import unused_name, written_whole
+from napari_nucseg.jobs.work_renamed import renamed_images
 
 if TYPE_CHECKING:
     from napari_nucseg.data.sample import Dataset
@@ -184,7 +185,8 @@ class WorkList:
 def open_worklist(source: str | Path, output: str | Path) -> WorkList:
     """Open the list of a folder of images or a dataset; begin one where there is none.
 
-    Images added since are untouched, images that are gone are marked as missing.
+    Images added since are untouched, images that are gone are marked as missing; one that was corrected keeps its line
+    when its file is renamed.
 
     Parameters
     ----------
@@ -204,6 +206,9 @@ def open_worklist(source: str | Path, output: str | Path) -> WorkList:
     dataset = open_dataset(source)
     known = _read(output) or _File(source=str(dataset.root.absolute()), items=())
     before = _lines_before(known.items, dataset)
+    kept = {item.folder for item in before.values()}
+    gone = [item for item in known.items if item.folder not in kept]
+    before |= renamed_images(gone, output, dataset, [name for name in dataset.names if name not in before])
     if Path(known.source) != dataset.root.absolute() and not before:
         raise DatasetError(
             f"{output} holds the work on {known.source}, which shares no image with {dataset.root}. "

@@ -1,0 +1,51 @@
+"""Image files that were renamed: what was corrected knows them by their SHA-256, whatever they are called."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from napari_nucseg.data.correction_record import COPIED_IMAGE, read_record
+from napari_nucseg.data.correction_set import place_of, sha256_of
+from napari_nucseg.errors import CorrectionSetError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from napari_nucseg.data.correction_record import ImageRecord
+    from napari_nucseg.data.sample import Dataset
+    from napari_nucseg.jobs.worklist import WorkItem
+
+
+def renamed_images(
+    gone: Iterable[WorkItem], output: Path, dataset: Dataset, new: Iterable[str]
+) -> dict[str, WorkItem]:
+    """Line of each new image that is, under another name, one of those that are gone.
+
+    New files are read only where one is missed that was corrected, and only those of its size, where that is known.
+    """
+    missed: dict[str, WorkItem] = {}
+    sizes: set[int | None] = set()
+    for item in gone:
+        record = _record(output / item.folder)
+        if record is not None:
+            missed[record.sha256] = item
+            sizes.add(record.size_bytes)
+    found: dict[str, WorkItem] = {}
+    for name in new if missed else ():
+        path = dataset.path_of(name)
+        with suppress(CorrectionSetError, OSError):  # it cannot be read, which is said when it is opened
+            if path is not None and (None in sizes or path.stat().st_size in sizes):
+                sha256 = sha256_of(path)
+                if sha256 in missed:
+                    found[name] = missed.pop(sha256)
+    return found
+
+
+def _record(folder: Path) -> ImageRecord | None:
+    """Read what the corrections of an image say about its file; None without any, or where they have a copy of it."""
+    with suppress(CorrectionSetError):
+        image = read_record(place_of(folder)).image
+        return image if image.path != COPIED_IMAGE else None
+    return None
