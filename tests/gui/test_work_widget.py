@@ -11,7 +11,7 @@ from PIL import Image
 from qtpy.QtCore import Qt, QThreadPool
 from tifffile import imwrite
 
-from napari_nucseg._napari import work_controller
+from napari_nucseg._napari import work_steps
 from napari_nucseg._napari.layer_state import CorrectionState, read_corrections
 from napari_nucseg._napari.work_layers import with_counts
 from napari_nucseg._napari.work_widget import WorkWidget
@@ -272,10 +272,31 @@ def test_segment_all_remaining_in_the_background(viewer, opened, folder, click, 
         Status.UNTOUCHED,
     ]
     assert opened.form.items.item(2).text().startswith("⚠")
+    assert opened.form.status.text() == "1 segmented, 1 could not be (point at ⚠ for the reason): c."
     click(opened.form.next)
     layer = _labels(viewer)
     np.testing.assert_array_equal(layer.data, read_corrections(layer).snapshot)
     assert read_corrections(layer).is_prediction
+
+
+def test_an_old_error_does_not_stand_under_the_moving_bar(opened, folder, click, qtbot):
+    (folder / "b.png").write_bytes(b"no image")
+    click(opened.form.next)
+    assert opened.form.status.text().startswith("⚠")
+    with qtbot.waitSignal(opened.controller.segmented, timeout=TIMEOUT_MS):
+        qtbot.mouseClick(opened.form.segment, Qt.MouseButton.LeftButton)
+        assert opened.form.status.text() == "Loading the network …"
+        opened.form.cancel.click()
+    assert opened.form.status.text() == "0 segmented; 2 left."
+
+
+def test_results_that_cannot_be_written_are_the_last_thing_said(opened, folder, click, qtbot):
+    output = folder.with_name("slides corrections")
+    output.rename(folder.with_name("elsewhere"))
+    output.write_bytes(b"in the way")
+    with qtbot.waitSignal(opened.controller.segmented, timeout=TIMEOUT_MS):
+        click(opened.form.segment)
+    assert opened.form.status.text().startswith("⚠")
 
 
 def test_an_image_that_is_being_segmented_is_left_to_the_user_who_goes_there(
@@ -483,7 +504,7 @@ def test_an_autosave_that_waits_is_written_into_no_other_list(
         may_end.wait(TIMEOUT_MS / 1000)
         return with_counts(corrections)
 
-    monkeypatch.setattr(work_controller, "with_counts", wait)
+    monkeypatch.setattr(work_steps, "with_counts", wait)
     layer.data_setitem((np.array([5]), np.array([6])), 3)
     controller._save_soon()
     assert begun.wait(TIMEOUT_MS / 1000)

@@ -9,6 +9,7 @@ from PIL import Image
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import DatasetError, OutputError
+from napari_nucseg.jobs.work_outcomes import Outcome, segmented_in_words, with_outcomes
 from napari_nucseg.jobs.work_segmentation import segment_remaining
 from napari_nucseg.jobs.work_sets import begin_anew, new_corrections
 from napari_nucseg.jobs.worklist import Status, open_worklist
@@ -52,6 +53,16 @@ def test_what_comes_next_is_not_done_and_can_be_opened(folder):
     assert work.next_undone() == "a"
     assert work.with_status("a", Status.DONE).next_undone() is None
     assert work.with_status("c", Status.UNTOUCHED, "several channels").next_undone() == "c"
+
+
+def test_what_was_segmented_is_said(folder):
+    work = _open(folder).with_status("a", Status.SEGMENTED)
+    torn = Outcome("b", error="torn", unreadable=True)
+    assert segmented_in_words(work, "ab", [Outcome("a"), torn]).startswith("1 segmented, 1 could not be")
+    assert segmented_in_words(work, "abc", [Outcome("a")]) == "1 segmented; 2 left."
+    assert segmented_in_words(work.with_status("c", Status.IN_WORK), "ac", []) == "1 segmented."
+    work = with_outcomes(work, [torn])
+    assert (work.item("b").error, work.item("b").unreadable) == ("torn", True)
 
 
 def test_two_windows_on_one_list_keep_what_the_other_entered(folder):

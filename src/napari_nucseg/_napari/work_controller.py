@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_nucseg._napari.work_background import WorkBackground
 from napari_nucseg._napari.work_layers import WorkLayers, with_counts
-from napari_nucseg._napari.work_steps import Refused, open_image, segment
+from napari_nucseg._napari.work_steps import Refused, open_image, write_set
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
 from napari_nucseg.errors import NucSegError, OutputError
@@ -18,14 +19,13 @@ from napari_nucseg.jobs.work_sets import begin_anew
 from napari_nucseg.jobs.worklist import Status, WorkList, open_worklist
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from napari.components import ViewerModel
 
     from napari_nucseg.data.correction_set import CorrectionSet
     from napari_nucseg.jobs.work_outcomes import Outcome
-    from napari_nucseg.jobs.work_segmentation import WorkProgress
 
 AUTOSAVE_MS = 15_000
 
@@ -35,7 +35,7 @@ class WorkController(QObject):
 
     Signals: ``changed()`` when the list is to be shown again; ``shown(str)`` with the name of the image on show;
     ``refused(Refused)`` where its corrections do not fit it; ``said(str)``; ``failed(str)``;
-    ``progressed(WorkProgress)`` and ``segmented()`` of the background work.
+    ``progressed(WorkProgress)`` and ``segmented(str)`` of the background work, with what came of it.
     """
 
     changed = Signal()
@@ -44,7 +44,7 @@ class WorkController(QObject):
     said = Signal(str)
     failed = Signal(str)
     progressed = Signal(object)
-    segmented = Signal()
+    segmented = Signal(str)
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -55,23 +55,24 @@ class WorkController(QObject):
         self._wanted = ""  # name of the image that is to be on show next
         self._place = ""  # name of the image that was opened last or could not be: Next goes on from it
         self._meeting = threading.Lock()  # of opening an image and segmenting it, both in threads
-        self._opening, self._saving, self._segmenting = Runs(self), Runs(self), Runs(self)
+        self._opening, self._saving = Runs(self), Runs(self)
+        self._background = WorkBackground(self._free, self)
         self._opening.returned.connect(self._show)
         self._opening.failed.connect(self._enter_unreadable)
         self._opening.ended.connect(self._opening_ended)
         self._saving.returned.connect(self._saved)
-        self._segmenting.progressed.connect(self._enter_progress)
-        self._segmenting.returned.connect(self._enter)
-        self._segmenting.ended.connect(self._segmentation_ended)
-        for runs in (self._saving, self._segmenting):
-            runs.failed.connect(self.failed)
+        self._saving.failed.connect(self.failed)
+        self._background.progressed.connect(self.progressed)
+        self._background.found.connect(self._enter)
+        self._background.failed.connect(self.failed)
+        self._background.ended.connect(self._segmentation_ended)
         self._autosave = QTimer(self, interval=AUTOSAVE_MS)
         self._autosave.timeout.connect(self._save_soon)
 
     @property
     def segmenting(self) -> bool:
         """Whether the remaining images are being segmented."""
-        return self._segmenting.running
+        return self._background.running
 
     @property
     def busy(self) -> bool:
@@ -86,7 +87,7 @@ class WorkController(QObject):
         refusal = self._refusal_to_save()
         try:
             worklist = open_worklist(source, output)
-            if refusal is not None and not self._may_go_along(worklist):
+            if refusal is not None and not self.worklist.is_elsewhere(worklist):
                 raise refusal
             worklist = worklist.save()
             if refusal is not None:
@@ -95,8 +96,8 @@ class WorkController(QObject):
             self.failed.emit(str(error))
             return
         if self.segmenting:  # what it finishes belongs to the other list
-            self._segmenting.forget()
-            self.segmented.emit()
+            self._background.forget()
+            self.segmented.emit("")
         self._opening.forget()
         self._saving.forget()
         with self._writing:
@@ -174,17 +175,17 @@ class WorkController(QObject):
         worklist = self.worklist
         if worklist.current:
             worklist = worklist.with_status(worklist.current, Status.IN_WORK)
-        self._segmenting.start(lambda: segment(worklist, self._free))
+        self._background.start(worklist)
 
     def cancel(self) -> None:
         """Stop segmenting after the step it is at; what is finished stays."""
-        self._segmenting.cancel()
+        self._background.cancel()
 
     def stop(self) -> None:
         """Keep what was done and let go."""
         self._autosave.stop()
         self.save()
-        for runs in (self._opening, self._saving, self._segmenting):
+        for runs in (self._opening, self._saving, self._background):
             runs.forget()
 
     @contextmanager
@@ -208,11 +209,6 @@ class WorkController(QObject):
         except NucSegError as error:
             return error
         return None
-
-    def _may_go_along(self, worklist: WorkList) -> bool:
-        """Whether another folder was chosen for the same dataset."""
-        mine = self.worklist
-        return worklist.dataset.root == mine.dataset.root and worklist.output != mine.output
 
     def _take_along(self, worklist: WorkList) -> WorkList:
         """Keep what was done on the current image in another list; never over what that has of it already."""
@@ -265,18 +261,11 @@ class WorkController(QObject):
             return
         name, number = self.worklist.current, self._n_writes
         folder = self.worklist.folder_of(name)  # of this list: another may be open once it is written
-        self._saving.start(lambda: self._write(name, corrections, folder, number))
 
-    def _write(
-        self, name: str, corrections: CorrectionSet, folder: Path, number: int
-    ) -> Generator[None, None, tuple[str, CorrectionSet, Path] | None]:
-        yield
-        corrections = with_counts(corrections)
-        with self._writing:
-            if number != self._n_writes:
-                return None
-            save_correction_set(folder, corrections)
-        return name, corrections, folder
+        def is_newest() -> bool:
+            return number == self._n_writes
+
+        self._saving.start(lambda: write_set(name, corrections, folder, self._writing, is_newest))
 
     def _saved(self, written: tuple[str, CorrectionSet, Path] | None) -> None:
         if written is None or self.worklist is None or written[0] != self.worklist.current:
@@ -290,16 +279,12 @@ class WorkController(QObject):
         self._keep_list()
         self.changed.emit()
 
-    def _enter_progress(self, progress: WorkProgress) -> None:
-        self._enter(progress.outcomes)
-        self.progressed.emit(progress)
-
     def _enter(self, outcomes: tuple[Outcome, ...]) -> None:
         self._change_list(with_outcomes(self.worklist, outcomes))
 
     def _segmentation_ended(self) -> None:
         self._change_list(with_sets_found(self.worklist))
-        self.segmented.emit()
+        self.segmented.emit(self._background.in_words(self.worklist))
 
     def _change_list(self, worklist: WorkList) -> None:
         if worklist != self.worklist:

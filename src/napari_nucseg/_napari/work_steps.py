@@ -1,4 +1,4 @@
-"""What *Work through a folder* does in threads: read an image of a list, segment those that remain."""
+"""What *Work through a folder* does in threads: read and write an image of a list, segment those that remain."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_nucseg._napari.torch_import import make_torch_safe
-from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
+from napari_nucseg._napari.work_layers import with_counts
+from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, save_correction_set
 from napari_nucseg.errors import CorrectionSetError
 from napari_nucseg.jobs.work_sets import new_corrections
 
@@ -51,6 +52,23 @@ def open_image(
 def _read_anew(worklist: WorkList, name: str) -> CorrectionSet:
     sample = worklist.dataset.read(name)
     return new_corrections(sample, sample.labels, is_prediction=False)
+
+
+def write_set(
+    name: str,
+    corrections: CorrectionSet,
+    folder: Path,
+    writing: threading.Lock,
+    is_newest: Callable[[], bool],
+) -> Generator[None, None, tuple[str, CorrectionSet, Path] | None]:
+    """Write an image's corrections, unless something newer was written meanwhile; give what was written."""
+    yield
+    corrections = with_counts(corrections)
+    with writing:
+        if not is_newest():
+            return None
+        save_correction_set(folder, corrections)
+    return name, corrections, folder
 
 
 def segment(

@@ -130,6 +130,7 @@ class WorkWidget(Docked):
         self.form.running.setVisible(True)
         self.form.segment.setEnabled(False)
         self.form.progress.setRange(0, 0)
+        self.form.say("Loading the network …")
         self.controller.segment_remaining()
 
     def _show_list(self) -> None:
@@ -140,9 +141,10 @@ class WorkWidget(Docked):
         self.form.progress.setValue(progress.index)
         self.form.say(f"Segmenting {progress.name} ({progress.index + 1} of {progress.total})")
 
-    def _show_segmented(self) -> None:
+    def _show_segmented(self, words: str) -> None:
         self.form.running.setVisible(False)
-        self.form.say("")
+        if words:
+            self.form.say(words)
         self._show_list()
 
     def _show_failure(self, message: str) -> None:

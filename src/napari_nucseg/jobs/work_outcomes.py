@@ -45,6 +45,18 @@ def with_sets_found(worklist: WorkList) -> WorkList:
     return worklist
 
 
+def segmented_in_words(worklist: WorkList, names: Sequence[str], outcomes: Iterable[Outcome]) -> str:
+    """Say what came of the images that were to be segmented, as the list is now."""
+    failed = [outcome.name for outcome in outcomes if outcome.error]
+    statuses = {name: worklist.item(name).status for name in names}
+    n_segmented = sum(status is Status.SEGMENTED for status in statuses.values())
+    n_left = sum(status is Status.UNTOUCHED and name not in failed for name, status in statuses.items())
+    words = f"{n_segmented} segmented"
+    if failed:
+        words += f", {len(failed)} could not be (point at ⚠ for the reason): {_listed(failed)}"
+    return words + (f"; {n_left} left." if n_left else ".")
+
+
 def all_done_in_words(worklist: WorkList) -> str:
     """Say that nothing is left to be done, and which images could not be opened."""
     closed = [item.name for item in worklist.present if item.unreadable and item.status is not Status.DONE]

@@ -123,6 +123,10 @@ class WorkList:
                 return item
         raise DatasetError(f"no image {name!r} in the list of {self.output}.")
 
+    def is_elsewhere(self, other: WorkList) -> bool:
+        """Whether another list is of the same dataset and in another folder."""
+        return self.dataset.root == other.dataset.root and self.output != other.output
+
     def folder_of(self, name: str) -> Path:
         """Folder of an image's correction set."""
         return self.output / self.item(name).folder
