@@ -264,6 +264,25 @@ def test_damaged_files_are_named(content, tmp_path):
         read_image(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(
+            b"II*\0garbage" * 20, "is damaged or no image.*holds no image", id="TIFF without an image"
+        ),
+        pytest.param(b"no image at all", "is damaged or no image", id="text"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_plain_words(content, words, tmp_path):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(ImageError, match=words) as raised:
+        read_image(tmp_path / "a.png")
+    assert str(raised.value).startswith(f"{tmp_path / 'a.png'} is ")
+    assert str(raised.value).count("a.png") == 1
+    assert "Error" not in str(raised.value)
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"gone\.png.*No such file"):
         read_image(tmp_path / "gone.png")

@@ -211,6 +211,21 @@ def test_a_dataset_travels_to_other_processes(zipped, test_data, tmp_path):
     assert_same(pickle.loads(pickle.dumps(dataset))[0], dataset[0])
 
 
+def test_a_sample_that_cannot_be_read_names_its_file_once(tmp_path):
+    for name in "abc":
+        Image.fromarray(np.ones((4, 4), np.uint8)).save(tmp_path / f"{name}.png")
+    dataset = open_dataset(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "b.png").unlink()
+    (tmp_path / "c.png").unlink()
+    (tmp_path / "c.png").mkdir()
+    for name, words in {"a": "is empty", "b": "is no longer there", "c": "cannot be opened"}.items():
+        with pytest.raises(DatasetError) as raised:
+            dataset.read(name)
+        assert str(raised.value).startswith(f"{tmp_path / name}.png {words}")
+        assert str(raised.value).count(str(tmp_path)) == 1
+
+
 def test_one_broken_sample_never_stops_the_others(test_data, tmp_path):
     shutil.copytree(test_data / "lizard", tmp_path / "lizard")
     images, labels = tmp_path / "lizard" / "Lizard_Images1", tmp_path / "lizard" / "Lizard_Labels" / "Labels"

@@ -5,6 +5,7 @@ Axes are never guessed silently: a shape that does not tell is an ``ImageError``
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -63,10 +64,21 @@ def read_image(
         except MemoryError as error:
             raise ImageError(f"{name} {TOO_LARGE}") from error
         except Exception as error:  # decoders raise nearly anything on damaged files
-            raise ImageError(
-                f"{name} cannot be read as an image ({type(error).__name__}: {error}); "
-                "TIFF, PNG, JPEG and what else Pillow reads are allowed: check that the file is whole"
-            ) from error
+            raise ImageError(f"{name} {_what_is_wrong(file, error)}") from error
+
+
+def _what_is_wrong(file: IO[bytes], error: Exception) -> str:
+    """Say why a file is no image, first in plain words."""
+    from PIL import UnidentifiedImageError  # late: importing the package must stay fast
+
+    if file.seek(0, os.SEEK_END) == 0:
+        return "is empty: nothing was written into it"
+    # Pillow's words for what it does not know are no more than the file's name
+    cause = "" if isinstance(error, UnidentifiedImageError) or not str(error) else f" ({error})"
+    return (
+        "is damaged or no image: check that the file is whole; "
+        f"TIFF, PNG, JPEG and what else Pillow reads are allowed{cause}"
+    )
 
 
 def image_size(source: str | Path | IO[bytes]) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from napari_nucseg.errors import DatasetError
+from napari_nucseg.errors import DatasetError, ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -97,6 +97,10 @@ class Dataset(Sequence[Sample]):
             return self._readers[name]()
         except DatasetError:
             raise
+        except ImageError as error:  # it names the file
+            raise DatasetError(str(error)) from error
+        except OSError as error:
+            raise DatasetError(self._not_opened(name, error)) from error
         except Exception as error:
             # Image and .mat parsers raise nearly anything on damaged files, even SyntaxError.
             raise DatasetError(
@@ -140,6 +144,12 @@ class Dataset(Sequence[Sample]):
 
     def __repr__(self) -> str:
         return f"<Dataset {self.layout}: {len(self)} samples in {self.root}>"
+
+    def _not_opened(self, name: str, error: OSError) -> str:
+        file = error.filename or f"a file of sample {name!r} of {self.root}"
+        if isinstance(error, FileNotFoundError):
+            return f"{file} is no longer there: put it back, or open the folder again"
+        return f"{file} cannot be opened: {error.strerror or error}"
 
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name, self._readers, n=3, cutoff=0.5) or list(self._readers)[:3]

@@ -52,6 +52,8 @@ def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
     import tifffile
 
     with tifffile.TiffFile(file) as tiff:
+        if not tiff.series:
+            raise ValueError("it says that it is a TIFF, and holds no image")
         series, note = (tiff.series[0], "") if as_stored else _largest(tiff)
         size, turned = PixelSize(), ""
         channels: tuple[str, ...] = ()
