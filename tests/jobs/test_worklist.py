@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 from PIL import Image
+from tifffile import imwrite
 
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
@@ -267,6 +268,18 @@ class TestSegmentRemaining:
         assert corrections.settings["diameter_px"] == 24
         assert corrections.image_path == folder / "c.png"
         assert not work.folder_of("a").exists()
+
+    def test_an_image_with_several_channels_says_what_to_do_in_the_window(self, folder, tiny_model):
+        image = np.zeros((2, 64, 64), np.uint8)
+        imwrite(folder / "b.tif", image, imagej=True, metadata={"axes": "CYX"})
+        (folder / "b.png").unlink()
+        work = _open(folder)
+        for name in "ac":
+            work = work.with_status(name, Status.DONE)
+        (outcome,) = drain(segment_remaining(work, {"model": tiny_model, "diameter_px": 24}))
+        assert outcome.error.startswith("b has several channels")
+        assert "Channel in Segment nuclei" in outcome.error
+        assert not outcome.unreadable, "Done leads to it"
 
     def test_what_a_person_corrects_meanwhile_is_left_to_them(self, folder, tiny_model):
         work, on_show = _open(folder), ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
 from napari_nucseg.data.images import TOO_LARGE, as_colours
-from napari_nucseg.errors import DatasetError, NucSegError, OutputError
+from napari_nucseg.errors import ChannelError, DatasetError, NucSegError, OutputError
 from napari_nucseg.jobs.batch import check_choices
 from napari_nucseg.jobs.work_outcomes import Outcome
 from napari_nucseg.jobs.work_sets import new_corrections
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from napari_nucseg.segmentation.result import Progress
 
     Free = Callable[[str], AbstractContextManager[bool]]
+
+SEVERAL_CHANNELS = (
+    "has several channels, and nobody said which shows the nuclei: open it, choose its Channel in Segment nuclei, "
+    "and segment it there"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +89,8 @@ def segment_remaining(
         except OutputError:
             raise
         except NucSegError as error:
-            outcome = Outcome(item.name, error=str(error), unreadable=isinstance(error, DatasetError))
+            words = f"{item.name} {SEVERAL_CHANNELS}" if isinstance(error, ChannelError) else str(error)
+            outcome = Outcome(item.name, error=words, unreadable=isinstance(error, DatasetError))
         except MemoryError:
             outcome = Outcome(item.name, error=f"{item.name} {TOO_LARGE}")
         except Exception as error:  # a thousand images must not stop at one nobody thought of
