@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_nucseg.errors import OutputError
-from napari_nucseg.files import written_whole
+from napari_nucseg.files import natural_key, written_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,3 +47,8 @@ def test_forbidden_folder_is_said(tmp_path: Path) -> None:
     # Raised by hand: root, which tests often run as, may write anywhere.
     with pytest.raises(OutputError, match="no permission"), written_whole(tmp_path / "b.txt"):
         raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_natural_order_takes_numbers_for_numbers_and_loses_no_name():
+    names = ["b", "a10", "a2", "A1", "10", "9", "a02", "a²", ""]
+    assert sorted(names, key=natural_key) == ["", "9", "10", "A1", "a02", "a2", "a10", "a²", "b"]

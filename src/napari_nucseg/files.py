@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import time
 from contextlib import contextmanager, suppress
@@ -72,6 +73,12 @@ def unused_name(plain: str, taken: set[str]) -> str:
         name = f"{plain}_{number}"
     taken.add(name.casefold())
     return name
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Key to sort names as people do: *well 2* before *well 10*, whatever letters are capital."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [int(part) if number % 2 else part for number, part in enumerate(parts)], name
 
 
 def in_words(error: OSError, path: Path) -> str:

@@ -136,6 +136,13 @@ def test_a_renamed_folder_of_renamed_images_is_the_same_list(folder, tmp_path):
     assert [item.status for item in work.present] == [Status.UNTOUCHED, Status.IN_WORK, Status.UNTOUCHED]
 
 
+def test_the_list_is_in_the_order_people_count_in(folder):
+    for name in ("well 10", "well 2", "Well 1", "well 11"):
+        shutil.copy(folder / "a.png", folder / f"{name}.png")
+    names = [item.name for item in _open(folder).items]
+    assert names == ["a", "b", "c", "Well 1", "well 2", "well 10", "well 11"]
+
+
 def test_a_namesake_changes_the_name_and_not_what_was_done(folder):
     _open(folder).with_status("a", Status.DONE).at("a").save()
     shutil.copy(folder / "b.png", folder / "a.bmp")

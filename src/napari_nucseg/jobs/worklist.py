@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import DatasetError, OutputError, problems_in
-from napari_nucseg.files import unused_name, written_whole
+from napari_nucseg.files import natural_key, unused_name, written_whole
 from napari_nucseg.jobs.work_renamed import renamed_images
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class WorkList:
     output
         Folder of the list and of the correction sets.
     items
-        In the dataset's order, missing ones last.
+        In natural order (2 before 10), missing ones last.
     current
         Name of the image that was worked on last; empty before the first.
     on_disk
@@ -219,7 +219,7 @@ def open_worklist(source: str | Path, output: str | Path) -> WorkList:
             "Choose another output folder."
         )
     taken = {item.folder.casefold() for item in known.items}
-    items = [_item(name, dataset, before, taken, output) for name in dataset.names]
+    items = [_item(name, dataset, before, taken, output) for name in sorted(dataset.names, key=natural_key)]
     there = {item.folder for item in items}
     items += [_gone(item, dataset) for item in known.items if item.folder not in there]
     names = {item.name: name for name, item in before.items()}
