@@ -6,7 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data.correction_record import COPIED_IMAGE, read_record
-from napari_nucseg.data.correction_set import place_of, sha256_of
+from napari_nucseg.data.correction_set import sha256_of
+from napari_nucseg.data.set_place import place_of
 from napari_nucseg.errors import CorrectionSetError
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.correction_set import CorrectionSet, place_of
+from napari_nucseg.data.correction_set import CorrectionSet
+from napari_nucseg.data.set_place import place_of
 from napari_nucseg.errors import DatasetError, OutputError
 from napari_nucseg.files import in_words, unused_name
 from napari_nucseg.jobs.worklist import Status
