@@ -34,7 +34,9 @@ from napari_nucseg._napari.teach_text import (
 from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.jobs.finetune_child import child_steps
-from napari_nucseg.network.installing import remove_model
+from napari_nucseg.network.installing import install_model, remove_model, rename_model
+from napari_nucseg.network.lineage import sha256_of
+from napari_nucseg.network.model_file import find_model, list_models, read_card
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.teaching.runs import DONE, runs_dir
 
@@ -72,9 +74,6 @@ def _own_runs(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def taught_model(tmp_path_factory):
     """Return a model file whose card says it is called my-nuclei."""
-    from napari_nucseg.network.installing import install_model
-    from napari_nucseg.network.model_file import find_model
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NUCSEG_MODELS", str(tmp_path_factory.mktemp("taught")))
         return install_model(find_model("nuclei-unet"), "my-nuclei").path
@@ -427,6 +426,40 @@ class TestLearning:
         assert not teacher.form.question.isVisible()
 
 
+class TestNames:
+    def test_a_model_that_came_to_the_name_meanwhile_stays(
+        self, qtbot, teacher, scripted, layer, click, taught_model
+    ):
+        colleagues = install_model(find_model("nuclei-unetpp"), "colleague")
+        scripted(seconds=0.1, steps=300)
+        _learning(qtbot, teacher)
+        theirs = sha256_of(rename_model(colleagues.name, "my-nuclei").path)
+        click(teacher.form.cancel)
+        qtbot.waitUntil(lambda: "Keep the best" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
+        click(teacher.form.question.buttons["Keep the best"])
+        qtbot.waitUntil(teacher.form.outcome.isVisible, timeout=TIMEOUT_MS)
+        assert sha256_of(find_model("my-nuclei")) == theirs
+        assert read_card(find_model("my-nuclei-2")).parent_sha256 == read_card(taught_model).parent_sha256
+        assert "“my-nuclei-2”" in teacher.form.status.text()
+        assert teacher.form.title.text().startswith("my-nuclei-2, ")
+        assert (runs_dir() / "my-nuclei-2" / DONE).exists()
+        assert not (runs_dir() / "my-nuclei").exists()
+        click(teacher.form.outcome.use)
+        qtbot.waitUntil(lambda: _default() == "my-nuclei-2", timeout=TIMEOUT_MS)
+
+    def test_a_model_that_was_installed_when_its_run_was_killed_is_found(
+        self, qtbot, viewer, teacher, open_teacher, layer, click
+    ):
+        _run(qtbot, teacher, click)
+        viewer.window.remove_dock_widget(teacher)
+        (runs_dir() / "my-nuclei" / DONE).unlink()
+        again = open_teacher()
+        qtbot.waitUntil(again.form.unfinished.isVisible, timeout=TIMEOUT_MS)
+        click(again.form.unfinished.buttons["Finish it"])
+        qtbot.waitUntil(again.form.outcome.isVisible, timeout=TIMEOUT_MS)
+        assert [model.name for model in list_models() if not model.bundled] == ["my-nuclei"]
+
+
 class TestStopping:
     def test_cancel_and_keep_the_best(self, qtbot, teacher, scripted, layer, click):
         scripted(seconds=0.1, steps=300)
@@ -486,8 +519,6 @@ class TestStopping:
         assert teacher.form.choices.isVisible()
 
     def test_a_run_whose_model_is_gone_gives_way_to_another(self, qtbot, teacher, layer, click):
-        from napari_nucseg.network.installing import rename_model
-
         _run(qtbot, teacher, click)
         (runs_dir() / "my-nuclei" / "left").touch()
         rename_model("my-nuclei", "kidney")

@@ -3,6 +3,9 @@
 import csv
 import json
 import resource
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -322,6 +325,23 @@ def test_the_command_line_replaces_neither_the_old_model_nor_another_unasked(
     assert (own.read_bytes(), other.read_bytes()) == (base.read_bytes(), b"precious")
     assert main([*said, str(other), "--force"]) == 0
     assert load_model(other).card.parent_name == "base"
+
+
+def test_a_file_that_came_to_the_name_meanwhile_stays(make_job, base, tmp_path, capsys):
+    make_job()
+    place, begun = tmp_path / "new.safetensors", tmp_path / "runs" / "new" / "job.json"
+    said = [sys.executable, "-m", "napari_nucseg", "finetune", "--model", str(base), "--steps", "10"]
+    said += ["--preset", "quick", "--device", "cpu", "--examples", str(tmp_path / "mine"), "-o", str(place)]
+    with subprocess.Popen(said, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        while not begun.exists() and child.poll() is None:
+            time.sleep(0.01)
+        place.write_bytes(b"precious")
+        out, errors = child.communicate()
+    assert child.returncode == 0
+    assert place.read_bytes() == b"precious"
+    assert out.strip() == str(tmp_path / "new-2.safetensors")
+    assert f"{place} was written by something else" in errors
+    assert load_model(out.strip()).card.name == "new-2"
 
 
 def test_a_disk_that_is_full_is_said_and_leaves_nothing_half_written(make_job, base):

@@ -14,15 +14,15 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_nucseg._napari.teach_examples import file_name
-from napari_nucseg._napari.teach_folder import JOB, RESULT, held, make_way
+from napari_nucseg._napari.teach_folder import JOB, RESULT, held, make_way, unused_name
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.data.correction_set import save_correction_set
-from napari_nucseg.errors import TrainingError
+from napari_nucseg.errors import NameTakenError, TrainingError
 from napari_nucseg.files import written_whole
 from napari_nucseg.jobs.finetune_child import child_steps
 from napari_nucseg.teaching.job import Example, FinetuneJob, Preview, load_finetune_job
 from napari_nucseg.teaching.progress import FinetuneResult
-from napari_nucseg.teaching.runs import DONE
+from napari_nucseg.teaching.runs import DONE, rename_run_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -63,11 +63,22 @@ class Told:
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """A run that came to its end: the judgement, the installed model, and the curves if there were any."""
+    """A run that came to its end.
+
+    Attributes
+    ----------
+    result, told
+        The judgement, and the curves if there were any.
+    model
+        The installed model.
+    wanted
+        The name it was to have; it has another where a model of that name came meanwhile.
+    """
 
     result: FinetuneResult
     model: ModelInfo
     told: Told | None
+    wanted: str
 
 
 class Record:
@@ -127,7 +138,8 @@ def start_steps(order: Order) -> Generator[Told | None, None, Done]:
         make_way(order.job.folder)
         yield None
         job = yield from _write(order)
-        return (yield from _learn(job))
+        done = yield from _learn(job)
+    return _kept_by_name(done)
 
 
 def finish_steps(folder: Path, *, at_once: bool = False) -> Generator[Told | None, None, Done]:
@@ -141,9 +153,11 @@ def finish_steps(folder: Path, *, at_once: bool = False) -> Generator[Told | Non
     with held(folder):
         yield None
         if (folder / RESULT).exists():  # it ended, and nobody was there to install it
-            return (yield from _install(folder, _read_result(folder / RESULT), None))
-        job = load_finetune_job(folder / JOB)
-        return (yield from _learn(job, resume=True, stop=at_once))
+            done = yield from _install(folder, _read_result(folder / RESULT), None)
+        else:
+            job = load_finetune_job(folder / JOB)
+            done = yield from _learn(job, resume=True, stop=at_once)
+    return _kept_by_name(done)
 
 
 def save_sources(folder: Path, sources: Sequence[Collected]) -> tuple[Path, ...]:
@@ -204,11 +218,40 @@ def _install(folder: Path, result: FinetuneResult, told: Told | None) -> Generat
     """Put the new model among the user's own, where all docks find it."""
     yield told
     make_torch_safe()
-    from napari_nucseg.network.installing import install_model
+    from napari_nucseg.network.model_file import read_card
 
-    model = install_model(result.model, force=True)
+    wanted = read_card(result.model).name
+    model = _installed(result.model, wanted)
     (folder / DONE).touch()
-    return Done(result, model, told)
+    return Done(result, model, told, wanted)
+
+
+def _installed(path: Path, wanted: str) -> ModelInfo:
+    """Install a model under the name it was to have, or a free one where another came to that name meanwhile.
+
+    Nobody agreed to replace anything: names that are taken are refused before a run begins.
+    """
+    from napari_nucseg.network.installing import install_model
+    from napari_nucseg.network.lineage import sha256_of
+    from napari_nucseg.network.model_file import list_models
+
+    models = {model.name: model for model in list_models()}
+    if wanted in models and sha256_of(models[wanted].path) == sha256_of(path):
+        return models[wanted]  # this run's own, from an end that was cut short
+    name, taken = wanted, set(models)
+    while True:
+        try:
+            return install_model(path, name)
+        except NameTakenError:
+            taken.add(name)
+            name = unused_name(taken, wanted)
+
+
+def _kept_by_name(done: Done) -> Done:
+    """Let a run go by its model's name; no longer held, since open files keep a folder's name on Windows."""
+    if done.model.name != done.wanted:
+        rename_run_of(done.wanted, done.model.name)
+    return done
 
 
 def _read_result(path: Path) -> FinetuneResult:

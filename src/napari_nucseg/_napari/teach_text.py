@@ -116,6 +116,13 @@ def progress_words(progress: FinetuneProgress) -> str:
     return f"{words}\n{progress.message}" if progress.message else words
 
 
+def installed_words(name: str, wanted: str) -> str:
+    """Say why a new model has another name than it was to have; empty where it has that."""
+    if name == wanted:
+        return ""
+    return f"Another model came to the name “{wanted}” meanwhile and stays as it is: the new one is called “{name}”."
+
+
 def score_words(value: float) -> str:
     """Say an AP: ".84"."""
     return f"{value:.2f}"

@@ -16,7 +16,7 @@ from napari_nucseg._napari.teach_controller import TeachController
 from napari_nucseg._napari.teach_estimate import estimate_presets
 from napari_nucseg._napari.teach_folder import refuse_name, unused_name
 from napari_nucseg._napari.teach_form import PRESETS, TeachForm
-from napari_nucseg._napari.teach_text import PRESET_SECONDS, progress_words
+from napari_nucseg._napari.teach_text import PRESET_SECONDS, installed_words, progress_words
 from napari_nucseg._napari.teach_uptake import Uptake
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.network.places import models_dir
@@ -61,7 +61,7 @@ class TeachWidget(Docked):
         self._follow_theme()
         for preset in PRESETS:
             self.form.show_seconds(preset, PRESET_SECONDS[preset])
-        self._title = ""
+        self._title = self._taught = ""
         self._suggest_name()
         self._catalogue.start(read_catalogue)
         self.controller.look_for_unfinished()
@@ -243,9 +243,10 @@ class TeachWidget(Docked):
         self.controller.discard(folder)
 
     def _show_done(self, done: Done) -> None:
-        self.form.say("")
+        self._taught = done.model.name
+        self.form.say(installed_words(done.model.name, done.wanted))
         self.form.outcome.show_result(done.result)
-        self.form.show_page("outcome", self._title)
+        self.form.show_page("outcome", f"{done.model.name}{self._title.removeprefix(done.wanted)}")
         self.form.plot.setVisible(done.told is not None)
 
     def _show_stopped_by_error(self, message: str) -> None:
@@ -253,7 +254,7 @@ class TeachWidget(Docked):
         self._show_failure(message)
 
     def _result_name(self) -> str:
-        return self.controller.model_name
+        return self._taught
 
     def _ask_whether_anyway(self) -> None:
         name = self._result_name()

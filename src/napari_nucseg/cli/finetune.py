@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +76,7 @@ def _finetune(args: argparse.Namespace) -> int:
     from napari_nucseg.teaching.finetuning import finetune_steps  # late: loads torch
 
     copied = args.output if args.output is not None and args.output.suffix == SUFFIX else None
-    if copied is not None:
-        _check_copy(copied, job, force=args.force)
+    agreed = None if copied is None else _check_copy(copied, job, force=args.force)
     stop = (job.folder / "stop").exists
     steps = finetune_steps(job, stop=stop, resume=args.resume, force=args.force)
     while True:
@@ -89,7 +87,7 @@ def _finetune(args: argparse.Namespace) -> int:
             break
         _report(progress, as_json=args.json)
     if copied is not None:
-        result = _put(result, copied)
+        result = _put(result, copied, agreed)
     if args.json:
         say_json({"result": result.model_dump(mode="json")})
     else:
@@ -141,21 +139,34 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
     return changes
 
 
-def _check_copy(place: Path, job: FinetuneJob, *, force: bool) -> None:
-    """Refuse, before anything is learned, to put the new model where something would be lost."""
+def _check_copy(place: Path, job: FinetuneJob, *, force: bool) -> str | None:
+    """Refuse, before anything is learned, to put the new model where something would be lost.
+
+    Returns the hash of the file that may be replaced; None where there is none.
+    """
     from napari_nucseg.learning.place import check_place
+    from napari_nucseg.network.lineage import sha256_of
     from napari_nucseg.network.model_file import find_model
     from napari_nucseg.teaching.finetuning import FORCE
 
     check_place(place, find_model(job.model), replace=force, otherwise=FORCE)
+    return sha256_of(place) if place.is_file() else None
 
 
-def _put(result: FinetuneResult, place: Path) -> FinetuneResult:
-    """Copy the new model to where it is wanted, whole or not at all."""
-    from napari_nucseg.files import written_whole
+def _put(result: FinetuneResult, wanted: Path, agreed: str | None) -> FinetuneResult:
+    """Copy the new model to where it is wanted, whole or not at all; beside a file that came there meanwhile."""
+    from napari_nucseg.network.installing import copy_model
+    from napari_nucseg.network.lineage import sha256_of
 
-    with written_whole(place) as part:
-        shutil.copyfile(result.model, part)
+    place, number = wanted, 1
+    if wanted.exists() and not (wanted.is_file() and sha256_of(wanted) == agreed):
+        while place.exists():
+            number += 1
+            place = wanted.with_name(f"{wanted.stem}-{number}{SUFFIX}")
+        note(
+            f"{wanted} was written by something else meanwhile and stays as it is: the new model is {place}."
+        )
+    copy_model(result.model, place.stem, place)
     return result.model_copy(update={"model": place.absolute()})
 
 

@@ -54,7 +54,7 @@ def install_model(path: str | Path, name: str | None = None, *, force: bool = Fa
         raise ModelFileError(f"got {source.name}; a model file's name ends in {SUFFIX}.")
     card = load_model(source).card
     target = _place_for(name or card.name, source, force=force)
-    return _copied(source, card, name or card.name, target)
+    return copy_model(source, name or card.name, target)
 
 
 def rename_model(old: str, new: str) -> ModelInfo:
@@ -68,7 +68,7 @@ def rename_model(old: str, new: str) -> ModelInfo:
         If it cannot be written.
     """
     model = _own(old, "renamed")
-    renamed = _copied(model.path, model.card, new, _place_for(new, model.path))
+    renamed = copy_model(model.path, new, _place_for(new, model.path))
     history = read_choices().history
     if old in history:
         write_choices(tuple(new if name == old else name for name in history))
@@ -118,6 +118,28 @@ def remove_model(name: str) -> Path:
     return path
 
 
+def copy_model(source: Path, name: str, target: Path) -> ModelInfo:
+    """Copy a model file, in place of what is there; under another name its card remembers the hash its children know.
+
+    Raises
+    ------
+    ModelFileError
+        If it cannot be read.
+    OutputError
+        If it cannot be written.
+    """
+    card, content = read_card(source), source.read_bytes()
+    if name != card.name:
+        known = (*card.former_sha256, sha256_of(source))
+        title = name if card.title == card.name else card.title
+        card = card.model_copy(update={"name": name, "title": title, "former_sha256": known})
+        content = _with_card(source, card)
+    with written_whole(target) as part:
+        part.write_bytes(content)
+        read_card(part)  # what could not be read again takes no place
+    return ModelInfo(name, target, card)
+
+
 def _own(name: str, done: str) -> ModelInfo:
     """Find a model of the user's own; ``done`` says what is to be done to it."""
     models = {model.name: model for model in list_models()}
@@ -138,20 +160,6 @@ def _delete(path: Path) -> None:
         path.unlink()
     except OSError as error:
         raise OutputError(f"cannot delete {path}: {error.strerror or error}.") from error
-
-
-def _copied(source: Path, card: ModelCard, name: str, target: Path) -> ModelInfo:
-    """Copy a model file; under another name its card remembers the hash its children know it by."""
-    content = source.read_bytes()
-    if name != card.name:
-        known = (*card.former_sha256, sha256_of(source))
-        title = name if card.title == card.name else card.title
-        card = card.model_copy(update={"name": name, "title": title, "former_sha256": known})
-        content = _with_card(source, card)
-    with written_whole(target) as part:
-        part.write_bytes(content)
-        read_card(part)  # what could not be read again takes no place
-    return ModelInfo(name, target, card)
 
 
 def _place_for(name: str, source: Path, *, force: bool | None = None) -> Path:
