@@ -165,7 +165,7 @@ class TestExamples:
         _ready(qtbot, teacher)
         (row,) = teacher.form.examples.rows
         assert row.source.name == "cells nuclei"
-        assert "19 nuclei · 97% of the image" in row.detail.text()
+        assert "19 nuclei · 100% of the image" in row.detail.text()
         assert "cut in two" in row.detail.text()
         row.use.setCurrentText("Learn")
         qtbot.waitUntil(lambda: "learned from" in row.detail.text(), timeout=TIMEOUT_MS)

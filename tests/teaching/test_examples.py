@@ -12,7 +12,7 @@ from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.nuclei.trust import Trust
-from napari_nucseg.teaching.examples import count_nuclei, describe_examples, read_examples
+from napari_nucseg.teaching.examples import Lessons, count_nuclei, describe_examples, read_examples
 from napari_nucseg.teaching.holdout import vouched_for
 from napari_nucseg.teaching.job import Example, FinetuneJob
 
@@ -84,10 +84,10 @@ def test_of_areas_that_lie_apart_one_is_held_out(tmp_path):
 
 
 def test_two_images_with_a_single_nucleus_each_leave_one_to_check(tmp_path):
-    sample = synthetic_fluorescence((SIZE, SIZE))
-    one = int(sample.labels[SIZE // 2 - 20 : SIZE // 2 + 20].max())
-    for name in "ab":
-        corrected(tmp_path / name, labels=np.where(sample.labels == one, 1, 0).astype(np.int32))
+    for seed, name in enumerate("ab"):
+        labels = synthetic_fluorescence((SIZE, SIZE), seed=seed).labels
+        one = int(labels[SIZE // 2 - 20 : SIZE // 2 + 20].max())
+        corrected(tmp_path / name, seed=seed, labels=np.where(labels == one, 1, 0).astype(np.int32))
     assert count_nuclei(read_examples(job(tmp_path / "a", tmp_path / "b")).lessons) == (1, 1)
 
 
@@ -97,6 +97,53 @@ def test_what_is_named_for_the_check_is_never_learned(tmp_path):
     lessons = read_examples(FinetuneJob(model="nuclei-unet", examples=examples))
     assert [use.use for use in lessons.uses] == ["learned", "held out"]
     assert not lessons.lessons[1].learned.any()
+
+
+class TestOneImageTwice:
+    """Yesterday's corrections and today's, saved beside each other."""
+
+    def test_it_is_cut_at_the_same_place_and_checked_once(self, tmp_path):
+        days = [corrected(tmp_path / day, name="slide 7") for day in ("monday", "tuesday", "wednesday")]
+        lessons = read_examples(job(*days))
+        checked = np.any([lesson.held_out for lesson in lessons.lessons], axis=0)
+        for lesson in lessons.lessons:
+            assert lesson.learned.any()
+            assert not (lesson.learned & checked).any()
+            numbers = set(np.unique(lesson.labels[lesson.learned])) - {0}
+            assert not numbers & set(np.unique(lesson.labels[checked]))
+        assert sum(lesson.held_out.sum() for lesson in lessons.lessons) == checked.sum(), "once"
+        assert_split_well(Lessons(lessons.lessons[:1], ()))
+        assert "“slide 7” in tuesday shows the same image as “slide 7” in monday" in lessons.uses[1].problem
+        assert [bool(use.problem) for use in lessons.uses] == [False, True, True]
+
+    def test_beside_other_images_it_is_on_one_side(self, tmp_path):
+        for i in range(4):
+            for day in ("monday", "tuesday"):
+                corrected(tmp_path / day / str(i), seed=i)
+        lessons = read_examples(job(tmp_path / "monday", tmp_path / "tuesday"))
+        learned, checked = (
+            {lesson.pixels.tobytes() for lesson in side} for side in (lessons.learned, lessons.held_out)
+        )
+        assert learned
+        assert checked
+        assert not learned & checked
+
+    def test_what_is_named_for_the_check_is_learned_in_no_other_set(self, tmp_path):
+        left = corrected(tmp_path / "left", reviewed=(slice(None), slice(0, 110)))
+        right = corrected(tmp_path / "right", reviewed=(slice(None), slice(90, None)))
+        examples = (Example(path=left), Example(path=right, use="check"))
+        lessons = read_examples(FinetuneJob(model="nuclei-unet", examples=examples))
+        assert [use.use for use in lessons.uses] == ["learned", "held out"]
+        learned, checked = lessons.lessons[0].learned, lessons.lessons[1].held_out
+        assert learned.any()
+        assert not learned[:, 90:].any()
+        assert checked[:, 90:].all()
+
+    def test_nothing_is_left_to_learn_where_all_of_it_is_checked(self, tmp_path):
+        one, other = (corrected(tmp_path / day, name="slide 7") for day in ("monday", "tuesday"))
+        examples = (Example(path=one), Example(path=other, use="check"))
+        with pytest.raises(TrainingError, match=r"none is left to learn from.*shows the same image"):
+            read_examples(FinetuneJob(model="nuclei-unet", examples=examples))
 
 
 def test_changed_nuclei_are_taught_without_any_review_and_ignored_pixels_never_are(tmp_path):

@@ -17,6 +17,7 @@ from napari_nucseg.teaching.holdout import hold_out, vouched_for
 from napari_nucseg.teaching.pages import Page, read_pages
 from napari_nucseg.teaching.pixels import as_image, normalised
 from napari_nucseg.teaching.progress import ExampleUse, Part
+from napari_nucseg.teaching.same_images import repetitions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -118,6 +119,7 @@ def read_examples(job: FinetuneJob) -> Lessons:
         raise TrainingError("there are no examples: save corrections, or name images with labels.")
     pages, problems = read_pages(job.examples)
     masks = hold_out(pages)
+    _tell_repetitions(pages, problems)
     lessons = tuple(
         _lesson(page, learned, held_out, card.normalisation, clahe=card.clahe)
         for page, (learned, held_out) in zip(pages, masks, strict=True)
@@ -131,7 +133,13 @@ def read_examples(job: FinetuneJob) -> Lessons:
 def describe_examples(examples: Sequence[Example]) -> tuple[ExampleUse, ...]:
     """Say what would become of each example, in their order; one that cannot be read says why in ``problem``."""
     pages, problems = read_pages(examples, pixels=False)
+    _tell_repetitions(pages, problems)
     return _uses(examples, pages, hold_out(pages), problems)
+
+
+def _tell_repetitions(pages: Sequence[Page], problems: dict[int, list[str]]) -> None:
+    for number, words in repetitions(pages).items():
+        problems.setdefault(number, []).append(words)
 
 
 def _uses(
@@ -153,13 +161,13 @@ def _use_of(
 ) -> ExampleUse:
     learned = any(learned.any() for _, learned, _ in parts)
     held_out = any(held.any() for _, _, held in parts)
-    use: Part = "held out" if held_out else "learned"
+    use: Part = "held out" if parts and not learned else "learned"
     if learned and held_out:
         use = "cut in two" if len(parts) == 1 else "partly held out"
     return ExampleUse(
         name=parts[0][0].name if len(parts) == 1 else example.path.name,
         n_nuclei=sum(vouched_for(page.labels, page.taught).size for page, _, _ in parts),
-        taught_px=sum(int(learned.sum() + held.sum()) for _, learned, held in parts),
+        taught_px=sum(int(page.taught.sum()) for page, _, _ in parts),
         use=use,
         n_images=len(parts),
         problem=" ".join(problems),
@@ -176,7 +184,9 @@ def _check_teachable(lessons: Sequence[Lesson], problems: dict[int, list[str]]) 
         )
     learned = [lesson for lesson in lessons if lesson.learned.any()]
     if not learned:
-        raise TrainingError("all examples are to be checked on, none is left to learn from. Add another.")
+        raise TrainingError(
+            f"all examples are to be checked on, none is left to learn from. Add another. {reasons}".strip()
+        )
     if not any(vouched_for(lesson.labels, lesson.learned).size for lesson in learned):
         raise TrainingError(
             "there is no nucleus in the reviewed areas: nobody vouches for one. Review an area with nuclei. "

@@ -1,7 +1,7 @@
 """Which corrections are kept aside to check on: about a quarter of the nuclei, whole images or areas where possible.
 
 Where only one area was corrected it is cut in two. No nucleus is ever on both sides; since the planes of a stack show
-the same nuclei, they are held out together, or cut at the same place.
+the same nuclei, as do two pages of the same image, they are held out together, or cut at the same place.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
+
+from napari_nucseg.teaching.same_images import GAP_PX, told_apart, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +34,6 @@ ONE_AREA_DIAMETERS = 1.0
 """Taught pixels nearer to each other than this many diameters belong to one area."""
 TYPICAL_PX = 24.0
 """Diameter of a nucleus where nobody knows."""
-GAP_PX = 3
-"""Background that near to the cut, or to a nucleus of the other side, belongs to neither side."""
 COUNTED_SHARE = 0.5
 """A nucleus is vouched for where at least this share of its pixels is taught."""
 
@@ -49,18 +49,20 @@ def hold_out(pages: Sequence[Page]) -> list[Masks]:
     """Split what is taught on each page into (learned, held out), two (Y, X) masks.
 
     Pages a user wants checked are held out; where there are such with a nucleus, all others are learned from. Else
-    whole pages are held out, or whole areas of pages, or a part of the area with most nuclei; all planes of a stack
-    count as one page, and as one area. The choice depends on the pages' names and content, not on chance.
+    whole pages are held out, or whole areas of pages, or a part of the area with most nuclei; all planes of a stack,
+    and all pages of the same image, count as one page, and as one area. What is checked on one page of an image is
+    learned on no other. The choice depends on the pages' names and content, not on chance.
     """
+    return told_apart(pages, _sides(pages))
+
+
+def _sides(pages: Sequence[Page]) -> list[Masks]:
     masks = [_all_on_one_side(page, held=page.use == "check") for page in pages]
     counts = [vouched_for(page.labels, page.taught).size for page in pages]
     if any(n and page.use == "check" for n, page in zip(counts, pages, strict=True)):
         return masks
-    units: dict[object, list[int]] = {}
-    for i, page in enumerate(pages):
-        if page.use == "auto" and counts[i]:
-            units.setdefault(page.stack or i, []).append(i)
-    free = list(units.values())
+    units = [unit for unit in units_of(pages) if all(pages[i].use == "auto" for i in unit)]
+    free = [with_nuclei for unit in units if (with_nuclei := [i for i in unit if counts[i]])]
     chosen = _choose([(pages[unit[0]].name, sum(counts[i] for i in unit)) for unit in free])
     if chosen:
         for i in (i for k in chosen for i in free[k]):
@@ -89,7 +91,7 @@ def _hold_out_areas(pages: Sequence[Page], units: Sequence[Sequence[int]], masks
 
 
 def _counted_areas(pages: Sequence[Page], units: Sequence[Sequence[int]]) -> list[tuple[Area, int]]:
-    """Areas with nuclei, and how many: those of each page that stands alone, and all of each stack as one."""
+    """Areas with nuclei, and how many: those of each page that stands alone, and all of each stack or image as one."""
     areas: list[Area] = []
     for unit in units:
         if len(unit) > 1:
@@ -129,7 +131,7 @@ def _areas(page: Page) -> list[Mask]:
 def _cut(places: Sequence[tuple[Page, Mask]], n_held: int) -> list[Masks]:
     """Cut an area across its longer side so that about ``n_held`` of its nuclei, at most half, are held out.
 
-    An area of several planes is cut at the same place in all. What lies near that place is on neither side then: a
+    An area of several pages is cut at the same place in all. What lies near that place is on neither side then: a
     nucleus may lie a little to the left in one plane, and a little to the right in the next.
     """
     everywhere = np.any([area for _, area in places], axis=0)

@@ -15,6 +15,7 @@ from napari_nucseg.nuclei.corrections import diff
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.nuclei.trust import taught_area
 from napari_nucseg.teaching.holdout import vouched_for
+from napari_nucseg.teaching.pixels import sha256_of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,6 +50,10 @@ class Page:
         Median diameter of the nuclei a person vouches for; None where those are few.
     stack
         Of which stack it is a plane: the same nuclei may be seen in its other planes. Empty where it stands alone.
+    image_sha256
+        Of the planes: pages with the same one show the same image.
+    folder
+        Name of the correction set it comes from; empty where it comes from another dataset.
     """
 
     name: str
@@ -61,6 +66,8 @@ class Page:
     changed: NDArray[np.int32]
     diameter_px: float | None
     stack: str = ""
+    image_sha256: str = ""
+    folder: str = ""
 
 
 def read_pages(
@@ -135,6 +142,8 @@ def _of_set(
                 changed=changed,
                 diameter_px=_diameter(labels, taught),
                 stack=f"{example} {folder_name}" if index else "",
+                image_sha256=sha256_of_pixels(planes),
+                folder=folder_name,
             )
 
 
@@ -163,6 +172,7 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
         prediction=None,
         changed=np.zeros(0, np.int32),
         diameter_px=_diameter(labels, taught),
+        image_sha256=sha256_of_pixels(planes),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,13 @@ def normalised(
     planes, _ = familiar(planes)
     image = IntensityRange.of(planes, *percentiles).apply(planes)
     return np.round((equalise(image) if clahe else image) * 255).astype(np.uint8)
+
+
+def sha256_of_pixels(planes: NDArray[np.float32]) -> str:
+    """Hash of planes (C, Y, X) in their own units: the same for the same image, wherever it lies."""
+    digest = hashlib.sha256(str(planes.shape).encode())
+    digest.update(np.ascontiguousarray(planes).data)
+    return digest.hexdigest()
 
 
 def as_image(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -80,7 +80,7 @@ class ExampleUse(_Told):
 
     name: str
     n_nuclei: int = Field(description="Nuclei a person vouches for.")
-    taught_px: int
+    taught_px: int = Field(description="Pixels a person vouches for.")
     use: Part
     n_images: int = Field(1, description="Planes it has in which something is taught.")
     problem: str = Field("", description="What cannot be used of it, and why, in words.")

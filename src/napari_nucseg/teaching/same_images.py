@@ -1,0 +1,92 @@
+"""Pages that show the same image, whichever set, folder or layer they come from.
+
+What is learned in one of them would be known in another: they are on one side of the check together, and no pixel is
+learned in one that is checked in another, or checked twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from napari_nucseg.teaching.pages import Page
+
+    Mask = NDArray[np.bool_]
+    Masks = tuple[Mask, Mask]
+
+GAP_PX = 3
+"""Background that near to the cut, or to a nucleus of the other side, belongs to neither side."""
+MOST_NAMED = 3
+
+
+def units_of(pages: Sequence[Page]) -> list[list[int]]:
+    """Numbers of pages that belong together: planes of a stack, and pages with the same pixels; in their order."""
+    keys: dict[str, int] = {}
+    links = [
+        (i, keys.setdefault(key, len(pages) + len(keys)))
+        for i, page in enumerate(pages)
+        for key in (page.stack, page.image_sha256)
+        if key
+    ]
+    rows, columns = np.array(links, int).reshape(-1, 2).T
+    n = len(pages) + len(keys)
+    _, numbers = connected_components(
+        coo_array((np.ones(len(links)), (rows, columns)), (n, n)), directed=False
+    )
+    units: dict[int, list[int]] = {}
+    for i, number in enumerate(numbers[: len(pages)]):
+        units.setdefault(int(number), []).append(i)
+    return list(units.values())
+
+
+def told_apart(pages: Sequence[Page], masks: Sequence[Masks]) -> list[Masks]:
+    """Take out of each page's (learned, held out) what another page of the same image has to check."""
+    apart = list(masks)
+    for same in _repeated(pages):
+        checked = np.any([masks[i][1] for i in same], axis=0)
+        near = ndimage.binary_dilation(checked, iterations=GAP_PX) if checked.any() else checked
+        seen = np.zeros_like(checked)
+        for i in same:
+            learned, held = masks[i]
+            touched = np.isin(pages[i].labels, np.setdiff1d(pages[i].labels[checked], [0]))
+            apart[i] = learned & ~near & ~touched, held & ~seen
+            seen = seen | held
+    return apart
+
+
+def repetitions(pages: Sequence[Page]) -> dict[int, str]:
+    """Say of each example, by its number, which of its pages show an image that was there before."""
+    found: dict[int, list[str]] = {}
+    for same in _repeated(pages):
+        first, *others = (pages[i] for i in same)
+        for page in others:
+            words = f"{_named(page)} shows the same image as {_named(first)}"
+            found.setdefault(page.example, []).append(words)
+    return {number: _sentence(said) for number, said in found.items()}
+
+
+def _sentence(said: Sequence[str]) -> str:
+    more = f", and {len(said) - MOST_NAMED} more show one twice" if len(said) > MOST_NAMED else ""
+    return f"{', '.join(said[:MOST_NAMED])}{more}: what is checked on is not learned from."
+
+
+def _repeated(pages: Sequence[Page]) -> list[list[int]]:
+    """Numbers of pages with the same pixels, two or more each; planes of a stack may well be alike."""
+    groups: dict[str, list[int]] = {}
+    for i, page in enumerate(pages):
+        if page.image_sha256:
+            groups.setdefault(page.image_sha256, []).append(i)
+    return [same for same in groups.values() if len({pages[i].stack or i for i in same}) > 1]
+
+
+def _named(page: Page) -> str:
+    return f"“{page.name}”" + (f" in {page.folder}" if page.folder not in ("", page.name) else "")
