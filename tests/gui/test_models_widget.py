@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
+import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
@@ -20,6 +21,7 @@ from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, Te
 from napari_nucseg.network.model_file import find_model, list_models, load_model, models_dir, save_model
 from napari_nucseg.network.preferred import prefer_model, preferred_model
 from napari_nucseg.nuclei.trust import Trust
+from napari_nucseg.teaching.pixels import sha256_of_pixels
 from napari_nucseg.teaching.runs import DONE, runs_dir
 
 TIMEOUT_MS = 120_000
@@ -329,6 +331,17 @@ class TestComparing:
         assert "nuclei-unet (old) and tiny (new)" in said
         assert "unseen" in said.splitlines()[1]
         qtbot.waitUntil(lambda: not panel.form.running.isVisible(), timeout=TIMEOUT_MS)
+
+    def test_layers_that_one_of_them_was_taught_on_are_said(self, qtbot, viewer, panel, click):
+        made = synthetic_fluorescence((96, 96), seed=3, diameter_px=24)
+        viewer.add_image(made.image, name="cells")
+        corrections_of(viewer.add_labels(made.labels, name="cells nuclei")).trust[:] = Trust.REVIEWED
+        model = load_model("tiny-2")
+        learned = (sha256_of_pixels(made.image[None].astype(np.float32)),)
+        save_model(model.path, model.card.model_copy(update={"learned_images": learned}), model.network)
+        _compare(panel, click, "tiny", "tiny-2")
+        _until_compared(qtbot, panel)
+        assert "tiny-2 learned from cells nuclei" in panel.form.details.text()
 
     def test_a_folder_is_asked_for_where_there_are_no_layers(
         self, qtbot, panel, click, answer, choose, real_images

@@ -31,13 +31,14 @@ from napari_nucseg._napari.teach_text import (
     NOTHING_REVIEWED,
     ONLY_CHECKED,
 )
-from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
+from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.jobs.finetune_child import child_steps
 from napari_nucseg.network.installing import install_model, remove_model, rename_model
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_file import find_model, list_models, read_card
 from napari_nucseg.nuclei.trust import Trust
+from napari_nucseg.teaching.pixels import sha256_of_pixels
 from napari_nucseg.teaching.runs import DONE, runs_dir
 
 TIMEOUT_MS = 120_000
@@ -224,6 +225,23 @@ class TestExamples:
         qtbot.waitUntil(lambda: not says("not taught")(), timeout=TIMEOUT_MS)
         corrector.controller.mark_all(Trust.IGNORE)
         qtbot.waitUntil(says("not taught"), timeout=TIMEOUT_MS)
+
+    def test_what_the_model_to_teach_learned_before_is_not_kept_aside(
+        self, qtbot, teacher, layer, made, tmp_path
+    ):
+        other = synthetic_fluorescence((160, 200), seed=5, diameter_px=24)
+        parts = (other.image, "YX", other.labels, np.ones(other.labels.shape, np.uint8))
+        teacher.controller.examples.add(save_correction_set(tmp_path / "other", CorrectionSet(*parts)))
+        _ready(qtbot, teacher)
+        said = [row.detail.text() for row in teacher.form.examples.rows]
+        assert sum("cut in two" in words for words in said) == 1
+        number = next(i for i, words in enumerate(said) if "cut in two" in words)
+        known = sha256_of_pixels((other if number else made).image[None].astype(np.float32))
+        card = teacher.form.model.chosen.card.model_copy(update={"learned_images": (known,)})
+        teacher.controller.teach_from(card)
+        rows = teacher.form.examples.rows
+        qtbot.waitUntil(lambda: "cut in two" in rows[1 - number].detail.text(), timeout=TIMEOUT_MS)
+        assert "learned from" in rows[number].detail.text()
 
     def test_an_image_that_is_not_in_memory_is_read_beside_the_window(
         self, qtbot, viewer, teacher, made, monkeypatch

@@ -13,8 +13,9 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.teaching.examples import Lessons, count_nuclei, describe_examples, read_examples
-from napari_nucseg.teaching.holdout import vouched_for
+from napari_nucseg.teaching.holdout import hold_out, vouched_for
 from napari_nucseg.teaching.job import Example, FinetuneJob
+from napari_nucseg.teaching.pages import read_pages
 
 SIZE = 192
 
@@ -144,6 +145,21 @@ class TestOneImageTwice:
         examples = (Example(path=one), Example(path=other, use="check"))
         with pytest.raises(TrainingError, match=r"none is left to learn from.*shows the same image"):
             read_examples(FinetuneJob(model="nuclei-unet", examples=examples))
+
+
+def test_what_the_old_model_learned_is_not_what_it_is_checked_on(tmp_path):
+    images = [corrected(tmp_path / str(i), seed=i) for i in range(4)]
+    pages, _ = read_pages([Example(path=image) for image in images])
+    for n_known in range(1, 4):
+        known = {page.image_sha256 for page in pages[:n_known]}
+        masks = hold_out(pages, known)
+        checked = [bool(held.any()) for _, held in masks]
+        assert not any(checked[:n_known])
+        assert any(checked)
+        assert any(learned.any() for learned, _ in masks[n_known:]), "something new is learned, too"
+    assert [held.sum() for _, held in hold_out(pages, {p.image_sha256 for p in pages})] == [
+        held.sum() for _, held in hold_out(pages)
+    ]
 
 
 def test_changed_nuclei_are_taught_without_any_review_and_ignored_pixels_never_are(tmp_path):

@@ -344,6 +344,27 @@ def test_a_file_that_came_to_the_name_meanwhile_stays(make_job, base, tmp_path, 
     assert load_model(out.strip()).card.name == "new-2"
 
 
+def test_the_second_round_is_checked_on_what_the_first_did_not_learn(make_job, tmp_path, capsys):
+    first, _ = run(make_job(steps=1))
+    (known,) = load_model(first.model).card.learned_images
+    again, _ = run(make_job(steps=1, model=str(first.model), name="again"))
+    assert "learned from what is kept aside before" in again.words
+    assert load_model(again.model).card.teaching.words == again.words
+    assert "before" not in first.words
+    corrected(tmp_path / "new", seed=1)
+    both = [tmp_path / "mine", tmp_path / "new"]
+    second, _ = run(make_job(steps=1, model=str(first.model), name="second", examples=both))
+    assert [use.use for use in second.examples] == ["learned", "cut in two"]
+    assert "before" not in second.words
+    learned = load_model(second.model).card.learned_images
+    assert (learned[0], len(learned)) == (known, 2)
+    compare = ["models", "compare", str(first.model), str(second.model), "--data"]
+    assert main([*compare, *map(str, both)]) == 0
+    assert "second learned from new, and may only remember" in capsys.readouterr().err
+    assert main([*compare, str(tmp_path / "mine")]) == 0
+    assert "may only remember" not in capsys.readouterr().err, "both did"
+
+
 def test_a_disk_that_is_full_is_said_and_leaves_nothing_half_written(make_job, base):
     job, before = make_job(), base.read_bytes()
     steps = finetune_steps(job)

@@ -30,8 +30,14 @@ class ModelChoice(QComboBox):
         super().__init__()
         self._by_image = by_image
         self._models: dict[str, ModelInfo] = {}
+        self._automatic: ModelInfo | None = None
         let_grow(self)
         self.addItem("Reading models…", AUTO)
+
+    @property
+    def chosen(self) -> ModelInfo | None:
+        """What is chosen; of *Automatic* the model for any image. None as long as none is known."""
+        return self._models.get(self.currentData(), self._automatic)
 
     def show_models(self, models: Sequence[ModelInfo]) -> None:
         """Offer these models and say which one *Automatic* stands for.
@@ -45,6 +51,8 @@ class ModelChoice(QComboBox):
         chosen = self._models.get(self.currentData())
         self._models = {model.name: model for model in models}
         found = chosen and (self._models.get(chosen.name) or renamed(chosen, models))
+        automatic = automatic_models(models)
+        self._automatic = automatic[0] if automatic else None
         self.clear()
         self.addItem("no model installed", AUTO)
         for model in models:
@@ -56,7 +64,6 @@ class ModelChoice(QComboBox):
                 f"The model “{chosen.title}”, which was chosen, is gone: “Automatic” stands in its place. "
                 "Choose another model if that is not meant."
             )
-        automatic = automatic_models(models)
         if not automatic:
             return
         general, *special = automatic

@@ -14,6 +14,7 @@ from napari_nucseg._napari.teach_run import save_sources
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.steps import told_as
+from napari_nucseg.teaching.known_images import compared_words
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two models on the same images: a comparison each, and which could not be used, in words."""
+    """Two models on the same images: a comparison each, and which are no fair check or could not be used, in words."""
 
     old: str
     new: str
     comparisons: tuple[Comparison, ...]
-    left_out: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
         """Say what the figures are of."""
-        lines = (f"{self.old} (old) and {self.new} (new) on the same images:", *self.left_out)
+        lines = (f"{self.old} (old) and {self.new} (new) on the same images:", *self.remarks)
         return "\n".join(lines)
 
 
@@ -61,7 +62,8 @@ def compare_steps(
     for reference in references:
         steps = compare_models(*models, reference)
         comparisons.append((yield from told_as(steps, _words)))
-    return Compared(old, new, tuple(comparisons), left_out)
+    remarks = compared_words([model.card for model in models], references)
+    return Compared(old, new, tuple(comparisons), (*left_out, *remarks))
 
 
 def _references(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg._napari.teach_examples import Collected
     from napari_nucseg._napari.teach_preview import PreviewView
+    from napari_nucseg.network.model_card import ModelCard
     from napari_nucseg.teaching.job import FinetuneJob
 
 SHOWN_EVERY_S = 0.2
@@ -61,6 +62,7 @@ class TeachController(QObject):
         self._drafts = tempfile.TemporaryDirectory(prefix="nucseg-", ignore_cleanup_errors=True)
         self._drafted = Drafts(Path(self._drafts.name))
         self._describing, self._running, self._deleting = Runs(self), Runs(self), Runs(self)
+        self._known: tuple[str, ...] = ()
         self._folder: Path | None = None
         self._view: PreviewView | None = None
         self._last: Told | None = None
@@ -104,7 +106,14 @@ class TeachController(QObject):
             self._soon.start()
             return
         collected = self.collected = self.examples.collect()
-        self._describing.start(lambda: describe_steps(collected, self._drafted))
+        known = self._known
+        self._describing.start(lambda: describe_steps(collected, self._drafted, known))
+
+    def teach_from(self, base: ModelCard) -> None:
+        """Look at the examples again if the model to teach learned from other images before."""
+        if base.learned_images != self._known:
+            self._known = base.learned_images
+            self._later()
 
     def start(self, job: FinetuneJob, *, preview: bool) -> None:
         """Teach what the job says from the examples as they are now."""

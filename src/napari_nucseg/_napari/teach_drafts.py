@@ -19,7 +19,7 @@ from napari_nucseg.teaching.job import Example
 from napari_nucseg.teaching.progress import ExampleUse
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Generator, Sequence
     from pathlib import Path
 
     from napari_nucseg._napari.teach_examples import Collected, Saved
@@ -36,9 +36,11 @@ class Drafts:
 
 
 def describe_steps(
-    sources: Sequence[Collected], drafts: Drafts
+    sources: Sequence[Collected], drafts: Drafts, known: Collection[str] = ()
 ) -> Generator[None, None, tuple[ExampleUse, ...]]:
     """Say what each source has to offer; only what changed since is saved and read again.
+
+    ``known`` are the images that the model to teach learned from before, as its card lists them.
 
     Raises
     ------
@@ -56,9 +58,10 @@ def describe_steps(
             _save(place, collected.corrections, drafts)
         examples.append(Example(path=place, use=collected.use))
     yield
-    key = [(example, drafts.ages.get(example.path, _modified(example.path))) for example in examples]
+    ages = [(example, drafts.ages.get(example.path, _modified(example.path))) for example in examples]
+    key = (ages, known)
     if drafts.said is None or drafts.said[0] != key:
-        drafts.said = key, describe_examples(examples)
+        drafts.said = key, describe_examples(examples, known)
     said = iter(drafts.said[1])
     return tuple(_unusable(each) if each.problem else _with_unsaved(each, next(said)) for each in sources)
 

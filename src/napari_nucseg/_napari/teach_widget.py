@@ -105,7 +105,7 @@ class TeachWidget(Docked):
         uptake.resegmented.connect(self.form.say)
         uptake.said.connect(self.form.say)
         uptake.failed.connect(self._show_failure)
-        form.model.currentIndexChanged.connect(self._estimate)
+        form.model.currentIndexChanged.connect(self._follow_base)
         form.device.currentIndexChanged.connect(self._estimate)
         self._estimating.returned.connect(self._show_seconds)
         self._catalogue.returned.connect(self._show_catalogue)
@@ -139,6 +139,11 @@ class TeachWidget(Docked):
         self.form.show_why_not(self._why_not() if self._models else "Reading models …")
         self._estimate()
 
+    def _follow_base(self, *args: object) -> None:
+        if (base := self.form.model.chosen) is not None:
+            self.controller.teach_from(base.card)
+        self._estimate()
+
     def _estimate(self, *args: object) -> None:
         """Time a few steps once there is something to learn; once for each model and device."""
         asked = (self.form.model.currentData(), self.form.device.currentData())
@@ -159,6 +164,7 @@ class TeachWidget(Docked):
     def _show_catalogue(self, catalogue: Catalogue) -> None:
         self._models = catalogue.models
         self.form.model.show_models(catalogue.models)
+        self._follow_base()
         self.form.show_devices(catalogue.devices)
         self._look_whether_deleted([model.name for model in catalogue.models])
         if not self.form.name.isModified():

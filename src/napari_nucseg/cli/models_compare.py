@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nucseg.cli.console import say, say_json, show_progress
+from napari_nucseg.cli.console import note, say, say_json, show_progress
 
 if TYPE_CHECKING:
     import argparse
@@ -36,10 +36,14 @@ def _compare(args: argparse.Namespace) -> None:
     """Print a line a path: AP at IoU .5 of both models, the interval of the difference, and what it means."""
     from napari_nucseg.jobs.comparing import compare_models  # late: loads torch
     from napari_nucseg.network.model_file import load_model
+    from napari_nucseg.teaching.known_images import compared_words
     from napari_nucseg.teaching.references import labelled_images
 
     models = load_model(args.a), load_model(args.b)
-    for number, reference in enumerate([labelled_images(path) for path in args.data]):
+    references = [labelled_images(path) for path in args.data]
+    for words in compared_words([model.card for model in models], references):
+        note(words)
+    for number, reference in enumerate(references):
         if not number and not args.json:
             say(_COLUMNS.format(*_HEADER))
         steps = compare_models(*models, reference)

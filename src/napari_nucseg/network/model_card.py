@@ -100,6 +100,9 @@ class ModelCard(_Part):
         (), description="Hashes this file had under other names: its children know it by them."
     )
     history: tuple[str, ...] = ()
+    learned_images: tuple[str, ...] = Field(
+        (), description="Hashes of the corrected images that it, or a model it came from, learned from."
+    )
     teaching: TeachingRecord | None = None
 
     @field_validator("figures", mode="before")

@@ -14,13 +14,14 @@ import numpy as np
 
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.teaching.holdout import hold_out, vouched_for
+from napari_nucseg.teaching.known_images import checked_words
 from napari_nucseg.teaching.pages import Page, read_pages
 from napari_nucseg.teaching.pixels import as_image, normalised
 from napari_nucseg.teaching.progress import ExampleUse, Part
 from napari_nucseg.teaching.same_images import repetitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -54,6 +55,8 @@ class Lesson:
         Median diameter of the nuclei a person vouches for; None where those are few.
     sha256
         Of pixels, labels and taught area.
+    image_sha256
+        Of the whole plane in its own units, whatever is taught in it.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Lesson:
     changed: NDArray[np.int32]
     diameter_px: float | None
     sha256: str
+    image_sha256: str = ""
 
     @property
     def image(self) -> NDArray[np.float32]:
@@ -85,11 +89,15 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Lessons:
-    """All lessons of a job, what became of each example, and what had to be left out, a line each."""
+    """All lessons of a job, what became of each example, and what had to be left out, a line each.
+
+    ``remark`` says which of what is held out the base model learned from before; empty where there is nothing.
+    """
 
     lessons: tuple[Lesson, ...]
     uses: tuple[ExampleUse, ...]
     problems: tuple[str, ...] = ()
+    remark: str = ""
 
     @property
     def learned(self) -> tuple[Lesson, ...]:
@@ -118,7 +126,7 @@ def read_examples(job: FinetuneJob) -> Lessons:
     if not job.examples:
         raise TrainingError("there are no examples: save corrections, or name images with labels.")
     pages, problems = read_pages(job.examples)
-    masks = hold_out(pages)
+    masks = hold_out(pages, card.learned_images)
     _tell_repetitions(pages, problems)
     lessons = tuple(
         _lesson(page, learned, held_out, card.normalisation, clahe=card.clahe)
@@ -127,14 +135,23 @@ def read_examples(job: FinetuneJob) -> Lessons:
     )
     _check_teachable(lessons, problems)
     uses = _uses(job.examples, pages, masks, problems)
-    return Lessons(lessons, uses, tuple(line for lines in problems.values() for line in lines))
+    checked = [lesson.image_sha256 for lesson in lessons if lesson.held_out.any()]
+    return Lessons(
+        lessons,
+        uses,
+        tuple(line for lines in problems.values() for line in lines),
+        checked_words(checked, card.learned_images),
+    )
 
 
-def describe_examples(examples: Sequence[Example]) -> tuple[ExampleUse, ...]:
-    """Say what would become of each example, in their order; one that cannot be read says why in ``problem``."""
+def describe_examples(examples: Sequence[Example], known: Collection[str] = ()) -> tuple[ExampleUse, ...]:
+    """Say what would become of each example, in their order; one that cannot be read says why in ``problem``.
+
+    ``known`` are the images that the base model learned from before, as its card lists them.
+    """
     pages, problems = read_pages(examples, pixels=False)
     _tell_repetitions(pages, problems)
-    return _uses(examples, pages, hold_out(pages), problems)
+    return _uses(examples, pages, hold_out(pages, known), problems)
 
 
 def _tell_repetitions(pages: Sequence[Page], problems: dict[int, list[str]]) -> None:
@@ -219,6 +236,7 @@ def _lesson(
         changed=page.changed,
         diameter_px=page.diameter_px,
         sha256=digest.hexdigest(),
+        image_sha256=page.image_sha256,
     )
     if page.diameter_px is None:
         return whole  # the base model will look at all of it to estimate the size

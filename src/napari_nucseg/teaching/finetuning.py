@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -113,6 +114,7 @@ def finetune_steps(
     yield tell("comparing", learner.step)
     blending = choose_blend(base, learner, material, device, plan.share)
     blend = yield from told_as(blending, lambda tried: tell("comparing", learner.step, message=tried.words))
+    blend = replace(blend, words=f"{blend.words} {lessons.remark}".rstrip())
     yield tell("saving", learner.step)
     card = taught_card(base, job, plan, lessons, blend, course.rows, warnings)
     save_model(path, card, blend.network, base.size_head, base.importance, base.judge)

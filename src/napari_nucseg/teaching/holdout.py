@@ -15,7 +15,7 @@ from scipy import ndimage
 from napari_nucseg.teaching.same_images import GAP_PX, told_apart, units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -45,31 +45,43 @@ def vouched_for(labels: NDArray[np.integer], taught: Mask) -> NDArray[np.int32]:
     return numbers[taught_px >= COUNTED_SHARE * areas_px].astype(np.int32)
 
 
-def hold_out(pages: Sequence[Page]) -> list[Masks]:
+def hold_out(pages: Sequence[Page], known: Collection[str] = ()) -> list[Masks]:
     """Split what is taught on each page into (learned, held out), two (Y, X) masks.
 
     Pages a user wants checked are held out; where there are such with a nucleus, all others are learned from. Else
     whole pages are held out, or whole areas of pages, or a part of the area with most nuclei; all planes of a stack,
     and all pages of the same image, count as one page, and as one area. What is checked on one page of an image is
-    learned on no other. The choice depends on the pages' names and content, not on chance.
+    learned on no other. Images that are ``known`` by their hashes, since the old model learned from them, are held out
+    only where there are no others. The choice depends on the pages' names and content, not on chance.
     """
-    return told_apart(pages, _sides(pages))
+    return told_apart(pages, _sides(pages, known))
 
 
-def _sides(pages: Sequence[Page]) -> list[Masks]:
+def _sides(pages: Sequence[Page], known: Collection[str]) -> list[Masks]:
     masks = [_all_on_one_side(page, held=page.use == "check") for page in pages]
     counts = [vouched_for(page.labels, page.taught).size for page in pages]
     if any(n and page.use == "check" for n, page in zip(counts, pages, strict=True)):
         return masks
     units = [unit for unit in units_of(pages) if all(pages[i].use == "auto" for i in unit)]
-    free = [with_nuclei for unit in units if (with_nuclei := [i for i in unit if counts[i]])]
+    unknown = [unit for unit in units if not any(pages[i].image_sha256 in known for i in unit)]
+    for some in (unknown, units):
+        free = [with_nuclei for unit in some if (with_nuclei := [i for i in unit if counts[i]])]
+        _hold_out_some(pages, free, counts, masks)
+        if any(vouched_for(page.labels, held).size for page, (_, held) in zip(pages, masks, strict=True)):
+            break
+    return masks
+
+
+def _hold_out_some(
+    pages: Sequence[Page], free: Sequence[Sequence[int]], counts: Sequence[int], masks: list[Masks]
+) -> None:
+    """Hold out whole units of the free pages, or areas of them, where they can be parted so."""
     chosen = _choose([(pages[unit[0]].name, sum(counts[i] for i in unit)) for unit in free])
     if chosen:
         for i in (i for k in chosen for i in free[k]):
             masks[i] = _all_on_one_side(pages[i], held=True)
-        return masks
+        return
     _hold_out_areas(pages, free, masks)
-    return masks
 
 
 def _hold_out_areas(pages: Sequence[Page], units: Sequence[Sequence[int]], masks: list[Masks]) -> None:

@@ -53,6 +53,9 @@ def taught_card(
                 f"{record.date}: fine-tuned from {base.card.name} on {own}, {rows[-1]['step']} steps of {plan.crops} "
                 f"crops of {plan.crop_px} px, {blend.share:.0%} of the way",
             ),
+            "learned_images": tuple(
+                dict.fromkeys((*base.card.learned_images, *(each.image_sha256 for each in lessons.learned)))
+            ),
             "teaching": record,
         }
     )

@@ -20,6 +20,7 @@ from napari_nucseg.errors import NucSegError, TrainingError
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.teaching.job import Example
 from napari_nucseg.teaching.pages import Page, read_pages
+from napari_nucseg.teaching.pixels import sha256_of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,4 +133,5 @@ def _page(sample: Sample) -> Page:
         prediction=None,
         changed=np.zeros(0, np.int32),
         diameter_px=median_diameter(labels),
+        image_sha256=sha256_of_pixels(planes),
     )
