@@ -588,6 +588,19 @@ class TestStopping:
         qtbot.waitUntil(again.form.outcome.isVisible, timeout=TIMEOUT_MS)
         assert not again.form.unfinished.isVisible()
 
+    def test_a_run_that_cannot_go_on_is_offered_again(self, qtbot, teacher, scripted, layer, click):
+        scripted(seconds=0.1, steps=300)
+        _learning(qtbot, teacher)
+        click(teacher.form.cancel)
+        qtbot.waitUntil(lambda: "Go on" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
+        scripted(error="what this run learns from is gone: setA.")
+        click(teacher.form.question.buttons["Go on"])
+        qtbot.waitUntil(teacher.form.unfinished.isVisible, timeout=TIMEOUT_MS)
+        assert "setA" in teacher.form.status.text()
+        scripted()
+        click(teacher.form.unfinished.buttons["Finish it"])
+        qtbot.waitUntil(teacher.form.outcome.isVisible, timeout=TIMEOUT_MS)
+
     def test_a_run_under_way_is_not_offered_elsewhere(self, qtbot, teacher, open_teacher, scripted, layer):
         scripted(seconds=0.1, steps=300)
         _learning(qtbot, teacher)

@@ -20,6 +20,7 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import ModelFileError, OutputError, SettingsError, TrainingError
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.device import choose_device
+from napari_nucseg.network.installing import install_model, rename_model
 from napari_nucseg.network.model_file import ModelCard, load_model, save_model
 from napari_nucseg.network.size_head import SizeHead, n_summaries
 from napari_nucseg.nuclei.judging import Judge
@@ -199,6 +200,38 @@ def test_other_examples_are_not_resumed(make_job, tmp_path):
     corrected(tmp_path / "other", seed=1)
     with pytest.raises(TrainingError, match="examples"):
         run(make_job(examples=[tmp_path / "other"]), resume=True)
+
+
+class TestResumedElsewhere:
+    @pytest.fixture
+    def own_base(self, base, tmp_path, monkeypatch):
+        monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "models"))
+        return install_model(base, "mine")
+
+    def test_a_base_model_that_was_renamed_is_found(self, make_job, own_base):
+        whole = run(make_job(name="whole", model="mine"))[0]
+        job = make_job(model="mine")
+        run(job, steps=5)
+        rename_model("mine", "renamed")
+        parts, _ = run(job, resume=True)
+        assert_same_weights(parts.model, whole.model)
+        card = load_model(parts.model).card
+        assert (card.parent_name, card.parent_sha256) == ("renamed", load_model("renamed").sha256)
+        assert load_finetune_job(job.folder / "job.json") == job
+
+    def test_another_model_that_the_job_names_now_is_refused(self, make_job, own_base):
+        run(make_job(model="mine"), steps=3)
+        with pytest.raises(TrainingError, match=r"other settings \(model\)"):
+            run(make_job(model="nuclei-unet"), resume=True)
+
+    def test_examples_that_were_moved_are_named(self, make_job, tmp_path):
+        job = make_job()
+        run(job, steps=3)
+        (tmp_path / "mine").rename(tmp_path / "moved")
+        with pytest.raises(TrainingError, match=r"is gone: .*mine\. Move it back"):
+            run(job, resume=True)
+        (tmp_path / "moved").rename(tmp_path / "mine")
+        assert run(job, resume=True)[0].model.is_file()
 
 
 def test_stopping_keeps_the_best_so_far_and_compares_it(make_job):

@@ -66,7 +66,7 @@ class TeachController(QObject):
         self._folder: Path | None = None
         self._view: PreviewView | None = None
         self._last: Told | None = None
-        self._cancelled = False
+        self._cancelled = self._failed = False
         self._next_s = 0.0
         self._describing.returned.connect(self.described)
         self._describing.failed.connect(self.undescribed)
@@ -200,13 +200,16 @@ class TeachController(QObject):
         self.done.emit(done)
 
     def _fail(self, message: str) -> None:
-        self._cancelled = False
+        self._cancelled, self._failed = False, True
         self._forget_if_empty()
         self.failed.emit(message)
 
     def _end(self) -> None:
         self._until_kept.stop()
         hide_preview(self._viewer, self.model_name)
+        if self._failed:
+            self._failed = False
+            self.look_for_unfinished()
         if self._cancelled:
             self._cancelled = False
             keepable = has_learned(self._folder)

@@ -57,9 +57,7 @@ def load_checkpoint(
             tensors = {key: file.get_tensor(key) for key in file.keys()}
         state: dict[str, Any] = json.loads(header["state"])
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise TrainingError(
-            f"the checkpoint {path} is damaged ({error}). Delete it to start again."
-        ) from error
+        raise TrainingError(_damaged(path, error)) from error
     _check_same_job(header.get("job", ""), job, path)
     for name, module in modules.items():
         module.load_state_dict(_part(tensors, f"{name}."))
@@ -70,6 +68,26 @@ def load_checkpoint(
         moments.setdefault(int(index), {})[field] = _laid_out_like(parameters[int(index)], value)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
     return state
+
+
+def job_of(path: Path) -> dict[str, Any]:
+    """Return the settings that a checkpoint was made with, as they were given to :func:`save_checkpoint`.
+
+    Raises
+    ------
+    TrainingError
+        If the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            settings: dict[str, Any] = json.loads((file.metadata() or {})["job"])
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise TrainingError(_damaged(path, error)) from error
+    return settings
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"the checkpoint {path} is damaged ({error}). Delete it to start again."
 
 
 def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from napari_nucseg.network.model_card import ModelCard
+
 
 @dataclass(frozen=True)
 class Descent:
@@ -95,6 +97,17 @@ def sha256_of(path: Path) -> str:
     """Hash of a model file, as it stands in the cards of its children; computed once as long as it does not change."""
     status = path.stat()
     return _sha256(path, status.st_mtime_ns, status.st_size)
+
+
+def first_sha256(card: ModelCard, sha256: str) -> str:
+    """Hash that a file had under its first name: it stays while its card changes and its weights do not."""
+    return card.former_sha256[0] if card.former_sha256 else sha256
+
+
+def find_by_first_sha256(wanted: str, name: str = "") -> Path | None:
+    """Installed model with these weights, whatever it is called now; of several the one of a name comes first."""
+    models = sorted(list_models(), key=lambda model: model.name != name)
+    return next((m.path for m in models if first_sha256(m.card, sha256_of(m.path)) == wanted), None)
 
 
 @lru_cache(maxsize=256)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from napari_nucseg.files import written_whole
-from napari_nucseg.learning.place import CHECKPOINT, check_place, check_resumable
+from napari_nucseg.learning.place import CHECKPOINT, check_place
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import SUFFIX, load_model, save_model
@@ -24,6 +23,7 @@ from napari_nucseg.teaching.plan import plan_of
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
 from napari_nucseg.teaching.record import taught_card
 from napari_nucseg.teaching.references import reference_images
+from napari_nucseg.teaching.resuming import JOB, identity, resumed
 from napari_nucseg.teaching.sanity import warnings_of
 from napari_nucseg.teaching.selection import picked_by_error
 from napari_nucseg.teaching.watching import PreviewWriter
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.blend import Blend
     from napari_nucseg.teaching.examples import Lessons
 
-JOB, RESULT, PREVIEW = "job.json", "result.json", "preview.npy"
+RESULT, PREVIEW = "result.json", "preview.npy"
 FORCE = "Choose another name, or replace it with --force (force=True)."
 
 
@@ -91,12 +91,11 @@ def finetune_steps(
     OutputError
         If the disk is full or does not let us write; no model is left half written.
     """
-    if resume:
-        check_resumable(job.folder / CHECKPOINT)
+    asked, job = job, resumed(job) if resume else job
     tell = Teller(job)
     yield tell("reading", message="Reading the examples.")
     base, device, path = _prepared(job, replace=resume or force)
-    _write(job.folder / JOB, job)
+    _write(job.folder / JOB, asked)
     lessons = read_examples(job)
     warnings = (*warnings_of(lessons.lessons), *picked_by_error(lessons.lessons))
     for said in (*lessons.problems, *warnings):
@@ -110,7 +109,7 @@ def finetune_steps(
     learner = Learner(base, material.own, material.replayed, plan, device, job.seed)
     preview = PreviewWriter(job.preview, base, job.folder / PREVIEW) if job.preview else None
     course = Course(base, learner, material.held_out.watched(), device, tell, preview)
-    yield from course.steps(job.folder / CHECKPOINT, _identity(job, base, lessons), stop=stop, resume=resume)
+    yield from course.steps(job.folder / CHECKPOINT, identity(job, base, lessons), stop=stop, resume=resume)
     yield tell("comparing", learner.step)
     blending = choose_blend(base, learner, material, device, plan.share)
     blend = yield from told_as(blending, lambda tried: tell("comparing", learner.step, message=tried.words))
@@ -152,13 +151,3 @@ def _result(
 def _write(path: Path, content: FinetuneJob | FinetuneResult) -> None:
     with written_whole(path) as part:
         part.write_text(content.model_dump_json(indent=1), encoding="utf8")
-
-
-def _identity(job: FinetuneJob, base: Model, lessons: Lessons) -> str:
-    """All that decides the weights, as JSON; where it runs and what it is called do not."""
-    beside = {"name", "output", "model", "examples", "pinned", "preview", "device", "precision", "threads"}
-    content = job.model_dump(mode="json", exclude=beside)
-    content["model"] = base.sha256
-    content["examples"] = [[lesson.sha256, int(lesson.learned.sum())] for lesson in lessons.lessons]
-    content["pinned"] = [str(place) for place in job.pinned]
-    return json.dumps(content)

@@ -1,0 +1,59 @@
+"""Whether a run that was stopped can go on: the model it teaches and what it learns from, wherever they are now."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from napari_nucseg.errors import TrainingError
+from napari_nucseg.learning.checkpoint import job_of
+from napari_nucseg.learning.place import CHECKPOINT, check_resumable
+from napari_nucseg.network.lineage import find_by_first_sha256, first_sha256
+
+if TYPE_CHECKING:
+    from napari_nucseg.network.model_file import Model
+    from napari_nucseg.teaching.examples import Lessons
+    from napari_nucseg.teaching.job import FinetuneJob
+
+JOB = "job.json"
+
+
+def resumed(job: FinetuneJob) -> FinetuneJob:
+    """Return the job with the model that its checkpoint was begun with, which may have another name now.
+
+    A job that names another model than it did then stays as it is, and is refused with the checkpoint.
+
+    Raises
+    ------
+    TrainingError
+        If there is no checkpoint, it is damaged, or examples are gone.
+    """
+    checkpoint = job.folder / CHECKPOINT
+    check_resumable(checkpoint)
+    places = [*(example.path for example in job.examples), *job.pinned]
+    gone = ", ".join(str(place) for place in places if not place.expanduser().exists())
+    if gone:
+        raise TrainingError(
+            f"what this run learns from is gone: {gone}. Move it back there, or begin a new run."
+        )
+    if _named_then(job) != job.model:
+        return job
+    base = find_by_first_sha256(str(job_of(checkpoint).get("model", "")), job.model)
+    return job if base is None else job.model_copy(update={"model": str(base)})
+
+
+def _named_then(job: FinetuneJob) -> str:
+    try:
+        return str(json.loads((job.folder / JOB).read_text(encoding="utf8"))["model"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def identity(job: FinetuneJob, base: Model, lessons: Lessons) -> str:
+    """All that decides the weights, as JSON; where it runs and what it and its model are called do not."""
+    beside = {"name", "output", "model", "examples", "pinned", "preview", "device", "precision", "threads"}
+    content = job.model_dump(mode="json", exclude=beside)
+    content["model"] = first_sha256(base.card, base.sha256)
+    content["examples"] = [[lesson.sha256, int(lesson.learned.sum())] for lesson in lessons.lessons]
+    content["pinned"] = [str(place) for place in job.pinned]
+    return json.dumps(content)
