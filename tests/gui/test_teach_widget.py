@@ -626,6 +626,24 @@ class TestAgain:
         np.testing.assert_array_equal(np.isin(layer.data, kept), np.isin(before, kept))
         assert not (layer.data[before == number] == number).any(), "a nucleus that was deleted stays so"
 
+    def test_an_image_whose_corrections_a_listed_folder_stands_for(
+        self, qtbot, viewer, teacher, layer, made, click, tmp_path
+    ):
+        from napari_nucseg._napari.correct_files import collect, mark_saved
+        from napari_nucseg._napari.correct_subject import Subject
+
+        folder = save_correction_set(tmp_path / "cells", collect(Subject(viewer, layer)))
+        mark_saved(layer, folder)
+        teacher.controller.examples.add(folder)
+        _run(qtbot, teacher, click)
+        astray = viewer.add_labels(made.labels[:50, :50].copy(), name="of no image")
+        corrections_of(astray).trust[:] = Trust.REVIEWED
+        viewer.layers.selection.active = viewer.layers["cells"]
+        click(teacher.form.outcome.resegment)
+        qtbot.waitUntil(
+            lambda: "“cells nuclei” was segmented again" in teacher.form.status.text(), timeout=TIMEOUT_MS
+        )
+
 
 def test_the_window_lives_while_a_child_trains(qtbot, teacher, scripted, layer, capsys):
     """Print how late a 20 ms heartbeat is, idle and while a child reports; for a person to read."""

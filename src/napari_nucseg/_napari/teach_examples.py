@@ -121,6 +121,11 @@ class Examples:
             source for source in self._pinned if source.folder is not None or source.layer_id in here
         )
 
+    @property
+    def corrected(self) -> tuple[Labels, ...]:
+        """All corrected layers of the viewer, the topmost first: those that a listed folder stands for, too."""
+        return tuple(layer for layer in reversed(self._viewer.layers) if is_corrected(layer))
+
     def use_of(self, source: Source) -> str:
         """Return the user's choice: auto, learn or check."""
         return self._uses.get(source, "auto")
@@ -163,10 +168,9 @@ class Examples:
         return layer_of(self._viewer, source)
 
     def _layers(self) -> list[Labels]:
-        found = [layer for layer in self._viewer.layers if is_corrected(layer)]
         return [
             layer
-            for layer in reversed(found)
+            for layer in self.corrected
             if not any(_is_saved_in(layer, source) for source in self._folders)
         ]
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.segment_job import run_job
-from napari_nucseg._napari.teach_resegment import image_of, job_for, put_around_reviewed
+from napari_nucseg._napari.teach_resegment import job_for, put_around_reviewed
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.errors import ImageError, NucSegError
@@ -53,7 +54,7 @@ class Uptake(QObject):
         self._using.start(lambda: _prefer(name))
 
     def resegment(self, layers: Sequence[Labels], name: str) -> None:
-        """Segment the image of the active layer, else of the first, with a model."""
+        """Segment the image that is active, or of the active layer, else of the first that has one, with a model."""
         try:
             self._layer = self._choose(layers)
             job = job_for(self._viewer, self._layer, name)
@@ -73,10 +74,14 @@ class Uptake(QObject):
                 "there are no corrected nuclei in this window. Use Segment nuclei for other images."
             )
         active = self._viewer.layers.selection.active
-        for layer in layers:
-            if active in (layer, image_of(self._viewer, layer)):
-                return layer
-        return layers[0]
+        if active in layers:
+            return active
+        images = {
+            layer: image for layer in layers if (image := Subject(self._viewer, layer).image) is not None
+        }
+        return next(
+            (layer for layer, image in images.items() if image is active), next(iter(images), layers[0])
+        )
 
     def _tell(self, progress: JobProgress) -> None:
         self.said.emit(

@@ -281,8 +281,7 @@ class TeachWidget(Docked):
                 self.form.question.drop()
 
     def _resegment(self) -> None:
-        layers = [self.controller.examples.layer_of(source) for source in self.controller.examples.sources]
-        self.uptake.resegment([layer for layer in layers if layer is not None], self._result_name())
+        self.uptake.resegment(self.controller.examples.corrected, self._result_name())
 
     def _show_failure(self, message: str) -> None:
         self.form.say(f"⚠ {message}")
