@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QStyle, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
@@ -28,11 +28,24 @@ class DockColumn(QScrollArea):
         for part in parts:
             column.addWidget(part)
         column.addStretch(1)
+        self._revealed: QWidget | None = None
+        self._laid_out = QTimer(self, singleShot=True, interval=0)
+        self._laid_out.timeout.connect(self._scroll)
         self.setWidget(content)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+
+    def reveal(self, part: QWidget) -> None:
+        """Scroll to a part that was just shown, once the column is laid out with it."""
+        self._revealed = part
+        self._laid_out.start()
+
+    def _scroll(self) -> None:
+        self._keep_room()
+        self.widget().layout().activate()
+        self.ensureWidgetVisible(self._revealed, 0, 0)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Follow the content when rows appear or go."""

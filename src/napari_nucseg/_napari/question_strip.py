@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_nucseg._napari.words import Words
@@ -14,7 +15,12 @@ if TYPE_CHECKING:
 
 
 class QuestionStrip(QFrame):
-    """Framed words with buttons below; hidden until something is asked, and again once it is answered."""
+    """Framed words with buttons below; hidden until something is asked, and again once it is answered.
+
+    Signal: ``asked()`` when something is.
+    """
+
+    asked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,6 +50,7 @@ class QuestionStrip(QFrame):
             self._row.addWidget(button)
             self.buttons[words] = button
         self.setVisible(True)
+        self.asked.emit()
 
     def drop(self) -> None:
         """Take the question back."""

@@ -154,6 +154,7 @@ class TeachForm(QWidget):
                 self.status,
             ]
         )
+        self.question.asked.connect(lambda: column.reveal(self.question))
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(column)
