@@ -323,6 +323,14 @@ class TestWhyNot:
         assert not teacher.form.run.isEnabled()
         assert teacher.form.why_not.isVisible()
 
+    def test_a_folder_that_is_gone(self, qtbot, teacher, layer, tmp_path):
+        teacher.controller.examples.add(tmp_path / "moved")
+        corrections_of(layer).trust[:] = Trust.UNKNOWN
+        teacher.controller.refresh()
+        where = str(tmp_path / "moved")
+        qtbot.waitUntil(lambda: where in teacher.form.why_not.text(), timeout=TIMEOUT_MS)
+        assert not teacher.form.run.isEnabled()
+
     def test_labels_without_an_image(self, qtbot, viewer, teacher, made):
         corrections_of(viewer.add_labels(made.labels)).trust[:] = Trust.REVIEWED
         teacher.controller.refresh()

@@ -31,6 +31,7 @@ class Choosing(QObject):
         self._form = form
         self._controller = controller
         self._uses: tuple[ExampleUse, ...] = ()
+        self._problems: list[str] = []
         self._problem = ""
         form.add_folder.clicked.connect(self._add_folder)
         form.examples.use_changed.connect(self._set_use)
@@ -45,8 +46,7 @@ class Choosing(QObject):
         """Say why nothing can be learned from these examples; empty where it can."""
         examples = self._controller.examples
         chosen = [examples.use_of(source) for source in examples.sources]
-        problems = [collected.problem for collected in self._controller.collected]
-        return self._problem or refusal(self._uses, chosen, problems)
+        return self._problem or refusal(self._uses, chosen, self._problems)
 
     def _show_sources(self) -> None:
         examples, form = self._controller.examples, self._form
@@ -57,6 +57,11 @@ class Choosing(QObject):
 
     def _show_uses(self, uses: tuple[ExampleUse, ...]) -> None:
         self._uses, self._problem = uses, ""
+        # a layer without a problem of its own only has nothing in it that is reviewed
+        self._problems = [
+            use.problem if each.corrections is None else ""
+            for each, use in zip(self._controller.collected, uses, strict=True)
+        ]
         known = {
             c.source: example_words(use, c.shape, c.taken_from, predicted=c.predicted)
             for c, use in zip(self._controller.collected, uses, strict=True)

@@ -170,7 +170,7 @@ def refusal(uses: Sequence[ExampleUse], chosen: Sequence[str], problems: Sequenc
     chosen
         The user's choice for each: auto, learn or check.
     problems
-        Why layers cannot be used.
+        Why layers and folders cannot be used.
     """
     if not uses:
         return NOTHING_CORRECTED
