@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
+from skimage.color import combine_stains, hed_from_rgb, rgb_from_hed, separate_stains
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +45,21 @@ def same_partition() -> Callable[..., bool]:
         return len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
 
     return compare
+
+
+@pytest.fixture(scope="session")
+def in_brown() -> Callable[..., NDArray[np.uint8]]:
+    """Recolour a share of the nuclei of stained tissue as immunohistochemistry shows a nuclear protein (DAB)."""
+
+    def recolour(image: NDArray[np.uint8], labels: NDArray[np.integer], share: float) -> NDArray[np.uint8]:
+        numbers = np.unique(labels[labels > 0])
+        brown = np.random.default_rng(0).permutation(numbers)[: max(1, round(share * numbers.size))]
+        positive = gaussian_filter(np.isin(labels, brown).astype(float), 0.7)
+        blue, pink, _ = np.moveaxis(separate_stains(image, hed_from_rgb), -1, 0)
+        stains = np.stack([blue * (1 - 0.8 * positive), 0.15 * pink, 1.5 * blue * positive], axis=-1)
+        return (combine_stains(stains, rgb_from_hed).clip(0, 1) * 255).astype(np.uint8)
+
+    return recolour
 
 
 @pytest.fixture

@@ -6,10 +6,12 @@ from skimage import data
 
 from napari_nucseg import segment
 from napari_nucseg.data.dark_field import is_fluorescence, nuclear_channel
-from napari_nucseg.data.familiar import familiar
+from napari_nucseg.data.familiar import appearances
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.learning.patches import normalised as learned
+from napari_nucseg.network.device import choose_device
+from napari_nucseg.network.model_file import load_model
 from napari_nucseg.teaching.pixels import normalised as taught
 
 PERCENTILES = (0.5, 99.95)
@@ -50,9 +52,9 @@ def framed(planes):
 @pytest.mark.parametrize("factor", [pytest.param(1, id="as it is"), pytest.param(1e-3, id="0 to 1")])
 def test_the_nuclear_channel_is_looked_at_alone(planes, channel, factor):
     assert nuclear_channel(planes * np.float32(factor)) == channel
-    shown, note = familiar(planes)
-    np.testing.assert_array_equal(shown, planes[channel : channel + 1])
-    assert f"channel {channel}" in note
+    (look,) = appearances(planes)
+    np.testing.assert_array_equal(look.planes, planes[channel : channel + 1])
+    assert f"channel {channel}" in look.note
 
 
 STAINED = to_planes(synthetic_histology((192, 256), seed=6).image)
@@ -99,15 +101,17 @@ HISTOLOGY = to_planes(synthetic_histology((256, 256), 3).image)
     ],
 )
 def test_other_images_are_left_as_they_are(planes):
-    shown, note = familiar(planes)
-    assert shown is planes
-    assert note == ""
+    (look,) = appearances(planes)
+    assert look.planes is planes
+    assert look.note == ""
 
 
-def test_brown_stain_is_still_taken_out():
-    shown, note = familiar(to_planes(data.immunohistochemistry(), "YXC"))
-    assert shown.shape == (3, 512, 512)
-    assert "DAB" in note
+def test_brown_stain_is_taken_out_unless_nuclei_are_brown():
+    without, as_blue = appearances(to_planes(data.immunohistochemistry(), "YXC"))
+    assert without.planes.shape == as_blue.planes.shape == (3, 512, 512)
+    assert "taken out" in without.note
+    assert "as haematoxylin" in as_blue.note
+    assert as_blue.helps > without.helps == 0
 
 
 def test_colour_changes_no_nucleus():
@@ -123,8 +127,9 @@ def test_colour_changes_no_nucleus():
 
 def test_training_and_teaching_see_what_is_segmented():
     planes = coloured(0, 0, 1)
-    expected = taught(GREY[np.newaxis], PERCENTILES, clahe=False)
-    np.testing.assert_array_equal(taught(planes, PERCENTILES, clahe=False), expected)
+    base, device = load_model("nuclei-unet"), choose_device("cpu")
+    expected = taught(GREY[np.newaxis], 24, base, device)
+    np.testing.assert_array_equal(taught(planes, 24, base, device), expected)
     sample = MADE.__class__(**{**vars(MADE), "image": np.moveaxis(planes, 0, -1)})
     np.testing.assert_array_equal(
         learned(sample, PERCENTILES, clahe=False), learned(MADE, PERCENTILES, clahe=False)

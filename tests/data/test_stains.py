@@ -1,4 +1,4 @@
-"""Brown stains are noticed and taken out; everything else is left as it is."""
+"""Brown stains are noticed, taken out or shown as haematoxylin; everything else is left as it is."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,12 @@ from skimage import data
 from napari_nucseg import segment
 from napari_nucseg.data import stains
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.data.stains import has_brown_stain, without_brown
+from napari_nucseg.data.stains import (
+    brown_as_haematoxylin,
+    has_brown_stain,
+    may_have_brown_nuclei,
+    without_brown,
+)
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 
 
@@ -43,6 +48,7 @@ def damaged():
 )
 def test_other_images_are_left_as_they_are(planes):
     assert without_brown(planes) is planes
+    assert not may_have_brown_nuclei(planes)
 
 
 @pytest.mark.parametrize("factor", [pytest.param(1, id="8 bit"), pytest.param(257, id="16 bit")])
@@ -64,4 +70,20 @@ def test_strips_make_no_seam(brown, monkeypatch):
 def test_nuclei_beside_brown_are_found_and_it_is_said():
     result = segment(data.immunohistochemistry(), axes="YXC")
     assert result.n_nuclei > 150
-    assert any("Brown stain" in note for note in result.notes)
+    assert any("taken out" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("factor", [pytest.param(1, id="8 bit"), pytest.param(257, id="16 bit")])
+@pytest.mark.parametrize(
+    "share", [pytest.param(0.1, id="a tenth of the nuclei"), pytest.param(0.9, id="nearly all")]
+)
+def test_brown_nuclei_are_shown_in_blue(in_brown, share, factor):
+    made = synthetic_histology((192, 256), 6)
+    planes = to_planes(in_brown(made.image, made.labels, share)) * np.float32(factor)
+    assert may_have_brown_nuclei(planes)
+    shown = brown_as_haematoxylin(planes)
+    assert shown.shape == planes.shape
+    assert 0 <= shown.min() and shown.max() <= 1
+    assert not may_have_brown_nuclei(shown)
+    red, _, blue = np.median(shown[:, made.labels > 0], axis=1)
+    assert blue > 1.2 * red

@@ -1,13 +1,20 @@
+"""An image is shown to a network as it can trust its findings most, and as it is where that is clear."""
+
 import numpy as np
 import pytest
 
-from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.data.familiar import Appearance, appearances
+from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.data.rows import read_rows, select_rows
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.segmentation.background import without_background
 from napari_nucseg.segmentation.segment import segment
 from napari_nucseg.segmentation.showing import show
+from napari_nucseg.teaching.pixels import normalised
 
 SCENE = synthetic_fluorescence((256, 320), seed=3)
 DARK = (SCENE.image.astype(np.float32) / SCENE.image.max())[np.newaxis]
@@ -39,6 +46,41 @@ def test_colours_and_blank_images_are_shown_as_they_are():
     model, device = load_model("nuclei-unet"), choose_device("cpu")
     colours = np.concatenate([DARK + RAMP, DARK + RAMP[::-1], DARK + RAMP])
     for planes in (colours, np.full((1, 40, 40), 7, np.float32)):
-        shown = show(planes, 24.0, model, device)
+        shown = show([Appearance(planes)], 24.0, model, device)
         assert not any("background" in note for note in shown.notes)
         assert shown.planes.shape == (3, *planes.shape[1:])
+
+
+BROWN = ("815524d8", "af6b6173", "e414b54f")
+"""Beginnings of names: three `train` images of stained tissue, of three groups."""
+
+
+@pytest.fixture(scope="module")
+def tissue(test_data):
+    """Middles of real images of stained tissue."""
+    rows = [r for r in read_rows(test_data / "index.csv", dataset="dsb2018") if r.name.startswith(BROWN)]
+    found = list(select_rows(open_dataset(test_data / "dsb2018"), rows))
+    assert len(found) == len(BROWN)
+    return [(s.image[20:220, 20:220, :3], s.labels[20:220, 20:220]) for s in found]
+
+
+def test_brown_nuclei_are_found_in_real_tissue_and_it_is_said(tissue, in_brown):
+    found = [segment(in_brown(image, labels, 0.9), model="nuclei-unet") for image, labels in tissue]
+    assert all(any("as haematoxylin" in note for note in r.notes) for r in found)
+    assert evaluate([labels for _, labels in tissue], [r.labels for r in found]).ap50 > 0.6
+
+
+def test_real_tissue_without_brown_is_not_even_looked_at_otherwise(tissue):
+    for image, _ in tissue:
+        planes = to_planes(image)
+        (look,) = appearances(planes)
+        assert look.planes is planes
+
+
+def test_what_was_segmented_so_is_taught_so(in_brown):
+    made = synthetic_histology((192, 256), 6)
+    planes = to_planes(in_brown(made.image, made.labels, 0.9))
+    model, device = load_model("nuclei-unet"), choose_device("cpu")
+    shown = show(appearances(planes), 20.0, model, device)
+    assert any("as haematoxylin" in note for note in shown.notes)
+    np.testing.assert_allclose(normalised(planes, 20.0, model, device) / 255, shown.planes, atol=1 / 255)

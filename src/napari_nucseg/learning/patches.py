@@ -127,7 +127,7 @@ def pack_patches(
 
 def normalised(sample: Sample, percentiles: tuple[float, float], *, clahe: bool) -> NDArray[np.float32]:
     """Image of a sample as the network is to see it: (3, Y, X), 0…1."""
-    planes, _ = familiar(to_planes(sample.image, keep_units=False))
+    planes = familiar(to_planes(sample.image, keep_units=False)).planes
     image = IntensityRange.of(planes, *percentiles).apply(planes)
     image = equalise(image) if clahe else image
     return np.broadcast_to(image, (3, *image.shape[1:]))

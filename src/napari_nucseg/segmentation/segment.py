@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_nucseg.data.dark_field import is_fluorescence
-from napari_nucseg.data.familiar import familiar
+from napari_nucseg.data.familiar import Appearance, appearances
 from napari_nucseg.data.frame import black_frame, continued
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.errors import ImageError, SettingsError, problems_in
@@ -145,7 +145,8 @@ def segment_steps(
     reuse_freed_memory()
     yield Progress("normalise", 0, 1)
     with clock("normalise"):
-        planes, frame, notes = _seen(image, settings)
+        looks, frame, notes = _seen(image, settings)
+        planes = looks[0].planes
     with clock("load"):
         model = model or load_model(settings.model, fluorescence=is_fluorescence(planes))
         settings = settings.with_thresholds(model.card.thresholds.model_dump())
@@ -153,14 +154,16 @@ def segment_steps(
         device = choose_device(settings.device, settings.precision)
     yield Progress("size", 0, 1)
     with clock("size"):
-        shown = show(planes, settings.given_diameter_px, model, device)
+        shown = show(looks, settings.given_diameter_px, model, device)
     shape, diameter_px = (planes.shape[1], planes.shape[2]), shown.diameter_px
     scale, limited = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
     notes += [*shown.notes, *_about_choice(settings, model), *([limited] if limited else [])]
     window = Window.around(region, shape, round(SURROUNDINGS * diameter_px))
     with clock("network"):
-        looks = look_steps(runs, shown.planes, window, scale, settings.chosen_views, _plan(settings, device))
-        prediction = yield from told_as(looks, lambda tile: _told(tile, notes))
+        looking = look_steps(
+            runs, shown.planes, window, scale, settings.chosen_views, _plan(settings, device)
+        )
+        prediction = yield from told_as(looking, lambda tile: _told(tile, notes))
     yield Progress("decode", 0, 1)
     with clock("decode"):
         if frame is not None:
@@ -190,7 +193,7 @@ def model_for(images: Iterable[NDArray[Any]], settings: SegmentationSettings) ->
     if settings.model == "auto":
         for image in images:
             with suppress(ImageError):
-                planes, *_ = _seen(image, settings)
+                planes = _seen(image, settings)[0][0].planes
                 finite = planes[np.isfinite(planes)]
                 if finite.size and finite.min() < finite.max():
                     return load_model(settings.model, fluorescence=is_fluorescence(planes))
@@ -204,8 +207,8 @@ def _plan(settings: SegmentationSettings, device: Device) -> TilePlan:
 
 def _seen(
     image: NDArray[Any], settings: SegmentationSettings
-) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, list[str]]:
-    """Return the image as (C, Y, X) of a kind that networks know, its frame if any, and remarks about its pixels."""
+) -> tuple[tuple[Appearance, ...], NDArray[np.bool_] | None, list[str]]:
+    """Return the ways to show the image to a network, its frame if any, and remarks about its pixels."""
     planes = to_planes(image, settings.axes, settings.channel, keep_units=False)
     notes = []
     bad = int(np.count_nonzero(~np.isfinite(planes).all(axis=0)))
@@ -215,8 +218,7 @@ def _seen(
     if frame is not None:
         planes = continued(planes, frame)
         notes.append("The black frame around the tissue was left out.")
-    planes, note = familiar(planes)
-    return planes, frame, [*notes, *([note] if note else [])]
+    return appearances(planes), frame, notes
 
 
 def _about_choice(settings: SegmentationSettings, model: Model) -> list[str]:

@@ -1,4 +1,8 @@
-"""What a network is shown of an image: intensities of 0…1, nuclei of a known size, no haze where that helps."""
+"""What a network is shown of an image: intensities of 0…1, nuclei of a known size, as it can trust its findings most.
+
+Where an image may be shown in several ways (brown as haematoxylin, without haze), the network looks at each, and the
+likeliest stays unless what is found in another can be trusted clearly more.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,11 @@ from napari_nucseg.segmentation.background import without_background
 from napari_nucseg.segmentation.size import estimate_diameter, trust_in
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
+    from napari_nucseg.data.familiar import Appearance
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.segmentation.size import DiameterEstimate
@@ -54,8 +61,8 @@ class Shown:
         return surer and self.diameter_px < SMALLER * other.diameter_px
 
 
-def show(planes: NDArray[np.float32], given_px: float | None, model: Model, device: Device) -> Shown:
-    """Normalise an image, find its nucleus size, and take out what is uneven behind its nuclei where that helps.
+def show(looks: Sequence[Appearance], given_px: float | None, model: Model, device: Device) -> Shown:
+    """Normalise an image, find its nucleus size, and show it as the network can trust its findings most.
 
     A grey image with an uneven background is looked at with and without it. Without it is how it is segmented where
     the network can trust clearly more of what it finds: nuclei that fit its maps, and that it is certain of. Where the
@@ -63,20 +70,57 @@ def show(planes: NDArray[np.float32], given_px: float | None, model: Model, devi
 
     Parameters
     ----------
-    planes : (C, Y, X) of a kind that networks know, in any units.
+    looks : ways to show the image, of a kind that networks know, in any units; the likeliest first.
     given_px : median nucleus diameter, None to estimate it.
     model : loaded model.
     device : where to run.
     """
-    intensity = IntensityRange.of(planes, *model.card.normalisation)
-    if not intensity.high > intensity.low:
-        nothing = "All pixels have the same value: there is nothing to segment."
-        assumed_px = given_px or model.card.canonical_diameter_px
-        return _sized(intensity.apply(planes), assumed_px, model, device, nothing)
-    scaled = intensity.apply(planes)
-    plain = _sized(scaled, given_px, model, device)
-    if len(scaled) > 1:
+    look, plain = _most_trusted(looks, given_px, model, device)
+    if len(look.planes) > 1:
         return plain
+    return _without_haze(_scaled(look, model), plain, given_px, model, device)
+
+
+def choose(looks: Sequence[Appearance], given_px: float | None, model: Model, device: Device) -> Appearance:
+    """Choose the way in which ``show`` would show an image; the network looks only where there are several."""
+    return looks[0] if len(looks) == 1 else _most_trusted(looks, given_px, model, device)[0]
+
+
+def _most_trusted(
+    looks: Sequence[Appearance], given_px: float | None, model: Model, device: Device
+) -> tuple[Appearance, Shown]:
+    """Choose the likeliest, unless the network trusts what it finds in another by what that must help.
+
+    All are looked at at the nucleus size that the likeliest tells: a gland in brown may be a fine nucleus, ten times as
+    large.
+    """
+    first = _plain(looks[0], given_px, model, device)
+    if len(looks) == 1:
+        return looks[0], first
+    shown = [first, *(_plain(look, first.diameter_px, model, device) for look in looks[1:])]
+    gain = [_trust(s, model, device) - look.helps for s, look in zip(shown, looks, strict=True)]
+    best = int(np.argmax(gain))
+    return looks[best], first if best == 0 else _plain(looks[best], given_px, model, device)
+
+
+def _plain(look: Appearance, given_px: float | None, model: Model, device: Device) -> Shown:
+    """Show an appearance as it is, and say what was done."""
+    scaled = _scaled(look, model)
+    notes = [look.note] if look.note else []
+    if not scaled.any():
+        notes.append("All pixels have the same value: there is nothing to segment.")
+        given_px = given_px or model.card.canonical_diameter_px
+    return _sized(scaled, given_px, model, device, *notes)
+
+
+def _scaled(look: Appearance, model: Model) -> NDArray[np.float32]:
+    return IntensityRange.of(look.planes, *model.card.normalisation).apply(look.planes)
+
+
+def _without_haze(
+    scaled: NDArray[np.float32], plain: Shown, given_px: float | None, model: Model, device: Device
+) -> Shown:
+    """Take out what is uneven behind the nuclei of a grey image where that helps."""
     if plain.estimate is not None and plain.estimate.confidence < LOST:
         near = _evened(scaled, plain.estimate.low_px, given_px, model, device)
         if near is not None and near.outdoes(plain):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_file import Model
     from napari_nucseg.teaching.job import Example, FinetuneJob
 
 CONTEXT_DIAMETERS = 8.0
@@ -110,8 +112,13 @@ class Lessons:
         return tuple(lesson for lesson in self.lessons if lesson.held_out.any())
 
 
-def read_examples(job: FinetuneJob) -> Lessons:
+def read_examples(job: FinetuneJob, base: Model | None = None, device: Device | None = None) -> Lessons:
     """Read all examples of a job and keep about a quarter of their nuclei aside for the check.
+
+    Parameters
+    ----------
+    job : names the examples and the base model.
+    base, device : that model and where it looks, where they are at hand.
 
     Raises
     ------
@@ -120,16 +127,17 @@ def read_examples(job: FinetuneJob) -> Lessons:
     ModelFileError
         If the base model is missing.
     """
-    from napari_nucseg.network.model_file import find_model, read_card  # late: loads torch
+    from napari_nucseg.network.device import choose_device  # late: loads torch
+    from napari_nucseg.network.model_file import load_model
 
-    card = read_card(find_model(job.model))
+    base, device = base or load_model(job.model), device or choose_device(job.device, job.precision)
     if not job.examples:
         raise TrainingError("there are no examples: save corrections, or name images with labels.")
     pages, problems = read_pages(job.examples)
     masks = hold_out(pages, card.learned_images)
     _tell_repetitions(pages, problems)
     lessons = tuple(
-        _lesson(page, learned, held_out, card.normalisation, clahe=card.clahe)
+        _lesson(page, learned, held_out, base, device)
         for page, (learned, held_out) in zip(pages, masks, strict=True)
         if page.taught.any()
     )
@@ -215,13 +223,12 @@ def _lesson(
     page: Page,
     learned: NDArray[np.bool_],
     held_out: NDArray[np.bool_],
-    percentiles: tuple[float, float],
-    *,
-    clahe: bool,
+    base: Model,
+    device: Device,
 ) -> Lesson:
     """Normalise the whole plane, then cut it to what matters."""
     assert page.planes is not None
-    pixels = normalised(page.planes, percentiles, clahe=clahe)
+    pixels = normalised(page.planes, page.diameter_px, base, device)
     digest = hashlib.sha256()
     for part in (pixels, page.labels, page.taught):
         digest.update(np.ascontiguousarray(part).tobytes())

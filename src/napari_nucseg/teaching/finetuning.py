@@ -96,7 +96,7 @@ def finetune_steps(
     yield tell("reading", message="Reading the examples.")
     base, device, path = _prepared(job, replace=resume or force)
     _write(job.folder / JOB, asked)
-    lessons = read_examples(job)
+    lessons = read_examples(job, base, device)
     warnings = (*warnings_of(lessons.lessons), *picked_by_error(lessons.lessons))
     for said in (*lessons.problems, *warnings):
         yield tell("reading", message=said)
@@ -107,7 +107,7 @@ def finetune_steps(
     plan = plan_of(job, material.reliance)
     tell.total = plan.steps
     learner = Learner(base, material.own, material.replayed, plan, device, job.seed)
-    preview = PreviewWriter(job.preview, base, job.folder / PREVIEW) if job.preview else None
+    preview = PreviewWriter(job.preview, base, job.folder / PREVIEW, device) if job.preview else None
     course = Course(base, learner, material.held_out.watched(), device, tell, preview)
     yield from course.steps(job.folder / CHECKPOINT, identity(job, base, lessons), stop=stop, resume=resume)
     yield tell("comparing", learner.step)

@@ -114,12 +114,12 @@ def prepare(
         yield
     tried = []
     for reference in references:
-        scenes = tuple(scene_of_page(page, base.card) for page in reference.pages if page.taught.any())
+        scenes = tuple(scene_of_page(page, base, device) for page in reference.pages if page.taught.any())
         kind: Kind = "made" if reference.made else "reference"
         tried.append((yield from _tried(base, reference.name, kind, scenes, device)))
     replayed: list[Ground] = []
     for page in (*_made(), *(page for r in references if r.name in pinned for page in r.pages)):
-        scene = scene_of_page(page, base.card)
+        scene = scene_of_page(page, base, device)
         seen = look(network, scene.image, whole(scene.truth.shape), scene.diameter_px, device)
         if evaluate([scene.truth], [seen.labels]).ap50 >= WORTH_KEEPING:
             scale = canonical / scene.diameter_px

@@ -7,20 +7,33 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_nucseg.data.familiar import familiar
+from napari_nucseg.data.familiar import appearances
 from napari_nucseg.data.intensity import IntensityRange, equalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_nucseg.network.device import Device
+    from napari_nucseg.network.model_file import Model
+
 
 def normalised(
-    planes: NDArray[np.float32], percentiles: tuple[float, float], *, clahe: bool
+    planes: NDArray[np.float32], diameter_px: float | None, base: Model, device: Device
 ) -> NDArray[np.uint8]:
-    """Normalise whole planes (C, Y, X) in their own units, as a model's card says: 0…255."""
-    planes, _ = familiar(planes)
-    image = IntensityRange.of(planes, *percentiles).apply(planes)
-    return np.round((equalise(image) if clahe else image) * 255).astype(np.uint8)
+    """Show whole planes (C, Y, X), in their own units, as the base model segments them: 0…255.
+
+    Parameters
+    ----------
+    planes : as ``to_planes`` returns them.
+    diameter_px : median nucleus diameter, None where it is not known.
+    base : chooses where planes may be shown in several ways.
+    device : where it looks.
+    """
+    from napari_nucseg.segmentation.showing import choose  # late: loads torch
+
+    look = choose(appearances(planes), diameter_px, base, device)
+    image = IntensityRange.of(look.planes, *base.card.normalisation).apply(look.planes)
+    return np.round((equalise(image) if base.card.clahe else image) * 255).astype(np.uint8)
 
 
 def sha256_of_pixels(planes: NDArray[np.float32]) -> str:

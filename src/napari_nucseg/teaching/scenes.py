@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_nucseg.network.device import Device
-    from napari_nucseg.network.model_card import ModelCard
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.teaching.examples import Lesson
     from napari_nucseg.teaching.pages import Page
@@ -91,11 +90,11 @@ def held_out_scene(lesson: Lesson, diameter_px: float) -> Scene:
     return Scene(lesson.pixels, lesson.labels, lesson.held_out, diameter_px)
 
 
-def scene_of_page(page: Page, card: ModelCard) -> Scene:
+def scene_of_page(page: Page, base: Model, device: Device) -> Scene:
     """Scene of all that is vouched for on a page; the model's own diameter where the page has no nucleus."""
     assert page.planes is not None
-    pixels = normalised(page.planes, card.normalisation, clahe=card.clahe)
-    diameter_px = page.diameter_px or median_diameter(page.labels) or card.canonical_diameter_px
+    diameter_px = page.diameter_px or median_diameter(page.labels) or base.card.canonical_diameter_px
+    pixels = normalised(page.planes, diameter_px, base, device)
     return Scene(pixels, page.labels, page.taught, diameter_px)
 
 

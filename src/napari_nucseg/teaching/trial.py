@@ -40,7 +40,7 @@ def estimate_steps(job: FinetuneJob) -> Generator[None, None, float]:
     plan = replace(plan_of(job), replayed=0)
     device = choose_device(job.device, job.precision)
     base = load_model(job.model)
-    scene = scene_of_page(annotated_page(synthetic_fluorescence((TRIAL_PX, TRIAL_PX))), base.card)
+    scene = scene_of_page(annotated_page(synthetic_fluorescence((TRIAL_PX, TRIAL_PX))), base, device)
     started = time.monotonic()
     seen = look(base, scene.image, whole(scene.truth.shape), scene.diameter_px, device)
     a_look = time.monotonic() - started

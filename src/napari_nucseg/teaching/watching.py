@@ -96,8 +96,9 @@ class PreviewWriter:
     Parameters
     ----------
     preview : the view.
-    base : tells how images are normalised.
+    base : tells how images are shown.
     path : file to write, ``.npy``.
+    device : where it looks.
 
     Raises
     ------
@@ -105,9 +106,9 @@ class PreviewWriter:
         If the view cannot be read.
     """
 
-    def __init__(self, preview: Preview, base: Model, path: Path) -> None:
+    def __init__(self, preview: Preview, base: Model, path: Path, device: Device) -> None:
         planes = to_planes(_pixels(preview.image), preview.axes, keep_units=False)
-        self._image = as_image(normalised(planes, base.card.normalisation, clahe=base.card.clahe))
+        self._image = as_image(normalised(planes, preview.diameter_px, base, device))
         self._diameter_px, self._path = preview.diameter_px, path
         self._next = 0.0
 
