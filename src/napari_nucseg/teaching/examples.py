@@ -134,7 +134,7 @@ def read_examples(job: FinetuneJob, base: Model | None = None, device: Device | 
     if not job.examples:
         raise TrainingError("there are no examples: save corrections, or name images with labels.")
     pages, problems = read_pages(job.examples)
-    masks = hold_out(pages, card.learned_images)
+    masks = hold_out(pages, base.card.learned_images)
     _tell_repetitions(pages, problems)
     lessons = tuple(
         _lesson(page, learned, held_out, base, device)
@@ -148,7 +148,7 @@ def read_examples(job: FinetuneJob, base: Model | None = None, device: Device | 
         lessons,
         uses,
         tuple(line for lines in problems.values() for line in lines),
-        checked_words(checked, card.learned_images),
+        checked_words(checked, base.card.learned_images),
     )
 
 
