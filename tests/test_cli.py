@@ -104,7 +104,7 @@ def test_segment_counts_what_it_skips(tmp_path: Path, picture: Path, tiny: list[
     assert [main(arguments), main(arguments)] == [0, 0]
     output = capsys.readouterr()
     assert "done before -> " in output.out.splitlines()[1]
-    assert output.err.splitlines() == [f"  {n} of 1 images were done before" for n in (0, 1)]
+    assert output.err.splitlines() == [f"  {n} of 1 image done before" for n in (0, 1)]
 
 
 def test_segment_writes_run_lengths(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:

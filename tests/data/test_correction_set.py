@@ -331,7 +331,7 @@ def _edit_record(folder, **changes):
         pytest.param(lambda f: _edit_record(f, more=1), "damaged", id="unknown field"),
         pytest.param(lambda f: (f / "labels.tif").unlink(), "labels.tif is missing", id="no labels"),
         pytest.param(
-            lambda f: (f / "labels.tif").write_bytes(b"II*\x00"), "cannot be read", id="torn labels"
+            lambda f: (f / "labels.tif").write_bytes(b"II*\x00"), "damaged or no image", id="torn labels"
         ),
         pytest.param(
             lambda f: tifffile.imwrite(f / "reviewed.tif", np.ones((2, 2), "u1")), "shape", id="trust"

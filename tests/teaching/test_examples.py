@@ -16,6 +16,7 @@ from napari_nucseg.teaching.examples import Lessons, count_nuclei, describe_exam
 from napari_nucseg.teaching.holdout import hold_out, vouched_for
 from napari_nucseg.teaching.job import Example, FinetuneJob
 from napari_nucseg.teaching.pages import read_pages
+from napari_nucseg.teaching.pixels import sha256_of_pixels
 
 SIZE = 192
 
@@ -116,6 +117,11 @@ class TestOneImageTwice:
         assert_split_well(Lessons(lessons.lessons[:1], ()))
         assert "“slide 7” in tuesday shows the same image as “slide 7” in monday" in lessons.uses[1].problem
         assert [bool(use.problem) for use in lessons.uses] == [False, True, True]
+
+    @pytest.mark.parametrize("value", [0, 255, np.nan])
+    def test_blank_planes_are_no_image_twice(self, value):
+        assert sha256_of_pixels(np.full((1, 8, 8), value, np.float32)) == ""
+        assert sha256_of_pixels(np.eye(8, dtype=np.float32)[None]) != ""
 
     def test_beside_other_images_it_is_on_one_side(self, tmp_path):
         for i in range(4):

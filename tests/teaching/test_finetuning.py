@@ -221,8 +221,9 @@ class TestResumedElsewhere:
 
     def test_another_model_that_the_job_names_now_is_refused(self, make_job, own_base):
         run(make_job(model="mine"), steps=3)
-        with pytest.raises(TrainingError, match=r"other settings \(model\)"):
-            run(make_job(model="nuclei-unet"), resume=True)
+        for _ in range(2):  # the refusal leaves nothing that makes it right
+            with pytest.raises(TrainingError, match=r"other settings \(model\)"):
+                run(make_job(model="nuclei-unet"), resume=True)
 
     def test_examples_that_were_moved_are_named(self, make_job, tmp_path):
         job = make_job()

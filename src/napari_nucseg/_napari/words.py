@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
@@ -25,7 +26,7 @@ class Words(QLabel):
 
     def setText(self, text: str) -> None:
         """Show a text; words that may be wider than the dock can break after every letter."""
-        super().setText(LONG_WORD.sub(lambda word: BREAK.join(word.group()), text))
+        super().setText(LONG_WORD.sub(lambda word: _breakable(word.group()), text))
 
     def text(self) -> str:
         """Text as it was set."""
@@ -33,7 +34,7 @@ class Words(QLabel):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Copy a selection as it was set."""
-        if event.matches(QKeySequence.StandardKey.Copy):
+        if event.matches(QKeySequence.StandardKey.Copy) and self.hasSelectedText():
             self._copy()
         else:
             super().keyPressEvent(event)
@@ -48,3 +49,10 @@ class Words(QLabel):
 
     def _copy(self) -> None:
         QApplication.clipboard().setText(self.selectedText().replace(BREAK, "").replace("\u2029", "\n"))
+
+
+def _breakable(word: str) -> str:
+    """Put a break after every letter, its accents included."""
+    return "".join(letter if unicodedata.combining(letter) else BREAK + letter for letter in word).lstrip(
+        BREAK
+    )

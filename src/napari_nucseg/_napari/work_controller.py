@@ -235,7 +235,9 @@ class WorkController(QObject):
             return
         name, corrections, folder = opened
         self._place = name
-        self.worklist = self.worklist.at(name).with_status(name, self.worklist.item(name).status)
+        item = self.worklist.item(name)
+        error = "" if item.unreadable else item.error  # it can be read now; what else was wrong stays
+        self.worklist = self.worklist.at(name).with_status(name, item.status, error)
         self._keep_list()
         self._layers.show(corrections, folder)
         self.shown.emit(name)

@@ -64,7 +64,7 @@ class WorkWidget(Docked):
         controller.changed.connect(self._show_list)
         controller.shown.connect(self._show_shown)
         controller.refused.connect(self._ask_to_begin_anew)
-        controller.said.connect(form.say)
+        controller.said.connect(self._show_said)
         controller.failed.connect(self._show_failure)
         controller.progressed.connect(self._show_progress)
         controller.segmented.connect(self._show_segmented)
@@ -88,7 +88,7 @@ class WorkWidget(Docked):
         if not folder or source is None:
             return
         place = Place(source, Path(folder))
-        moved = before is not None and before.dataset.root == source and before.output != place.output
+        moved = before is not None and before.dataset.root == source and not before.is_in(place.output)
         if self._open(place) and moved:
             remove_untouched(before.output)
 
@@ -114,8 +114,11 @@ class WorkWidget(Docked):
             self.form.say(f"{self.form.status.text()}\nOr keep the work on {source.name} elsewhere: Save in…")
 
     def _show_shown(self, name: str) -> None:
-        self._homeless = None
-        self.form.say("")
+        self._show_said("")
+
+    def _show_said(self, words: str) -> None:
+        self._homeless = None  # the offer is no longer to be read
+        self.form.say(words)
 
     def _show_item(self, item: QListWidgetItem) -> None:
         self.controller.show(item.data(Qt.ItemDataRole.UserRole))

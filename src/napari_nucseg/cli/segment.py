@@ -74,8 +74,8 @@ def run(args: argparse.Namespace) -> int:
         n_done += progress.result.error is None
         n_skipped += progress.result.skipped
         _report(progress.result, as_json=args.json)
-    if args.skip_done and not args.json:
-        note(f"{n_skipped} of {n_done} images were done before")
+    if args.skip_done and n_done and not args.json:
+        note(f"{n_skipped} of {count_words(n_done, 'image')} done before")
     if args.rle is not None and not args.json:
         note(f"run lengths of {count_words(n_done, 'image')}: {args.rle}")
     return 1 if n_failed else 0

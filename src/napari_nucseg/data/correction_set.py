@@ -39,7 +39,7 @@ from napari_nucseg.data.correction_record import (
     ImageRecord,
     read_record,
 )
-from napari_nucseg.data.set_place import place_of, put_in_place, real_folder
+from napari_nucseg.data.set_place import is_leftover, place_of, put_in_place, real_folder
 from napari_nucseg.errors import CorrectionSetError, ImageError, OutputError
 from napari_nucseg.files import in_words
 
@@ -169,7 +169,7 @@ def open_correction_set(folder: str | Path, image_path: Path | None = None) -> C
 
 def is_correction_set(folder: str | Path) -> bool:
     """Whether a folder says it is a set."""
-    return (place_of(folder) / RECORD).is_file()
+    return (place_of(folder) / RECORD).is_file() and not is_leftover(folder)
 
 
 def sha256_of(path: str | Path) -> str:

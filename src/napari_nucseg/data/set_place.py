@@ -32,8 +32,17 @@ def set_aside(folder: Path) -> Path:
 def place_of(folder: str | Path) -> Path:
     """Folder that a set really is in: another one where the process that saved it died between two renames."""
     folder = real_folder(folder)
+    if folder.exists():
+        return folder
     aside = set_aside(folder)
-    return folder if folder.exists() or not aside.exists() else aside
+    return aside if aside.exists() else folder
+
+
+def is_leftover(folder: str | Path) -> bool:
+    """Whether a folder was set aside for a newer set, which is in its place."""
+    folder = Path(folder)
+    name = folder.name.removeprefix(".").removesuffix(".before")
+    return bool(name) and folder.name == f".{name}.before" and folder.with_name(name).exists()
 
 
 def put_in_place(part: Path, folder: Path, own: Container[str]) -> None:

@@ -202,9 +202,9 @@ def _segment_slice(
     try:
         result = yield from segment_steps(part.pixels, settings.model_copy(update={"axes": part.axes}), model)
     except ImageError as error:
-        if not part.place:
-            raise
-        raise type(error)(f"slice {part.suffix.strip('_')}: {error}") from error
+        if part.place:
+            error.args = (f"slice {part.suffix.strip('_')}: {error}",)
+        raise
     return replace(result, wide_maps=result.wide_maps[:, :0, :0].copy())
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay, write_table
 from napari_nucseg.jobs.result_mark import SOFTWARE
@@ -84,7 +85,8 @@ def take_done(
     """Leave labels that are there, write what else is asked for from them, and record it."""
     _write_beside(targets, origin, slices, labels, settings)
     record = _counted(path, targets, labels, settings)
-    return replace(record, skipped=True, summary=f"{record.n_nuclei} nuclei · done before")
+    nuclei = count_words(record.n_nuclei or 0, "nucleus", "nuclei")
+    return replace(record, skipped=True, summary=f"{nuclei} · done before")
 
 
 def _write_beside(
@@ -135,4 +137,4 @@ def _summary(found: Sequence[Segmentation], areas: NDArray[np.int64]) -> str:
     area = f"median {np.median(areas):.0f} px²" if areas.size else "no area"
     seconds = sum(result.timings["total"] for result in found)
     where = f"{found[0].model.name} · {seconds:.1f} s on {found[0].device.name.upper()}"
-    return f"{areas.size} nuclei in {len(found)} slices · {area} · {where}"
+    return f"{count_words(areas.size, 'nucleus', 'nuclei')} in {len(found)} slices · {area} · {where}"

@@ -99,7 +99,7 @@ def remove_untouched(output: Path) -> None:
 
 
 def _beside(source: Path) -> Path:
-    return source.with_name(f"{source.name} corrections")
+    return source.parent / f"{source.name or 'images'} corrections"  # a drive has no name
 
 
 def _read() -> _Memory:

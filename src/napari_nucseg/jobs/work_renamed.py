@@ -1,4 +1,4 @@
-"""Image files that were renamed: what was corrected knows them by their SHA-256, whatever they are called."""
+"""Which line of a work list is an image's: by its file or name, or by the SHA-256 that what was corrected knows."""
 
 from __future__ import annotations
 
@@ -11,12 +11,21 @@ from napari_nucseg.data.set_place import place_of
 from napari_nucseg.errors import CorrectionSetError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from napari_nucseg.data.correction_record import ImageRecord
     from napari_nucseg.data.sample import Dataset
     from napari_nucseg.jobs.worklist import WorkItem
+
+
+def lines_before(items: Sequence[WorkItem], dataset: Dataset) -> dict[str, WorkItem]:
+    """Known line of each image: that of its file, else that of its name, unless the file of that is another image."""
+    files = set(dataset.files.values())
+    by_file = {item.file: item for item in items if item.file}
+    by_name = {item.name: item for item in items if item.file not in files}
+    found = {name: by_file.get(dataset.files.get(name, "")) or by_name.get(name) for name in dataset.names}
+    return {name: item for name, item in found.items() if item is not None}
 
 
 def renamed_images(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.data.correction_set import CorrectionSet
-from napari_nucseg.data.set_place import place_of
+from napari_nucseg.data.set_place import set_aside
 from napari_nucseg.errors import DatasetError, OutputError
 from napari_nucseg.files import in_words, unused_name
 from napari_nucseg.jobs.worklist import Status
@@ -76,7 +76,8 @@ def begin_anew(worklist: WorkList, name: str) -> WorkList:
     try:
         kept.mkdir(exist_ok=True)
         taken = {path.name.casefold() for path in kept.iterdir()}
-        place_of(folder).rename(kept / unused_name(folder.name, taken))
+        for place in filter(Path.exists, (folder, set_aside(folder))):
+            place.rename(kept / unused_name(folder.name, taken))
     except OSError as error:
         raise OutputError(in_words(error, kept)) from error
     return worklist.with_status(name, Status.UNTOUCHED)

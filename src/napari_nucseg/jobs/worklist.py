@@ -21,7 +21,7 @@ from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import DatasetError, OutputError, problems_in
 from napari_nucseg.files import natural_key, unused_name, written_whole
-from napari_nucseg.jobs.work_renamed import renamed_images
+from napari_nucseg.jobs.work_renamed import lines_before, renamed_images
 
 if TYPE_CHECKING:
     from napari_nucseg.data.sample import Dataset
@@ -125,7 +125,11 @@ class WorkList:
 
     def is_elsewhere(self, other: WorkList) -> bool:
         """Whether another list is of the same dataset and in another folder."""
-        return self.dataset.root == other.dataset.root and self.output != other.output
+        return self.dataset.root == other.dataset.root and not self.is_in(other.output)
+
+    def is_in(self, folder: Path) -> bool:
+        """Whether the list is in this folder, however its path is spelt."""
+        return self.output.resolve() == folder.resolve()
 
     def folder_of(self, name: str) -> Path:
         """Folder of an image's correction set."""
@@ -209,7 +213,7 @@ def open_worklist(source: str | Path, output: str | Path) -> WorkList:
     output = Path(output).expanduser()
     dataset = open_dataset(source)
     known = _read(output) or _File(source=str(dataset.root.absolute()), items=())
-    before = _lines_before(known.items, dataset)
+    before = lines_before(known.items, dataset)
     kept = {item.folder for item in before.values()}
     gone = [item for item in known.items if item.folder not in kept]
     before |= renamed_images(gone, output, dataset, [name for name in dataset.names if name not in before])
@@ -271,15 +275,6 @@ def _state(item: WorkItem) -> dict[str, Any]:
     return {"status": item.status, "error": item.error, "unreadable": item.unreadable}
 
 
-def _lines_before(items: tuple[WorkItem, ...], dataset: Dataset) -> dict[str, WorkItem]:
-    """Known line of each image: that of its file, else that of its name, unless the file of that is another image."""
-    files = set(dataset.files.values())
-    by_file = {item.file: item for item in items if item.file}
-    by_name = {item.name: item for item in items if item.file not in files}
-    found = {name: by_file.get(dataset.files.get(name, "")) or by_name.get(name) for name in dataset.names}
-    return {name: item for name, item in found.items() if item is not None}
-
-
 def _gone(item: WorkItem, dataset: Dataset) -> WorkItem:
     """Line of an image that is no more; its name may be another's now."""
     name = f"{item.name} ({item.file or item.folder})" if item.name in dataset.names else item.name
@@ -295,8 +290,9 @@ def _item(
         item = WorkItem(name=name, folder=_folder_name(name, taken))
     found = item.status is Status.UNTOUCHED and is_correction_set(output / item.folder)
     return item.model_copy(
-        update={"name": name, "file": dataset.files.get(name, ""), "missing": False}
-        | ({"status": Status.SEGMENTED, "error": ""} if found else {})
+        update={"name": name, "file": dataset.files.get(name, ""), "missing": False, "unreadable": False}
+        | ({"error": ""} if found or item.unreadable else {})
+        | ({"status": Status.SEGMENTED} if found else {})
     )
 
 

@@ -156,8 +156,9 @@ def make_card(job: TrainingJob, examples: Examples | None = None) -> ModelCard:
     kept: dict[str, Any] = {}
     if job.starts_from_model:
         parent = read_card(find_model(job.start))
+        kept = {"learned_images": parent.learned_images}
         if parent.architecture == job.architecture:
-            kept = {"thresholds": parent.thresholds, "fast_head": parent.fast_head}
+            kept |= {"thresholds": parent.thresholds, "fast_head": parent.fast_head}
     return ModelCard(
         **kept,
         name=job.name,

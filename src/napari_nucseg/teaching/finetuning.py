@@ -91,11 +91,12 @@ def finetune_steps(
     OutputError
         If the disk is full or does not let us write; no model is left half written.
     """
-    asked, job = job, resumed(job) if resume else job
+    job = resumed(job) if resume else job
     tell = Teller(job)
     yield tell("reading", message="Reading the examples.")
     base, device, path = _prepared(job, replace=resume or force)
-    _write(job.folder / JOB, asked)
+    if not resume:  # one that goes on stays as it was begun: with other settings it is refused
+        _write(job.folder / JOB, job)
     lessons = read_examples(job, base, device)
     warnings = (*warnings_of(lessons.lessons), *picked_by_error(lessons.lessons))
     for said in (*lessons.problems, *warnings):

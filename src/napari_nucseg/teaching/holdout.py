@@ -66,10 +66,11 @@ def _sides(pages: Sequence[Page], known: Collection[str]) -> list[Masks]:
     unknown = [unit for unit in units if not any(pages[i].image_sha256 in known for i in unit)]
     for some in (unknown, units):
         free = [with_nuclei for unit in some if (with_nuclei := [i for i in unit if counts[i]])]
-        _hold_out_some(pages, free, counts, masks)
-        if any(vouched_for(page.labels, held).size for page, (_, held) in zip(pages, masks, strict=True)):
+        tried = list(masks)
+        _hold_out_some(pages, free, counts, tried)
+        if any(vouched_for(page.labels, held).size for page, (_, held) in zip(pages, tried, strict=True)):
             break
-    return masks
+    return tried
 
 
 def _hold_out_some(

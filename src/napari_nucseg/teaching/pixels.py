@@ -37,7 +37,9 @@ def normalised(
 
 
 def sha256_of_pixels(planes: NDArray[np.float32]) -> str:
-    """Hash of planes (C, Y, X) in their own units: the same for the same image, wherever it lies."""
+    """Hash of planes (C, Y, X) in their own units: the same for the same image wherever it lies; none of a blank one."""
+    if planes.size == 0 or not planes.min() < planes.max():  # padding of stacks: alike, but no image twice
+        return ""
     digest = hashlib.sha256(str(planes.shape).encode())
     digest.update(np.ascontiguousarray(planes).data)
     return digest.hexdigest()

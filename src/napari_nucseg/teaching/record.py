@@ -53,12 +53,15 @@ def taught_card(
                 f"{record.date}: fine-tuned from {base.card.name} on {own}, {rows[-1]['step']} steps of {plan.crops} "
                 f"crops of {plan.crop_px} px, {blend.share:.0%} of the way",
             ),
-            "learned_images": tuple(
-                dict.fromkeys((*base.card.learned_images, *(each.image_sha256 for each in lessons.learned)))
-            ),
+            "learned_images": tuple(dict.fromkeys((*base.card.learned_images, *_images(lessons)))),
             "teaching": record,
         }
     )
+
+
+def _images(lessons: Lessons) -> list[str]:
+    """Hashes of the images that were learned from; blank ones have none."""
+    return [lesson.image_sha256 for lesson in lessons.learned if lesson.image_sha256]
 
 
 def _record(
