@@ -1,6 +1,7 @@
-"""Black frames around stained tissue, as turning, registering or masking a picture leaves them.
+"""What an image holds beside what was taken: a black frame around stained tissue, marks drawn into a dark field.
 
-Networks learned tissue that goes on, or ends in white: beside a hard black edge they miss nuclei.
+Turning, registering or masking a picture of tissue leaves black frames. Networks learned tissue that goes on, or ends
+in white: beside a hard black edge they miss nuclei.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_nucseg.data.burned_in import burned_in
 from napari_nucseg.data.dark_field import LIT, is_lit, is_stained
 
 if TYPE_CHECKING:
@@ -22,6 +24,34 @@ IN_ONE_PIECE = 0.9
 NEAR_PX = 4
 BRIGHT = 0.5
 """Share of white that most of what lies so near to a frame reaches in a channel: tissue ends at once, light fades."""
+
+
+def without_frame(
+    planes: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, str]:
+    """Fill what was not taken with what lies around it, mirrored.
+
+    Parameters
+    ----------
+    planes : (C, Y, X) in any units that are 0 in the dark.
+
+    Returns
+    -------
+    planes
+        The same where there is nothing to fill.
+    filled
+        (Y, X), where nothing should be found; None where all was taken.
+    note
+        For the user.
+    """
+    if is_stained(planes):
+        frame, note = black_frame(planes), "The black frame around the tissue was left out."
+    else:
+        frame, note = (
+            burned_in(planes),
+            "What is drawn into the image (border, scale bar, block, text) was left out.",
+        )
+    return (planes, None, "") if frame is None else (continued(planes, frame), frame, note)
 
 
 def black_frame(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:

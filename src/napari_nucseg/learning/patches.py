@@ -12,6 +12,7 @@ import torch
 from scipy import ndimage
 from skimage.transform import resize
 
+from napari_nucseg.data.burned_in import without_marks
 from napari_nucseg.data.familiar import familiar
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
@@ -127,7 +128,7 @@ def pack_patches(
 
 def normalised(sample: Sample, percentiles: tuple[float, float], *, clahe: bool) -> NDArray[np.float32]:
     """Image of a sample as the network is to see it: (3, Y, X), 0…1."""
-    planes = familiar(to_planes(sample.image, keep_units=False)).planes
+    planes = familiar(without_marks(to_planes(sample.image, keep_units=False))).planes
     image = IntensityRange.of(planes, *percentiles).apply(planes)
     image = equalise(image) if clahe else image
     return np.broadcast_to(image, (3, *image.shape[1:]))

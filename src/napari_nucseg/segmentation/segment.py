@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from napari_nucseg.data.dark_field import is_fluorescence
 from napari_nucseg.data.familiar import Appearance, appearances
-from napari_nucseg.data.frame import black_frame, continued
+from napari_nucseg.data.frame import without_frame
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.errors import ImageError, SettingsError, problems_in
 from napari_nucseg.network.allocator import reuse_freed_memory
@@ -214,11 +214,8 @@ def _seen(
     bad = int(np.count_nonzero(~np.isfinite(planes).all(axis=0)))
     if bad:
         notes.append(f"{bad} pixels that are NaN or infinite were taken for background or saturated.")
-    frame = black_frame(planes)
-    if frame is not None:
-        planes = continued(planes, frame)
-        notes.append("The black frame around the tissue was left out.")
-    return appearances(planes), frame, notes
+    planes, frame, note = without_frame(planes)
+    return appearances(planes), frame, [*notes, *([note] if note else [])]
 
 
 def _about_choice(settings: SegmentationSettings, model: Model) -> list[str]:

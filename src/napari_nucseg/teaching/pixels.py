@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.data.burned_in import without_marks
 from napari_nucseg.data.familiar import appearances
 from napari_nucseg.data.intensity import IntensityRange, equalise
 
@@ -31,13 +32,13 @@ def normalised(
     """
     from napari_nucseg.segmentation.showing import choose  # late: loads torch
 
-    look = choose(appearances(planes), diameter_px, base, device)
+    look = choose(appearances(without_marks(planes)), diameter_px, base, device)
     image = IntensityRange.of(look.planes, *base.card.normalisation).apply(look.planes)
     return np.round((equalise(image) if base.card.clahe else image) * 255).astype(np.uint8)
 
 
 def sha256_of_pixels(planes: NDArray[np.float32]) -> str:
-    """Hash of planes (C, Y, X) in their own units: the same for the same image wherever it lies; none of a blank one."""
+    """Hash of planes (C, Y, X) in their own units, the same wherever an image lies; nothing for a blank one."""
     if planes.size == 0 or not planes.min() < planes.max():  # padding of stacks: alike, but no image twice
         return ""
     digest = hashlib.sha256(str(planes.shape).encode())

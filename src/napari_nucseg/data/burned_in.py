@@ -1,0 +1,142 @@
+"""What was drawn into a dark image or around it: borders, scale bars, blocks, text, rows and columns without data.
+
+It holds one value exactly, the image's largest or smallest, has straight edges and ends at once. Counted among the
+intensities it leaves little of the range to the nuclei.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+SMALLEST_PX = 100
+"""Area from which on a rectangle is no saturated nucleus."""
+SMALLEST_BAR_PX = 40
+"""The same where it is ``SLIM`` times as long as wide."""
+SLIM = 5
+STEP = 0.25
+"""Share of the contrast by which what lies around differs, for ``MOST`` of it."""
+MOST = 0.75
+EMPTY = 0.2
+"""How far a smallest value lies below all others, as a share of their range, to stand for no data; black does not."""
+LEVELS = 6
+"""Fewest values of all else: masks have fewer."""
+THIN_PX = 4
+"""Side of a square that nuclei hold and strokes of letters do not."""
+BRIGHTER = 0.25
+"""By how much letters outshine all that is not thin, as a share of its contrast; others do no harm."""
+MOST_LOOKED_AT = 500
+AROUND = np.ones((3, 3), bool)
+
+
+def burned_in(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Which pixels (Y, X) of an image with a dark ground were drawn, not taken; None where there are none.
+
+    They are strips along the image's edges and rectangles, white, of a pure colour, or of a smallest value far from all
+    others; and with such a bright one, letters far brighter than the image.
+
+    Parameters
+    ----------
+    planes : (C, Y, X) in any units.
+    """
+    finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(planes))
+    drawn, has_bright = np.zeros(finite.shape, bool), False
+    for colour, is_smallest in _extremes(planes, finite):
+        flat = (planes == colour).all(axis=0)
+        most = flat.size if is_smallest else flat.size // 2
+        if not SMALLEST_BAR_PX <= np.count_nonzero(flat) < most:
+            continue
+        distance = np.abs(planes - colour).max(axis=0)
+        step = _step(distance, finite & ~flat, is_smallest=is_smallest)
+        if step is not None:
+            marks = _straight(flat, distance > step)
+            drawn |= marks
+            has_bright |= bool(marks.any()) and not is_smallest
+    if has_bright:
+        drawn |= _letters(planes.max(axis=0), drawn, finite)
+    return drawn if drawn.any() else None
+
+
+def without_marks(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (C, Y, X) with NaN, which counts for nothing, where something was drawn."""
+    drawn = burned_in(planes)
+    return planes if drawn is None else np.where(drawn, np.float32(np.nan), planes)
+
+
+def _extremes(
+    planes: NDArray[np.float32], finite: NDArray[np.bool_]
+) -> Iterator[tuple[NDArray[np.float32], bool]]:
+    """Colours (C, 1, 1) whose channels are all as large or small as any, and whether it is the smallest of them."""
+    known = planes if finite.all() else planes[:, finite]
+    if known.size == 0 or not (low := known.min()) < (high := known.max()):
+        return
+    for channels in product((low, high), repeat=len(planes)):
+        yield np.array(channels, np.float32)[:, None, None], all(channel == low for channel in channels)
+
+
+def _step(distance: NDArray[np.float32], others: NDArray[np.bool_], *, is_smallest: bool) -> float | None:
+    """How far pixels around a mark differ from it at least; None where all others are too near to it, or a mask."""
+    apart = max(1, max(distance.shape) // MOST_LOOKED_AT)
+    seen = distance[::apart, ::apart][others[::apart, ::apart]]
+    if len(np.unique(seen)) < LEVELS:
+        return None
+    if is_smallest:
+        gap = float(np.min(distance, where=others, initial=np.inf))
+        return gap / 2 if gap > EMPTY * (float(seen.max()) - gap) else None
+    median, farthest = np.percentile(seen, (50, 99))
+    return STEP * float(farthest) if median > 0.5 * farthest else None
+
+
+def _straight(flat: NDArray[np.bool_], differs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find strips along the edges and rectangles of what is flat, where what lies around differs."""
+    strips = _strips(flat)
+    marks = strips if strips.any() and _ends_at_once(strips, differs) else np.zeros_like(flat)
+    regions, _ = ndimage.label(flat & ~marks, AROUND)
+    for number, box in enumerate(ndimage.find_objects(regions), 1):
+        short, long = sorted(side.stop - side.start for side in box)
+        least = SMALLEST_BAR_PX if short > 1 and long >= SLIM * short else SMALLEST_PX
+        if short == 1 or short * long < least or not (regions[box] == number).all():
+            continue
+        near = tuple(slice(max(0, side.start - 4), side.stop + 4) for side in box)
+        if _ends_at_once(regions[near] == number, differs[near]):
+            marks[box] = True
+    return marks
+
+
+def _strips(flat: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark rows and columns that are flat from end to end, from each edge of the image to the first that is not."""
+    strips = np.zeros_like(flat)
+    for across in (strips, strips.T):
+        lines: NDArray[np.bool_] = np.logical_and.reduce(flat, axis=1 if across is strips else 0)
+        from_start, from_end = np.logical_and.accumulate(lines), np.logical_and.accumulate(lines[::-1])[::-1]
+        across[from_start | from_end] = True
+    return strips
+
+
+def _ends_at_once(mark: NDArray[np.bool_], differs: NDArray[np.bool_]) -> bool:
+    """Whether most of what lies two and three pixels from it differs; nearer there may be a smoothed edge."""
+    edge = ndimage.binary_dilation(mark, AROUND)
+    ring = ndimage.binary_dilation(edge, AROUND, iterations=2) & ~edge
+    return bool(ring.any() and differs[ring].mean() > MOST)
+
+
+def _letters(
+    brightest: NDArray[np.float32], drawn: NDArray[np.bool_], finite: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Find strokes far brighter than all that holds a square, nearly as bright as what is drawn, and their edges."""
+    others, white = finite & ~drawn, brightest[drawn].max()
+    darkest = brightest[others].min()
+    plane = np.where(others, brightest, darkest)
+    thickest = ndimage.grey_opening(plane, (THIN_PX, THIN_PX)).max()
+    strokes, _ = ndimage.label(plane > thickest + BRIGHTER * (thickest - darkest), AROUND)
+    letters = np.isin(strokes, np.setdiff1d(strokes[plane > (thickest + white) / 2], [0]))
+    edged: NDArray[np.bool_] = ndimage.binary_dilation(letters, AROUND)
+    return edged
