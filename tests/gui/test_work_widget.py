@@ -17,7 +17,8 @@ from napari_nucseg._napari.work_layers import with_counts
 from napari_nucseg._napari.work_widget import WorkWidget
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
-from napari_nucseg.jobs.worklist import Status, open_worklist
+from napari_nucseg.jobs.work_item import Status
+from napari_nucseg.jobs.worklist import open_worklist
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.teaching.job import Example
 from napari_nucseg.teaching.pages import read_pages

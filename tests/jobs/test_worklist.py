@@ -10,10 +10,11 @@ from tifffile import imwrite
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import DatasetError, OutputError
+from napari_nucseg.jobs.work_item import Status
 from napari_nucseg.jobs.work_outcomes import Outcome, segmented_in_words, with_outcomes
 from napari_nucseg.jobs.work_segmentation import segment_remaining
 from napari_nucseg.jobs.work_sets import begin_anew, new_corrections
-from napari_nucseg.jobs.worklist import Status, open_worklist
+from napari_nucseg.jobs.worklist import open_worklist
 from napari_nucseg.steps import drain
 
 

@@ -14,9 +14,10 @@ from napari_nucseg._napari.work_steps import Refused, open_image, write_set
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
 from napari_nucseg.errors import NucSegError, OutputError
+from napari_nucseg.jobs.work_item import Status
 from napari_nucseg.jobs.work_outcomes import all_done_in_words, with_outcomes, with_sets_found
 from napari_nucseg.jobs.work_sets import begin_anew
-from napari_nucseg.jobs.worklist import Status, WorkList, open_worklist
+from napari_nucseg.jobs.worklist import WorkList, open_worklist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,9 +236,7 @@ class WorkController(QObject):
             return
         name, corrections, folder = opened
         self._place = name
-        item = self.worklist.item(name)
-        error = "" if item.unreadable else item.error  # it can be read now; what else was wrong stays
-        self.worklist = self.worklist.at(name).with_status(name, item.status, error)
+        self.worklist = self.worklist.at(name).opened(name)
         self._keep_list()
         self._layers.show(corrections, folder)
         self.shown.emit(name)

@@ -19,10 +19,11 @@ from qtpy.QtWidgets import (
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.rows import running_row, tipped_button
 from napari_nucseg._napari.words import Words
-from napari_nucseg.jobs.worklist import Status
+from napari_nucseg.jobs.work_item import Status
 
 if TYPE_CHECKING:
-    from napari_nucseg.jobs.worklist import WorkItem, WorkList
+    from napari_nucseg.jobs.work_item import WorkItem
+    from napari_nucseg.jobs.worklist import WorkList
 
 EMPTY_STATE = "Choose a folder of images or a dataset.\nWhat you do is saved by itself."
 SIGNS = {Status.UNTOUCHED: "○", Status.SEGMENTED: "◔", Status.IN_WORK: "◑", Status.DONE: "●"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data.correction_set import is_correction_set
-from napari_nucseg.jobs.worklist import Status
+from napari_nucseg.jobs.work_item import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

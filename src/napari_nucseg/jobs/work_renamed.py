@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg.data.correction_record import ImageRecord
     from napari_nucseg.data.sample import Dataset
-    from napari_nucseg.jobs.worklist import WorkItem
+    from napari_nucseg.jobs.work_item import WorkItem
 
 
 def lines_before(items: Sequence[WorkItem], dataset: Dataset) -> dict[str, WorkItem]:

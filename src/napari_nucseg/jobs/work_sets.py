@@ -11,7 +11,7 @@ from napari_nucseg.data.correction_set import CorrectionSet
 from napari_nucseg.data.set_place import set_aside
 from napari_nucseg.errors import DatasetError, OutputError
 from napari_nucseg.files import in_words, unused_name
-from napari_nucseg.jobs.worklist import Status
+from napari_nucseg.jobs.work_item import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,42 +20,13 @@ from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import DatasetError, OutputError, problems_in
 from napari_nucseg.files import natural_key, unused_name, written_whole
+from napari_nucseg.jobs.work_item import Status, WorkItem
 from napari_nucseg.jobs.work_renamed import lines_before, renamed_images
 
 if TYPE_CHECKING:
     from napari_nucseg.data.sample import Dataset
 
 FILE = "worklist.json"
-
-
-class Status(StrEnum):
-    """How far one image is."""
-
-    UNTOUCHED = "untouched"
-    SEGMENTED = "segmented"
-    IN_WORK = "in work"
-    DONE = "done"
-
-
-class WorkItem(BaseModel):
-    """One image: its name in the dataset, its status, the folder of its correction set, and why it failed, if it did.
-
-    ``unreadable`` says that it could not even be opened, where ``error`` may be of its segmentation alone.
-
-    ``file`` is the image within the dataset: it says which image this is when its name changes, as it does when a
-    namesake comes to it. Empty where the image has no file, and in lists of older versions.
-    ``missing`` images were in the dataset earlier and are no more; what was made of them is kept.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    folder: str
-    file: str = ""
-    status: Status = Status.UNTOUCHED
-    error: str = ""
-    unreadable: bool = False
-    missing: bool = False
 
 
 class _File(BaseModel):
@@ -162,6 +132,11 @@ class WorkList:
         changed = self.item(name).model_copy(update=update)
         items = tuple(changed if item.name == name else item for item in self.items)
         return replace(self, items=items)
+
+    def opened(self, name: str) -> WorkList:
+        """Return the list with an image known to be readable; what else was wrong with it stays."""
+        item = self.item(name)
+        return self.with_status(name, item.status, "" if item.unreadable else item.error)
 
     def at(self, name: str) -> WorkList:
         """Return the list with another current image."""
