@@ -168,7 +168,7 @@ def test_a_window_that_stays_open_after_all_keeps_its_widgets(qtbot):
     assert widget.ends == 1
 
 
-@pytest.mark.parametrize(("height", "shared"), [(700, True), (950, False)])
+@pytest.mark.parametrize(("height", "shared"), [(700, True), (1050, False)])
 def test_a_dock_joins_another_on_a_tab_where_the_window_is_too_low_for_both(viewer, qtbot, height, shared):
     viewer.window.resize(1366, height)
     work, _ = viewer.window.add_plugin_dock_widget("napari-nucseg", "Work through a folder")

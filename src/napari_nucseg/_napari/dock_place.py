@@ -1,20 +1,24 @@
-"""Where a dock goes: below the others, or onto a tab with one of ours where the window is too low for both."""
+"""Where a dock goes: below the others, as high as they, or onto a tab with one of ours where the window is too low for both."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDockWidget, QMainWindow
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
-DOCK_HEIGHT_PX = 450
-"""Height in which a dock shows its buttons without scrolling, in fonts of the usual size."""
+DOCK_HEIGHT_PX = 500
+"""Height of a window, for each dock, in which it shows most of its buttons without scrolling."""
 
 
 def join_tabs_where_low(widget: QWidget, kind: type[QWidget]) -> None:
-    """Put a widget's dock onto a tab with another that holds one of this kind, if one more would be too low."""
+    """Put a widget's dock onto a tab with another that holds one of this kind, if one more would be too low.
+
+    Else all get the same height.
+    """
     dock = _above(widget, QDockWidget)
     window = _above(widget, QMainWindow)
     if dock is None or window is None or dock.isFloating() or window.tabifiedDockWidgets(dock):
@@ -32,6 +36,9 @@ def join_tabs_where_low(widget: QWidget, kind: type[QWidget]) -> None:
         window.tabifyDockWidget(beside[-1], dock)
         dock.show()
         dock.raise_()
+    elif places:
+        docks = [*(next(iter(place)) for place in places), dock]
+        window.resizeDocks(docks, [1] * len(docks), Qt.Orientation.Vertical)  # the same for each
 
 
 def _above(widget: QWidget, kind: type[QWidget]) -> QWidget | None:
