@@ -1,4 +1,4 @@
-"""Where a dock goes: below the others, as high as they, or onto a tab with one of ours where the window is too low for both."""
+"""Where a dock goes: below the others and as high, or onto a tab with one of ours where the window is too low."""
 
 from __future__ import annotations
 
