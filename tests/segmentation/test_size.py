@@ -98,8 +98,15 @@ def test_without_a_head_the_canonical_diameter_is_used_without_confidence(small_
     assert (estimate.diameter_px, estimate.confidence) == (small_model.card.canonical_diameter_px, 0.0)
 
 
+@pytest.mark.parametrize("shape", [(1, 2), (3, 500)])
+def test_any_image_that_shows_something_gets_an_estimate(shape):
+    image = np.zeros(shape, np.uint8)
+    image[0, : shape[1] // 2] = 200
+    assert segment(image, axes="YX").diameter.diameter_px > 0
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 500)])
-def test_any_image_gets_an_estimate(shape):
+def test_an_image_that_shows_nothing_gets_none(shape):
     result = segment(np.zeros(shape, np.uint8), axes="YX")
-    assert result.diameter.diameter_px > 0
+    assert result.diameter is None
     assert result.n_nuclei == 0
