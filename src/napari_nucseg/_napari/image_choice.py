@@ -97,6 +97,10 @@ class AxesChoice(QWidget):
             self.channel.setCurrentIndex(max(0, self.channel.findData(known.channel)))
             self.slices.setCurrentIndex(int(known.all_slices))
 
+    def let_go(self) -> None:
+        """Follow no layer any more; what is chosen stays."""
+        self._follow(None)
+
     def chosen_channel_axis(self) -> int | None:
         """Axis of channels, None where there is none."""
         return self.channel_axis.currentData()

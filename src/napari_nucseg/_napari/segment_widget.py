@@ -83,7 +83,7 @@ class SegmentWidget(Docked):
         self._viewer.layers.events.removed.disconnect(self._layers_changed)
         self._viewer.layers.selection.events.active.disconnect(self._layers_changed)
         self.form.diameter.follow(None)
-        self.form.axes.show_image(None)
+        self.form.axes.let_go()
         self.controller.shut()
         self.live.stop()
         self._measure.stop()
