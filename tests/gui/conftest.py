@@ -17,7 +17,7 @@ from qtpy.QtWidgets import QApplication, QDialogButtonBox, QLineEdit
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import napari
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
     from qtpy.QtWidgets import QAbstractButton, QDialog
 
+    from napari_nucseg._napari.correct_widget import CorrectWidget
     from napari_nucseg._napari.segment_widget import SegmentWidget
 
 TIMEOUT_MS = 60_000
@@ -124,10 +125,11 @@ def largest_nucleus(labels: np.ndarray) -> int:
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No model, run or sample of the person who runs the tests gets in the way."""
+    """No model, run, sample or journal of the person who runs the tests gets in the way."""
     monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("NUCSEG_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("NUCSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
     monkeypatch.setenv("NUCSEG_WORK", str(tmp_path / "work"))
 
 
@@ -143,6 +145,14 @@ def widget(viewer: napari.Viewer, qtbot: QtBot) -> SegmentWidget:
     _, opened = viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
     qtbot.waitUntil(lambda: opened.form.device.count() > 1, timeout=TIMEOUT_MS)
     return opened
+
+
+@pytest.fixture
+def corrector(viewer: napari.Viewer) -> Iterator[CorrectWidget]:
+    """*Correct nuclei* in its dock, its journals in the test's own folder."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Correct nuclei")
+    yield widget
+    widget.shut()
 
 
 @pytest.fixture

@@ -14,18 +14,6 @@ from napari_nucseg.nuclei.trust import Trust
 SHAPE = (64, 80)
 
 
-@pytest.fixture(autouse=True)
-def _own_journals(tmp_path, monkeypatch):
-    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
-
-
-@pytest.fixture
-def corrector(viewer):
-    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Correct nuclei")
-    yield widget
-    widget.shut()
-
-
 @pytest.fixture
 def open_image(viewer):
     """Return a function that opens an image of one value."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from napari_nucseg._napari.correct_files import collect, show_set
 from napari_nucseg._napari.correct_subject import Subject
@@ -13,18 +12,6 @@ from napari_nucseg.data.journal import Journal, JournalHeader, Part, fingerprint
 
 TIMEOUT_MS = 60_000
 SHAPE = (64, 80)
-
-
-@pytest.fixture(autouse=True)
-def _own_journals(tmp_path, monkeypatch):
-    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
-
-
-@pytest.fixture
-def corrector(viewer):
-    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Correct nuclei")
-    yield widget
-    widget.shut()
 
 
 def _crash(viewer, corrector):

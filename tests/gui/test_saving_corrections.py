@@ -21,17 +21,9 @@ TIMEOUT_MS = 60_000
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path, monkeypatch):
-    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
+def _working_folder(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-
-
-@pytest.fixture
-def corrector(viewer):
-    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Correct nuclei")
-    yield widget
-    widget.shut()
 
 
 @pytest.fixture
