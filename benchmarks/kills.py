@@ -36,7 +36,8 @@ from napari_nucseg.data.journal import Journal, Part, abandoned_journals, replay
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import JournalError, ModelFileError
 from napari_nucseg.network.architectures import Architecture, build_network
-from napari_nucseg.network.model_file import ModelCard, load_model, save_model
+from napari_nucseg.network.model_card import ModelCard
+from napari_nucseg.network.model_file import load_model, save_model
 
 PAINTER = """
 import sys

@@ -32,7 +32,8 @@ from napari_nucseg.learning.job import TrainingJob, fill_sources, load_job, read
 from napari_nucseg.learning.training import train_steps
 from napari_nucseg.learning.validation import score
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.network.model_file import SUFFIX, load_model
+from napari_nucseg.network.model_file import load_model
+from napari_nucseg.network.places import SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

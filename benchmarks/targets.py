@@ -38,7 +38,8 @@ from napari_nucseg.learning.job import TrainingJob, fill_sources
 from napari_nucseg.learning.losses import map_losses, soft_dice
 from napari_nucseg.learning.patches import PatchBank, cut, normalised
 from napari_nucseg.network.architectures import activate, build_network
-from napari_nucseg.network.model_file import DEFAULT_MODEL, load_model
+from napari_nucseg.network.installed import DEFAULT_MODEL
+from napari_nucseg.network.model_file import load_model
 from napari_nucseg.network.tiling import pad_to_stride
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
 from napari_nucseg.nuclei.scoring import evaluate

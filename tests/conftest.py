@@ -168,7 +168,8 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from napari_nucseg.network.architectures import Architecture, build_network
-    from napari_nucseg.network.model_file import ModelCard, save_model
+    from napari_nucseg.network.model_card import ModelCard
+    from napari_nucseg.network.model_file import save_model
 
     torch.manual_seed(0)
     architecture = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))

@@ -20,7 +20,8 @@ from napari_nucseg.cli import main
 from napari_nucseg.cli.main import COMMANDS
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.rows import read_rows
-from napari_nucseg.network.model_file import BUNDLED_DIR, find_model
+from napari_nucseg.network.installed import find_model
+from napari_nucseg.network.places import BUNDLED_DIR
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.segmentation.settings import SegmentationSettings

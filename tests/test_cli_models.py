@@ -8,7 +8,8 @@ import tifffile
 from napari_nucseg.cli import main
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.lineage import sha256_of
-from napari_nucseg.network.model_file import ModelCard, read_card, save_model
+from napari_nucseg.network.model_card import ModelCard, read_card
+from napari_nucseg.network.model_file import save_model
 from napari_nucseg.teaching.runs import DONE, runs_dir
 
 

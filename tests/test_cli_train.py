@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from napari_nucseg.cli import main
-from napari_nucseg.network.model_file import read_card
+from napari_nucseg.network.model_card import read_card
 
 
 def test_an_own_folder_goes_on_from_a_model_with_one_command(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_nucseg.data.opening import open_dataset
     from napari_nucseg.data.sample import Dataset, Sample
+    from napari_nucseg.network.installed import list_models
     from napari_nucseg.network.installing import install_model
-    from napari_nucseg.network.model_file import list_models, load_model
+    from napari_nucseg.network.model_file import load_model
     from napari_nucseg.network.preferred import go_back, prefer_model, preferred_model
     from napari_nucseg.nuclei.scoring import Scores, evaluate
     from napari_nucseg.segmentation.segment import Segmentation, segment
@@ -27,7 +28,7 @@ _HOMES = {
     "finetune": "teaching.finetuning",
     "go_back": "network.preferred",
     "install_model": "network.installing",
-    "list_models": "network.model_file",
+    "list_models": "network.installed",
     "load_model": "network.model_file",
     "open_dataset": "data.opening",
     "prefer_model": "network.preferred",

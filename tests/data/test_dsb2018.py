@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from napari_nucseg.data.dsb2018 import decode_rle, encode_labels, encode_rle
+from napari_nucseg.data.dsb2018 import decode_rle, encode_labels
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import DatasetError
 
@@ -35,6 +35,10 @@ def write_image(folder, name, shape=(6, 8), masks=()):
 def write_table(path, rows, header=("ImageId", "EncodedPixels", "Height", "Width", "Usage")):
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])
+
+
+def encode_rle(mask):
+    return encode_labels(mask.astype(np.int8)).get(1, "")
 
 
 @given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, max_side=12)))

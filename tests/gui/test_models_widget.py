@@ -15,10 +15,12 @@ from napari_nucseg._napari.models_form import NAME
 from napari_nucseg._napari.models_watch import SETTLE_MS, ModelsWatch
 from napari_nucseg.data.sample_data import SAMPLES
 from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.network.installed import find_model, list_models
 from napari_nucseg.network.installing import export_model, install_model, remove_model, rename_model
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, TeachingRecord
-from napari_nucseg.network.model_file import find_model, list_models, load_model, models_dir, save_model
+from napari_nucseg.network.model_file import load_model, save_model
+from napari_nucseg.network.places import models_dir
 from napari_nucseg.network.preferred import prefer_model, preferred_model
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.teaching.pixels import sha256_of_pixels

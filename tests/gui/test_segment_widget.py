@@ -12,8 +12,9 @@ from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.segment_form import EMPTY_STATE
+from napari_nucseg.network.installed import automatic_models, list_models
 from napari_nucseg.network.model_card import Thresholds
-from napari_nucseg.network.model_file import automatic_models, list_models, load_model, save_model
+from napari_nucseg.network.model_file import load_model, save_model
 
 if TYPE_CHECKING:
     from qtpy.QtWidgets import QMessageBox

@@ -16,7 +16,7 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import OutputError, TrainingError
 from napari_nucseg.jobs import finetune_child
 from napari_nucseg.jobs.finetune_child import ERRORS, child_steps
-from napari_nucseg.network.model_file import read_card
+from napari_nucseg.network.model_card import read_card
 from napari_nucseg.teaching.job import FinetuneJob, load_finetune_job
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult, Verdict
 

@@ -3,10 +3,12 @@
 import torch
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
-from napari_nucseg.learning.importance import importance_of
+from napari_nucseg.learning.importance import measure_importance
+from napari_nucseg.learning.patches import pack_patches
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.network.model_file import Model, ModelCard, load_model, save_model
+from napari_nucseg.network.model_card import ModelCard
+from napari_nucseg.network.model_file import load_model, save_model
 
 PLAIN = Architecture(
     encoder="plain",
@@ -27,7 +29,8 @@ def test_a_channel_that_nothing_depends_on_is_unimportant_and_the_file_keeps_it(
     before = {name: p.clone() for name, p in network.named_parameters()}
     device = choose_device("cpu", "float32")
     samples = [synthetic_fluorescence((96, 96), seed=i) for i in range(2)]
-    importance = importance_of(Model(card, network, tmp_path, ""), samples, device)
+    bank = pack_patches(samples, canonical_diameter_px=24, patch_px=64, normalisation=card.normalisation)
+    importance = measure_importance(network, bank.fields, device)
     assert importance.keys() == before.keys()
     assert all(torch.equal(p, before[name]) for name, p in network.named_parameters())
     last = importance["decoder.blocks.1.conv2.0.weight"]

@@ -13,7 +13,8 @@ from napari_nucseg.errors import TrainingError
 from napari_nucseg.learning.sizing import SizeSettings, fit_size_head
 from napari_nucseg.network.architectures import Architecture
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.network.model_file import ModelCard, load_model
+from napari_nucseg.network.model_card import ModelCard
+from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.size_views import square, summaries
 from napari_nucseg.steps import drain
 

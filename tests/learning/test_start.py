@@ -11,8 +11,8 @@ from napari_nucseg.errors import SettingsError, TrainingError
 from napari_nucseg.learning.job import load_job
 from napari_nucseg.learning.start import start_from
 from napari_nucseg.network.architectures import Architecture, build_network
-from napari_nucseg.network.model_card import Thresholds
-from napari_nucseg.network.model_file import ModelCard, load_model, save_model
+from napari_nucseg.network.model_card import ModelCard, Thresholds
+from napari_nucseg.network.model_file import load_model, save_model
 
 UNET = Architecture(encoder="resnet18", encoder_depth=3, decoder_channels=(16, 8, 8))
 

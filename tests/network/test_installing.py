@@ -8,16 +8,12 @@ import pytest
 import napari_nucseg
 from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.installed import list_models
 from napari_nucseg.network.installing import install_model, remove_model, rename_model
 from napari_nucseg.network.lineage import sha256_of
-from napari_nucseg.network.model_file import (
-    ModelCard,
-    list_models,
-    load_model,
-    models_dir,
-    read_card,
-    save_model,
-)
+from napari_nucseg.network.model_card import ModelCard, read_card
+from napari_nucseg.network.model_file import load_model, save_model
+from napari_nucseg.network.places import models_dir
 from napari_nucseg.network.preferred import model_problems, prefer_model
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))

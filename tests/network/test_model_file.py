@@ -10,17 +10,9 @@ from safetensors.torch import save_file
 
 from napari_nucseg.errors import ModelFileError, SettingsError
 from napari_nucseg.network.architectures import Architecture, build_network
-from napari_nucseg.network.model_file import (
-    HEADER_KEY,
-    ModelCard,
-    ModelInfo,
-    automatic_model,
-    automatic_models,
-    list_models,
-    load_model,
-    read_card,
-    save_model,
-)
+from napari_nucseg.network.installed import ModelInfo, automatic_model, automatic_models, list_models
+from napari_nucseg.network.model_card import HEADER_KEY, ModelCard, read_card
+from napari_nucseg.network.model_file import load_model, save_model
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
 

@@ -5,7 +5,8 @@ import torch
 from napari_nucseg.errors import InferenceError, SettingsError
 from napari_nucseg.network.architectures import Architecture, activate, build_network
 from napari_nucseg.network.device import Device, choose_device, list_devices
-from napari_nucseg.network.model_file import Model, ModelCard
+from napari_nucseg.network.model_card import ModelCard
+from napari_nucseg.network.model_file import Model
 from napari_nucseg.network.predict import TilePlan, predict_steps
 
 CPU = Device("cpu", "float32", "CPU")

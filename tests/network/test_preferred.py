@@ -8,16 +8,11 @@ import napari_nucseg
 from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.choices import write_choices
+from napari_nucseg.network.installed import automatic_model, find_model, list_models
 from napari_nucseg.network.installing import export_model, install_model, remove_model, rename_model
 from napari_nucseg.network.lineage import children_of, lineage, renamed, sha256_of
-from napari_nucseg.network.model_file import (
-    ModelCard,
-    automatic_model,
-    find_model,
-    list_models,
-    load_model,
-    save_model,
-)
+from napari_nucseg.network.model_card import ModelCard
+from napari_nucseg.network.model_file import load_model, save_model
 from napari_nucseg.network.preferred import (
     can_go_back,
     go_back,

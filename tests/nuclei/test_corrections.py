@@ -7,7 +7,7 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import EditError, SettingsError
 from napari_nucseg.nuclei.corrections import Comparison, Kind, count_kinds, diff
 from napari_nucseg.nuclei.editing import delete_at, merge_along, split_by_line
-from napari_nucseg.nuclei.trust import Trust, as_trust_map, taught_area
+from napari_nucseg.nuclei.trust import Trust, taught_area
 
 labels_of = st.integers(0, 4).map(lambda seed: synthetic_fluorescence((96, 130), seed=seed).labels)
 
@@ -157,9 +157,3 @@ class TestTaught:
         trust = np.zeros(labels.shape, np.uint8)
         with pytest.raises(SettingsError, match="margin"):
             taught_area(trust, labels, labels, (), margin_px=4)
-        with pytest.raises(EditError, match="alike"):
-            as_trust_map(trust[1:], labels.shape)
-        with pytest.raises(EditError, match="other values"):
-            as_trust_map(trust + 3, labels.shape)
-        with pytest.raises(EditError, match="other values"):
-            as_trust_map(trust + 0.5, labels.shape)

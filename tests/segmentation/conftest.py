@@ -4,7 +4,8 @@ import torch
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.architectures import Architecture, build_network
-from napari_nucseg.network.model_file import ModelCard, load_model, save_model
+from napari_nucseg.network.model_card import ModelCard
+from napari_nucseg.network.model_file import load_model, save_model
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
 

@@ -9,7 +9,8 @@ import torch
 from napari_nucseg.data.intensity import IntensityRange
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.architectures import activate, build_network
-from napari_nucseg.network.model_file import ModelCard, load_model, save_model
+from napari_nucseg.network.model_card import ModelCard
+from napari_nucseg.network.model_file import load_model, save_model
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 from napari_nucseg.segmentation.views import VIEWS
 from napari_nucseg.steps import drain

@@ -21,7 +21,8 @@ from napari_nucseg.errors import ModelFileError, OutputError, SettingsError, Tra
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.installing import install_model, rename_model
-from napari_nucseg.network.model_file import ModelCard, load_model, save_model
+from napari_nucseg.network.model_card import ModelCard
+from napari_nucseg.network.model_file import load_model, save_model
 from napari_nucseg.network.size_head import SizeHead, n_summaries
 from napari_nucseg.nuclei.judging import Judge
 from napari_nucseg.nuclei.pieces import FEATURES

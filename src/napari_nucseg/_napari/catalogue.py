@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_nucseg.network.device import Device
-    from napari_nucseg.network.model_file import ModelInfo
+    from napari_nucseg.network.installed import ModelInfo
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ def read_catalogue() -> Generator[None, None, Catalogue]:
     yield
     make_torch_safe()
     from napari_nucseg.network.device import list_devices
-    from napari_nucseg.network.model_file import list_models
+    from napari_nucseg.network.installed import list_models
 
     models = list_models()
     yield

@@ -13,7 +13,7 @@ from napari_nucseg._napari.rows import let_grow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_nucseg.network.model_file import ModelInfo
+    from napari_nucseg.network.installed import ModelInfo
 
 AUTO = "auto"
 
@@ -45,8 +45,8 @@ class ModelChoice(QComboBox):
         A choice that was made stays, under another name where the model was renamed; where it is gone, that is said.
         """
         # models are listed, so torch, which this imports, is there already
+        from napari_nucseg.network.installed import automatic_models
         from napari_nucseg.network.lineage import renamed
-        from napari_nucseg.network.model_file import automatic_models
 
         chosen = self._models.get(self.currentData())
         self._models = {model.name: model for model in models}

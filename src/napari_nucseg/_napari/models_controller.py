@@ -179,7 +179,7 @@ def _network() -> Any:
     """Import what needs torch, here in the worker's thread."""
     make_torch_safe()
     import napari_nucseg.network as network
-    from napari_nucseg.network import installing, lineage, model_file, preferred  # noqa: F401
+    from napari_nucseg.network import installed, installing, lineage, model_card, preferred  # noqa: F401
 
     return network
 
@@ -196,7 +196,7 @@ def _install(path: Path, name: str | None, *, replace: bool) -> Generator[None, 
     try:
         model = network.installing.install_model(path, name, force=replace)
     except NameTakenError:
-        return Taken(path, name or network.model_file.read_card(path).name)
+        return Taken(path, name or network.model_card.read_card(path).name)
     return _Acted(f"{path.name} was added to your models as “{model.name}”.", model.name)
 
 
@@ -204,6 +204,6 @@ def _list() -> Generator[None, None, Family]:
     yield
     network = _network()
     descents = network.lineage.lineage()
-    automatic = network.model_file.automatic_models([d.model for d in descents])
+    automatic = network.installed.automatic_models([d.model for d in descents])
     names = tuple(model.name for model in automatic)
     return Family(descents, names, network.preferred.can_go_back(), network.preferred.model_problems())

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg._napari.teach_examples import Collected
     from napari_nucseg._napari.teach_preview import PreviewView
-    from napari_nucseg.network.model_file import ModelInfo
+    from napari_nucseg.network.installed import ModelInfo
     from napari_nucseg.teaching.progress import FinetuneProgress
 
 PREVIEW_IMAGE = "preview_image.npy"
@@ -218,7 +218,7 @@ def _install(folder: Path, result: FinetuneResult, told: Told | None) -> Generat
     """Put the new model among the user's own, where all docks find it."""
     yield told
     make_torch_safe()
-    from napari_nucseg.network.model_file import read_card
+    from napari_nucseg.network.model_card import read_card
 
     wanted = read_card(result.model).name
     model = _installed(result.model, wanted)
@@ -231,9 +231,9 @@ def _installed(path: Path, wanted: str) -> ModelInfo:
 
     Nobody agreed to replace anything: names that are taken are refused before a run begins.
     """
+    from napari_nucseg.network.installed import list_models
     from napari_nucseg.network.installing import install_model
     from napari_nucseg.network.lineage import sha256_of
-    from napari_nucseg.network.model_file import list_models
 
     models = {model.name: model for model in list_models()}
     if wanted in models and sha256_of(models[wanted].path) == sha256_of(path):

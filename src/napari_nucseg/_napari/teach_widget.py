@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg._napari.teach_folder import Unfinished
     from napari_nucseg._napari.teach_run import Done, Told
-    from napari_nucseg.network.model_file import ModelInfo
+    from napari_nucseg.network.installed import ModelInfo
 
 
 class TeachWidget(Docked):

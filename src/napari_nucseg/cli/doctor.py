@@ -120,7 +120,8 @@ def nvidia_card() -> str | None:
 
 def _places() -> tuple[dict[str, str], list[str]]:
     from napari_nucseg.data.cache import cache_dir
-    from napari_nucseg.network.model_file import BUNDLED_DIR, automatic_models, list_models, models_dir
+    from napari_nucseg.network.installed import automatic_models, list_models
+    from napari_nucseg.network.places import BUNDLED_DIR, models_dir
     from napari_nucseg.network.preferred import model_problems, preferred_model
 
     models = list_models()

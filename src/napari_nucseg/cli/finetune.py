@@ -145,8 +145,8 @@ def _check_copy(place: Path, job: FinetuneJob, *, force: bool) -> str | None:
     Returns the hash of the file that may be replaced; None where there is none.
     """
     from napari_nucseg.learning.place import check_place
+    from napari_nucseg.network.installed import find_model
     from napari_nucseg.network.lineage import sha256_of
-    from napari_nucseg.network.model_file import find_model
     from napari_nucseg.teaching.finetuning import FORCE
 
     check_place(place, find_model(job.model), replace=force, otherwise=FORCE)

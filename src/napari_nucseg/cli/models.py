@@ -13,8 +13,8 @@ from napari_nucseg.errors import ModelFileError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from napari_nucseg.network.installed import ModelInfo
     from napari_nucseg.network.lineage import Descent
-    from napari_nucseg.network.model_file import ModelInfo
 
 KINDS = {"unet": "U-Net", "unetplusplus": "U-Net++"}
 _HEADER = ("name", "title", "from", "kind", "size", "licence", "where")
@@ -71,8 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> None:
     """List bundled and own models, the default first and children below their parents."""
+    from napari_nucseg.network.installed import automatic_models
     from napari_nucseg.network.lineage import lineage  # late: loads torch
-    from napari_nucseg.network.model_file import automatic_models, models_dir
+    from napari_nucseg.network.places import models_dir
     from napari_nucseg.network.preferred import model_problems
 
     for problem in model_problems():
@@ -93,7 +94,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _default(args: argparse.Namespace) -> None:
-    from napari_nucseg.network.model_file import automatic_models, list_models  # late: loads torch
+    from napari_nucseg.network.installed import automatic_models, list_models  # late: loads torch
     from napari_nucseg.network.preferred import (
         can_go_back,
         go_back,
@@ -189,7 +190,8 @@ def _ask_whether_to_remove(name: str) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    from napari_nucseg.network.model_file import ModelInfo, find_model, read_card  # late: loads torch
+    from napari_nucseg.network.installed import ModelInfo, find_model  # late: loads torch
+    from napari_nucseg.network.model_card import read_card  # late: loads torch
 
     path = find_model(args.name)
     card = read_card(path)

@@ -130,7 +130,7 @@ def _job(args: argparse.Namespace) -> TrainingJob:
 def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any]:
     """Return what the command line puts in place of the job's settings."""
     from napari_nucseg.learning.job import fill_sources
-    from napari_nucseg.network.model_file import SUFFIX
+    from napari_nucseg.network.places import SUFFIX
 
     changes = {name: value for name in _REPLACED if (value := getattr(args, name)) is not None}
     if args.output is not None:

@@ -61,15 +61,10 @@ def _image_folders(tree: Tree) -> dict[str, str]:
     return {match["folder"]: file for file, match in matches if match}
 
 
-def encode_rle(mask: NDArray[np.bool_]) -> str:
-    """Encode a mask (Y, X) as ``start length …``, column by column, counted from 1."""
-    return next(iter(encode_labels(mask.astype(np.int8)).values()), "")
-
-
 def encode_labels(labels: NDArray[np.integer[Any]]) -> dict[int, str]:
-    """Encode every nucleus of labels (Y, X) as ``encode_rle`` does, by its number in rising order.
+    """Encode each nucleus of labels (Y, X) as ``start length …``, column by column, counted from 1.
 
-    All runs are found in one walk over the image, however many nuclei there are.
+    By their numbers, rising. All runs are found in one walk over the image, however many nuclei there are.
     """
     flat = labels.ravel(order="F")
     starts = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]])[: flat.size])

@@ -11,8 +11,8 @@ import numpy as np
 import napari_nucseg
 from napari_nucseg.data.images import read_image
 from napari_nucseg.jobs.result_mark import origin_of
+from napari_nucseg.network.installed import find_model
 from napari_nucseg.network.lineage import sha256_of
-from napari_nucseg.network.model_file import find_model
 
 if TYPE_CHECKING:
     from pathlib import Path

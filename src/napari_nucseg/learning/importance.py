@@ -13,33 +13,15 @@ import torch
 
 from napari_nucseg.learning.augment import core_of
 from napari_nucseg.learning.losses import map_losses
-from napari_nucseg.learning.patches import pack_patches
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from napari_nucseg.data.sample import Sample
     from napari_nucseg.network.decoders import SegmentationNetwork
     from napari_nucseg.network.device import Device
-    from napari_nucseg.network.model_file import Model
 
 VIEWS = 24
 """Patches that the gradients are taken on."""
-PATCH_PX = 256
 LIMITS = (1e-3, 1e3)
 """Of the stored numbers, whose mean is 1: so that float16 holds them."""
-
-
-def importance_of(model: Model, samples: Sequence[Sample], device: Device) -> dict[str, torch.Tensor]:
-    """Measure the importance of a model's channels on annotated samples, such as those it was trained on."""
-    bank = pack_patches(
-        samples,
-        canonical_diameter_px=model.card.canonical_diameter_px,
-        patch_px=PATCH_PX,
-        normalisation=model.card.normalisation,
-        clahe=model.card.clahe,
-    )
-    return measure_importance(model.on(device).network, bank.fields, device)
 
 
 def measure_importance(

@@ -16,8 +16,10 @@ from napari_nucseg.learning.ranges import Percentiles, Seed
 from napari_nucseg.learning.settings import DataSource, EarlyStop, Loss, Optimizer, Schedule, Validation
 from napari_nucseg.learning.sizing import SizeSettings
 from napari_nucseg.network.architectures import Architecture
-from napari_nucseg.network.model_file import SUFFIX, find_model, read_card
+from napari_nucseg.network.installed import find_model
+from napari_nucseg.network.model_card import read_card
 from napari_nucseg.network.names import ModelName
+from napari_nucseg.network.places import SUFFIX
 from napari_nucseg.network.plain import PLAIN
 
 if TYPE_CHECKING:

@@ -22,15 +22,10 @@ from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.architectures import check_network
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import measure_halo
-from napari_nucseg.network.model_file import (
-    SUFFIX,
-    Model,
-    ModelCard,
-    find_model,
-    load_model,
-    read_card,
-    save_model,
-)
+from napari_nucseg.network.installed import find_model
+from napari_nucseg.network.model_card import ModelCard, read_card
+from napari_nucseg.network.model_file import Model, load_model, save_model
+from napari_nucseg.network.places import SUFFIX
 from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_nucseg.learning.examples import Examples
     from napari_nucseg.network.decoders import SegmentationNetwork
     from napari_nucseg.network.device import Device
-    from napari_nucseg.network.model_file import ModelCard
+    from napari_nucseg.network.model_card import ModelCard
 
 
 class Watch:

@@ -10,19 +10,12 @@ from safetensors.torch import save
 from napari_nucseg.errors import ModelFileError, NameTakenError, OutputError
 from napari_nucseg.files import written_whole
 from napari_nucseg.network.choices import read_choices, write_choices
+from napari_nucseg.network.installed import ModelInfo, find_model, list_models
 from napari_nucseg.network.lineage import sha256_of
-from napari_nucseg.network.model_file import (
-    HEADER_KEY,
-    SUFFIX,
-    ModelCard,
-    ModelInfo,
-    find_model,
-    list_models,
-    load_model,
-    models_dir,
-    read_card,
-)
+from napari_nucseg.network.model_card import HEADER_KEY, ModelCard, read_card
+from napari_nucseg.network.model_file import load_model
 from napari_nucseg.network.names import checked_name
+from napari_nucseg.network.places import SUFFIX, models_dir
 from napari_nucseg.network.unreadable import unreadable_model, unreadable_models
 
 

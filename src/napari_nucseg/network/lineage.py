@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from napari_nucseg.network.model_file import ModelInfo, list_models
+from napari_nucseg.network.installed import ModelInfo, list_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,7 +6,6 @@ import copy
 import hashlib
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,14 +17,14 @@ from napari_nucseg.files import written_whole
 from napari_nucseg.network.architectures import build_encoder, build_network
 from napari_nucseg.network.choices import AUTO, read_choices
 from napari_nucseg.network.heads import network_of_head
-from napari_nucseg.network.model_card import FORMAT, HEADER_KEY, ModelCard, read_card
-from napari_nucseg.network.places import BUNDLED_DIR, SUFFIX, models_dir
+from napari_nucseg.network.installed import ModelInfo, automatic_model, find_model, list_models
+from napari_nucseg.network.model_card import HEADER_KEY, ModelCard, read_card
 from napari_nucseg.network.size_head import SizeHead, n_summaries
-from napari_nucseg.network.unreadable import unreadable_model
 from napari_nucseg.nuclei.judging import Judge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from torch import nn
 
@@ -33,54 +32,12 @@ if TYPE_CHECKING:
     from napari_nucseg.network.decoders import SegmentationNetwork
     from napari_nucseg.network.device import Device
 
-__all__ = [
-    "BUNDLED_DIR",
-    "DEFAULT_MODEL",
-    "FLUORESCENCE_MODEL",
-    "FORMAT",
-    "GROUPS",
-    "HEADER_KEY",
-    "SUFFIX",
-    "Model",
-    "ModelCard",
-    "ModelInfo",
-    "automatic_model",
-    "automatic_models",
-    "find_model",
-    "list_models",
-    "load_model",
-    "models_dir",
-    "read_card",
-    "save_model",
-]
-
-DEFAULT_MODEL = "nuclei-unet"
-FLUORESCENCE_MODEL = "nuclei-unetpp"
 GROUPS = ("network", "size", "importance", "judge")
 """Groups of tensors that a file may hold, by the first part of their names.
 
 The network; its size head, with an encoder of its own where it needs one; how important each output channel of each of
 the network's parameters is; and who judges the nuclei found in its maps.
 """
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """A model file that is there, not loaded."""
-
-    name: str
-    path: Path
-    card: ModelCard
-
-    @property
-    def bundled(self) -> bool:
-        """Whether the model comes with the package."""
-        return self.path.parent.resolve() == BUNDLED_DIR.resolve()
-
-    @property
-    def title(self) -> str:
-        """What people know the model by: the title of one that comes with the package, else the name it was given."""
-        return self.card.title if self.bundled else self.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,68 +93,6 @@ class Model:
     def info(self) -> ModelInfo:
         """Return the description without the weights."""
         return ModelInfo(self.card.name, self.path, self.card)
-
-
-def list_models() -> tuple[ModelInfo, ...]:
-    """Return bundled and user's models, the default first; ``unreadable_models`` tells what cannot be read."""
-    found: dict[str, ModelInfo] = {}
-    for folder in (BUNDLED_DIR, models_dir()):
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            try:
-                card = read_card(path)
-            except ModelFileError:
-                continue
-            found.setdefault(card.name, ModelInfo(card.name, path, card))
-    preferred = read_choices().latest
-    return tuple(sorted(found.values(), key=lambda m: (m.name != preferred, m.name != DEFAULT_MODEL, m.name)))
-
-
-def automatic_model(models: Sequence[ModelInfo], *, fluorescence: bool = False) -> ModelInfo | None:
-    """Choose among models listed by ``list_models`` for ``auto``: the only place where that is decided.
-
-    The one the user made the default; else the bundled U-Net++ for ``fluorescence``, and the bundled U-Net, which is
-    good on every kind of image, for all others; where none of these is there, the first.
-    """
-    by_name = {model.name: model for model in models}
-    bundled = (FLUORESCENCE_MODEL, DEFAULT_MODEL) if fluorescence else (DEFAULT_MODEL,)
-    wanted = (read_choices().latest or "", *bundled)
-    return next((by_name[name] for name in wanted if name in by_name), models[0] if models else None)
-
-
-def automatic_models(models: Sequence[ModelInfo]) -> tuple[ModelInfo, ...]:
-    """Return all that ``auto`` may stand for: the model for any image, then the one for fluorescence if another."""
-    found = (automatic_model(models), automatic_model(models, fluorescence=True))
-    return tuple({model.name: model for model in found if model is not None}.values())
-
-
-def find_model(name_or_path: str | Path = "auto", *, fluorescence: bool = False) -> Path:
-    """Path of a model by its name, or the path itself; ``auto`` is what ``automatic_model`` chooses.
-
-    Raises
-    ------
-    ModelFileError
-        If there is no such model, or its file cannot be read.
-    """
-    path = Path(name_or_path)
-    if path.suffix == SUFFIX:
-        if not path.is_file():
-            raise ModelFileError(
-                f"there is no model file {path}. Check the path, or give a name from 'nucseg models'."
-            )
-        return path
-    models = list_models()
-    if str(name_or_path) == AUTO:
-        found = automatic_model(models, fluorescence=fluorescence)
-    else:
-        found = next((model for model in models if model.name == str(name_or_path)), None)
-    if found is not None:
-        return found.path
-    if unreadable := unreadable_model(str(name_or_path)):
-        raise ModelFileError(unreadable.reason)
-    known = ", ".join(m.name for m in models) or "none"
-    raise ModelFileError(
-        f"got model {str(name_or_path)!r}; installed are: {known}. A file's name ends in {SUFFIX}."
-    )
 
 
 def load_model(name_or_path: str | Path = "auto", *, fluorescence: bool = False) -> Model:

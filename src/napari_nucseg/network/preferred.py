@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from napari_nucseg.errors import ModelFileError
 from napari_nucseg.network.choices import AUTO, read_choices, write_choices
-from napari_nucseg.network.model_file import list_models
+from napari_nucseg.network.installed import list_models
 from napari_nucseg.network.unreadable import unreadable_models
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_nucseg.errors import EditError, SettingsError
+from napari_nucseg.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,26 +29,6 @@ class Trust(IntEnum):
     UNKNOWN = 0
     REVIEWED = 1
     IGNORE = 2
-
-
-def as_trust_map(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Check a trust map.
-
-    Raises
-    ------
-    EditError
-        If it has another shape than the labels, or other values than those of :class:`Trust`.
-    """
-    if values.shape != shape or values.dtype.kind not in "buif":
-        raise EditError(
-            f"got a trust map of shape {values.shape}, the labels have {shape}: they must be alike."
-        )
-    trust = values.astype(np.uint8)
-    if (trust != values).any() or (trust > max(Trust)).any():
-        raise EditError(
-            "a trust map holds 0 (unknown), 1 (reviewed) and 2 (ignore); other values were found."
-        )
-    return trust
 
 
 def taught_area(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_nucseg.network.device import Device
-    from napari_nucseg.network.model_file import ModelInfo
+    from napari_nucseg.network.installed import ModelInfo
     from napari_nucseg.nuclei.decoding import DecodingSettings
     from napari_nucseg.nuclei.judging import Judge
     from napari_nucseg.segmentation.settings import SegmentationSettings

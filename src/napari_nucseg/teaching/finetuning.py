@@ -11,7 +11,8 @@ from napari_nucseg.files import written_whole
 from napari_nucseg.learning.place import CHECKPOINT, check_place
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.network.model_file import SUFFIX, load_model, save_model
+from napari_nucseg.network.model_file import load_model, save_model
+from napari_nucseg.network.places import SUFFIX
 from napari_nucseg.steps import drain, told_as
 from napari_nucseg.teaching.blend import choose_blend
 from napari_nucseg.teaching.course import Course, Teller
