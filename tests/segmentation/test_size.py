@@ -15,7 +15,7 @@ from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.segmentation.segment import segment
-from napari_nucseg.segmentation.size import _settled, estimate_diameter
+from napari_nucseg.segmentation.size import REACH, SETTLING, _Readings, _settled, estimate_diameter
 from napari_nucseg.segmentation.size_views import VIEW_PX, at_scale, square, structured_windows
 
 
@@ -76,8 +76,18 @@ def test_nuclei_that_can_be_trusted_settle_a_size_read_wrongly(sample, error):
     planes = to_planes(made.image)
     planes = np.broadcast_to(IntensityRange.of(planes).apply(planes), (3, *planes.shape[1:])).copy()
     true = math.log(median_diameter(made.labels))
-    settled = _settled(load_model(), planes, true + error, choose_device("cpu"))
+    sizes = [true + error + shift for shift in SETTLING]
+    settled = _settled(load_model(), planes, sizes, choose_device("cpu"))
     assert abs(settled - true) < 0.12
+
+
+def test_sizes_are_tried_as_far_as_readings_reach():
+    readings = _Readings(np.log([20.0] * 8 + [26.0] * 3), np.ones(11))
+    low, high = math.log(20) - REACH, math.log(26) + REACH
+    tried = readings.sizes_to_try()
+    assert tried == [math.log(20) + shift for shift in SETTLING if low <= math.log(20) + shift <= high]
+    assert math.log(20) in tried
+    assert 1 < len(tried) < len(SETTLING)
 
 
 def test_what_is_measured_takes_back_half_of_what_the_head_reads_wrongly():

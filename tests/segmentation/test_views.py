@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_nucseg.segmentation.settings import SegmentationSettings
-from napari_nucseg.segmentation.views import ACCURATE_VIEWS, VIEWS
+from napari_nucseg.segmentation.views import ACCURATE_VIEWS, ONE_HEAD_VIEWS, VIEWS
 
 ARRAY = np.random.default_rng(0).random((3, 4, 6)).astype(np.float32)
 
@@ -18,6 +18,7 @@ def test_a_symmetry_can_be_undone(symmetry):
     ("name", "n_views"),
     [
         pytest.param("plain", 1, id="plain"),
+        pytest.param("two", 2, id="two"),
         pytest.param("flips", 4, id="flips"),
         pytest.param("turns", 8, id="turns"),
         pytest.param("scales", 2, id="scales"),
@@ -36,7 +37,7 @@ def test_a_set_holds_the_views_its_name_says_and_none_twice(name, n_views):
 @pytest.mark.parametrize(
     ("choices", "name"),
     [
-        pytest.param({}, "plain", id="standard"),
+        pytest.param({}, ONE_HEAD_VIEWS, id="standard"),
         pytest.param({"quality": "fast"}, "plain", id="fast"),
         pytest.param({"quality": "accurate"}, ACCURATE_VIEWS, id="accurate"),
         pytest.param({"quality": "accurate", "views": "turns"}, "turns", id="chosen"),
@@ -44,4 +45,8 @@ def test_a_set_holds_the_views_its_name_says_and_none_twice(name, n_views):
     ],
 )
 def test_quality_stands_for_views_unless_they_are_chosen(choices, name):
-    assert SegmentationSettings(**choices).chosen_views is VIEWS[name]
+    assert SegmentationSettings(**choices).views_for(1) is VIEWS[name]
+
+
+def test_standard_of_several_heads_is_one_look_at_their_mean():
+    assert SegmentationSettings().views_for(3) is VIEWS["plain"]

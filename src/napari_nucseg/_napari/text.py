@@ -135,8 +135,8 @@ def methods_text(state: LayerState) -> str:
     versions = f"Python {platform.python_version()}, PyTorch {_version('torch')}, NumPy {np.__version__}"
     return (
         f"Nuclei were segmented with napari-nucseg {napari_nucseg.__version__} ({model}) in napari "
-        f"{_version('napari')}{where}. {size}{_quality_words(settings)} The network's maps were turned into nuclei "
-        f"with {thresholds}{judged}; {area}{border}. {versions}.\n\nPlease cite:\n"
+        f"{_version('napari')}{where}. {size}{_quality_words(settings, run)} The network's maps were turned into "
+        f"nuclei with {thresholds}{judged}; {area}{border}. {versions}.\n\nPlease cite:\n"
         + "\n".join(f"- {c}" for c in cited)
         + "\n"
     )
@@ -176,10 +176,10 @@ def _size_words(state: LayerState) -> str:
     return f"The nucleus diameter was estimated from the image ({np.median(used):.1f} px)."
 
 
-def _quality_words(settings: SegmentationSettings) -> str:
+def _quality_words(settings: SegmentationSettings, run: Segmentation | None) -> str:
     """Say how the network was run where that is not the plain way."""
-    views = settings.chosen_views
     words = "" if settings.quality == "standard" else f" Quality: {settings.quality}."
+    views = settings.views_for(1 if run is None else len(run.model.card.architecture.heads))
     if len(views) > 1:
         words += (
             f" The network's maps were averaged over {len(views)} views of the image: {len(views.symmetries)} "

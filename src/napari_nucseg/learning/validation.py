@@ -60,7 +60,7 @@ def score(
 
 
 def predict(model: Model, sample: Sample, device: Device, *, native: bool = False) -> Segmentation:
-    """Segment a sample at its true median diameter or, ``native``, at the image's own scale.
+    """Segment a sample, in one view, at its true median diameter or, ``native``, at the image's own scale.
 
     Raises
     ------
@@ -70,6 +70,7 @@ def predict(model: Model, sample: Sample, device: Device, *, native: bool = Fals
     diameter = None if native or sample.labels is None else median_diameter(sample.labels)
     settings = SegmentationSettings(
         diameter_px=diameter or model.card.canonical_diameter_px,
+        views="plain",
         device=device.name,
         precision=device.precision,
     )

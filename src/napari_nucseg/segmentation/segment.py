@@ -151,18 +151,17 @@ def segment_steps(
         model = model or load_model(settings.model, fluorescence=is_fluorescence(planes))
         settings = settings.with_thresholds(model.card.thresholds.model_dump())
         runs = model.fast() if settings.quality == "fast" else model
+        views = settings.views_for(len(model.card.architecture.heads))
         device = choose_device(settings.device, settings.precision)
     yield Progress("size", 0, 1)
     with clock("size"):
         shown = show(looks, settings.given_diameter_px, model, device)
     shape, diameter_px = (planes.shape[1], planes.shape[2]), shown.diameter_px
     scale, limited = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
-    notes += [*shown.notes, *_about_choice(settings, model), *([limited] if limited else [])]
+    notes += [*shown.notes, *_about_choice(settings), *([limited] if limited else [])]
     window = Window.around(region, shape, round(SURROUNDINGS * diameter_px))
     with clock("network"):
-        looking = look_steps(
-            runs, shown.planes, window, scale, settings.chosen_views, _plan(settings, device)
-        )
+        looking = look_steps(runs, shown.planes, window, scale, views, _plan(settings, device))
         prediction = yield from told_as(looking, lambda tile: _told(tile, notes))
     yield Progress("decode", 0, 1)
     with clock("decode"):
@@ -218,13 +217,10 @@ def _seen(
     return appearances(planes), frame, [*notes, *([note] if note else [])]
 
 
-def _about_choice(settings: SegmentationSettings, model: Model) -> list[str]:
-    """Say why it is this model, and what a quality other than the standard one means for it."""
+def _about_choice(settings: SegmentationSettings) -> list[str]:
+    """Say why it is this model where it is not the one that was preferred."""
     problem = preference_problem() if settings.model == "auto" else None
-    notes = [problem] if problem else []
-    if settings.quality == "fast" and len(model.card.architecture.heads) == 1:
-        notes.append(f"{model.info.title} has one head: fast quality is the same as standard.")
-    return notes
+    return [problem] if problem else []
 
 
 def _told(tile: TileProgress, notes: list[str]) -> Progress:

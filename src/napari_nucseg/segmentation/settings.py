@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from napari_nucseg.nuclei.decoding import DecodingSettings
-from napari_nucseg.segmentation.views import ACCURATE_VIEWS, VIEWS, ViewsName
+from napari_nucseg.segmentation.views import ACCURATE_VIEWS, ONE_HEAD_VIEWS, VIEWS, ViewsName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +31,8 @@ class SegmentationSettings(BaseModel):
     quality: Quality = Field(
         "standard",
         title="Quality",
-        description="fast: a part of the network where it is a U-Net++. standard: all of it. accurate: the mean "
-        "over eight mirrored and turned views of the image, about six times slower.",
+        description="fast: one look, by one head of a U-Net++. standard: the mean over its heads, or over two looks of "
+        "a U-Net, one turned by a quarter. accurate: the mean over eight mirrored and turned views of the image.",
     )
     axes: str | None = Field(
         None,
@@ -107,11 +107,13 @@ class SegmentationSettings(BaseModel):
             return self.diameter_um / self.pixel_size_um
         return self.diameter_px
 
-    @property
-    def chosen_views(self) -> Views:
-        """How the network is shown the image."""
-        auto: ViewsName = ACCURATE_VIEWS if self.quality == "accurate" else "plain"
-        return VIEWS[auto if self.views == "auto" else self.views]
+    def views_for(self, n_heads: int) -> Views:
+        """How a network of so many heads is shown the image."""
+        if self.views != "auto":
+            return VIEWS[self.views]
+        standard: ViewsName = ONE_HEAD_VIEWS if n_heads == 1 else "plain"
+        of: Mapping[Quality, ViewsName] = {"fast": "plain", "standard": standard, "accurate": ACCURATE_VIEWS}
+        return VIEWS[of[self.quality]]
 
     def with_thresholds(self, thresholds: Mapping[str, Any]) -> SegmentationSettings:
         """Take a model's thresholds where the user has set none."""

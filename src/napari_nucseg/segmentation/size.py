@@ -48,7 +48,9 @@ FEW_NUCLEI = 5
 UNSURE = 0.9
 """Share of the evidence that must agree, else the size is settled by what is found at several."""
 SETTLING = (-0.6, -0.3, 0.0, 0.3, 0.6, 0.9)
-"""Sizes tried then: natural logs relative to what was read."""
+"""Sizes tried then: natural logs relative to what was read, as far as readings reach."""
+REACH = 0.15
+"""So far beyond the middle four fifths of the readings, as a natural log."""
 TRUST_SPREAD = 0.07
 """How much more what is found must be trusted for a size to count e times as much."""
 
@@ -89,6 +91,11 @@ class _Readings:
 
     def quantile(self, share: float) -> float:
         return _weighted_quantile(self.log_diameter, self.weight, share)
+
+    def sizes_to_try(self) -> list[float]:
+        """Sizes around the median, as far as the readings reach."""
+        low, high = self.quantile(LOW) - REACH, self.quantile(1 - LOW) + REACH
+        return [size for size in (self.median() + shift for shift in SETTLING) if low <= size <= high]
 
     def agreeing_with(self, log_diameter: float) -> float:
         near = np.abs(self.log_diameter - log_diameter) < AGREES_WITHIN
@@ -137,7 +144,7 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     readings = readings.plus(_read(model, image, [first * scale for scale in SECOND_SCALES], device))
     read = readings.median()
     if readings.agreeing_with(read) < UNSURE:
-        read = _settled(model, image, read, device)
+        read = _settled(model, image, readings.sizes_to_try(), device)
     measured = _whole_nuclei(*_seen_at(model, image, read, device)).median()
     best = read if measured is None or abs(measured - read) >= AGREES_WITHIN else (read + measured) / 2
     return DiameterEstimate(math.exp(best), readings.agreeing_with(best), math.exp(readings.quantile(LOW)))
@@ -163,14 +170,14 @@ def _read(model: Model, image: NDArray[np.float32], scales: Iterable[float], dev
     return _Readings(apparent - offsets, np.exp(-2 * uncertainty.double().numpy()))
 
 
-def _settled(model: Model, image: NDArray[np.float32], read: float, device: Device) -> float:
-    """Natural log of the diameter: mean of what is measured at sizes around ``read``.
+def _settled(model: Model, image: NDArray[np.float32], sizes: Iterable[float], device: Device) -> float:
+    """Natural log of the diameter: mean of what is measured at several sizes, natural logs as well.
 
     Weights are exponentials of how far what is found can be trusted, as in a Boltzmann distribution: of the fit of maps
     and nuclei, and of the mean certainty of the nuclei.
     """
     answers, trust = [], []
-    for tried in (read + shift for shift in SETTLING):
+    for tried in sizes:
         measured, trusted = _measured(model, image, tried, device)
         answers.append(tried if measured is None else measured)
         trust.append(trusted)
