@@ -49,8 +49,9 @@ UNSURE = 0.9
 """Share of the evidence that must agree, else the size is settled by what is found at several."""
 SETTLING = (-0.6, -0.3, 0.0, 0.3, 0.6, 0.9)
 """Sizes tried then: natural logs relative to what was read, as far as readings reach."""
-REACH = 0.15
-"""So far beyond the middle four fifths of the readings, as a natural log."""
+TAIL = 0.05
+REACH = 0.3
+"""Readings reach as far, as a natural log, beyond all but this tail of the evidence on either side."""
 TRUST_SPREAD = 0.07
 """How much more what is found must be trusted for a size to count e times as much."""
 
@@ -94,7 +95,7 @@ class _Readings:
 
     def sizes_to_try(self) -> list[float]:
         """Sizes around the median, as far as the readings reach."""
-        low, high = self.quantile(LOW) - REACH, self.quantile(1 - LOW) + REACH
+        low, high = self.quantile(TAIL) - REACH, self.quantile(1 - TAIL) + REACH
         return [size for size in (self.median() + shift for shift in SETTLING) if low <= size <= high]
 
     def agreeing_with(self, log_diameter: float) -> float:
