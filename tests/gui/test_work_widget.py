@@ -217,6 +217,76 @@ def test_two_windows_on_one_folder(viewer, opened, folder, click, qtbot):
     assert other.form.summary.text() == "1 of 3 done"
 
 
+@pytest.fixture
+def other(viewer, opened, folder, qtbot):
+    """Another window with the same list."""
+    widget = WorkWidget(viewer)
+    widget.controller.open(folder, folder.with_name("slides corrections"))
+    qtbot.waitUntil(lambda: not widget.controller.busy, timeout=TIMEOUT_MS)
+    yield widget
+    widget.shut()
+
+
+def _paint(widget, number):
+    widget.controller._layers._labels.data_setitem((np.array([5]), np.array([6])), number)
+
+
+def test_an_image_left_as_it_was_is_done_without_touching_what_another_window_saved(
+    opened, other, folder, click
+):
+    _paint(other, 33)
+    assert other.controller.save(status=Status.IN_WORK)
+    click(opened.form.done)
+    output = folder.with_name("slides corrections")
+    assert open_correction_set(output / "a").labels[5, 6] == 33
+    assert open_worklist(folder, output).item("a").status is Status.DONE
+    assert not (output / "set aside").exists()
+
+
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_what_two_windows_made_of_one_image_is_both_kept_and_said(
+    opened, other, folder, click, qtbot, by_itself
+):
+    output = folder.with_name("slides corrections")
+    _paint(other, 33)
+    other.controller.mark_done()
+    _paint(opened, 44)
+    if by_itself:
+        opened.controller._save_soon()
+        qtbot.waitUntil(lambda: not opened.controller.busy, timeout=TIMEOUT_MS)
+        assert str(output / "set aside" / "a") in opened.form.status.text()
+    click(opened.form.done)
+    assert opened.controller.worklist.current == "b"
+    assert str(output / "set aside" / "a") in opened.form.status.text(), "with the next image on show, too"
+    assert open_correction_set(output / "a").labels[5, 6] == 44
+    aside = open_correction_set(output / "set aside" / "a")
+    assert (aside.labels[5, 6], aside.image_path) == (33, folder / "a.png")
+    _paint(opened, 55)
+    click(opened.form.previous)
+    assert not opened.form.status.text()
+    _paint(opened, 66)
+    opened.controller.save()
+    assert len(list((output / "set aside").iterdir())) == 1, "what was written here is no other window's"
+
+
+def test_what_correct_nuclei_saved_of_the_same_layer_is_no_other_window_s(
+    viewer, opened, folder, click, qtbot
+):
+    _, corrector = viewer.window.add_plugin_dock_widget("napari-nucseg", "Correct nuclei")
+    output = folder.with_name("slides corrections")
+    for number in (33, 44):
+        _paint(opened, number)
+        corrector.controller.save(output / "a")
+        qtbot.waitUntil(lambda: not corrector.controller._saving.running, timeout=TIMEOUT_MS)
+        qtbot.wait(50)
+        assert open_correction_set(output / "a").labels[5, 6] == number
+    _paint(opened, 55)
+    click(opened.form.next)
+    assert open_correction_set(output / "a").labels[5, 6] == 55
+    assert not (output / "set aside").exists()
+    corrector.shut()
+
+
 def test_a_broken_image_is_said_and_the_others_go_on(viewer, opened, folder, click):
     (folder / "b.png").write_bytes(b"no image")
     click(opened.form.next)

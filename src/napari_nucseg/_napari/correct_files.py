@@ -113,9 +113,9 @@ def show_replayed(viewer: ViewerModel, replayed: Replayed, image: Image | None) 
     return layer
 
 
-def mark_saved(layer: Labels, folder: Path, *, all_of_it: bool = True) -> None:
+def mark_saved(layer: Labels, folder: Path, *, stamp: bytes | None = None, all_of_it: bool = True) -> None:
     """Remember where a layer was saved; unless edits were made meanwhile, its journal is no longer needed."""
-    write_corrections(layer, corrections_of(layer).model_copy(update={"folder": folder}))
+    write_corrections(layer, corrections_of(layer).model_copy(update={"folder": folder, "saved_as": stamp}))
     if all_of_it:
         mark_safe(layer)
 

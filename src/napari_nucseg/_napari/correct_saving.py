@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.correct_files import collect, mark_saved
 from napari_nucseg._napari.workers import Runs
-from napari_nucseg.data.correction_set import save_correction_set
+from napari_nucseg.data.correction_set import save_correction_set, stamp_of
 from napari_nucseg.data.set_comparison import holds_other_image
 from napari_nucseg.errors import NucSegError
 
@@ -33,6 +33,7 @@ class Saving:
     folder: Path
     data: np.ndarray
     occupied: bool = False
+    stamp: bytes | None = None
 
     @property
     def outdated(self) -> bool:
@@ -99,7 +100,8 @@ class Saver(QObject):
         session = saving.session
         session.look()
         if not saving.outdated:  # the folder is not that of the image on show now
-            mark_saved(session.subject.layer, saving.folder, all_of_it=session.n_edits == saving.n_edits)
+            all_of_it = session.n_edits == saving.n_edits
+            mark_saved(session.subject.layer, saving.folder, stamp=saving.stamp, all_of_it=all_of_it)
         self.said.emit(f"Saved in {saving.folder}")
         self.saved.emit()
 
@@ -128,4 +130,4 @@ class Writing:
         if self._careful and holds_other_image(self._saving.folder, self._corrections):
             return replace(self._saving, occupied=True)
         save_correction_set(self._saving.folder, self._corrections)
-        return self._saving
+        return replace(self._saving, stamp=stamp_of(self._saving.folder))

@@ -149,6 +149,8 @@ class CorrectionState(BaseModel):
         Origin of a layer that was opened from a correction set.
     folder
         Correction set that the layer was opened from or last saved in.
+    saved_as
+        Stamp of the set that *Correct nuclei* saved there last, None before.
     n_saves
         How often it was saved; with every save, edits until then are safe.
     journal
@@ -169,6 +171,7 @@ class CorrectionState(BaseModel):
     model_sha256: str = ""
     settings: dict[str, Any] = {}
     folder: Path | None = None
+    saved_as: bytes | None = None
     n_saves: int = 0
     journal: Path | None = None
     owner: UUID | None = None

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.work_background import WorkBackground
+from napari_nucseg._napari.work_keeping import SetKeeper
 from napari_nucseg._napari.work_layers import WorkLayers, with_counts
 from napari_nucseg._napari.work_steps import Refused, open_image, write_set
 from napari_nucseg._napari.workers import Runs
-from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
+from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.errors import NucSegError, OutputError
 from napari_nucseg.jobs.work_item import Status
 from napari_nucseg.jobs.work_outcomes import all_done_in_words, with_outcomes, with_sets_found
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
+    from napari_nucseg._napari.work_keeping import Kept
+    from napari_nucseg._napari.work_steps import Opened
     from napari_nucseg.data.correction_set import CorrectionSet
     from napari_nucseg.jobs.work_outcomes import Outcome
 
@@ -35,13 +38,14 @@ class WorkController(QObject):
     """Works through one list.
 
     Signals: ``changed()`` when the list is to be shown again; ``shown(str)`` with the name of the image on show;
-    ``refused(Refused)`` where its corrections do not fit it; ``said(str)``; ``failed(str)``;
-    ``progressed(WorkProgress)`` and ``segmented(str)`` of the background work, with what came of it.
+    ``refused(Refused)`` where its corrections do not fit it; ``set_aside(str)`` with what became of another window's,
+    if any; ``said(str)``; ``failed(str)``; ``progressed(WorkProgress)`` and ``segmented(str)`` of what was segmented.
     """
 
     changed = Signal()
     shown = Signal(str)
     refused = Signal(object)
+    set_aside = Signal(str)
     said = Signal(str)
     failed = Signal(str)
     progressed = Signal(object)
@@ -51,8 +55,7 @@ class WorkController(QObject):
         super().__init__(parent)
         self.worklist: WorkList | None = None
         self._layers = WorkLayers(viewer)
-        self._writing = threading.Lock()
-        self._n_writes = 0
+        self._keeper = SetKeeper()
         self._wanted = ""  # name of the image that is to be on show next
         self._place = ""  # name of the image that was opened last or could not be: Next goes on from it
         self._meeting = threading.Lock()  # of opening an image and segmenting it, both in threads
@@ -101,9 +104,8 @@ class WorkController(QObject):
             self.segmented.emit("")
         self._opening.forget()
         self._saving.forget()
-        with self._writing:
-            self._n_writes += 1  # an autosave that waits belongs to the other list
-        self.worklist, self._place = worklist, ""
+        with self._keeper.alone():  # an autosave that waits belongs to the other list
+            self.worklist, self._place = worklist, ""
         if refusal is None:
             self._layers.put_away()  # no stroke on the image of one list may be kept in another
         else:
@@ -139,7 +141,7 @@ class WorkController(QObject):
     def begin_anew(self, name: str) -> None:
         """Move an image's corrections out of the way and show it as if nobody had worked on it."""
         try:
-            with self._writing:
+            with self._keeper.alone():
                 worklist = begin_anew(self.worklist, name)
         except OutputError as error:
             self.failed.emit(str(error))
@@ -200,12 +202,14 @@ class WorkController(QObject):
     ) -> NucSegError | None:
         """Keep what was done on the current image; give what is in the way, if anything is."""
         corrections = self._layers.as_they_are()
-        if corrections is None and always:
-            corrections = self._layers.as_shown
-        if self.worklist is None or corrections is None:
+        if self.worklist is None or (corrections is None and not always):
             return None
+        folder = self.worklist.folder_of(self.worklist.current)
+        if corrections is None and not is_correction_set(folder):
+            corrections = self._layers.as_shown
         try:
-            self._write_now(self.worklist.folder_of(self.worklist.current), corrections)
+            if corrections is not None:
+                self._write_now(folder, corrections)
             self._enter_status(self.worklist.current, status)
         except NucSegError as error:
             return error
@@ -221,24 +225,22 @@ class WorkController(QObject):
         return worklist
 
     def _write_now(self, folder: Path, corrections: CorrectionSet) -> None:
-        with self._writing:
-            self._n_writes += 1  # an autosave that waits is outdated now
-            corrections = with_counts(corrections)
-            save_correction_set(folder, corrections)
-        self._layers.kept(corrections, folder)
+        kept = self._keeper.write(folder, with_counts(corrections), self._layers.saved_as)
+        self._layers.kept(kept.corrections, folder)
+        self.set_aside.emit(kept.words)
 
-    def _show(self, opened: tuple[str, CorrectionSet, Path] | Refused) -> None:
+    def _show(self, opened: Opened | Refused) -> None:
         if isinstance(opened, Refused):
             self._mark_unreadable(opened.name, opened.reason)
             self.refused.emit(opened)
             return
         if not self.save():  # what was painted while it was read
             return
-        name, corrections, folder = opened
-        self._place = name
+        self._place = name = opened.name
         self.worklist = self.worklist.at(name).opened(name)
         self._keep_list()
-        self._layers.show(corrections, folder)
+        self._keeper.show(opened.folder, opened.stamp)
+        self._layers.show(opened.corrections, opened.folder)
         self.shown.emit(name)
         self.changed.emit()
 
@@ -260,20 +262,17 @@ class WorkController(QObject):
         corrections = self._layers.as_they_are()
         if self.worklist is None or corrections is None or self._saving.running:
             return
-        name, number = self.worklist.current, self._n_writes
-        folder = self.worklist.folder_of(name)  # of this list: another may be open once it is written
+        keeper, turn, saved_as = self._keeper, self._keeper.turn, self._layers.saved_as
+        folder = self.worklist.folder_of(self.worklist.current)  # another list may be open once it is written
+        self._saving.start(lambda: write_set(keeper, turn, folder, corrections, saved_as))
 
-        def is_newest() -> bool:
-            return number == self._n_writes
-
-        self._saving.start(lambda: write_set(name, corrections, folder, self._writing, is_newest))
-
-    def _saved(self, written: tuple[str, CorrectionSet, Path] | None) -> None:
-        if written is None or self.worklist is None or written[0] != self.worklist.current:
+    def _saved(self, kept: Kept | None) -> None:
+        if kept is None:
             return
-        name, corrections, folder = written
-        self._layers.kept(corrections, folder)
-        self._enter_status(name, Status.IN_WORK)
+        self.set_aside.emit(kept.words)
+        if kept.folder == self.worklist.folder_of(self.worklist.current):
+            self._layers.kept(kept.corrections, kept.folder)
+            self._enter_status(self.worklist.current, Status.IN_WORK)
 
     def _enter_status(self, name: str, status: Status) -> None:
         self.worklist = self.worklist.with_status(name, status)

@@ -127,6 +127,12 @@ class WorkLayers:
         """Corrections as they were shown or kept last."""
         return self._shown
 
+    @property
+    def saved_as(self) -> bytes | None:
+        """Stamp of the set that *Correct nuclei* saved of the labels on show; None if it did not."""
+        state = None if self._labels is None else read_corrections(self._labels)
+        return None if state is None else state.saved_as
+
     def kept(self, corrections: CorrectionSet, folder: Path) -> None:
         """Remember that these corrections are safe in a folder."""
         if self._shown is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.work_layers import with_counts
-from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, save_correction_set
+from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, stamp_of
 from napari_nucseg.errors import CorrectionSetError
 from napari_nucseg.jobs.work_sets import new_corrections
 
@@ -17,10 +17,21 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from napari_nucseg._napari.work_keeping import Kept, SetKeeper
     from napari_nucseg.data.correction_set import CorrectionSet
     from napari_nucseg.jobs.work_outcomes import Outcome
     from napari_nucseg.jobs.work_segmentation import WorkProgress
     from napari_nucseg.jobs.worklist import WorkList
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """An image with its corrections; ``stamp`` is that of the set they were read from, None where there was none."""
+
+    name: str
+    corrections: CorrectionSet
+    folder: Path
+    stamp: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -33,20 +44,21 @@ class Refused:
 
 def open_image(
     worklist: WorkList, name: str, meeting: threading.Lock
-) -> Generator[None, None, tuple[str, CorrectionSet, Path] | Refused]:
+) -> Generator[None, None, Opened | Refused]:
     """Read an image's corrections; an untouched one has its dataset's labels, or none."""
     yield
     folder = worklist.folder_of(name)
     with meeting:  # if it is being written, wait for it
         known = is_correction_set(folder)
+    stamp = stamp_of(folder) if known else None  # before it is read: what is newer then was not shown
     if known:
         try:
             corrections = open_correction_set(folder, worklist.dataset.path_of(name))
         except CorrectionSetError as error:
             _read_anew(worklist, name)  # what cannot be read either says so
             return Refused(name, str(error))
-        return name, replace(corrections, name=name), folder  # the image may have been renamed since
-    return name, _read_anew(worklist, name), folder
+        return Opened(name, replace(corrections, name=name), folder, stamp)  # it may have been renamed since
+    return Opened(name, _read_anew(worklist, name), folder)
 
 
 def _read_anew(worklist: WorkList, name: str) -> CorrectionSet:
@@ -55,20 +67,11 @@ def _read_anew(worklist: WorkList, name: str) -> CorrectionSet:
 
 
 def write_set(
-    name: str,
-    corrections: CorrectionSet,
-    folder: Path,
-    writing: threading.Lock,
-    is_newest: Callable[[], bool],
-) -> Generator[None, None, tuple[str, CorrectionSet, Path] | None]:
+    keeper: SetKeeper, turn: int, folder: Path, corrections: CorrectionSet, saved_as: bytes | None
+) -> Generator[None, None, Kept | None]:
     """Write an image's corrections, unless something newer was written meanwhile; give what was written."""
     yield
-    corrections = with_counts(corrections)
-    with writing:
-        if not is_newest():
-            return None
-        save_correction_set(folder, corrections)
-    return name, corrections, folder
+    return keeper.write(folder, with_counts(corrections), saved_as, turn)
 
 
 def segment(

@@ -44,6 +44,7 @@ class WorkWidget(Docked):
         column.addWidget(self.form)
         self.setSizePolicy(self.form.sizePolicy())
         self.controller = WorkController(napari_viewer, self)
+        self._set_aside = ""  # what is to be read still once the next image is there
         self._homeless: Path | None = None  # images that were chosen, with no place for their list
         self._connect()
 
@@ -64,6 +65,7 @@ class WorkWidget(Docked):
         controller.changed.connect(self._show_list)
         controller.shown.connect(self._show_shown)
         controller.refused.connect(self._ask_to_begin_anew)
+        controller.set_aside.connect(self._show_set_aside)
         controller.said.connect(self._show_said)
         controller.failed.connect(self._show_failure)
         controller.progressed.connect(self._show_progress)
@@ -115,10 +117,16 @@ class WorkWidget(Docked):
 
     def _show_shown(self, name: str) -> None:
         self._show_said("")
+        self._set_aside = ""
 
     def _show_said(self, words: str) -> None:
         self._homeless = None  # the offer is no longer to be read
-        self.form.say(words)
+        self.form.say("\n".join(filter(None, (words, self._set_aside))))
+
+    def _show_set_aside(self, words: str) -> None:
+        if words:
+            self._set_aside = f"⚠ {words}"
+            self._show_failure(words)
 
     def _show_item(self, item: QListWidgetItem) -> None:
         self.controller.show(item.data(Qt.ItemDataRole.UserRole))

@@ -172,6 +172,16 @@ def is_correction_set(folder: str | Path) -> bool:
     return (place_of(folder) / RECORD).is_file() and not is_leftover(folder)
 
 
+def stamp_of(folder: str | Path) -> bytes | None:
+    """Record of a set as it lies there: another one once the set was saved anew; None where there is no set."""
+    try:
+        return (place_of(folder) / RECORD).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:  # something is there that is not known
+        return b""
+
+
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's content.
 

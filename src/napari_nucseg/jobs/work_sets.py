@@ -1,20 +1,26 @@
-"""The correction set an image of a work list begins with, and begins anew with. No torch: a window need not wait."""
+"""Correction sets of a work list: what one begins with, how it is kept, and how it is moved out of the way.
+
+No torch: a window need not wait.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.correction_set import CorrectionSet
-from napari_nucseg.data.set_place import set_aside
-from napari_nucseg.errors import DatasetError, OutputError
-from napari_nucseg.files import in_words, unused_name
+from napari_nucseg.data.correction_image import reference
+from napari_nucseg.data.correction_record import COPIED_IMAGE, RECORD, read_record
+from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set, stamp_of
+from napari_nucseg.data.set_place import real_folder, set_aside
+from napari_nucseg.errors import CorrectionSetError, DatasetError, NucSegError, OutputError
+from napari_nucseg.files import in_words, unused_name, written_whole
 from napari_nucseg.jobs.work_item import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from numpy.typing import NDArray
 
@@ -63,6 +69,38 @@ def new_corrections(
     )
 
 
+def keep(folder: Path, corrections: CorrectionSet, known: Container[bytes | None]) -> Path | None:
+    """Write an image's set; one that another window wrote is moved into the folder beside it first.
+
+    Parameters
+    ----------
+    known
+        Stamps (:func:`.correction_set.stamp_of`) of what may be replaced: it was shown, or written from here.
+
+    Returns
+    -------
+    :
+        Where the other window's set is now; None where there was none.
+
+    Raises
+    ------
+    CorrectionSetError, OutputError
+        If it cannot be written; what was there is there again.
+    """
+    stamp = stamp_of(folder)
+    if stamp is None or stamp in known:
+        save_correction_set(folder, corrections)
+        return None
+    aside = _move_aside(folder)
+    try:
+        save_correction_set(folder, corrections)
+    except NucSegError:
+        with suppress(OSError):
+            _move(aside, folder)
+        raise
+    return aside
+
+
 def begin_anew(worklist: WorkList, name: str) -> WorkList:
     """Move an image's corrections out of the way, into a folder beside them; return the list with it untouched.
 
@@ -71,16 +109,36 @@ def begin_anew(worklist: WorkList, name: str) -> WorkList:
     OutputError
         If they cannot be moved.
     """
-    folder = worklist.folder_of(name)
-    kept = worklist.output / SET_ASIDE
+    _move_aside(worklist.folder_of(name))
+    return worklist.with_status(name, Status.UNTOUCHED)
+
+
+def _move_aside(folder: Path) -> Path:
+    """Move a set, and what a killed process left of it, into the folder beside it; return its new place."""
+    kept = folder.parent / SET_ASIDE
+    moved = []
     try:
         kept.mkdir(exist_ok=True)
         taken = {path.name.casefold() for path in kept.iterdir()}
         for place in filter(Path.exists, (folder, set_aside(folder))):
-            place.rename(kept / unused_name(folder.name, taken))
+            moved.append(kept / unused_name(folder.name, taken))
+            _move(place, moved[-1])
     except OSError as error:
         raise OutputError(in_words(error, kept)) from error
-    return worklist.with_status(name, Status.UNTOUCHED)
+    return moved[0] if moved else kept
+
+
+def _move(folder: Path, to: Path) -> None:
+    """Move a set; the image it refers to is found from its new place, too."""
+    before = real_folder(folder)
+    folder.rename(to)
+    with suppress(CorrectionSetError):  # damaged: it stays as it is
+        record = read_record(to)
+        if record.image.path != COPIED_IMAGE:
+            path = reference(before / record.image.path, real_folder(to))
+            record = record.model_copy(update={"image": record.image.model_copy(update={"path": path})})
+            with written_whole(to / RECORD) as part:
+                part.write_text(record.model_dump_json(indent=2), encoding="utf-8")
 
 
 def _plain_file(sample: Sample) -> Path | None:
