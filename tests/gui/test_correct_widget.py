@@ -14,7 +14,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
 
-from napari_nucseg._napari import correct_changes, correct_journal
+from napari_nucseg._napari import correct_changes, correct_journal, correct_watch
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_pointer import PREVIEW_LAYER
 from napari_nucseg._napari.correct_subject import Subject
@@ -747,6 +747,31 @@ class TestJournal:
         layer.data = layer.data.astype(np.int64)
         corrector.controller.session.look()
         assert {keeper.path, path} == set(path.parent.iterdir()), "the same nuclei have one"
+
+    def test_of_a_large_stack_it_knows_what_changed_outside_the_slice_on_show(
+        self, viewer, qtbot, corrector, drawn, hand, monkeypatch
+    ):
+        monkeypatch.setattr(correct_watch, "WHOLE_STACK_PIXELS", 2 * drawn.size)
+        layer = viewer.add_labels(np.stack([drawn] * 9), name="stack")
+        viewer.dims.set_current_step(0, 2)
+        _take(corrector, "delete")
+        hand.draw((30, 20))
+        corrector.controller.put_down()
+        assert 1 not in layer.data[2]
+
+        def settle():
+            path = corrector.controller.session.keeper.path
+            qtbot.waitUntil(lambda: np.array_equal(replay(path).labels, layer.data), timeout=TIMEOUT_MS)
+
+        settle()
+        viewer.dims.set_current_step(0, 6)
+        layer.undo()
+        assert 1 in layer.data[2]
+        settle()
+        layer.n_edit_dimensions, layer.brush_size = 3, 7
+        layer.paint((6, 80, 100), 7)
+        assert len({int(z) for z in np.nonzero(layer.data == 7)[0]}) > 3
+        settle()
 
     def test_discarded_it_is_gone(self, qtbot, viewer, corrector, layer, hand, click):
         _take(corrector, "delete")

@@ -90,7 +90,7 @@ class TrustMap(QObject):
         chosen = np.ones(part.shape, bool) if mask is None else mask
         part[chosen & (part != Trust.IGNORE) if value is Trust.REVIEWED and not drawn else chosen] = value
         self.overlay.refresh()
-        self.look()
+        self._watch.look_soon()
 
     def shares(self, index: PlaneIndex) -> dict[Trust, float]:
         """Share of a plane's pixels that are reviewed and ignored; counted again only after a change."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +17,14 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
     from numpy.typing import NDArray
 
+    from napari_nucseg._napari.planes import PlaneIndex
+
 SETTLE_MS = 50
 WHOLE_STACK_PIXELS = 32_000_000
-"""Stacks above this are searched in the plane in view alone when nobody says where they changed."""
+"""Stacks above this are searched in the plane in view first, then bit by bit, when nobody says where they changed."""
+PAUSE_MS = 20
+BIT_S = 0.01
+"""A large stack is searched for this long between two pauses: the window stays awake."""
 
 NdBox = tuple[slice, ...]
 
@@ -28,8 +35,8 @@ class LayerWatch(QObject):
     Signals: ``changed(box)`` with the changed rectangle, while :attr:`known` still holds what was there before;
     ``replaced()`` when the layer got another array.
 
-    Painting says where it happened (``labels_update``). Undo and assignments do not, so after those the array is
-    compared with a copy.
+    Painting says where it happened (``labels_update``). Undo, assignments and brushes of three dimensions do not, so
+    after those the array is compared with a copy.
     """
 
     changed = Signal(object)
@@ -42,31 +49,63 @@ class LayerWatch(QObject):
         self._subject = Subject(viewer, layer)
         self._data = layer.data
         self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
-        self._timer.timeout.connect(self.look)
+        self._timer.timeout.connect(self.look_soon)
+        self._n_left = (
+            0  # planes of a large stack that are still to be searched, from the next one on and round
+        )
+        self._plane = 0
+        self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
+        self._pause.timeout.connect(self._look_on)
         layer.events.labels_update.connect(self._updated)
         layer.events.set_data.connect(self._maybe_changed)
 
     def stop(self) -> None:
         """Let go of the layer."""
         self._timer.stop()
+        self._pause.stop()
         self.layer.events.labels_update.disconnect(self._updated)
         self.layer.events.set_data.disconnect(self._maybe_changed)
 
     def look(self) -> None:
         """Find what changed since it was told last; to be called before anybody relies on it."""
         self._timer.stop()
+        self._pause.stop()
         if self._was_replaced():
             return
+        self._n_left = 0
+        for index in np.ndindex(self.layer.data.shape[:-2]):
+            self._search(index)
+
+    def look_soon(self) -> None:
+        """Find what changed in the plane in view now, in the others of a large stack while nothing else happens."""
         data = self.layer.data
         if data.size <= WHOLE_STACK_PIXELS or data.ndim == 2:
-            planes = np.ndindex(data.shape[:-2])
-        else:
-            planes = iter([self._subject.index])
-        for index in planes:
-            different = data[index] != self.known[index]
-            if different.any():
-                rows, columns = (np.flatnonzero(different.any(axis=axis)) for axis in (1, 0))
-                self._tell(_nd(index, (rows[0], rows[-1] + 1), (columns[0], columns[-1] + 1)))
+            self.look()
+            return
+        self._timer.stop()
+        if self._was_replaced():
+            return
+        self._search(self._subject.index)
+        self._n_left = math.prod(data.shape[:-2])
+        self._pause.start()
+
+    def _look_on(self) -> None:
+        if self._was_replaced():
+            return
+        shape, end = self.layer.data.shape[:-2], perf_counter() + BIT_S
+        while self._n_left and perf_counter() < end:
+            self._n_left -= 1
+            self._plane = (self._plane + 1) % math.prod(shape)
+            self._search(tuple(int(i) for i in np.unravel_index(self._plane, shape)))
+        if self._n_left:
+            self._pause.start()
+
+    def _search(self, index: PlaneIndex) -> None:
+        """Tell of what changed in a plane."""
+        different = self.layer.data[index] != self.known[index]
+        if different.any():
+            rows, columns = (np.flatnonzero(different.any(axis=axis)) for axis in (1, 0))
+            self._tell(_nd(index, (rows[0], rows[-1] + 1), (columns[0], columns[-1] + 1)))
 
     def _updated(self, event: Event) -> None:
         dims = self._subject.viewer.dims
@@ -89,6 +128,7 @@ class LayerWatch(QObject):
             return False
         self._data = self.layer.data
         self.known = np.array(self._data, copy=True)
+        self._n_left = 0
         self.replaced.emit()
         return True
 
