@@ -9,7 +9,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from napari.layers import Image, Labels, Points, Shapes
-from napari.layers._layer_actions import _duplicate_layer
+from napari.layers._layer_actions import _convert_to_image, _duplicate_layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
@@ -448,6 +448,19 @@ class TestTrust:
         viewer.window.add_dock_widget(again)
         np.testing.assert_allclose(overlay.extent.world, layer.extent.world)
         again.shut()
+
+    def test_marks_are_made_and_shown_after_the_overlay_was_made_into_an_image(
+        self, viewer, corrector, layer, click
+    ):
+        click(corrector.form.whole)
+        viewer.layers.selection = {viewer.layers["masks reviewed"]}
+        _convert_to_image(viewer.layers)
+        viewer.layers.selection.active = layer
+        read_corrections(layer).trust[:] = Trust.UNKNOWN
+        click(corrector.form.view)
+        assert (read_corrections(layer).trust == Trust.REVIEWED).any()
+        shown = [x for x in viewer.layers if x.metadata.get(TRUST_OF) == layer.unique_id]
+        assert {type(x) for x in shown} == {Image, Labels}
 
     def test_the_overlay_goes_with_its_layer(self, qtbot, viewer, corrector, layer, click):
         click(corrector.form.whole)

@@ -58,8 +58,9 @@ class TrustMap(QObject):
     @property
     def overlay(self) -> Labels | None:
         """The layer that shows the map; None before the first mark, or where it was removed."""
-        found = [x for x in self._viewer.layers if x.metadata.get(TRUST_OF) == self._layer.unique_id]
-        # a duplicate of it is called so, too, but shows a copy
+        layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        found = [layer for layer in layers if layer.metadata.get(TRUST_OF) == self._layer.unique_id]
+        # a duplicate of it is called so, too, but shows a copy; made into an image, it is none any more
         return min(found, key=lambda layer: layer.data is not self.values, default=None)
 
     def show(self) -> None:
