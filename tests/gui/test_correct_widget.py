@@ -528,12 +528,29 @@ def _crash(corrector, layer):
     write_corrections(layer, read_corrections(layer).model_copy(update={"journal": None}))
 
 
-def test_the_view_is_marked_in_2d_alone(viewer, corrector):
+@pytest.mark.parametrize("turn", [_look_in_3d, _roll])
+def test_marks_are_made_and_taken_back_in_2d_alone(viewer, corrector, click, turn):
     layer = viewer.add_labels(np.ones((4, 60, 60), np.int32))
-    viewer.dims.ndisplay = 3
-    corrector.controller.mark_view()
-    assert "2D view" in corrector.form.status.text()
-    assert not read_corrections(layer).trust.any()
+    read_corrections(layer).trust[:, :9] = Trust.IGNORE
+    before = read_corrections(layer).trust.copy()
+    turn(viewer, layer)
+    for button in (corrector.form.view, corrector.form.whole, corrector.form.unmark):
+        corrector.form.say("")
+        click(button)  # Clear does not even ask
+        assert "2D view" in corrector.form.status.text()
+        np.testing.assert_array_equal(read_corrections(layer).trust, before)
+
+
+def test_of_a_stack_the_marks_are_said_to_be_of_a_slice(viewer, corrector, layer, click):
+    form = corrector.form
+    click(form.whole)
+    assert (form.reviewed.text(), "the image" in form.whole.toolTip()) == ("100% of the image reviewed", True)
+    stack = viewer.add_labels(np.ones((4, 60, 60), np.int32))
+    click(form.whole)
+    assert read_corrections(stack).trust.any(axis=(1, 2)).sum() == 1
+    assert form.reviewed.text() == "100% of this slice reviewed"
+    assert "this slice" in form.whole.toolTip()
+    assert "this slice" in form.unmark.toolTip()
 
 
 def test_changes_are_those_of_the_array_that_is_there_now(qtbot, corrector, layer, drawn, monkeypatch):

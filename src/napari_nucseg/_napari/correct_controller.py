@@ -102,6 +102,14 @@ class CorrectController(QObject):
             self.failed.emit(self.refusal)
         return self._session
 
+    def ready_to_mark(self) -> Session | None:
+        """Session of the chosen layer, where a plane of it is in view; without one, the reason is told."""
+        session = self.ready()
+        if session is not None and (words := session.subject.refusal_of_view()):
+            self.failed.emit(words)
+            return None
+        return session
+
     def take(self, tool: Tool) -> None:
         """Take a tool in hand; taken again, it is put down."""
         if self._tool is tool:
@@ -127,12 +135,9 @@ class CorrectController(QObject):
 
     def mark_view(self) -> None:
         """Mark all that is in view as reviewed."""
-        if (session := self.ready()) is None:
+        if (session := self.ready_to_mark()) is None:
             return
         subject = session.subject
-        if words := subject.refusal_of_view():
-            self.failed.emit(words)
-            return
         self._try(
             lambda: self._mark(
                 region_in_view(subject.layer.corner_pixels, subject.labels.shape), Trust.REVIEWED
@@ -141,9 +146,8 @@ class CorrectController(QObject):
 
     def mark_all(self, value: Trust) -> None:
         """Give all pixels of the plane in view a value of the trust map."""
-        if self._session is not None:
-            subject = self._session.subject
-            self._session.trust.mark(subject.index, (slice(None), slice(None)), value)
+        if (session := self.ready_to_mark()) is not None:
+            session.trust.mark(session.subject.index, (slice(None), slice(None)), value)
             self.updated.emit()
 
     def look_for_journals(self, event: object = None) -> None:

@@ -63,8 +63,8 @@ class CorrectForm(QWidget):
         self.status = _lines(2)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.view = tipped_button("View", f"All that is in view is reviewed ({VIEW_KEY}).")
-        self.whole = tipped_button("All", "The whole image is reviewed.")
-        self.unmark = tipped_button("Clear", "Nothing of the image is reviewed or ignored.")
+        self.whole = QPushButton("All")
+        self.unmark = QPushButton("Clear")
         self.reviewed = Words()
         self.changes_title = Words()
         self.changes = QListWidget()
@@ -92,6 +92,7 @@ class CorrectForm(QWidget):
         self.setSizePolicy(column.sizePolicy())
         self.banner.setVisible(False)
         self.show_place(None)
+        self.show_part("the image")
         self.say("")
 
     def say(self, text: str) -> None:
@@ -103,6 +104,11 @@ class CorrectForm(QWidget):
         self.save.setText(SAVE_NEW if folder is None else "Save corrections")
         self.save.setToolTip(SAVE_TIP if folder is None else f"Save in {folder}")
         self.save_as.setVisible(folder is not None)
+
+    def show_part(self, part: str) -> None:
+        """Show what *All* and *Clear* mark: the image, or the slice of a stack that is in view."""
+        self.whole.setToolTip(f"All of {part} is reviewed.")
+        self.unmark.setToolTip(f"Nothing of {part} is reviewed or ignored.")
 
     def show_empty(self, empty: bool) -> None:
         """Show the hint for a viewer without labels in place of the tools."""

@@ -137,7 +137,8 @@ class CorrectWidget(Docked):
 
     def _clear(self) -> None:
         """Take all marks back, where there are any and the user is sure: undo does not reach them."""
-        session = self.controller.session
+        if (session := self.controller.ready_to_mark()) is None:
+            return
         marks = session.trust.values
         if not marks[session.subject.index].any():
             return
@@ -226,7 +227,9 @@ class CorrectWidget(Docked):
     def _show_trust(self) -> None:
         session = self.controller.session
         shares = session.trust.shares(session.subject.index)
-        words = f"{shares[Trust.REVIEWED]:.0%} of the image reviewed"
+        part = "this slice" if session.subject.layer.ndim > 2 else "the image"
+        self.form.show_part(part)
+        words = f"{shares[Trust.REVIEWED]:.0%} of {part} reviewed"
         ignored = f", {shares[Trust.IGNORE]:.0%} ignored" if shares[Trust.IGNORE] else ""
         self.form.reviewed.setText(words + ignored)
 
