@@ -541,6 +541,22 @@ def test_marks_are_made_and_taken_back_in_2d_alone(viewer, corrector, click, tur
         np.testing.assert_array_equal(read_corrections(layer).trust, before)
 
 
+@pytest.mark.parametrize("turn", [_look_in_3d, _roll])
+def test_once_the_view_is_switched_nobody_is_asked_to(viewer, corrector, layer, click, turn):
+    stack = viewer.add_labels(np.ones((4, 60, 60), np.int32))
+    order = viewer.dims.order
+    turn(viewer, layer)
+    click(corrector.form.whole)
+    assert "2D view" in corrector.form.status.text()
+    viewer.layers.selection.active = layer
+    assert "2D view" not in corrector.form.status.text()
+    viewer.layers.selection.active = stack
+    click(corrector.form.whole)
+    assert "2D view" in corrector.form.status.text()
+    viewer.dims.ndisplay, viewer.dims.order = 2, order
+    assert "2D view" not in corrector.form.status.text()
+
+
 def test_of_a_stack_the_marks_are_said_to_be_of_a_slice(viewer, corrector, layer, click):
     form = corrector.form
     click(form.whole)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from napari_nucseg.nuclei.edit import Edit
     from napari_nucseg.nuclei.judging import Judge
 
+SWITCH_VIEW = "Switch to the 2D view of Y and X to correct nuclei."
+
 
 @dataclass(frozen=True, eq=False)
 class Maps:
@@ -182,7 +184,7 @@ class Subject:
         """Say why nothing can be pointed at; empty where one plane is in view."""
         dims = self.viewer.dims
         if dims.ndisplay != 2 or tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
-            return "Switch to the 2D view of Y and X to correct nuclei."
+            return SWITCH_VIEW
         return "" if self.layer.visible else "This layer is hidden: show it in the layer list to correct it."
 
 

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout
 from napari_nucseg._napari.camera import look_at
 from napari_nucseg._napari.correct_controller import CorrectController
 from napari_nucseg._napari.correct_form import CorrectForm
+from napari_nucseg._napari.correct_subject import SWITCH_VIEW
 from napari_nucseg._napari.correct_tools import CHECKED_KEY, NEXT_KEY, PREVIOUS_KEY, VIEW_KEY
 from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.layer_state import read_corrections
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
+    from napari.utils.events import Event, EventEmitter
 
     from napari_nucseg._napari.correct_journal import Restorable
     from napari_nucseg._napari.correct_saving import Saving
@@ -62,9 +64,16 @@ class CorrectWidget(Docked):
         for shortcut in self._shortcuts:
             shortcut.release()
         self._shortcuts = []
+        for emitter in self._turns:
+            emitter.disconnect(self._forget_view)
         self.controller.stop()
         self.form.layer.disconnect_viewer()
         self.form.image.disconnect_viewer()
+
+    @property
+    def _turns(self) -> tuple[EventEmitter, ...]:
+        """Events after which another view is shown."""
+        return self._viewer.dims.events.ndisplay, self._viewer.dims.events.order
 
     def _keys(self) -> dict[str, Callable[[], None]]:
         actions = {tool.key: partial(self.controller.take, tool) for tool in self.form.tools}
@@ -101,6 +110,9 @@ class CorrectWidget(Docked):
         form.open.clicked.connect(self._open)
         form.restore.clicked.connect(controller.restore)
         form.discard.clicked.connect(controller.discard)
+        for emitter in self._turns:
+            emitter.connect(self._forget_view)
+        controller.session_changed.connect(self._forget_view)
         controller.session_changed.connect(self._show_session)
         controller.updated.connect(self._show_session)
         controller.armed.connect(self._show_armed)
@@ -118,6 +130,11 @@ class CorrectWidget(Docked):
         if self.controller.session is None and layer is not None:
             self.form.say(self.controller.refusal)
         self.form.image.show_for(layer)
+
+    def _forget_view(self, event: Event | None = None) -> None:
+        """Say no longer that the view is to be switched: it was, or another layer was chosen."""
+        if SWITCH_VIEW in self.form.status.text():
+            self.form.say("")
 
     def _take(self, tool: Tool, checked: bool) -> None:
         self.controller.take(tool)
