@@ -1,19 +1,25 @@
 import json
 import shutil
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from tifffile import imwrite
 
-from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, save_correction_set
+from napari_nucseg.data.correction_set import (
+    is_correction_set,
+    open_correction_set,
+    save_correction_set,
+    stamp_of,
+)
 from napari_nucseg.data.synthetic import synthetic_fluorescence
-from napari_nucseg.errors import DatasetError, OutputError
+from napari_nucseg.errors import CorrectionSetError, DatasetError, OutputError
 from napari_nucseg.jobs.work_item import Status
 from napari_nucseg.jobs.work_outcomes import Outcome, segmented_in_words, with_outcomes
 from napari_nucseg.jobs.work_segmentation import segment_remaining
-from napari_nucseg.jobs.work_sets import begin_anew, new_corrections
+from napari_nucseg.jobs.work_sets import begin_anew, keep, new_corrections
 from napari_nucseg.jobs.worklist import open_worklist
 from napari_nucseg.steps import drain
 
@@ -234,6 +240,20 @@ def test_an_image_is_begun_anew_and_what_was_made_of_it_is_kept(folder):
     (folder.parent / "other").write_text("a file where the folder should be")
     with pytest.raises(OutputError, match="cannot write"):
         begin_anew(other, "b")
+
+
+def test_a_set_that_cannot_be_written_leaves_that_of_another_window_in_its_place(folder):
+    work = _open(folder)
+    corrections = new_corrections(work.dataset.read("b"), None, is_prediction=False)
+    place = work.folder_of("b")
+    assert keep(place, corrections, ()) is None
+    there = stamp_of(place)
+    with pytest.raises(CorrectionSetError):
+        keep(place, replace(corrections, axes="YXC"), ())
+    assert stamp_of(place) == there
+    assert open_correction_set(place).image_path == corrections.image_path
+    assert keep(place, corrections, (there,)) is None
+    assert keep(place, corrections, (there,)) == place.parent / "set aside" / "b"
 
 
 def test_nowhere_to_write(folder):
