@@ -81,6 +81,21 @@ def test_region_replaces_what_lies_mostly_inside():
     assert not pasted[32, 4], "predicted outside"
 
 
+def test_new_numbers_lie_above_those_of_other_planes():
+    region = np.zeros((40, 40), bool)
+    region[:15] = True
+    predicted = _squares(n1=(2, 2), n2=(20, 20))
+    empty = np.zeros_like(predicted)
+    assert set(np.unique(merge_plane(empty, empty, None, predicted, first=7).labels)) == {0, 8, 9}
+    pasted = merge_plane(empty, empty, None, predicted, first=7, region=region)
+    assert set(np.unique(pasted.labels)) == {0, 8}
+    edited = _squares(n8=(2, 2), n9=(20, 20))
+    edited[1, 2] = 8
+    kept = merge_plane(edited, _squares(n8=(2, 2), n9=(20, 20)), None, _squares(n1=(30, 30)), first=7)
+    assert set(np.unique(kept.labels)) == {0, 8, 9}
+    assert kept.labels[32, 32] == 9, "8 is taken by the nucleus that was edited"
+
+
 @pytest.mark.parametrize(
     ("shape", "rgb", "channel_axis", "axes", "labels_shape"),
     [

@@ -42,18 +42,21 @@ def edited_pixels(
 
 
 def keep_edits(
-    current: NDArray[np.integer], changed: NDArray[np.bool_], prediction: NDArray[np.integer]
+    current: NDArray[np.integer],
+    changed: NDArray[np.bool_],
+    prediction: NDArray[np.integer],
+    first: int = 0,
 ) -> Merged:
     """Paint a new prediction around the nuclei a person edited, added or erased.
 
     A nucleus with one changed pixel stays whole and keeps its number. A predicted nucleus that lies mostly
     under such nuclei is left out, others are cut back to what is free. A predicted number that is taken by a
-    nucleus that stays is replaced by a free one.
+    nucleus that stays is replaced by a free one above ``first``.
     """
     kept_ids = np.unique(current[changed])
     kept_ids = kept_ids[kept_ids > 0]
     protected = changed | np.isin(current, kept_ids)
-    numbered = _without_numbers(prediction, kept_ids)
+    numbered = _without_numbers(prediction, kept_ids, first)
     area = np.bincount(numbered.ravel())
     covered = np.bincount(numbered[protected], minlength=area.size)
     mostly_covered = np.flatnonzero(2 * covered > area)
@@ -63,16 +66,20 @@ def keep_edits(
 
 
 def paste_region(
-    current: NDArray[np.integer], prediction: NDArray[np.integer], region: NDArray[np.bool_]
+    current: NDArray[np.integer],
+    prediction: NDArray[np.integer],
+    region: NDArray[np.bool_],
+    first: int = 0,
 ) -> NDArray[np.int32]:
     """Replace the nuclei that lie mostly inside a region by the predicted ones there; all others stay.
 
-    Predicted nuclei mostly outside the region are left out; those kept never overwrite a nucleus that stays.
+    Predicted nuclei mostly outside the region are left out; those kept are numbered above ``first`` and never
+    overwrite a nucleus that stays.
     """
     leaving = _mostly_inside(current, region)
     staying = np.where(np.isin(current, leaving), 0, current)
     arriving = np.where(np.isin(prediction, _mostly_inside(prediction, region)), prediction, 0)
-    numbered = renumber(arriving, avoid=np.unique(staying))
+    numbered = renumber(arriving, np.unique(staying), first)
     return np.where(staying > 0, staying, numbered).astype(np.int32)
 
 
@@ -82,6 +89,7 @@ def merge_plane(
     edited: NDArray[np.bool_] | None,
     prediction: NDArray[np.integer],
     *,
+    first: int = 0,
     region: NDArray[np.bool_] | None = None,
     keep: bool = True,
 ) -> Merged:
@@ -93,6 +101,8 @@ def merge_plane(
         What the layer shows, what was predicted before, and what was edited before that; (Y, X).
     prediction
         The new labels, int32 (Y, X).
+    first
+        Numbers that are new in the plane lie above this one: those below belong to nuclei of other planes.
     region
         Where the prediction counts; None for all of the plane. Outside, everything stays, edits included.
     keep
@@ -101,37 +111,43 @@ def merge_plane(
     changed = edited_pixels(current, snapshot, edited)
     if not keep:
         changed = changed & ~region if region is not None else np.zeros_like(changed)
-    predicted = prediction if region is None else paste_region(snapshot, prediction, region)
+    if region is None:
+        predicted = np.where(prediction > 0, prediction + first, 0).astype(np.int32)
+    else:
+        predicted = paste_region(snapshot, prediction, region, first)
     if not changed.any():
-        labels = predicted.astype(np.int32)
-        return Merged(labels, labels.copy(), changed)
-    return keep_edits(current, changed, predicted)
+        return Merged(predicted, predicted.copy(), changed)
+    return keep_edits(current, changed, predicted, first)
 
 
-def renumber(labels: NDArray[np.integer], avoid: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Give nuclei the smallest free numbers, in the order of their old ones; 0 stays 0."""
+def renumber(labels: NDArray[np.integer], avoid: NDArray[np.integer], first: int = 0) -> NDArray[np.int32]:
+    """Give nuclei the smallest free numbers above ``first``, in the order of their old ones; 0 stays 0."""
     values = np.unique(labels)
     values = values[values > 0]
     if values.size == 0:
         return np.zeros(labels.shape, np.int32)
     taken = avoid[avoid > 0]
-    free = np.setdiff1d(np.arange(1, values.size + taken.size + 1), taken)[: values.size]
     table = np.zeros(int(values[-1]) + 1, np.int32)
-    table[values] = free
+    table[values] = _free_numbers(values.size, taken, first)
     return table[labels]
 
 
-def _without_numbers(labels: NDArray[np.integer], taken: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Replace numbers that are taken by free ones; all others stay."""
+def _without_numbers(
+    labels: NDArray[np.integer], taken: NDArray[np.integer], first: int
+) -> NDArray[np.int32]:
+    """Replace numbers that are taken by free ones above ``first``; all others stay."""
     values = np.unique(labels)
     colliding = values[np.isin(values, taken) & (values > 0)]
     if colliding.size == 0:
         return labels.astype(np.int32)
-    used = np.union1d(values, taken)
-    free = np.setdiff1d(np.arange(1, used.size + colliding.size + 1), used)[: colliding.size]
     table = np.arange(int(values[-1]) + 1, dtype=np.int32)
-    table[colliding] = free
+    table[colliding] = _free_numbers(colliding.size, np.union1d(values, taken), first)
     return table[labels]
+
+
+def _free_numbers(n: int, taken: NDArray[np.integer], first: int) -> NDArray[np.int64]:
+    """Smallest ``n`` numbers above ``first`` that are not among those taken."""
+    return np.setdiff1d(np.arange(first + 1, first + n + taken.size + 1), taken)[:n]
 
 
 def _mostly_inside(labels: NDArray[np.integer], region: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -129,14 +129,16 @@ def update_layer(
     if state is None:
         raise ValueError(f"layer {layer.name!r} has lost its record.")
     edited = state.edited
-    first = _highest_number_elsewhere(layer, state, planes, keep)
+    staying = region is not None or (keep and has_edits(layer, state, list(planes)))
+    first = _highest_number_elsewhere(layer, planes, staying=staying)
     for index, segmentation in planes.items():
         prediction = prediction_on_plane(segmentation, state.layout.plane_shape)
         merged = merge_plane(
             np.asarray(layer.data[index]),
             state.snapshot[index],
             state.edited_plane(index),
-            _numbered_from(prediction, first),
+            prediction,
+            first=first,
             region=None if region is None else region.whole_mask(state.layout.plane_shape),
             keep=keep,
         )
@@ -169,21 +171,15 @@ def forget_history(layer: Labels) -> None:
 
 
 def _highest_number_elsewhere(
-    layer: Labels, state: LayerState, planes: Mapping[PlaneIndex, Segmentation], keep: bool
+    layer: Labels, planes: Mapping[PlaneIndex, Segmentation], *, staying: bool
 ) -> int:
     """Highest number that new nuclei must not reach down to, so that numbers stay unique in a stack.
 
-    Planes that will be replaced do not count, unless edits in them keep their numbers.
+    Planes that get a prediction do not count, unless several do and nuclei with numbers of their own stay in them.
     """
-    if () in planes:
-        return 0
-    staying_too = keep and has_edits(layer, state, list(planes)) and len(planes) > 1
+    staying_too = staying and len(planes) > 1
     others = (i for i in np.ndindex(layer.data.shape[:-2]) if staying_too or i not in planes)
     return max((int(layer.data[other].max()) for other in others), default=0)
-
-
-def _numbered_from(prediction: np.ndarray, first: int) -> np.ndarray:
-    return prediction if first == 0 else np.where(prediction > 0, prediction + first, 0).astype(np.int32)
 
 
 def _made_from(layer: Labels, image: Image) -> bool:
