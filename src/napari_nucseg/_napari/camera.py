@@ -1,12 +1,15 @@
-"""Move the camera to a part of a layer."""
+"""Move the camera to a part of a layer, and say which part it shows."""
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_nucseg._napari.correct_subject import Subject
     from napari_nucseg.nuclei.strokes import Box
 
@@ -34,3 +37,21 @@ def look_at(subject: Subject, box: Box) -> None:
     shown = camera.zoom * extent
     if not SHOWN_PX <= shown <= LARGEST_PX:
         camera.zoom = min(max(shown, SHOWN_PX), LARGEST_PX) / max(extent, 1e-9)
+
+
+def corners_in_view(viewer: Any, layer: Any) -> NDArray[np.int64]:
+    """First and last pixel (Y, X) between the canvas's corners, (2, 2); they may lie outside the layer.
+
+    Of a multiscale layer they are pixels of its full size. napari's own ``corner_pixels`` are renewed for such a
+    layer only when another level is shown.
+    """
+    if not hasattr(viewer, "canvas"):  # napari before 0.9 does not say how large its canvas is
+        level_px = layer.downsample_factors[layer.data_level] if layer.multiscale else 1
+        return np.ceil(layer.corner_pixels * level_px)[:, -2:].astype(np.int64)
+    camera = camera_of(viewer)
+    half = np.array(viewer.canvas.viewbox_size(viewer.layers), float) / camera.zoom / 2
+    middle, leading = np.array(camera.center[-2:]), viewer.dims.point[:-2]
+    corners = [
+        layer.world_to_data((*leading, *(middle + half * side)))[-2:] for side in product((-1, 1), repeat=2)
+    ]
+    return np.array([np.floor(np.min(corners, axis=0)), np.ceil(np.max(corners, axis=0))], np.int64)

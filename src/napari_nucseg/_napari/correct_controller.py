@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from napari_nucseg._napari.camera import corners_in_view
 from napari_nucseg._napari.correct_files import show_replayed, show_set
 from napari_nucseg._napari.correct_journal import Restorable, find_restorable
 from napari_nucseg._napari.correct_pointer import Pointer
@@ -140,7 +141,8 @@ class CorrectController(QObject):
         subject = session.subject
         self._try(
             lambda: self._mark(
-                region_in_view(subject.layer.corner_pixels, subject.labels.shape), Trust.REVIEWED
+                region_in_view(corners_in_view(self._viewer, subject.layer), subject.labels.shape),
+                Trust.REVIEWED,
             )
         )
 

@@ -30,13 +30,13 @@ class Region:
         return full
 
 
-def region_in_view(corner_pixels: ArrayLike, shape: tuple[int, int]) -> Region:
+def region_in_view(corners: ArrayLike, shape: tuple[int, int]) -> Region:
     """Region between the canvas's corners.
 
     Parameters
     ----------
-    corner_pixels
-        First and last visible pixel of the layer, (2, ndim), both inside; Y and X are the last two columns.
+    corners
+        First and last pixel between them, (2, 2) in Y and X, both inside.
     shape
         Size (Y, X) of the plane.
 
@@ -45,7 +45,7 @@ def region_in_view(corner_pixels: ArrayLike, shape: tuple[int, int]) -> Region:
     ImageError
         If nothing of the image is in view.
     """
-    corners = np.asarray(corner_pixels)[:, -2:]
+    corners = np.asarray(corners)
     first = np.clip(np.floor(corners.min(axis=0)), 0, shape).astype(int)
     stop = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, shape).astype(int)
     return Region(

@@ -12,6 +12,7 @@ import numpy as np
 from napari.utils import progress as activity_progress
 from qtpy.QtCore import QObject, Signal
 
+from napari_nucseg._napari.camera import corners_in_view
 from napari_nucseg._napari.drawing import REGION_LAYER, last_shape
 from napari_nucseg._napari.edits_question import EditsChoice, ask_about_edits
 from napari_nucseg._napari.image_layout import image_data
@@ -226,8 +227,7 @@ def _region(viewer: ViewerModel, request: Request, layout: PlaneLayout) -> Regio
             raise ImageError(
                 "the current view must show Y and X in 2D. Switch to the 2D view, or choose Whole image."
             )
-        corners = request.image.corner_pixels * _level_scale(request.image)
-        return region_in_view(corners, layout.plane_shape)
+        return region_in_view(corners_in_view(viewer, request.image), layout.plane_shape)
     return _drawn_region(viewer, request.image, layout)
 
 
@@ -242,10 +242,3 @@ def _drawn_region(viewer: ViewerModel, image: Image, layout: PlaneLayout) -> Reg
         for pad, vertex in zip(padding, vertices, strict=True)
     ]
     return region_from_outline(np.array(in_image), kind, layout.plane_shape)
-
-
-def _level_scale(image: Image) -> np.ndarray:
-    """Pixels of the full image in one pixel of the level on show; 1 for a plain image."""
-    if not image.multiscale:
-        return np.ones(image.ndim)
-    return np.asarray(image.downsample_factors[image.data_level])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Labels
 
+from napari_nucseg._napari.camera import corners_in_view
 from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.image_layout import channel_for, image_data, layout_for
 from napari_nucseg._napari.layer_state import PREVIEW_OF
@@ -109,14 +110,14 @@ def _view_of(subject: Subject) -> PreviewView | None:
     channel = channel_for(subject.viewer, layer, image, layout)
     if channel is not None:
         plane, axes = plane.take(channel, axis=axes.index("C")), "YX"
-    box = box_in_view(layer.corner_pixels, layout.plane_shape)
+    box = box_in_view(corners_in_view(subject.viewer, layer), layout.plane_shape)
     return PreviewView(np.array(plane[box]), axes, float(diameter), _placed(layer, box))
 
 
 def box_in_view(corners: NDArray[np.integer], shape: tuple[int, int]) -> Box:
     """Part of a plane between the canvas's corners, at most ``LARGEST_PX`` a side around its middle."""
     sides = []
-    for (first, last), length in zip(np.asarray(corners)[:, -2:].T, shape, strict=True):
+    for (first, last), length in zip(corners.T, shape, strict=True):
         low, high = max(int(first), 0), min(int(last) + 1, length)
         if high <= low:
             low, high = 0, length
