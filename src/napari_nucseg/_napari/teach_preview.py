@@ -42,7 +42,7 @@ class PreviewView:
     diameter_px
         Median diameter of the nuclei that are known in the plane.
     placed
-        What places a Labels layer of the part's size over it.
+        What places a Labels layer of the part's size over it: in a stack, one with leading axes of length 1.
     """
 
     pixels: NDArray[Any]
@@ -75,6 +75,7 @@ def show_preview(viewer: ViewerModel, name: str, view: PreviewView, labels: NDAr
     """Show what a model finds in a layer of its own; the one shown before is filled anew if it is still there."""
     if labels.shape != view.shape:
         labels = np.zeros(view.shape, np.int32)
+    labels = labels.reshape((1,) * (len(view.placed["scale"]) - 2) + view.shape)
     for layer in viewer.layers:
         if layer.metadata.get(PREVIEW_OF) == name and layer.data.shape == labels.shape:
             layer.data = labels
@@ -111,7 +112,7 @@ def _view_of(subject: Subject) -> PreviewView | None:
     if channel is not None:
         plane, axes = plane.take(channel, axis=axes.index("C")), "YX"
     box = box_in_view(corners_in_view(subject.viewer, layer), layout.plane_shape)
-    return PreviewView(np.array(plane[box]), axes, float(diameter), _placed(layer, box))
+    return PreviewView(np.array(plane[box]), axes, float(diameter), _placed(subject, box))
 
 
 def box_in_view(corners: NDArray[np.integer], shape: tuple[int, int]) -> Box:
@@ -126,8 +127,8 @@ def box_in_view(corners: NDArray[np.integer], shape: tuple[int, int]) -> Box:
     return sides[0], sides[1]
 
 
-def _placed(layer: Labels, box: Box) -> dict[str, Any]:
-    """Attributes of a 2D layer whose first pixel lies on the box's first."""
-    placed = spatial_attributes(layer, (layer.ndim - 2, layer.ndim - 1))
-    offset = placed["scale"] * np.array([side.start for side in box], float)
+def _placed(subject: Subject, box: Box) -> dict[str, Any]:
+    """Attributes of a layer of as many axes whose first pixel lies on the box's first, in the plane in view."""
+    placed = spatial_attributes(subject.layer, tuple(range(subject.layer.ndim)))
+    offset = placed["scale"] * np.array([*subject.index, *(side.start for side in box)], float)
     return {**placed, "translate": placed["translate"] + placed["rotate"] @ placed["shear"] @ offset}
