@@ -645,6 +645,10 @@ class TestAgain:
         assert read_state(layer).model_name == "my-nuclei"
         np.testing.assert_array_equal(np.isin(layer.data, kept), np.isin(before, kept))
         assert not (layer.data[before == number] == number).any(), "a nucleus that was deleted stays so"
+        n_nuclei = np.unique(layer.data).size - 1
+        qtbot.waitUntil(lambda: "segmented again" in user.said(), timeout=TIMEOUT_MS)
+        assert user.said().startswith(f"{n_nuclei} nuclei")
+        assert read_state(layer).model_title in user.said()
 
     def test_an_image_whose_corrections_a_listed_folder_stands_for(
         self, qtbot, viewer, teacher, layer, made, click, tmp_path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from qtpy.QtCore import QObject, Signal
 
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from napari.layers import Labels
+    from napari.utils.events import Event
 
     from napari_nucseg._napari.text import Counted
 
+AGAIN = "segmented again"
+"""Remark on a layer that another dock segmented anew, with another model."""
+
 
 class Summaries(QObject):
-    """Texts of result layers.
+    """Texts of result layers, each made anew when another model segmented its layer.
 
     Signal: ``ready(layer, text)`` when a layer was counted, the newest only.
     """
@@ -29,6 +34,8 @@ class Summaries(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._texts: dict[UUID, str] = {}
+        self._models: dict[UUID, str] = {}
+        self._followed: WeakSet[Labels] = WeakSet()
         self._asked: tuple[Labels, list[str]] | None = None
         self._counting = Runs(self)
         self._counting.returned.connect(self._counted)
@@ -50,6 +57,16 @@ class Summaries(QObject):
     def stop(self) -> None:
         """Count no more."""
         self._counting.forget()
+        for layer in self._followed:
+            layer.events.metadata.disconnect(self._record_changed)
+        self._followed.clear()
+
+    def _record_changed(self, event: Event) -> None:
+        layer = event.source
+        state = read_state(layer)
+        if state is not None and state.model_sha256 != self._models[layer.unique_id]:
+            self._texts.pop(layer.unique_id, None)
+            self.make(layer, [AGAIN])
 
     def _counted(self, counted: Counted) -> None:
         layer, (first, *rest) = self._asked
@@ -61,4 +78,8 @@ class Summaries(QObject):
         if sizes:
             rest = [diameter_text(sizes[-1].diameter), *rest]
         self._texts[layer.unique_id] = text = "\n".join([line, *rest])
+        self._models[layer.unique_id] = state.model_sha256
+        if layer not in self._followed:
+            self._followed.add(layer)
+            layer.events.metadata.connect(self._record_changed)
         self.ready.emit(layer, text)
