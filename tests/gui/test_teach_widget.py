@@ -22,6 +22,7 @@ from napari_nucseg._napari import teach_run
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.correct_tools import EDIT_TOOLS
 from napari_nucseg._napari.correct_widget import CorrectWidget
+from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
 from napari_nucseg._napari.teach_folder import refuse_name, unfinished_runs
 from napari_nucseg._napari.teach_text import (
@@ -649,6 +650,19 @@ class TestAgain:
         qtbot.waitUntil(lambda: "segmented again" in user.said(), timeout=TIMEOUT_MS)
         assert user.said().startswith(f"{n_nuclei} nuclei")
         assert read_state(layer).model_title in user.said()
+
+    def test_what_comes_of_it_is_in_sight_in_a_low_window(self, qtbot, teacher, layer, click):
+        teacher.setMaximumHeight(260)
+        _run(qtbot, teacher, click)
+        status, column = teacher.form.status, teacher.form.findChild(DockColumn).viewport()
+        qtbot.wait(100)
+        assert status.visibleRegion().isEmpty(), "the test needs a low window"
+        teacher.form.outcome.resegment.click()
+        qtbot.waitUntil(lambda: "segmented again" in status.text(), timeout=TIMEOUT_MS)
+        qtbot.waitUntil(
+            lambda: column.rect().contains(status.mapTo(column, status.rect().bottomLeft())),
+            timeout=TIMEOUT_MS,
+        )
 
     def test_an_image_whose_corrections_a_listed_folder_stands_for(
         self, qtbot, viewer, teacher, layer, made, click, tmp_path

@@ -108,6 +108,8 @@ class TeachForm(QWidget):
         """Show words below the button; empty ones hide the line."""
         self.status.setText(text.replace(" · ", "\N{NO-BREAK SPACE}· "))
         self.status.setVisible(bool(text))
+        if text and self.outcome.isVisibleTo(self):  # its buttons alone may fill a low window
+            self._column.reveal(self.status)
 
     def show_devices(self, devices: Sequence[Device]) -> None:
         """Offer these processors; a choice that was made stays."""
@@ -140,7 +142,7 @@ class TeachForm(QWidget):
         self.why_not.setVisible(bool(words) and self.run.isVisibleTo(self))
 
     def _lay_out(self) -> None:
-        column = DockColumn(
+        self._column = DockColumn(
             [
                 self.unfinished,
                 self.title,
@@ -154,11 +156,11 @@ class TeachForm(QWidget):
                 self.status,
             ]
         )
-        self.question.asked.connect(lambda: column.reveal(self.question))
+        self.question.asked.connect(lambda: self._column.reveal(self.question))
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(column)
-        self.setSizePolicy(column.sizePolicy())
+        outer.addWidget(self._column)
+        self.setSizePolicy(self._column.sizePolicy())
 
     def _make_choices(self) -> QWidget:
         choices = QWidget()
