@@ -73,10 +73,10 @@ class OutputError(NucSegError):
 
 
 def problems_in(error: ValidationError) -> str:
-    """Say in one line which settings pydantic refused, and why."""
+    """Say in one line which settings pydantic refused, and why; who ends the sentence adds the full stop."""
     problems = []
     for problem in error.errors():
         place = ".".join(map(str, problem["loc"]))
-        reason = problem["msg"].removeprefix("Value error, ")
+        reason = problem["msg"].removeprefix("Value error, ").removesuffix(".")
         problems.append(f"{place}: {reason}" if place else reason)
     return "; ".join(problems)

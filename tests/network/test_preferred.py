@@ -244,6 +244,7 @@ def test_cards_that_name_each_other_as_parents_end_no_program(own):
     [
         pytest.param("nonsense", "x", "not installed", id="unknown"),
         pytest.param("first", "second", r"there already\. Choose another name\.$", id="taken"),
+        pytest.param("first", "", r"^Give it a name\.$", id="no name"),
         pytest.param("first", "auto", "cannot be a model's name", id="reserved"),
         pytest.param("first", "back", "cannot be a model's name", id="a word of the command line"),
         pytest.param("first", "a/b", "cannot be a model's name", id="path"),

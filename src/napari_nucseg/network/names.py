@@ -23,6 +23,8 @@ def checked_name(name: str) -> str:
     ValueError
         If not; what ends in the suffix of model files would be taken for a path.
     """
+    if not name:
+        raise ValueError("Give it a name.")
     if _DEVICES.fullmatch(name):
         raise ValueError(
             f"{name!r} cannot be a model's name: Windows has a device of that name. Choose another name."
