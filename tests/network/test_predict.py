@@ -78,6 +78,11 @@ def test_activation_gives_probabilities_and_a_clipped_distance():
     assert maps.flatten().tolist() == pytest.approx([0, 1, 1], abs=1e-3)
 
 
+def test_one_thread_is_no_threads(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert list_devices()[-1].description == "CPU, 1 thread"
+
+
 def test_devices():
     assert list_devices()[-1].name == "cpu"
     assert choose_device("cpu", "float32").precision == "float32"

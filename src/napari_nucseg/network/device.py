@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def list_devices() -> tuple[Device, ...]:
         ]
     if torch.backends.mps.is_available():
         devices.append(Device("mps", "float32", "Apple GPU"))
-    return (*devices, Device("cpu", _cpu_precision(), f"CPU, {torch.get_num_threads()} threads"))
+    threads = count_words(torch.get_num_threads(), "thread")
+    return (*devices, Device("cpu", _cpu_precision(), f"CPU, {threads}"))
 
 
 def _cpu_precision() -> PrecisionName:
