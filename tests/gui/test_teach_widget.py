@@ -339,6 +339,16 @@ class TestWhyNot:
         qtbot.waitUntil(lambda: "There is no image" in teacher.form.why_not.text(), timeout=TIMEOUT_MS)
 
 
+def test_presets_say_how_long_the_steps_that_are_set_take(teacher):
+    quick, thorough = teacher.form.presets["quick"], teacher.form.presets["thorough"]
+    teacher.form.show_seconds({"quick": 20, "thorough": 240})
+    assert (quick.text(), thorough.text()) == ("Quick\nabout 20 s", "Thorough\nabout 4 min")
+    teacher.form.steps.setValue(80)
+    assert (quick.text(), thorough.text()) == ("Quick\nabout 40 s", "Thorough\nabout 40 s")
+    teacher.form.steps.setValue(0)
+    assert (quick.text(), thorough.text()) == ("Quick\nabout 20 s", "Thorough\nabout 4 min")
+
+
 class TestLearning:
     def test_curves_preview_and_outcome(self, qtbot, viewer, teacher, layer, click, made):
         viewer.layers.selection.active = layer

@@ -23,12 +23,14 @@ from napari_nucseg.teaching.job import FinetuneJob
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from napari_nucseg.teaching.job import Preset
+
 TIMED = "standard"
 _POLL_S = 0.1
 _NICENESS = 10
 
 
-def estimate_presets(model: str, device: str) -> Generator[None, None, dict[str, float]]:
+def estimate_presets(model: str, device: str) -> Generator[None, None, dict[Preset, float]]:
     """Time one preset and scale the others by it; empty where nobody can tell. Closing this ends the child."""
     with tempfile.TemporaryDirectory(prefix="nucseg-", ignore_cleanup_errors=True) as scratch:
         path = Path(scratch, "job.json")

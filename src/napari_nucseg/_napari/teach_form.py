@@ -28,12 +28,12 @@ from napari_nucseg._napari.rows import add_row, folded, form_rows, growing_combo
 from napari_nucseg._napari.teach_outcome import Outcome
 from napari_nucseg._napari.teach_plot import TeachPlot
 from napari_nucseg._napari.teach_rows import SourceList
-from napari_nucseg._napari.teach_text import NOTHING_CORRECTED, duration_words
+from napari_nucseg._napari.teach_text import NOTHING_CORRECTED, duration_words, seconds_with
 from napari_nucseg._napari.words import Words
 from napari_nucseg.teaching.job import Preset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_nucseg.network.device import Device
 
@@ -94,7 +94,9 @@ class TeachForm(QWidget):
         self.running = running_row(self.progress, self.cancel)
         self.outcome = Outcome()
         self.choices = self._make_choices()
+        self._seconds: dict[Preset, float] = {}
         self._lay_out()
+        self.steps.valueChanged.connect(self._show_durations)
         self.run.setEnabled(False)
         self.show_page("choose")
         self.say("")
@@ -120,9 +122,15 @@ class TeachForm(QWidget):
             self.device.addItem(device.description, device.name)
         self.device.setCurrentIndex(max(0, self.device.findData(chosen)))
 
-    def show_seconds(self, preset: str, seconds: float) -> None:
-        """Show how long a preset is going to take."""
-        self.presets[preset].setText(f"{preset.capitalize()}\nabout {duration_words(seconds)}")
+    def show_seconds(self, known: Mapping[Preset, float]) -> None:
+        """Show how long presets with steps of their own take, or with those that are set in their place."""
+        self._seconds |= known
+        self._show_durations()
+
+    def _show_durations(self) -> None:
+        for preset, seconds in self._seconds.items():
+            words = duration_words(seconds_with(preset, seconds, self.steps.value()))
+            self.presets[preset].setText(f"{preset.capitalize()}\nabout {words}")
 
     def show_page(self, page: Page, title: str = "") -> None:
         """Show what belongs together: what to choose, a model that learns, or what came of it."""

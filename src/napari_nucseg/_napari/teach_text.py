@@ -6,12 +6,14 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from napari_nucseg.counted import count_words
+from napari_nucseg.teaching.job import OTHER_SECONDS, PRESET_STEPS
 from napari_nucseg.teaching.progress import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_nucseg.network.model_card import TaughtComparison
+    from napari_nucseg.teaching.job import Preset
     from napari_nucseg.teaching.progress import Comparison, ExampleUse, FinetuneProgress, FinetuneResult
 
     Compared = Comparison | TaughtComparison
@@ -36,7 +38,7 @@ USES = {
     "cut in two": "cut in two: one part to learn from, one to check",
     "partly held out": "a part is held out to check the outcome",
 }
-PRESET_SECONDS = {"quick": 30.0, "standard": 90.0, "thorough": 300.0}
+PRESET_SECONDS: dict[Preset, float] = {"quick": 30.0, "standard": 90.0, "thorough": 300.0}
 """How long presets take on two processor cores, until that is known of this machine."""
 STAGES = {
     "reading": "Reading examples",
@@ -62,6 +64,11 @@ NO_NUCLEUS = (
     "but a model needs some to see what they look like."
 )
 ONLY_CHECKED = "All examples are set to “Check”. Let the model learn from at least one."
+
+
+def seconds_with(preset: Preset, seconds: float, steps: int) -> float:
+    """How long a preset takes with so many steps in place of its own; 0 steps stand for its own."""
+    return max(OTHER_SECONDS, seconds * steps / PRESET_STEPS[preset]) if steps else seconds
 
 
 def duration_words(seconds: float) -> str:

@@ -15,7 +15,7 @@ from napari_nucseg._napari.teach_choosing import Choosing
 from napari_nucseg._napari.teach_controller import TeachController
 from napari_nucseg._napari.teach_estimate import estimate_presets
 from napari_nucseg._napari.teach_folder import refuse_name, unused_name
-from napari_nucseg._napari.teach_form import PRESETS, TeachForm
+from napari_nucseg._napari.teach_form import TeachForm
 from napari_nucseg._napari.teach_text import PRESET_SECONDS, installed_words, progress_words
 from napari_nucseg._napari.teach_uptake import Uptake
 from napari_nucseg._napari.workers import Runs
@@ -59,8 +59,7 @@ class TeachWidget(Docked):
         self._watch = ModelsWatch(models_dir(), self)
         self._connect()
         self._follow_theme()
-        for preset in PRESETS:
-            self.form.show_seconds(preset, PRESET_SECONDS[preset])
+        self.form.show_seconds(PRESET_SECONDS)
         self._title = self._taught = ""
         self._suggest_name()
         self._catalogue.start(read_catalogue)
@@ -107,7 +106,7 @@ class TeachWidget(Docked):
         uptake.failed.connect(self._show_failure)
         form.model.currentIndexChanged.connect(self._follow_base)
         form.device.currentIndexChanged.connect(self._estimate)
-        self._estimating.returned.connect(self._show_seconds)
+        self._estimating.returned.connect(form.show_seconds)
         self._catalogue.returned.connect(self._show_catalogue)
         self._catalogue.failed.connect(self._show_failure)
         self._watch.changed.connect(lambda: self._catalogue.start(read_catalogue))
@@ -156,10 +155,6 @@ class TeachWidget(Docked):
             return
         self._estimated.add(asked)
         self._estimating.start(lambda: estimate_presets(*asked))
-
-    def _show_seconds(self, known: dict[str, float]) -> None:
-        for preset, seconds in known.items():
-            self.form.show_seconds(preset, seconds)
 
     def _show_catalogue(self, catalogue: Catalogue) -> None:
         self._models = catalogue.models

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_nucseg.learning.augment import AugmentSettings
+from napari_nucseg.teaching.job import PRESET_STEPS
 
 if TYPE_CHECKING:
     from napari_nucseg.teaching.job import FinetuneJob
@@ -117,9 +118,9 @@ class Plan:
 
 
 PRESETS = {
-    "quick": Plan(steps=40, crops=6, crop_px=192, looks=3, learning_rate=2e-3),
-    "standard": Plan(steps=150, crops=6, crop_px=192, looks=6, learning_rate=1.75e-3),
-    "thorough": Plan(steps=480, crops=8, crop_px=192, looks=10, learning_rate=1.5e-3),
+    "quick": Plan(steps=PRESET_STEPS["quick"], crops=6, crop_px=192, looks=3, learning_rate=2e-3),
+    "standard": Plan(steps=PRESET_STEPS["standard"], crops=6, crop_px=192, looks=6, learning_rate=1.75e-3),
+    "thorough": Plan(steps=PRESET_STEPS["thorough"], crops=8, crop_px=192, looks=10, learning_rate=1.5e-3),
 }
 
 VARIETY = AugmentSettings(

@@ -10,6 +10,7 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.teaching.ground import replay_ground
+from napari_nucseg.teaching.job import OTHER_SECONDS
 from napari_nucseg.teaching.learner import Learner
 from napari_nucseg.teaching.pages import annotated_page
 from napari_nucseg.teaching.plan import plan_of
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 TRIAL_STEPS = 3
 """Steps taken; the first, which warms up, is not timed."""
-OTHER_SECONDS = 8.0
-"""Start of the process, reading and saving."""
 LOOKED_AT = 12
 """Images of the trial's size that are looked at before and after learning, and about as many while it goes on."""
 TRIAL_PX = 384
