@@ -13,6 +13,7 @@ from qtpy.QtCore import Qt
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.models_form import NAME
 from napari_nucseg._napari.models_watch import SETTLE_MS, ModelsWatch
+from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.data.sample_data import SAMPLES
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.installed import find_model, list_models
@@ -23,7 +24,6 @@ from napari_nucseg.network.model_file import load_model, save_model
 from napari_nucseg.network.places import models_dir
 from napari_nucseg.network.preferred import prefer_model, preferred_model
 from napari_nucseg.nuclei.trust import Trust
-from napari_nucseg.teaching.pixels import sha256_of_pixels
 from napari_nucseg.teaching.runs import DONE, runs_dir
 
 TIMEOUT_MS = 120_000

@@ -33,6 +33,7 @@ from napari_nucseg._napari.teach_text import (
     ONLY_CHECKED,
 )
 from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
+from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.jobs.finetune_child import child_steps
 from napari_nucseg.network.installed import find_model, list_models
@@ -40,7 +41,6 @@ from napari_nucseg.network.installing import install_model, remove_model, rename
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import read_card
 from napari_nucseg.nuclei.trust import Trust
-from napari_nucseg.teaching.pixels import sha256_of_pixels
 from napari_nucseg.teaching.runs import DONE, runs_dir
 
 TIMEOUT_MS = 120_000

@@ -9,6 +9,7 @@ import pytest
 from tifffile import imwrite
 
 from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
+from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.nuclei.trust import Trust
@@ -16,7 +17,6 @@ from napari_nucseg.teaching.examples import Lessons, count_nuclei, describe_exam
 from napari_nucseg.teaching.holdout import hold_out, vouched_for
 from napari_nucseg.teaching.job import Example, FinetuneJob
 from napari_nucseg.teaching.pages import read_pages
-from napari_nucseg.teaching.pixels import sha256_of_pixels
 
 SIZE = 192
 

@@ -10,6 +10,7 @@ from napari_nucseg.counted import count_words
 from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.importance import measure_importance
 from napari_nucseg.learning.judgement import fit_judge
+from napari_nucseg.learning.learned_images import list_learned
 from napari_nucseg.learning.patches import pack_patches, typical_diameter
 from napari_nucseg.learning.place import CHECKPOINT, check_place, check_resumable
 from napari_nucseg.learning.progress import TrainingProgress
@@ -149,24 +150,25 @@ def make_card(job: TrainingJob, examples: Examples | None = None) -> ModelCard:
     How its maps are decoded best is taken from the model gone on from, if that has the same network.
     """
     kept: dict[str, Any] = {}
+    learned = examples.learned if examples else ()
+    learned_before: tuple[str, ...] = ()
     if job.starts_from_model:
         parent = read_card(find_model(job.start))
-        kept = {"learned_images": parent.learned_images}
+        learned_before = parent.learned_images
         if parent.architecture == job.architecture:
-            kept |= {"thresholds": parent.thresholds, "fast_head": parent.fast_head}
+            kept = {"thresholds": parent.thresholds, "fast_head": parent.fast_head}
     return ModelCard(
         **kept,
         name=job.name,
         title=job.title or job.name,
         description=job.description,
         architecture=job.architecture,
-        canonical_diameter_px=job.canonical_diameter_px
-        or typical_diameter(examples.learned if examples else ())
-        or FALLBACK_DIAMETER_PX,
+        canonical_diameter_px=job.canonical_diameter_px or typical_diameter(learned) or FALLBACK_DIAMETER_PX,
         normalisation=job.normalisation,
         clahe=job.clahe,
         licence=job.licence,
         training_data=job.training_data,
+        learned_images=list_learned(learned, learned_before),
     )
 
 

@@ -101,7 +101,7 @@ class ModelCard(_Part):
     )
     history: tuple[str, ...] = ()
     learned_images: tuple[str, ...] = Field(
-        (), description="Hashes of the corrected images that it, or a model it came from, learned from."
+        (), description="Hashes of the images that it, or a model it came from, learned from."
     )
     teaching: TeachingRecord | None = None
 

@@ -58,6 +58,7 @@ def hold_out(pages: Sequence[Page], known: Collection[str] = ()) -> list[Masks]:
 
 
 def _sides(pages: Sequence[Page], known: Collection[str]) -> list[Masks]:
+    known = frozenset(known)  # a card may list thousands
     masks = [_all_on_one_side(page, held=page.use == "check") for page in pages]
     counts = [vouched_for(page.labels, page.taught).size for page in pages]
     if any(n and page.use == "check" for n, page in zip(counts, pages, strict=True)):

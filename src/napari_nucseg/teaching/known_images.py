@@ -1,4 +1,4 @@
-"""Images that a model learned from corrections, or one that it came from: on them it may only remember.
+"""Images that a model, or one that it came from, learned from: on them it may only remember.
 
 A model's card lists them by the hash of their pixels.
 """

@@ -10,12 +10,12 @@ import numpy as np
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
 from napari_nucseg.data.images import as_colours, to_planes
 from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.errors import NucSegError, TrainingError
 from napari_nucseg.nuclei.corrections import diff
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.nuclei.trust import taught_area
 from napari_nucseg.teaching.holdout import vouched_for
-from napari_nucseg.teaching.pixels import sha256_of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

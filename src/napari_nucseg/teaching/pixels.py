@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,15 +34,6 @@ def normalised(
     look = choose(appearances(without_marks(planes)), diameter_px, base, device)
     image = IntensityRange.of(look.planes, *base.card.normalisation).apply(look.planes)
     return np.round((equalise(image) if base.card.clahe else image) * 255).astype(np.uint8)
-
-
-def sha256_of_pixels(planes: NDArray[np.float32]) -> str:
-    """Hash of planes (C, Y, X) in their own units, the same wherever an image lies; nothing for a blank one."""
-    if planes.size == 0 or not planes.min() < planes.max():  # padding of stacks: alike, but no image twice
-        return ""
-    digest = hashlib.sha256(str(planes.shape).encode())
-    digest.update(np.ascontiguousarray(planes).data)
-    return digest.hexdigest()
 
 
 def as_image(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -14,13 +14,13 @@ import numpy as np
 from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.data.images import as_colours, to_planes
 from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.data.sample_data import SAMPLES, find_cached
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.errors import NucSegError, TrainingError
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.teaching.job import Example
 from napari_nucseg.teaching.pages import Page, read_pages
-from napari_nucseg.teaching.pixels import sha256_of_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
