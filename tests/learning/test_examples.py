@@ -114,6 +114,9 @@ def classes(labels):
     [
         pytest.param(lambda labels: labels + 1, "no background", id="background 1"),
         pytest.param(classes, "lie in pieces", id="inside and border"),
+        pytest.param(
+            lambda labels: np.where(labels, labels % 3 + 1, 0), "lie in pieces", id="few nuclei a class"
+        ),
         pytest.param(lambda labels: gaussian_filter(255.0 * (labels > 0), 1), "lie in pieces", id="smoothed"),
     ],
 )
@@ -124,6 +127,16 @@ def test_labels_that_are_not_of_nuclei_one_by_one_are_left_out(tmp_path, spoil, 
         imwrite(tmp_path / sub / "a.tif", pixels)
     with pytest.raises(TrainingError, match=rf"{words}.*: a"):
         load_examples(TrainingJob(data=[{"path": tmp_path}]))
+
+
+def test_few_nuclei_may_have_stray_pixels_and_a_lone_one_may_divide():
+    labels = np.zeros((60, 60), np.int32)
+    labels[5:20, 5:20], labels[30:45, 5:20] = 1, 2
+    labels[22, 22:24], labels[50, 22:25] = 1, 2
+    assert not why_no_instances(labels)
+    dividing = np.where(labels[:, :21] > 0, 1, 0)
+    assert not why_no_instances(dividing)
+    assert why_no_instances(np.hstack([dividing, 2 * dividing]))
 
 
 def test_true_labels_are_never_taken_for_anything_else(test_data):

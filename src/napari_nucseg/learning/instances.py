@@ -8,6 +8,8 @@ import numpy as np
 from skimage.measure import label
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 NO_BACKGROUND = "whose labels leave no background: 0 must be what is no nucleus"
@@ -23,6 +25,10 @@ and border, 1 and 1; of masks whose edges are smoothed .67 and .49 at least.
 """
 FEW, MANY_PIECES = 5, 10
 """Of fewer labels than ``FEW``, how many pieces they have on average says more: a nucleus may have stray pixels."""
+ALIKE = 0.25
+"""Pieces of at least this share of a label's largest are no stray pixels: where every one of few labels has several,
+they are classes. In the 10 images of the same sets with so few labels each is in one piece.
+"""
 
 
 def why_no_instances(labels: NDArray[np.int32]) -> str:
@@ -31,8 +37,17 @@ def why_no_instances(labels: NDArray[np.int32]) -> str:
         return NO_BACKGROUND
     pieces = label(labels, connectivity=2)
     numbers, first = np.unique(pieces, return_index=True)
-    _, n_pieces = np.unique(labels.ravel()[first[numbers > 0]], return_counts=True)
-    if n_pieces.size < FEW:
-        return SCATTERED if n_pieces.mean() > MANY_PIECES else ""
+    owners = labels.ravel()[first[numbers > 0]]
+    owner, n_pieces = np.unique(owners, return_counts=True)
+    if owner.size < FEW:
+        areas_px = np.bincount(pieces.ravel())[1:]
+        classes = n_pieces.mean() > MANY_PIECES or _in_alike_pieces(areas_px[owners == n] for n in owner)
+        return SCATTERED if classes else ""
     in_pieces = (n_pieces > 1).mean() > MOST_IN_PIECES and (n_pieces > 2).mean() > IN_MANY_PIECES
     return SCATTERED if in_pieces else ""
+
+
+def _in_alike_pieces(areas_px: Iterable[NDArray[np.int64]]) -> bool:
+    """Whether each label, given as the areas of its pieces, has several alike; a lone one may be dividing, into two."""
+    n_alike = [int((areas >= ALIKE * areas.max()).sum()) for areas in areas_px]
+    return min(n_alike) > 1 and sum(n_alike) > 2
