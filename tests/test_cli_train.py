@@ -15,9 +15,9 @@ def test_an_own_folder_goes_on_from_a_model_with_one_command(
     tmp_path: Path, tiny_models: Path, capsys
 ) -> None:
     main(["sample", "synthetic-fluorescence", "synthetic-histology", "-o", str(tmp_path / "data")])
-    data = tmp_path / "data" / "synthetic-fluorescence"
+    data = [str(folder) for folder in sorted((tmp_path / "data").iterdir())]
     start = ["--start", str(tiny_models / "tiny.safetensors"), "--steps", "1", "--device", "cpu"]
-    assert main(["train", "--data", str(data), *start, "--output", str(tmp_path / "runs")]) == 0
+    assert main(["train", "--data", *data, *start, "--output", str(tmp_path / "runs")]) == 0
     model = Path(capsys.readouterr().out.splitlines()[-1])
     assert model == tmp_path / "runs" / "my-model" / "my-model.safetensors"
     card = read_card(model)

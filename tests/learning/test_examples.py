@@ -74,6 +74,20 @@ def test_images_to_score_on_are_known_by_where_they_lie_however_that_is_written(
     assert [s.name for s in examples.learned] == ["1", "2", "3"]
 
 
+def test_what_cannot_be_scored_is_said_and_refused_where_training_is_to_stop_by_it(folder, index):
+    one = {"path": folder / "images" / "0.tif"}
+    (remark,) = load_examples(TrainingJob(data=[one])).remarks
+    assert "Of 1 image none can be held back: nothing is scored" in remark
+    assert load_examples(TrainingJob(data=[one], validation={"share": 0})).remarks == ()
+    with pytest.raises(TrainingError, match=r"early_stop needs images that are held back.*--job"):
+        load_examples(TrainingJob(data=[one], early_stop={}))
+    with pytest.raises(TrainingError, match=r"early_stop needs images that are held back"):
+        load_examples(TrainingJob(data=[one, one], validation={"images": 1}, early_stop={}))
+    nothing = {"path": folder, "index": index, "dataset": "other"}
+    with pytest.raises(TrainingError, match=r"not one image with labels to score on"):
+        load_examples(TrainingJob(data=[{"path": folder}], validation={"data": [nothing]}))
+
+
 def test_no_data_is_said(tmp_path):
     with pytest.raises(TrainingError, match="no data at all"):
         load_examples(TrainingJob(output=tmp_path))
@@ -189,7 +203,7 @@ def test_a_number_of_images_is_held_back_in_whole_groups(wanted, held):
 
 
 def test_not_all_images_can_be_held_back():
-    with pytest.raises(TrainingError, match="nothing is left"):
+    with pytest.raises(TrainingError, match=r"nothing is left.*--job"):
         hold_back_images(make_samples(), 30)
 
 

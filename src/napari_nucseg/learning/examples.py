@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 NO_LABELS, NO_NUCLEI = "without labels", "whose labels hold no nucleus"
 NAMES_SHOWN = 8
+IN_A_COPY = " (that of a recipe in a copy of it, with --job)"
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,13 @@ def load_examples(job: TrainingJob) -> Examples:
     Raises
     ------
     TrainingError
-        If not one annotated sample is left.
+        If not one annotated sample is left to learn from, none of those to score on that are named, or none is held
+        back though training is to stop by their score.
     """
-    problems = _Problems()
-    samples = list(problems.usable(job.data))
-    if not samples:
-        places = ", ".join(str(source.path) for source in job.data) or "no data at all"
-        reasons = "".join(f" Left out: {line}" for line in problems.lines()[:3])
-        raise TrainingError(
-            f"got {places}: not one image with labels. Check paths, index and split.{reasons}"
-        )
+    problems, problems_held = _Problems(), _Problems()
+    samples = _read(job.data, problems, "to learn from")
     if job.validation.data:
-        held = list(problems.usable(job.validation.data))
+        held = _read(job.validation.data, problems_held, "to score on")
         scored = {_place(sample) for sample in held}
         learned = [sample for sample in samples if _place(sample) not in scored]
         problems.note("to be scored on", [s.name for s in samples if _place(s) in scored])
@@ -74,7 +70,32 @@ def load_examples(job: TrainingJob) -> Examples:
         learned, held = hold_back_images(samples, job.validation.images)
     else:
         learned, held = hold_back(samples, job.validation.share)
-    return Examples(tuple(learned), tuple(held), problems.lines(), _remarks(samples))
+    remarks = (*_remarks(samples), *_unscored(job, len(samples), len(held)))
+    return Examples(tuple(learned), tuple(held), (*problems.lines(), *problems_held.lines()), remarks)
+
+
+def _read(sources: Sequence[DataSource], problems: _Problems, purpose: str) -> list[Sample]:
+    """Read all that can be used, at least one."""
+    if samples := list(problems.usable(sources)):
+        return samples
+    places = ", ".join(str(source.path) for source in sources) or "no data at all"
+    reasons = "".join(f" Left out: {line}" for line in problems.lines()[:3])
+    raise TrainingError(
+        f"got {places}: not one image with labels {purpose}. Check paths, index and split.{reasons}"
+    )
+
+
+def _unscored(job: TrainingJob, n_images: int, n_held: int) -> tuple[str, ...]:
+    """Say that nothing can be scored though it was to be; refuse it where the score decides when to stop."""
+    if n_held or not (job.validation.share or job.validation.images):
+        return ()
+    images = count_words(n_images, "image")
+    if job.early_stop:
+        raise TrainingError(
+            f"early_stop needs images that are held back, and of {images} none can be spared. Add images, or set "
+            f"early_stop: null{IN_A_COPY}."
+        )
+    return (f"Of {images} none can be held back: nothing is scored while the model learns.",)
 
 
 def _remarks(samples: Sequence[Sample]) -> tuple[str, ...]:
@@ -110,7 +131,7 @@ def hold_back_images(samples: Sequence[Sample], n_images: int) -> tuple[list[Sam
     if n_images >= len(samples):
         raise TrainingError(
             f"got {count_words(len(samples), 'image')}, {n_images} of them to be held back: "
-            "nothing is left to learn from. Lower validation.images."
+            f"nothing is left to learn from. Lower validation.images{IN_A_COPY}."
         )
     pairs = [_group(s) for s in samples]
     held: set[tuple[str, str]] = set()
