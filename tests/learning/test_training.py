@@ -152,7 +152,10 @@ def test_training_stops_when_nothing_gets_better_and_the_best_weights_are_kept(w
     assert seen[-1].step == 2 * len(scored) < 100
     card = load_model(path).card
     assert card.figures["pixel_accuracy"] == max(scored)
-    assert f"{seen[-1].step} steps" in card.history[0]
+    kept = 2 * (best + 1)
+    assert f"{kept} steps of 4 crops of 64 px, the best scored of {seen[-1].step}" in card.history[0]
+    words = f"Stopped early: no better pixel_accuracy for 3 scorings; the weights of step {kept} are kept."
+    assert words in [p.message for p in seen]
     assert train(write_job(steps=100, **frozen, early_stop=stop), resume=True)[1][-1].losses == {}
 
 

@@ -94,8 +94,11 @@ class Run:
                 self.losses.read(wait=True)
                 self._save(self.steps_done)
             raise
-        network = self.best.network if self.best and self.best.scores else self.average.module
-        return _evaluating(network)
+        if self.best and self.best.scores:
+            if words := self.best.words(self.steps_done, early=self.steps_done < self.total):
+                yield TrainingProgress(self.steps_done, self.total, message=words)
+            return _evaluating(self.best.network)
+        return _evaluating(self.average.module)
 
     def _to_the_end(self) -> Generator[TrainingProgress, None, None]:
         started = saved = time.monotonic()
@@ -113,6 +116,11 @@ class Run:
             yield TrainingProgress(
                 step, self.total, losses, seconds, scores, learning_rate=rate, picture=picture
             )
+
+    @property
+    def kept_step(self) -> int:
+        """After which step the weights were those of the network that ``steps`` returns."""
+        return self.best.step if self.best and self.best.scores else self.steps_done
 
     @property
     def _done(self) -> bool:
@@ -150,7 +158,7 @@ class Run:
         network = _evaluating(self.average.module)
         scores, picture = self.watch(network)
         if self.best and scores:
-            self.best.see(network, scores)
+            self.best.see(network, scores, self.steps_done)
         self.scores = self.best.scores if self.best else scores
         return scores, picture
 
@@ -173,7 +181,7 @@ class Run:
         self.origin, self.scores = Origin(**state["origin"]), state["scores"]
         self.scaler.load_state_dict(state["scaler"])
         if self.best:
-            self.best.restore(state["best"])
+            self.best.restore({"step": state["step"], **state["best"]})  # older ones do not say
         return int(state["step"])
 
     def _save(self, step: int) -> None:

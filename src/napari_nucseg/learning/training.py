@@ -174,7 +174,8 @@ def make_card(job: TrainingJob, examples: Examples | None = None) -> ModelCard:
 
 def _finished(card: ModelCard, job: TrainingJob, run: Run, halo_px: int) -> ModelCard:
     """Add what is only known at the end."""
-    crops = f"{run.steps_done} steps of {job.batch_size} crops of {job.augment.crop_px} px"
+    crops = f"{run.kept_step} steps of {job.batch_size} crops of {job.augment.crop_px} px"
+    best = f", the best scored of {run.steps_done}" if run.kept_step < run.steps_done else ""
     scale = "" if job.canonical_diameter_px else ", images at their own scale"
     return card.model_copy(
         update={
@@ -182,6 +183,6 @@ def _finished(card: ModelCard, job: TrainingJob, run: Run, halo_px: int) -> Mode
             "figures": dict(run.scores),
             "parent_sha256": run.origin.parent_sha256,
             "parent_name": run.origin.parent_name,
-            "history": (f"{date.today()}: trained from {run.origin.words}, {crops}{scale}",),
+            "history": (f"{date.today()}: trained from {run.origin.words}, {crops}{best}{scale}",),
         }
     )
