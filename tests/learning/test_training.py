@@ -131,7 +131,7 @@ def test_the_same_seed_gives_the_same_weights(write_job, train, kind):
 )
 def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(write_job, train, kind, changes):
     whole, seen = train(write_job(kind, name="whole", **changes))
-    train(write_job(kind, name="parts", **changes), steps=4)
+    _, earlier = train(write_job(kind, name="parts", **changes), steps=4)
     parts, later = train(write_job(kind, name="parts", **changes), resume=True)
     assert next(p.step for p in later if p.step) in (4, 5)
     assert later[-1].step == seen[-1].step
@@ -140,6 +140,8 @@ def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(write_job, train, ki
     log = (load_job(write_job(name="parts")).folder / "log.csv").read_text()
     steps = [row["step"] for row in csv.DictReader(log.splitlines())]
     assert len(steps) == len(set(steps))
+    seconds = [p.seconds for p in (*earlier, *later) if p.losses]
+    assert seconds == sorted(seconds)
 
 
 def test_training_stops_when_nothing_gets_better_and_the_best_weights_are_kept(write_job, train):

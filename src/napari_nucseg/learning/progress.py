@@ -20,7 +20,7 @@ class TrainingProgress:
     ----------
     step, total : steps done, and in all; step 0 while images are read, total 0 while it is not yet known
     losses : by name
-    seconds : since the first step of this process
+    seconds : of the run so far, those of earlier processes too
     scores : on held-back images, at the steps that validate
     message : what a user should know
     learning_rate : of this step

@@ -74,7 +74,7 @@ class Run:
         every = job.validation.every
         self.every = job.epoch_steps(len(bank)) if every == "epoch" else every
         self.checkpoint = job.folder / CHECKPOINT
-        self.origin, self.steps_done = Origin(), 0
+        self.origin, self.steps_done, self._seconds = Origin(), 0, 0.0
         self.scores: Mapping[str, float] = {}
 
     def steps(self, *, resume: bool) -> Steps:
@@ -101,7 +101,8 @@ class Run:
         return _evaluating(self.average.module)
 
     def _to_the_end(self) -> Generator[TrainingProgress, None, None]:
-        started = saved = time.monotonic()
+        saved = time.monotonic()
+        started = saved - self._seconds
         while not self._done:
             step = self.steps_done
             self._step(step)
@@ -109,12 +110,13 @@ class Run:
             looks, due = self._done or step % self.every == 0, self._done or self._due(saved)
             losses = self.losses.read(wait=looks or due)  # no network that has burst is looked at
             scores, picture = self._look() if looks else ({}, None)
+            self._seconds = time.monotonic() - started
             if due or self._done:
                 self._save(step)
                 saved = time.monotonic()
-            seconds, rate = time.monotonic() - started, self._learning_rate(step - 1)
+            rate = self._learning_rate(step - 1)
             yield TrainingProgress(
-                step, self.total, losses, seconds, scores, learning_rate=rate, picture=picture
+                step, self.total, losses, self._seconds, scores, learning_rate=rate, picture=picture
             )
 
     @property
@@ -180,13 +182,15 @@ class Run:
         state = load_checkpoint(self.checkpoint, self._modules, self.optimizer, self._identity)
         self.origin, self.scores = Origin(**state["origin"]), state["scores"]
         self.scaler.load_state_dict(state["scaler"])
+        self._seconds = float(state.get("seconds", 0))  # older ones do not say
         if self.best:
-            self.best.restore({"step": state["step"], **state["best"]})  # older ones do not say
+            self.best.restore({"step": state["step"], **state["best"]})  # as above
         return int(state["step"])
 
     def _save(self, step: int) -> None:
         state = {
             "step": step,
+            "seconds": self._seconds,
             "origin": vars(self.origin),
             "scores": dict(self.scores),
             "scaler": self.scaler.state_dict(),
