@@ -86,6 +86,18 @@ def job_of(path: Path) -> dict[str, Any]:
     return settings
 
 
+def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
+    """Compare ``settings`` alone with those of a checkpoint, before what takes long is done for it.
+
+    Raises
+    ------
+    TrainingError
+        If the file is damaged or belongs to a run with other settings.
+    """
+    saved = job_of(path)
+    _check_same_job(json.dumps({name: saved.get(name) for name in settings}), json.dumps(settings), path)
+
+
 def _damaged(path: Path, error: Exception) -> str:
     return f"the checkpoint {path} is damaged ({error}). Delete it to start again."
 

@@ -208,22 +208,26 @@ class Run:
 
     @property
     def _identity(self) -> str:
-        """What decides the result, as JSON; where it runs, where images lie and what it is called do not."""
-        names = (
-            "data",
-            "output",
-            "checkpoint_seconds",
-            "device",
-            "precision",
-            "title",
-            "description",
-            "tensorboard",
-            "size",
-        )
-        beside: dict[str, Any] = dict.fromkeys(names, True)
-        if not self.best:
-            beside["validation"] = True  # only looking on
-        return json.dumps({**self.job.model_dump(mode="json", exclude=beside), "examples": self._examples})
+        return json.dumps({**deciding_settings(self.job), "examples": self._examples})
+
+
+def deciding_settings(job: TrainingJob) -> dict[str, Any]:
+    """Say what decides the result; where it runs, where images lie and what it is called do not."""
+    names = (
+        "data",
+        "output",
+        "checkpoint_seconds",
+        "device",
+        "precision",
+        "title",
+        "description",
+        "tensorboard",
+        "size",
+    )
+    beside: dict[str, Any] = dict.fromkeys(names, True)
+    if not job.early_stop:
+        beside["validation"] = True  # only looking on
+    return job.model_dump(mode="json", exclude=beside)
 
 
 def _evaluating(network: object) -> SegmentationNetwork:

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.counted import count_words
+from napari_nucseg.learning.checkpoint import check_settings
 from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.importance import measure_importance
 from napari_nucseg.learning.judgement import fit_judge
@@ -15,7 +16,7 @@ from napari_nucseg.learning.patches import pack_patches, typical_diameter
 from napari_nucseg.learning.place import CHECKPOINT, check_place, check_resumable
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
-from napari_nucseg.learning.run import Run
+from napari_nucseg.learning.run import Run, deciding_settings
 from napari_nucseg.learning.sizing import fit_size_head
 from napari_nucseg.learning.start import kept_size_head
 from napari_nucseg.learning.watch import Watch
@@ -71,6 +72,7 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
     check_place(path, start, replace=resume, otherwise="Choose another --name, or delete it.")
     if resume:
         check_resumable(job.folder / CHECKPOINT)
+        check_settings(job.folder / CHECKPOINT, deciding_settings(job))
     check_network(job.architecture)
     device = choose_device(job.device, job.precision)
     reuse_freed_memory()
