@@ -11,11 +11,14 @@ from scipy.stats import mannwhitneyu
 from napari_nucseg.data.intensity import equalise
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.errors import SettingsError
+from napari_nucseg.learning import validation
+from napari_nucseg.learning.examples import Examples
 from napari_nucseg.learning.losses import map_losses
 from napari_nucseg.learning.picture import GAP_PX, PREDICTION, TRUTH, sample_picture
 from napari_nucseg.learning.run import supervise
 from napari_nucseg.learning.settings import Loss
 from napari_nucseg.learning.validation import roc_auc, score
+from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import make_settings, segment, segment_steps
@@ -56,6 +59,24 @@ def test_pixel_scores_are_pooled_over_images(tiny_model):
     assert figures["pixel_accuracy"] == pytest.approx((truth == predicted).mean())
     assert figures["auc"] == pytest.approx(auc_by_ranks(maps, truth), abs=1e-4)
     assert score(model, [], device) == {}
+
+
+@pytest.mark.parametrize("n_held", [0, 2])
+def test_the_image_that_is_drawn_is_segmented_once(tiny_model, monkeypatch, n_held):
+    model, device = load_model(tiny_model), choose_device("cpu")
+    samples = [synthetic_fluorescence((96, 96), seed=i) for i in range(2)]
+    seen = []
+
+    def counted(image, *rest):
+        seen.append(image)
+        return segment_steps(image, *rest)
+
+    monkeypatch.setattr(validation, "segment_steps", counted)
+    examples = Examples(tuple(samples), tuple(samples[:n_held]))
+    scores, picture = Watch(model.card, examples, device, native=True)(model.network)
+    assert len(seen) == max(1, n_held)
+    assert picture.shape == (96, 3 * 96 + 2 * GAP_PX, 3)
+    assert scores == score(model, samples[:n_held], device, native=True)
 
 
 def test_losses_are_averaged_over_heads():

@@ -16,7 +16,7 @@ from napari_nucseg.segmentation.settings import SegmentationSettings
 from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,11 +38,15 @@ def score(
     ½ or not, ``pixel_iou`` the Jaccard index TP / (TP + FP + FN) of those above, ``auc`` that of `roc_auc`.
     Without samples there are no scores, and no ``auc`` where all pixels are inside, or none.
     """
+    labelled = (sample for sample in samples if sample.labels is not None)
+    return score_found((sample, predict(model, sample, device, native=native)) for sample in labelled)
+
+
+def score_found(every: Iterable[tuple[Sample, Segmentation]]) -> dict[str, float]:
+    """Scores, as above, of what was found on annotated samples."""
     truth, predicted, pixels = [], [], _Pixels()
-    for sample in samples:
-        if sample.labels is None:
-            continue
-        found = predict(model, sample, device, native=native)
+    for sample, found in every:
+        assert sample.labels is not None
         pixels.add(found.maps[0], sample.labels > 0)
         predicted.append(found.labels)
         truth.append(sample.labels)

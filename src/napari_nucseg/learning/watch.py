@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.learning.patches import normalised
 from napari_nucseg.learning.picture import sample_picture
-from napari_nucseg.learning.validation import predict, score
+from napari_nucseg.learning.validation import predict, score_found
 from napari_nucseg.network.model_file import Model
 
 if TYPE_CHECKING:
@@ -44,4 +45,8 @@ class Watch:
         found = predict(model, self.sample, self.device, native=self.native)
         image = normalised(self.sample, self.card.normalisation, clahe=self.card.clahe)
         picture = sample_picture(image, self.sample.labels, found.labels)
-        return score(model, self.held_back, self.device, native=self.native), picture
+        others = (predict(model, sample, self.device, native=self.native) for sample in self.held_back[1:])
+        scored = zip(
+            self.held_back, chain([found], others), strict=False
+        )  # where none is held back, none is scored
+        return score_found(scored), picture
