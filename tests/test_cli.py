@@ -265,6 +265,22 @@ def test_reader_that_leaves_is_no_error(tiny_model: str) -> None:
     assert "Exception" not in result.stderr
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("away", ["2>&-", ">&-", "2>/dev/full"])
+def test_remarks_nobody_can_read_stop_nothing(
+    tmp_path: Path, picture: Path, tiny_model: str, away: str
+) -> None:
+    program = f"{sys.executable} -c 'import sys; from napari_nucseg.cli import main; sys.exit(main())'"
+    images = f"{tmp_path}/missing.png {picture}"
+    line = (
+        f"{program} segment {images} -o {tmp_path}/out --model {tiny_model} --device cpu --diameter 24 {away}"
+    )
+    result = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert result.returncode == 1  # for the one that is missing
+    assert "Traceback" not in result.stderr
+    assert read_image(tmp_path / "out" / "cells_labels.tif").pixels.shape == (60, 70)
+
+
 # ---- evaluate
 
 

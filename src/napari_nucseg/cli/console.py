@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
-def tolerate_any_text() -> None:
-    """Print a replacement for what a console cannot show, such as µ or a file's odd name, instead of failing."""
+def tolerate_any_console() -> None:
+    """Print nowhere what has no console to go to, and a replacement for what it cannot show, such as µ or odd names."""
+    # Where a shell closed a stream (``2>&-``), Python has None for it.
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -30,24 +34,36 @@ def say_json(content: Any) -> None:
 def note(text: str) -> None:
     """Print a remark to stderr."""
     _clear()
-    print(f"  {text}", file=sys.stderr, flush=True)
+    _remark(f"  {text}\n")
 
 
 def complain(text: str) -> None:
     """Print an error to stderr, on one line."""
     _clear()
-    print(f"nucseg: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    _remark(f"nucseg: {' '.join(text.split())}\n")
 
 
 def show_progress(text: str) -> None:
     """Show where work stands, on one line that is overwritten; only where somebody watches."""
     if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+        _remark(f"\r\x1b[K{text}")
 
 
 def _clear() -> None:
     if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        _remark("\r\x1b[K")
+
+
+def _remark(text: str) -> None:
+    """Write to stderr; where that fails, as on a full disk, work goes on without a word."""
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except OSError:
+        sys.stderr = _nowhere()  # else Python would fail on it once more at its end
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import napari_nucseg
-from napari_nucseg.cli.console import complain, tolerate_any_text
+from napari_nucseg.cli.console import complain, tolerate_any_console
 from napari_nucseg.cli.interrupts import Terminated, end_at_once, interrupt_on_sigterm
 from napari_nucseg.errors import NucSegError
 
@@ -48,9 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     """Run a command; what goes wrong becomes one line and an exit code."""
+    tolerate_any_console()  # first: what is opened later must not take the number of a closed stream
     # What libraries log is for developers; the user gets results, notes and one line an error.
     logging.basicConfig(level=logging.DEBUG if os.environ.get("NUCSEG_DEBUG") else logging.CRITICAL)
-    tolerate_any_text()
     args = _parser(arguments).parse_args(arguments)
     try:
         code: int = args.run(args)
