@@ -22,6 +22,8 @@ SMALLEST_PX = 100
 SMALLEST_BAR_PX = 40
 """The same where it is ``SLIM`` times as long as wide."""
 SLIM = 5
+SIDE_PX = 10
+"""The longer side of such rectangles is at least as long."""
 STEP = 0.25
 """Share of the contrast by which what lies around differs, for ``MOST`` of it."""
 MOST = 0.75
@@ -52,12 +54,11 @@ def burned_in(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     for colour, is_smallest in _extremes(planes, finite):
         flat = (planes == colour).all(axis=0)
         most = flat.size if is_smallest else flat.size // 2
-        if not SMALLEST_BAR_PX <= np.count_nonzero(flat) < most:
+        if not SMALLEST_BAR_PX <= np.count_nonzero(flat) < most or not _may_hold_marks(flat):
             continue
-        distance = np.abs(planes - colour).max(axis=0)
-        step = _step(distance, finite & ~flat, is_smallest=is_smallest)
+        step = _step(planes, colour, finite, flat, is_smallest=is_smallest)
         if step is not None:
-            marks = _straight(flat, distance > step)
+            marks = _straight(flat, _distance(planes, colour) > step)
             drawn |= marks
             has_bright |= bool(marks.any()) and not is_smallest
     if has_bright:
@@ -82,15 +83,50 @@ def _extremes(
         yield np.array(channels, np.float32)[:, None, None], all(channel == low for channel in channels)
 
 
-def _step(distance: NDArray[np.float32], others: NDArray[np.bool_], *, is_smallest: bool) -> float | None:
+def _may_hold_marks(flat: NDArray[np.bool_]) -> bool:
+    """Whether what is flat can hold a strip or a rectangle, for little: nearly all images end here.
+
+    A strip fills an edge. Every rectangle is two pixels wide and ``SIDE_PX`` long, so every other line shows that.
+    """
+    if any(edge.all() for edge in (flat[0], flat[-1], flat[:, 0], flat[:, -1])):
+        return True
+    return _has_run(flat[::2]) or _has_run(flat[:, ::2].T)
+
+
+def _has_run(lines: NDArray[np.bool_]) -> bool:
+    """Whether ``SIDE_PX`` pixels one after the other are set in a line."""
+    length = 1
+    while length < SIDE_PX:
+        more = min(length, SIDE_PX - length)
+        lines = lines[:, :-more] & lines[:, more:]
+        length += more
+    return bool(lines.any())
+
+
+def _distance(planes: NDArray[np.float32], colour: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far pixels (Y, X) are from a colour in the channel in which they are farthest."""
+    return np.asarray(np.abs(planes - colour).max(axis=0))
+
+
+def _step(
+    planes: NDArray[np.float32],
+    colour: NDArray[np.float32],
+    finite: NDArray[np.bool_],
+    flat: NDArray[np.bool_],
+    *,
+    is_smallest: bool,
+) -> float | None:
     """How far pixels around a mark differ from it at least; None where all others are too near to it, or a mask."""
-    apart = max(1, max(distance.shape) // MOST_LOOKED_AT)
-    seen = distance[::apart, ::apart][others[::apart, ::apart]]
+    apart = max(1, max(flat.shape) // MOST_LOOKED_AT)
+    some = (slice(None, None, apart),) * 2
+    seen = _distance(planes[:, *some], colour)[finite[some] & ~flat[some]]
     if len(np.unique(seen)) < LEVELS:
         return None
     if is_smallest:
-        gap = float(np.min(distance, where=others, initial=np.inf))
-        return gap / 2 if gap > EMPTY * (float(seen.max()) - gap) else None
+        farthest, gap = float(seen.max()), float(seen.min())
+        if gap > EMPTY * (farthest - gap):  # of all pixels it is no larger
+            gap = float(np.min(_distance(planes, colour), where=finite & ~flat, initial=np.inf))
+        return gap / 2 if gap > EMPTY * (farthest - gap) else None
     median, farthest = np.percentile(seen, (50, 99))
     return STEP * float(farthest) if median > 0.5 * farthest else None
 
