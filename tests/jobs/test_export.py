@@ -12,7 +12,13 @@ from PIL import Image
 
 from napari_nucseg.data.images import read_image
 from napari_nucseg.errors import ImageError, OutputError
-from napari_nucseg.jobs.export import OUTLINE_COLOURS, draw_outlines, write_labels, write_overlay
+from napari_nucseg.jobs.export import (
+    OUTLINE_COLOURS,
+    draw_outlines,
+    run_length_table,
+    write_labels,
+    write_overlay,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +99,14 @@ def test_impossible_place_leaves_nothing(tmp_path: Path, labels: np.ndarray) -> 
     with pytest.raises(OutputError, match="cannot write"):
         write_labels(tmp_path / "taken", labels)
     assert os.listdir(tmp_path) == ["taken"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_does_not_hide_what_ended_the_work(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(
+        "secrets.token_hex", lambda _: "0"
+    )  # so that the half-written file is on a full device
+    (tmp_path / ".runs.csv.0.part").symlink_to("/dev/full")
+    with pytest.raises(OutputError, match="of an image"), run_length_table(tmp_path / "runs.csv") as add:
+        add("a", np.ones((2, 2), np.int32))
+        raise OutputError("the labels of an image")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +199,12 @@ def run_length_table(path: str | Path) -> Iterator[Callable[[str, NDArray[np.int
                 except OSError as error:
                     raise OutputError(in_words(error, path)) from error
 
-            yield add
+            try:
+                yield add
+            except BaseException:
+                with suppress(OSError):  # on a full disk, what ended the work is said, not this
+                    file.close()
+                raise
 
 
 def draw_outlines(planes: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
