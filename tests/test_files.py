@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from napari_nucseg.errors import OutputError
-from napari_nucseg.files import natural_key, written_whole
+from napari_nucseg.files import check_writable, natural_key, written_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,3 +52,25 @@ def test_forbidden_folder_is_said(tmp_path: Path) -> None:
 def test_natural_order_takes_numbers_for_numbers_and_loses_no_name():
     names = ["b", "a10", "a2", "A1", "10", "9", "a02", "a²", ""]
     assert sorted(names, key=natural_key) == ["", "9", "10", "A1", "a02", "a2", "a10", "a²", "b"]
+
+
+@pytest.mark.parametrize("name", ["n" * 251 + ".txt", "µ" * 125 + ".txt"])
+def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path: Path, name: str) -> None:
+    check_writable([tmp_path / name])
+    with written_whole(tmp_path / name) as part:
+        part.write_text("new")
+        assert list(tmp_path.glob(".*.txt.*.part")) == [part]  # as ``sweep`` looks for it
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_what_cannot_be_written_is_said_before_and_nothing_left(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="name is too long"):
+        check_writable([tmp_path / "a.txt", tmp_path / ("n" * 256)])
+    check_writable([tmp_path / "new" / "folder" / "a.txt"])
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="is a file, not a folder"):
+        check_writable([tmp_path / "file" / "a.txt"])
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(OutputError, match="link is a link to a folder that is not there"):
+        check_writable([tmp_path / "link" / "a.txt"])
+    assert sorted(os.listdir(tmp_path)) == ["file", "link"]

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import secrets
+import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import TYPE_CHECKING
 from napari_nucseg.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _STALE_SECONDS = 24 * 3600
 """Nothing is written for so long: whoever began it was killed."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_FOLDER = {errno.EEXIST, errno.ENOTDIR}
+_LONGEST_NAME = 255
+"""Bytes that file systems allow."""
 
 
 @contextmanager
@@ -36,10 +39,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         If the folder cannot be made or written, or the disk is full.
     """
     path = Path(path)
-    if os.path.isdir(path):  # False, not an error, for a name that is too long
-        raise OutputError(f"cannot write {path}: it is a folder. Add the name of a file.")
+    _refuse_folder(path)
     # Beside the target: replacing is atomic within one file system only. Random: two may write at once.
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    part = path.with_name(_part_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
@@ -49,6 +51,39 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # what went wrong is said already
             part.unlink(missing_ok=True)
+
+
+def check_writable(paths: Iterable[Path]) -> None:
+    """Try whether files could be written, before the work whose results they are; nothing is left behind.
+
+    Raises
+    ------
+    OutputError
+        As ``written_whole``, or if a name is too long.
+    """
+    for path in paths:
+        _refuse_folder(path)
+        folder = next(
+            parent for parent in path.parents if os.path.lexists(parent)
+        )  # others can be made in it
+        try:
+            with tempfile.TemporaryFile(dir=folder), suppress(FileNotFoundError):
+                (folder / path.name).lstat()
+        except OSError as error:
+            raise OutputError(in_words(error, path)) from error
+
+
+def _refuse_folder(path: Path) -> None:
+    if os.path.isdir(path):  # False, not an error, for a name that is too long
+        raise OutputError(f"cannot write {path}: it is a folder. Add the name of a file.")
+
+
+def _part_name(name: str) -> str:
+    """Name a half-written file, for ``sweep`` by the end of the file's own name, as much of that as is allowed."""
+    ending = f".{secrets.token_hex(4)}.part"
+    while len(os.fsencode(f".{name}{ending}")) > _LONGEST_NAME:
+        name = name[1:]
+    return f".{name}{ending}"
 
 
 def sweep(folder: Path, suffix: str) -> None:
@@ -87,6 +122,14 @@ def in_words(error: OSError, path: Path) -> str:
         return f"cannot write {path}: the disk is full. Free some space, or choose a folder on another disk."
     if error.errno in _FORBIDDEN:
         return f"cannot write {path}: no permission to write in {path.parent}. Choose another folder."
+    if error.errno == errno.ENAMETOOLONG:
+        return f"cannot write {path}: the name is too long. Choose a shorter one; results are named after their image."
+    if (link := next((p for p in path.parents if _leads_nowhere(p)), None)) is not None:
+        return f"cannot write {path}: {link} is a link to a folder that is not there. Make that, or choose another."
     if error.errno in _NO_FOLDER and (file := next((p for p in path.parents if p.is_file()), None)):
         return f"cannot write {path}: {file} is a file, not a folder. Choose another folder."
     return f"cannot write {path}: {error.strerror or error}. Choose another folder or name."
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()

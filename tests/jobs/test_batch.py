@@ -274,11 +274,13 @@ def test_each_image_has_results_of_its_own(tmp_path: Path, tiny_model: str, name
 
 def test_a_result_that_cannot_be_written_stops_no_other(tmp_path: Path, tiny_model: str) -> None:
     (tmp_path / "out" / "a_labels.tif").mkdir(parents=True)
-    long = (f"{'x' * 240}.png", f"{'y' * 250}.png")
-    images = [write_image(tmp_path / name) for name in ("a.png", *long, "b.png")]
-    _, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
-    assert [(result.error or "")[:12] for result in results] == ["cannot write"] * 3 + [""]
+    long = (f"{'x' * 245}.png", f"{'y' * 250}.png")
+    images = [write_image(tmp_path / name) for name in ("a.png", *long, "b.png", f"{'z' * 244}.png")]
+    seen, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
+    assert [(result.error or "")[:12] for result in results] == ["cannot write"] * 3 + [""] * 2
+    assert "the name is too long" in results[1].error
     assert results[3].labels == tmp_path / "out" / "b_labels.tif"
+    assert {progress.image for progress in seen if progress.step} == set(images[3:])  # said before the work
 
 
 def test_diameter_in_um_takes_the_pixel_size_of_each_file(tmp_path: Path, tiny_model: str) -> None:
@@ -331,7 +333,7 @@ def test_unwritable_place_stops_at_once(tmp_path: Path, tiny_model: str) -> None
     (tmp_path / "out").write_text("a file where the folder should be")
     images = [write_image(tmp_path / "a.png"), write_image(tmp_path / "b.png")]
     with pytest.raises(OutputError, match="cannot write"):
-        drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
+        next(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
 
 
 def test_closing_the_generator_cancels(tmp_path: Path, tiny_model: str) -> None:

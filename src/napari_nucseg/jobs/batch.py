@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.images import TOO_LARGE, read_image
 from napari_nucseg.errors import ChannelError, ImageError, NucSegError, OutputError
-from napari_nucseg.files import nothing_fits
+from napari_nucseg.files import check_writable, nothing_fits
 from napari_nucseg.jobs.batch_files import Targets, check_run_lengths, file_ids, output_names
 from napari_nucseg.jobs.batch_outputs import FileResult, take_done, write_outputs
 from napari_nucseg.jobs.done import fingerprint, labels_done
@@ -162,6 +162,7 @@ def _segment_file(
     if labels is not None:
         written = take_done(path, targets, origin, slices, labels, settings)
     else:
+        check_writable(targets.files)
         try:
             found = yield from _segment_slices(slices, settings)
         except ChannelError as error:
