@@ -65,6 +65,26 @@ def test_everything_asked_for_is_written(tmp_path: Path, tiny_model: str) -> Non
     assert (result.model, result.diameter_px, result.diameter_confidence) == ("tiny", 24.0, None)
 
 
+@pytest.mark.parametrize("axes", ["YX", "ZYX"])
+def test_what_no_longer_fits_new_labels_is_named_and_kept(tmp_path: Path, tiny_model: str, axes: str) -> None:
+    image, out = (
+        write_image(tmp_path / "a.tif", (2, 70, 90)[-len(axes) :], metadata={"axes": axes}),
+        tmp_path / "out",
+    )
+    few, other = {**CHOICES, "min_area_px": 3}, CHOICES
+    _, (first,) = drain(segment_files([image], Outputs(out, True, True), few))
+    _, (same,) = drain(segment_files([image], Outputs(out), few))
+    _, (changed,) = drain(segment_files([image], Outputs(out), other))
+    _, (skipped,) = drain(segment_files([image], Outputs(out, overlay=True, skip_done=True), other))
+    _, (renewed,) = drain(segment_files([image], Outputs(out, True, True), other))
+    assert changed.n_nuclei != first.n_nuclei
+    assert first.notes == same.notes == renewed.notes
+    overlay = first.overlay.name
+    assert f"{overlay} and a_table.csv beside the labels do not fit them" in changed.notes[-1]
+    assert "a_table.csv beside the labels does not fit them" in skipped.notes[-1]
+    assert sorted(os.listdir(out)) == ["a_labels.tif", overlay, "a_table.csv"]
+
+
 def test_only_labels_unless_more_is_asked(tmp_path: Path, tiny_model: str) -> None:
     drain(segment_files([write_image(tmp_path / "a.png")], Outputs(tmp_path / "out"), CHOICES))
     assert os.listdir(tmp_path / "out") == ["a_labels.tif"]

@@ -61,6 +61,15 @@ class Targets:
         """Those that are written."""
         return tuple(filter(None, (self.labels, self.overlay, self.table)))
 
+    @property
+    def left_alone(self) -> tuple[Path, ...]:
+        """Those of the same image that are not asked for this time, but may have been before."""
+        name = self.labels.name.removesuffix("_labels.tif")
+        ends = ("overlay.png", "overlay.tif", "table.csv")
+        return tuple(
+            path for end in ends if (path := self.labels.with_name(f"{name}_{end}")) not in self.files
+        )
+
     def check(self, images: FileIds, origin: Origin, *, overwrite: bool) -> None:
         """Refuse to replace an image of the batch, and without ``overwrite`` what no batch made of this image.
 

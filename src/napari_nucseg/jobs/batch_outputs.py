@@ -10,8 +10,9 @@ import numpy as np
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay, write_table
-from napari_nucseg.jobs.result_mark import SOFTWARE
+from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of
 from napari_nucseg.jobs.slices import measure_slices, notes_of, put_together
+from napari_nucseg.nuclei.measuring import areas_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +70,7 @@ def write_outputs(
         device=f"{found[0].device.name} ({found[0].device.precision})",
         seconds=sum(result.timings["total"] for result in found),
         summary=_summary(found, np.bincount(numbered.ravel())[1:]),
-        notes=notes_of(slices, [result.notes for result in found]),
+        notes=(*notes_of(slices, [result.notes for result in found]), *_outdated(targets, origin, numbered)),
     )
     return record, numbered
 
@@ -86,7 +87,8 @@ def take_done(
     _write_beside(targets, origin, slices, labels, settings)
     record = _counted(path, targets, labels, settings)
     nuclei = count_words(record.n_nuclei or 0, "nucleus", "nuclei")
-    return replace(record, skipped=True, summary=f"{nuclei} · done before")
+    notes = _outdated(targets, origin, labels)
+    return replace(record, skipped=True, summary=f"{nuclei} · done before", notes=notes)
 
 
 def _write_beside(
@@ -104,6 +106,29 @@ def _write_beside(
         write_overlay(targets.overlay, pictures, **_mark(origin))
     if targets.table:
         write_table(targets.table, measure_slices(slices, labels, settings.channel, settings.pixel_size_um))
+
+
+def _outdated(targets: Targets, origin: Origin, labels: NDArray[np.int32]) -> tuple[str, ...]:
+    """Name results of earlier runs that lie beside labels (…, Y, X) and do not fit them; they may still be wanted."""
+    old = [
+        path.name for path in targets.left_alone if is_marked(path) and not _belongs_to(path, origin, labels)
+    ]
+    if not old:
+        return ()
+    do, them = ("does", "it") if len(old) == 1 else ("do", "them")
+    return (
+        f"{' and '.join(old)} beside the labels {do} not fit them, being of an earlier run: make {them} anew with "
+        f"--overlay and --table, or delete {them}.",
+    )
+
+
+def _belongs_to(path: Path, origin: Origin, labels: NDArray[np.int32]) -> bool:
+    """Whether an overlay was drawn, or a table measured, of these labels."""
+    if path.suffix == ".csv":
+        areas = np.bincount(labels.ravel())[1:]
+        return areas_in(path) == areas[areas > 0].tolist()
+    there = origin_of(path)
+    return there is not None and there.gives_same_labels(origin)
 
 
 def _counted(

@@ -82,6 +82,15 @@ def are_columns(names: Sequence[str]) -> bool:
     return _COLUMNS.fullmatch(",".join(names)) is not None
 
 
+def areas_in(path: Path) -> list[int]:
+    """Areas in pixels, row by row, of a table that ``write_table`` wrote; none of one that was changed since."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [int(row["area_px"]) for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+
+
 def write_table(path: str | Path, table: Mapping[str, NDArray[Any]]) -> None:
     """Write a table as CSV (UTF-8, decimal points, six significant digits), whole or not at all.
 
