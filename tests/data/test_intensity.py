@@ -75,3 +75,10 @@ def test_an_empty_margin_around_a_large_mosaic_changes_nothing(shape):
     whole, framed = IntensityRange.of(scene), IntensityRange.of(margin)
     assert framed.high == pytest.approx(whole.high, rel=0.02)
     assert framed.high > 500
+
+
+def test_what_is_not_finite_becomes_0_or_1_and_the_image_stays_as_it_is():
+    image = np.array([[[np.nan, np.inf, -np.inf, 15]]], np.float32)
+    given = image.copy()
+    assert IntensityRange(10, 20).apply(image).ravel().tolist() == [0, 1, 0, 0.5]
+    np.testing.assert_array_equal(image, given)

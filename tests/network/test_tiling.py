@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_nucseg.network.tiling import RAMP_PX, batches, padded_length, plan_axis, plan_tiles
+from napari_nucseg.network.tiling import RAMP_PX, batches, pad_to_stride, padded_length, plan_axis, plan_tiles
 
 STRIDE = 16
 
@@ -61,3 +61,11 @@ def test_stitching_the_tiles_of_an_image_gives_the_image(shape):
 @pytest.mark.parametrize(("length", "padded"), [(1, 32), (32, 32), (33, 48), (256, 256)])
 def test_padded_length(length, padded):
     assert padded_length(length, STRIDE) == padded
+
+
+def test_equal_planes_are_padded_once_and_nothing_is_copied_where_nothing_is_missing():
+    grey = np.broadcast_to(np.random.default_rng(0).random((1, 40, 64), np.float32), (3, 40, 64))
+    padded = pad_to_stride(grey, STRIDE)
+    assert padded.strides[0] == 0
+    np.testing.assert_array_equal(padded, pad_to_stride(grey.copy(), STRIDE))
+    assert pad_to_stride(padded, STRIDE) is padded

@@ -12,6 +12,7 @@ from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.segmentation.background import without_background
+from napari_nucseg.segmentation.rescale import resample
 from napari_nucseg.segmentation.segment import segment
 from napari_nucseg.segmentation.showing import show
 from napari_nucseg.teaching.pixels import normalised
@@ -84,3 +85,13 @@ def test_what_was_segmented_so_is_taught_so(in_brown):
     shown = show(appearances(planes), 20.0, model, device)
     assert any("as haematoxylin" in note for note in shown.notes)
     np.testing.assert_allclose(normalised(planes, 20.0, model, device) / 255, shown.planes, atol=1 / 255)
+
+
+def test_a_grey_image_is_one_plane_in_memory_and_resized_as_three_are():
+    model, device = load_model("nuclei-unetpp"), choose_device("cpu")
+    planes = show(appearances(DARK), 20.0, model, device).planes
+    assert planes.shape == (3, 256, 320)
+    assert planes.strides[0] == 0
+    resized = resample(planes, 0.7, (179, 224))
+    assert resized.strides[0] == 0
+    np.testing.assert_array_equal(resized, resample(planes.copy(), 0.7, (179, 224)))

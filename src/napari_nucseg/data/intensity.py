@@ -52,10 +52,11 @@ class IntensityRange:
         """Map the range to 0…1 and clip to it; non-finite pixels become 0, a constant image becomes 0."""
         if not self.high > self.low:
             return np.zeros(image.shape, np.float32)
-        scaled = (image - np.float32(self.low)) / np.float32(self.high - self.low)
-        return np.nan_to_num(np.clip(scaled, 0, 1), nan=0.0, posinf=1.0, neginf=0.0).astype(
-            np.float32, copy=False
-        )
+        scaled = image - np.float32(self.low)
+        scaled /= np.float32(self.high - self.low)  # from here on in place: images are large
+        np.clip(scaled, 0, 1, out=scaled)
+        scaled[np.isnan(scaled)] = 0
+        return scaled.astype(np.float32, copy=False)
 
 
 def equalise(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -66,11 +66,13 @@ def put_together(
     slices: Sequence[Slice], labels: Sequence[NDArray[np.int32]]
 ) -> tuple[NDArray[np.int32], str]:
     """Stack the labels of all slices: int32 (…, Y, X) and their axes; numbers go on from slice to slice."""
-    firsts = np.cumsum([0, *(int(found.max(initial=0)) for found in labels)])[:-1]
-    numbered = [np.where(found > 0, found + first, 0) for found, first in zip(labels, firsts, strict=True)]
+    numbered, so_far = np.zeros((len(labels), *labels[0].shape), np.int32), 0
+    for plane, found in zip(numbered, labels, strict=True):
+        np.add(found, so_far, out=plane, where=found > 0)
+        so_far = max(so_far, int(plane.max(initial=0)))
     last = slices[-1].place
     shape = (*(index + 1 for index in last.values()), *labels[0].shape)
-    return np.stack(numbered).astype(np.int32).reshape(shape), "".join(last).upper() + "YX"
+    return numbered.reshape(shape), "".join(last).upper() + "YX"
 
 
 def notes_of(slices: Sequence[Slice], notes: Sequence[Sequence[str]]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -53,9 +53,24 @@ def padded_length(length: int, stride: int) -> int:
 
 
 def pad_to_stride(image: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
-    """Mirror an image (C, Y, X) beyond its last row and column until its sides have ``padded_length``."""
+    """Mirror an image (C, Y, X) beyond its last row and column until its sides have ``padded_length``.
+
+    It is copied only where something is missing, equal planes that share their memory as one.
+    """
     padding = [(0, padded_length(n, stride) - n) for n in image.shape[1:]]
-    return np.pad(image, ((0, 0), *padding), mode="symmetric")
+    if not any(missing for _, missing in padding):
+        return image
+    return of_each_plane(image, lambda planes: np.pad(planes, ((0, 0), *padding), mode="symmetric"))
+
+
+def of_each_plane(
+    image: NDArray[np.float32], change: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Change planes (C, Y, X); of a grey image shown as three, one that stands for all, it is done once."""
+    if image.strides[0] != 0:
+        return change(image)
+    changed = change(image[:1])
+    return np.broadcast_to(changed, (len(image), *changed.shape[1:]))
 
 
 def plan_axis(length: int, tile: int, halo: int, stride: int) -> list[Segment]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch.nn import functional as F
+
+from napari_nucseg.network.tiling import of_each_plane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,14 +41,22 @@ def resample(image: NDArray[np.float32], scale: float, shape: tuple[int, int]) -
     """
     if scale == 1 and image.shape[1:] == shape:
         return image
+    return of_each_plane(image, partial(_resampled, scale=scale, shape=shape))
+
+
+def _resampled(image: NDArray[np.float32], scale: float, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize plane by plane: what is padded and resized on the way needs the memory of one."""
     missing = [
         (0, max(0, math.ceil(n / scale) + 1 - have)) for n, have in zip(shape, image.shape[1:], strict=True)
     ]
-    batch = torch.from_numpy(np.pad(image, ((0, 0), *missing), mode="edge"))[None]
-    resized = F.interpolate(
-        batch, scale_factor=scale, mode="bilinear", antialias=True, recompute_scale_factor=False
-    )
-    return np.asarray(resized[0, :, : shape[0], : shape[1]].numpy())
+    resized = np.empty((len(image), *shape), np.float32)
+    for number, plane in enumerate(image):
+        padded = torch.from_numpy(np.pad(plane, missing, mode="edge"))[None, None]
+        whole = F.interpolate(
+            padded, scale_factor=scale, mode="bilinear", antialias=True, recompute_scale_factor=False
+        )
+        resized[number] = whole[0, 0, : shape[0], : shape[1]].numpy()
+    return resized
 
 
 def largest_scale(shape: tuple[int, int]) -> float:

@@ -42,7 +42,7 @@ class Shown:
 
     Attributes
     ----------
-    planes : (3, Y, X) float32, 0…1
+    planes : (3, Y, X) float32, 0…1, not to be written to
     estimate : of the median nucleus diameter; None where it was given, or there is nothing to measure
     diameter_px : to work with
     notes : what a user should know, in sentences
@@ -147,7 +147,8 @@ def _sized(
 ) -> Shown:
     """Show (C, Y, X), 0…1, to a network that wants three planes."""
     seen = equalise(scaled) if model.card.clahe else scaled
-    planes = np.repeat(seen, 3, axis=0) if len(seen) == 1 else seen
+    # A grey image is one plane in memory, seen three times.
+    planes = np.broadcast_to(seen, (3, *seen.shape[1:])) if len(seen) == 1 else seen
     if given_px is not None:
         return Shown(planes, None, given_px, notes)
     estimate = estimate_diameter(model, planes, device)
