@@ -111,6 +111,24 @@ def test_to_planes_keeps_units_nan_and_infinities():
     assert to_planes(image(5, 7, dtype=np.uint16) * 300).max() > 255
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int64, np.float32, np.float64])
+def test_what_is_masked_is_nan(dtype):
+    masked = np.ma.masked_array(np.ones((2, 3, 3), dtype), mask=np.zeros((2, 3, 3), bool))
+    np.testing.assert_array_equal(to_planes(masked), np.ones((3, 2, 3)))
+    masked[0, 1, 2] = np.ma.masked
+    expected = np.ones((3, 2, 3), np.float32)
+    expected[2, 0, 1] = np.nan
+    planes = to_planes(masked)
+    assert type(planes) is np.ndarray
+    assert planes.dtype == np.float32
+    np.testing.assert_array_equal(planes, expected)
+
+
+def test_rows_of_several_lengths_are_no_image():
+    with pytest.raises(ImageError, match="equal length"):
+        to_planes([[1, 2], [3]])
+
+
 def test_units_are_given_up_only_where_float32_needs_it():
     grey = image(40, 50)
     for pixels in (grey, grey.astype(np.int32) - 5000, grey / 7e5, grey.astype(np.float32) + 1e9):

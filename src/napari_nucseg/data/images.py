@@ -111,20 +111,20 @@ def to_planes(
     -------
     planes
         float32 (C, Y, X), C 1 (grey, or the channel) or 3 (RGB), contiguous, in the image's own
-        units: False and True become 0 and 1, alpha is dropped, NaN and infinities stay. May share memory with
-        ``image``.
+        units: False and True become 0 and 1, alpha is dropped, NaN and infinities stay, what a masked array masks
+        becomes NaN. May share memory with ``image``.
 
     Raises
     ------
     ImageError
         Saying the shape got, what is allowed and the next step.
     """
-    array = np.asarray(image)
+    array = _as_array(image)
     _check_pixels(array)
     letters = _check_axes(array, axes)
     array, letters = _squeeze(array, letters)
     colours = axes is None or "S" in axes.upper() or (letters.endswith("C") and array.dtype == np.uint8)
-    planes = _pick_channels(array, letters, channel, rgba=colours)
+    planes = _unmasked(_pick_channels(array, letters, channel, rgba=colours))
     planes = planes if keep_units else within_float32(planes)
     if channel is None and are_channels(axes) and is_dark(planes):
         raise ChannelError(
@@ -147,6 +147,24 @@ def as_colours(axes: str | None, shape: tuple[int, ...]) -> str | None:
     letters = (axes or "").upper()
     is_three = are_channels(axes) and shape[letters.index("C")] == 3
     return letters.replace("C", "S") if is_three else axes
+
+
+def _as_array(image: ArrayLike) -> NDArray[Any]:
+    """Take an array, a masked one as it is, or what can become one."""
+    try:
+        return image if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
+    except ValueError as error:
+        raise ImageError(
+            f"got what is no image ({error}): rows, columns and channels of equal length are allowed"
+        ) from error
+
+
+def _unmasked(planes: NDArray[Any]) -> NDArray[Any]:
+    """Return a plain array with NaN, which counts for nothing, where pixels are masked."""
+    if not isinstance(planes, np.ma.MaskedArray):
+        return planes
+    pixels, mask = planes.data, np.ma.getmaskarray(planes)
+    return np.where(mask, np.float32(np.nan), pixels) if mask.any() else pixels
 
 
 def _check_pixels(array: NDArray[Any]) -> None:

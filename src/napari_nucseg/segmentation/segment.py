@@ -52,7 +52,8 @@ def segment(image: NDArray[Any], **choices: Any) -> Segmentation:
     Parameters
     ----------
     image : (Y, X), (Y, X, 3) or, with ``axes``, any 2D multichannel array
-        Integers, floats or booleans of any range; NaN and −infinity count as background, infinity as saturated.
+        Integers, floats or booleans of any range; NaN, masked pixels and −infinity count as background, infinity as
+        saturated.
     **choices
         Any field of ``SegmentationSettings`` (``axes``, ``channel``, ``model``, ``diameter_px``, ``diameter_um``,
         ``pixel_size_um``, ``device``, …) or of ``DecodingSettings`` (``foreground_threshold``, …).
