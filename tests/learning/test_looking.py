@@ -48,7 +48,9 @@ def test_pixel_scores_are_pooled_over_images(tiny_model):
     samples = [synthetic_fluorescence((96, 96), seed=i) for i in range(2)]
     figures = score(model, samples, device, native=True)
     found = [
-        segment(s.image, model=tiny_model, diameter_px=24, device="cpu", precision=device.precision)
+        segment(
+            s.image, model=tiny_model, diameter_px=24, views="plain", device="cpu", precision=device.precision
+        )
         for s in samples
     ]
     truth = np.stack([s.labels for s in samples]) > 0
