@@ -1,4 +1,4 @@
-"""Borders, bars, blocks and text drawn into dark images are found and count for nothing; what was taken stays."""
+"""Borders, bars, blocks and text drawn into images are found and count for nothing; what was taken stays."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,13 @@ from napari_nucseg.data.frame import without_frame
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows
-from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.segmentation.segment import segment
 
 TAKEN = synthetic_fluorescence((200, 240), seed=4).image
 CELLS = np.round(TAKEN * (200.0 / TAKEN.max())).astype(np.float32)
+TISSUE = np.clip(synthetic_histology((200, 240), seed=4).image, 20, 255)
 RAW = CELLS * 16 + 1000
 """As a camera of 12 bit gives it, over an offset."""
 EDGES = {
@@ -82,6 +83,31 @@ def test_text_beside_a_bar_is_found_with_its_soft_edges():
     assert np.count_nonzero(found) < 2.5 * np.count_nonzero(drawn)
 
 
+@pytest.mark.parametrize("image", [TISSUE, TISSUE.mean(axis=-1).astype(np.uint8)], ids=["stained", "grey"])
+def test_a_black_bar_on_a_bright_ground_is_found_with_its_text(image):
+    picture = Image.fromarray(image)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle([150, 178, 220, 184], fill=0)
+    draw.text((165, 186), "20 um", fill=0)
+    changed = np.asarray(picture)
+    drawn = (changed != image).reshape(*image.shape[:2], -1).any(axis=-1)
+    found = burned_in(planes_of(changed))
+    assert found[drawn].mean() > 0.95
+    assert np.count_nonzero(found) < 2.5 * np.count_nonzero(drawn)
+
+
+def test_text_without_a_bar_is_left_alone():
+    picture = Image.fromarray(TISSUE)
+    ImageDraw.Draw(picture).text((165, 186), "20 um", fill=0)
+    assert burned_in(planes_of(np.asarray(picture))) is None
+
+
+def test_nuclei_as_black_as_the_bar_are_no_letters():
+    dark = np.clip(TISSUE.astype(np.float32) - np.percentile(TISSUE.max(axis=-1), 5), 0, None)
+    changed, drawn = drawn_on(dark, np.s_[180:184, 150:220], 0)
+    np.testing.assert_array_equal(burned_in(planes_of(changed)), drawn)
+
+
 @pytest.mark.parametrize(
     "image",
     [
@@ -93,6 +119,8 @@ def test_text_beside_a_bar_is_found_with_its_soft_edges():
         pytest.param(np.full((60, 60), np.nan), id="nothing known"),
         pytest.param(np.pad(255 - CELLS / 2, 9, constant_values=255), id="bright ground"),
         pytest.param(CELLS[:1, :1], id="one pixel"),
+        pytest.param(TISSUE, id="stained"),
+        pytest.param(np.clip(TISSUE.astype(float) * 2 - 200, 0, 255), id="stained, of too much contrast"),
     ],
 )
 def test_other_images_have_nothing(image):
@@ -109,6 +137,18 @@ def test_real_images_have_nothing_nor_where_they_saturate_or_their_black_is_clip
         assert burned_in(np.clip(planes - np.percentile(planes, 40), 0, 255)) is None, name
 
 
+def test_real_tissue_has_nothing_nor_where_its_nuclei_are_clipped(test_data):
+    for name in ("tnbc", "monuseg"):
+        for sample in list(open_dataset(test_data / name).valid(lambda *_: None))[::6]:
+            planes = planes_of(sample.image)
+            for seen in (
+                planes,
+                np.clip(planes - np.percentile(planes, 20), 0, None),
+                np.clip(planes * 2, 0, 255),
+            ):
+                assert burned_in(seen) is None, sample.name
+
+
 def test_marks_count_for_nothing_where_networks_are_taught():
     changed, drawn = drawn_on(CELLS, EDGES["one side"], -9999)
     np.testing.assert_array_equal(np.isnan(without_marks(planes_of(changed)))[0], drawn)
@@ -120,6 +160,19 @@ def test_marks_are_filled_with_what_lies_beside_them():
     planes, filled, note = without_frame(planes_of(changed))
     np.testing.assert_array_equal(planes[0, :, 230:], CELLS[:, 219:229][:, ::-1])
     assert filled[:, 230:].all()
+    assert "drawn" in note
+
+
+def test_a_frame_and_a_bar_in_it_are_both_filled():
+    changed = TISSUE.copy()
+    changed[170:176, 140:200] = 0
+    framed = np.pad(changed, ((12, 12), (12, 12), (0, 0)))
+    planes, filled, note = without_frame(planes_of(framed))
+    assert filled[:12].all()
+    assert filled[182:188, 152:212].all()
+    assert filled.mean() < 0.3
+    assert planes.min() >= 20
+    assert "black frame" in note
     assert "drawn" in note
 
 

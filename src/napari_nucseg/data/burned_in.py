@@ -1,4 +1,4 @@
-"""What was drawn into a dark image or around it: borders, scale bars, blocks, text, rows and columns without data.
+"""What was drawn into an image or around it: borders, scale bars, blocks, text, rows and columns without data.
 
 It holds one value exactly, the image's largest or smallest, has straight edges and ends at once. Counted among the
 intensities it leaves little of the range to the nuclei.
@@ -40,29 +40,34 @@ AROUND = np.ones((3, 3), bool)
 
 
 def burned_in(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    """Which pixels (Y, X) of an image with a dark ground were drawn, not taken; None where there are none.
+    """Which pixels (Y, X) of an image were drawn, not taken; None where there are none.
 
-    They are strips along the image's edges and rectangles, white, of a pure colour, or of a smallest value far from all
-    others; and with such a bright one, letters far brighter than the image.
+    They are strips along the image's edges and rectangles: on a dark ground white or of a pure colour, on a bright one
+    black, on any of a smallest value far from all others. With a bright or a black one, letters far brighter or darker
+    than the image are, too.
 
     Parameters
     ----------
     planes : (C, Y, X) in any units.
     """
     finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(planes))
-    drawn, has_bright = np.zeros(finite.shape, bool), False
+    drawn, has_bright, has_black = np.zeros(finite.shape, bool), False, False
     for colour, is_smallest in _extremes(planes, finite):
         flat = (planes == colour).all(axis=0)
-        most = flat.size if is_smallest else flat.size // 2
-        if not SMALLEST_BAR_PX <= np.count_nonzero(flat) < most or not _may_hold_marks(flat):
+        if np.count_nonzero(flat) < SMALLEST_BAR_PX or not _may_hold_marks(flat):
             continue
-        step = _step(planes, colour, finite, flat, is_smallest=is_smallest)
-        if step is not None:
-            marks = _straight(flat, _distance(planes, colour) > step)
-            drawn |= marks
-            has_bright |= bool(marks.any()) and not is_smallest
+        gap = _gap(planes, colour, finite, flat) if is_smallest else None
+        step = gap or _step(planes, colour, finite, flat)
+        if step is None:
+            continue
+        marks = _straight(flat, _distance(planes, colour) > step)
+        drawn |= marks
+        if gap is None and marks.any():
+            has_bright, has_black = has_bright or not is_smallest, has_black or is_smallest
     if has_bright:
         drawn |= _letters(planes.max(axis=0), drawn, finite)
+    if has_black:
+        drawn |= _black_letters(planes.max(axis=0), drawn, finite)
     return drawn if drawn.any() else None
 
 
@@ -108,27 +113,47 @@ def _distance(planes: NDArray[np.float32], colour: NDArray[np.float32]) -> NDArr
     return np.asarray(np.abs(planes - colour).max(axis=0))
 
 
+def _gap(
+    planes: NDArray[np.float32],
+    colour: NDArray[np.float32],
+    finite: NDArray[np.bool_],
+    flat: NDArray[np.bool_],
+) -> float | None:
+    """Half of how far all others are from a smallest colour that stands for no data; None where it does not."""
+    seen = _others(planes, colour, finite, flat)
+    if seen is None or flat.all():
+        return None
+    farthest, gap = float(seen.max()), float(seen.min())
+    if gap > EMPTY * (farthest - gap):  # of all pixels it is no larger
+        gap = float(np.min(_distance(planes, colour), where=finite & ~flat, initial=np.inf))
+    return gap / 2 if gap > EMPTY * (farthest - gap) else None
+
+
 def _step(
     planes: NDArray[np.float32],
     colour: NDArray[np.float32],
     finite: NDArray[np.bool_],
     flat: NDArray[np.bool_],
-    *,
-    is_smallest: bool,
 ) -> float | None:
-    """How far pixels around a mark differ from it at least; None where all others are too near to it, or a mask."""
+    """How far pixels around a mark differ from it at least; None where others are too near to it, or fewer than it."""
+    seen = _others(planes, colour, finite, flat)
+    if seen is None or np.count_nonzero(flat) >= flat.size // 2:
+        return None
+    median, farthest = np.percentile(seen, (50, 99))
+    return STEP * float(farthest) if median > 0.5 * farthest else None
+
+
+def _others(
+    planes: NDArray[np.float32],
+    colour: NDArray[np.float32],
+    finite: NDArray[np.bool_],
+    flat: NDArray[np.bool_],
+) -> NDArray[np.float32] | None:
+    """How far some of the other pixels are from a colour; None where they have a few values, as masks do."""
     apart = max(1, max(flat.shape) // MOST_LOOKED_AT)
     some = (slice(None, None, apart),) * 2
     seen = _distance(planes[:, *some], colour)[finite[some] & ~flat[some]]
-    if len(np.unique(seen)) < LEVELS:
-        return None
-    if is_smallest:
-        farthest, gap = float(seen.max()), float(seen.min())
-        if gap > EMPTY * (farthest - gap):  # of all pixels it is no larger
-            gap = float(np.min(_distance(planes, colour), where=finite & ~flat, initial=np.inf))
-        return gap / 2 if gap > EMPTY * (farthest - gap) else None
-    median, farthest = np.percentile(seen, (50, 99))
-    return STEP * float(farthest) if median > 0.5 * farthest else None
+    return seen if len(np.unique(seen)) >= LEVELS else None
 
 
 def _straight(flat: NDArray[np.bool_], differs: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -174,5 +199,19 @@ def _letters(
     thickest = ndimage.grey_opening(plane, (THIN_PX, THIN_PX)).max()
     strokes, _ = ndimage.label(plane > thickest + BRIGHTER * (thickest - darkest), AROUND)
     letters = np.isin(strokes, np.setdiff1d(strokes[plane > (thickest + white) / 2], [0]))
+    edged: NDArray[np.bool_] = ndimage.binary_dilation(letters, AROUND)
+    return edged
+
+
+def _black_letters(
+    brightest: NDArray[np.float32], drawn: NDArray[np.bool_], finite: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Find strokes nearly as black as what is drawn, and their edges, where the image is hardly anywhere so dark."""
+    black = brightest[drawn].min()
+    darkest = np.percentile(brightest[finite & ~drawn], 1)
+    if darkest - black < STEP * (np.median(brightest[finite]) - black):
+        return np.zeros_like(drawn)
+    strokes, _ = ndimage.label(brightest < (black + darkest) / 2, AROUND)
+    letters = np.isin(strokes, np.setdiff1d(strokes[brightest < (3 * black + darkest) / 4], [0]))
     edged: NDArray[np.bool_] = ndimage.binary_dilation(letters, AROUND)
     return edged

@@ -1,4 +1,4 @@
-"""What an image holds beside what was taken: a black frame around stained tissue, marks drawn into a dark field.
+"""What an image holds beside what was taken: a black frame around stained tissue, marks that were drawn.
 
 Turning, registering or masking a picture of tissue leaves black frames. Networks learned tissue that goes on, or ends
 in white: beside a hard black edge they miss nuclei.
@@ -44,13 +44,12 @@ def without_frame(
     note
         For the user.
     """
-    if is_stained(planes):
-        frame, note = black_frame(planes), "The black frame around the tissue was left out."
-    else:
-        frame, note = (
-            burned_in(planes),
-            "What is drawn into the image (border, scale bar, block, text) was left out.",
-        )
+    frame = black_frame(planes)
+    note = "" if frame is None else "The black frame around the tissue was left out."
+    marks = burned_in(planes if frame is None else np.where(frame, np.float32(np.nan), planes))
+    if marks is not None:
+        frame = marks if frame is None else frame | marks
+        note = f"{note} What is drawn into the image (border, scale bar, block, text) was left out.".lstrip()
     return (planes, None, "") if frame is None else (continued(planes, frame), frame, note)
 
 
