@@ -66,6 +66,8 @@ def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path: Path, name: str) -> 
 def test_what_cannot_be_written_is_said_before_and_nothing_left(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="name is too long"):
         check_writable([tmp_path / "a.txt", tmp_path / ("n" * 256)])
+    with pytest.raises(OutputError, match="name is too long"):
+        check_writable([tmp_path / "new" / ("n" * 256)])
     check_writable([tmp_path / "new" / "folder" / "a.txt"])
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="is a file, not a folder"):
@@ -74,3 +76,9 @@ def test_what_cannot_be_written_is_said_before_and_nothing_left(tmp_path: Path) 
     with pytest.raises(OutputError, match="link is a link to a folder that is not there"):
         check_writable([tmp_path / "link" / "a.txt"])
     assert sorted(os.listdir(tmp_path)) == ["file", "link"]
+
+
+def test_a_drive_that_is_gone_is_said(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("os.path.lexists", lambda _: False)
+    with pytest.raises(OutputError, match="No such file or directory"):
+        check_writable([tmp_path / "gone" / "a.txt"])

@@ -63,14 +63,19 @@ def check_writable(paths: Iterable[Path]) -> None:
     """
     for path in paths:
         _refuse_folder(path)
-        folder = next(
-            parent for parent in path.parents if os.path.lexists(parent)
-        )  # others can be made in it
+        folder = _there(path.parent)
         try:
-            with tempfile.TemporaryFile(dir=folder), suppress(FileNotFoundError):
-                (folder / path.name).lstat()
+            with tempfile.TemporaryFile(dir=folder):
+                for name in path.relative_to(folder).parts:
+                    with suppress(FileNotFoundError):
+                        (folder / name).lstat()
         except OSError as error:
             raise OutputError(in_words(error, path)) from error
+
+
+def _there(folder: Path) -> Path:
+    """Return a folder or, where it is to be made, the nearest above it that is there."""
+    return next((place for place in (folder, *folder.parents) if os.path.lexists(place)), folder)
 
 
 def _refuse_folder(path: Path) -> None:
@@ -97,7 +102,8 @@ def sweep(folder: Path, suffix: str) -> None:
 def nothing_fits(error: OutputError, folder: Path) -> bool:
     """Whether no other file could be written there either: the disk is full, or it is no folder that is open to us."""
     full = isinstance(error.__cause__, OSError) and error.__cause__.errno in {*_FULL, errno.EROFS}
-    return full or not folder.is_dir() or not os.access(folder, os.W_OK)
+    there = _there(folder)
+    return full or not there.is_dir() or not os.access(there, os.W_OK)
 
 
 def unused_name(plain: str, taken: set[str]) -> str:

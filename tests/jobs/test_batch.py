@@ -303,6 +303,12 @@ def test_a_result_that_cannot_be_written_stops_no_other(tmp_path: Path, tiny_mod
     assert {progress.image for progress in seen if progress.step} == set(images[3:])  # said before the work
 
 
+def test_a_name_too_long_stops_no_other_before_there_is_a_folder(tmp_path: Path, tiny_model: str) -> None:
+    images = [write_image(tmp_path / name) for name in (f"{'x' * 250}.png", "b.png")]
+    _, results = drain(segment_files(images, Outputs(tmp_path / "new" / "out"), CHOICES))
+    assert [bool(result.error) for result in results] == [True, False]
+
+
 def test_diameter_in_um_takes_the_pixel_size_of_each_file(tmp_path: Path, tiny_model: str) -> None:
     fine = write_image(tmp_path / "fine.tif", imagej=True, resolution=(4, 4), metadata={"unit": "micron"})
     unknown = write_image(tmp_path / "unknown.png")
