@@ -78,6 +78,22 @@ def test_what_cannot_be_written_is_said_before_and_nothing_left(tmp_path: Path) 
     assert sorted(os.listdir(tmp_path)) == ["file", "link"]
 
 
+def test_a_folder_that_permits_nothing_is_tried_once(tmp_path: Path, monkeypatch) -> None:
+    tried = []
+
+    def refused(path: str, *_: object, **__: object) -> int:
+        tried.append(path)
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as windows:
+        windows.setattr("os.name", "nt")  # where ``tempfile`` takes such a name for one that is taken
+        windows.setattr("tempfile.TMP_MAX", 100)
+        windows.setattr("os.open", refused)
+        with pytest.raises(OutputError, match="no permission"):
+            check_writable([tmp_path / "a.txt"])
+    assert len(tried) == 1
+
+
 def test_a_drive_that_is_gone_is_said(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("os.path.lexists", lambda _: False)
     with pytest.raises(OutputError, match="No such file or directory"):

@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import secrets
-import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,13 +63,18 @@ def check_writable(paths: Iterable[Path]) -> None:
     for path in paths:
         _refuse_folder(path)
         folder = _there(path.parent)
+        # Not by ``tempfile``: on Windows, before Python 3.13, it tries names for hours where none is permitted.
+        part = folder / _part_name(path.name)
         try:
-            with tempfile.TemporaryFile(dir=folder):
-                for name in path.relative_to(folder).parts:
-                    with suppress(FileNotFoundError):
-                        (folder / name).lstat()
+            part.touch(exist_ok=False)
+            for name in path.relative_to(folder).parts:
+                with suppress(FileNotFoundError):
+                    (folder / name).lstat()
         except OSError as error:
             raise OutputError(in_words(error, path)) from error
+        finally:
+            with suppress(OSError):  # what went wrong is said already
+                part.unlink(missing_ok=True)
 
 
 def _there(folder: Path) -> Path:
