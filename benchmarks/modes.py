@@ -81,11 +81,7 @@ def ways(model: Model) -> list[Way]:
         )
         for head in (numbers if len(numbers) > 1 else ())
     ]
-    qualities = [
-        Way(quality, model, {"quality": quality})
-        for quality in ("fast", "standard", "accurate")
-        if quality != "fast" or len(numbers) > 1
-    ]
+    qualities = [Way(quality, model, {"quality": quality}) for quality in ("fast", "standard", "accurate")]
     return heads + qualities + [Way(f"views: {name}", model, {"views": name}) for name in VIEWS]
 
 
