@@ -16,6 +16,7 @@ from napari_nucseg.data.correction_set import (
 )
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import CorrectionSetError, DatasetError, OutputError
+from napari_nucseg.jobs import work_sets
 from napari_nucseg.jobs.work_item import Status
 from napari_nucseg.jobs.work_outcomes import Outcome, segmented_in_words, with_outcomes
 from napari_nucseg.jobs.work_segmentation import segment_remaining
@@ -254,6 +255,22 @@ def test_a_set_that_cannot_be_written_leaves_that_of_another_window_in_its_place
     assert open_correction_set(place).image_path == corrections.image_path
     assert keep(place, corrections, (there,)) is None
     assert keep(place, corrections, (there,)) == place.parent / "set aside" / "b"
+
+
+def test_a_set_stays_where_a_full_disk_cannot_take_note_of_its_new_place(folder, monkeypatch):
+    work = _open(folder)
+    corrections = new_corrections(work.dataset.read("b"), None, is_prediction=False)
+    place = work.folder_of("b")
+    keep(place, corrections, ())
+
+    def full(path):
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr(work_sets, "written_whole", full)
+    for _ in range(2):
+        with pytest.raises(OutputError, match="full"):
+            keep(place, corrections, ())
+        assert open_correction_set(place).image_path == corrections.image_path
 
 
 def test_nowhere_to_write(folder):

@@ -129,7 +129,7 @@ def _move_aside(folder: Path) -> Path:
 
 
 def _move(folder: Path, to: Path) -> None:
-    """Move a set; the image it refers to is found from its new place, too."""
+    """Move a set; the image it refers to is found from its new place, too. Where that cannot be noted, it stays."""
     before = real_folder(folder)
     folder.rename(to)
     with suppress(CorrectionSetError):  # damaged: it stays as it is
@@ -137,8 +137,12 @@ def _move(folder: Path, to: Path) -> None:
         if record.image.path != COPIED_IMAGE:
             path = reference(before / record.image.path, real_folder(to))
             record = record.model_copy(update={"image": record.image.model_copy(update={"path": path})})
-            with written_whole(to / RECORD) as part:
-                part.write_text(record.model_dump_json(indent=2), encoding="utf-8")
+            try:
+                with written_whole(to / RECORD) as part:
+                    part.write_text(record.model_dump_json(indent=2), encoding="utf-8")
+            except OutputError:  # the disk is full
+                to.rename(folder)
+                raise
 
 
 def _plain_file(sample: Sample) -> Path | None:
