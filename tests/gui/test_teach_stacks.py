@@ -14,6 +14,7 @@ from napari_nucseg._napari import teach_run
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
 from napari_nucseg._napari.layer_state import PREVIEW_OF
+from napari_nucseg._napari.teach_preview import hide_preview, show_preview, view_of
 from napari_nucseg._napari.teach_resegment import job_for
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.data.correction_set import open_correction_set
@@ -107,6 +108,20 @@ class TestStacks:
         assert preview.data.shape == (1, *view.shape), "on its own plane alone"
         z, y, x = viewer.layers["stack"].world_to_data(preview.data_to_world((0, 0, 0))).astype(int)
         np.testing.assert_array_equal(view, image[z, y : y + view.shape[0], x : x + view.shape[1]])
+
+    def test_a_later_preview_of_the_same_name_lies_on_its_own_plane(self, viewer, planes):
+        image, labels = planes
+        viewer.add_image(image, name="stack", scale=(2, 0.5, 0.5))
+        layer = viewer.add_labels(labels.copy(), scale=(2, 0.5, 0.5))
+        for z in (1, 3):
+            viewer.dims.set_current_step(0, z)
+            view = view_of(viewer, [layer])
+            preview = show_preview(viewer, "my-nuclei", view, np.ones(view.shape, np.int32))
+            assert preview.visible
+            assert layer.world_to_data(preview.data_to_world((0, 0, 0)))[0] == z
+            assert show_preview(viewer, "my-nuclei", view, np.zeros(view.shape, np.int32)) is preview
+            hide_preview(viewer, "my-nuclei")
+            assert not preview.visible
 
     def test_a_changed_nucleus_teaches_its_plane_alone(self, viewer, user, taught, planes):
         viewer.add_image(planes[0][:2, :96, :96], name="stack")

@@ -95,10 +95,14 @@ def show_preview(viewer: ViewerModel, name: str, view: PreviewView, labels: NDAr
 
 
 def hide_preview(viewer: ViewerModel, name: str) -> None:
-    """Put the preview out of sight once it is outdated; the user may look at it again or delete it."""
+    """Put the preview out of sight once it is outdated; the user may look at it again or delete it.
+
+    A later run of the name gets one of its own: that may lie elsewhere, or on another slice.
+    """
     for layer in viewer.layers:
         if layer.metadata.get(PREVIEW_OF) == name:
             layer.visible = False
+            layer.metadata = {**layer.metadata, PREVIEW_OF: ""}
 
 
 def _view_of(subject: Subject) -> PreviewView | None:
