@@ -31,6 +31,8 @@ from napari_nucseg._napari.teach_text import (
     NOTHING_MARKED_ELSEWHERE,
     NOTHING_REVIEWED,
     ONLY_CHECKED,
+    PRESET_SECONDS,
+    seconds_with,
 )
 from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
 from napari_nucseg.data.same_pixels import sha256_of_pixels
@@ -344,9 +346,15 @@ def test_presets_say_how_long_the_steps_that_are_set_take(teacher):
     teacher.form.show_seconds({"quick": 20, "thorough": 240})
     assert (quick.text(), thorough.text()) == ("Quick\nabout 20 s", "Thorough\nabout 4 min")
     teacher.form.steps.setValue(80)
-    assert (quick.text(), thorough.text()) == ("Quick\nabout 40 s", "Thorough\nabout 40 s")
+    assert (quick.text(), thorough.text()) == ("Quick\nabout 32 s", "Thorough\nabout 47 s")
     teacher.form.steps.setValue(0)
     assert (quick.text(), thorough.text()) == ("Quick\nabout 20 s", "Thorough\nabout 4 min")
+
+
+def test_no_preset_is_said_to_be_slower_than_a_more_thorough_one_of_as_many_steps():
+    for steps in (150, 480, 1000):
+        quick, standard, thorough = (seconds_with(p, s, steps) for p, s in PRESET_SECONDS.items())
+        assert max(quick, standard) < thorough
 
 
 class TestLearning:

@@ -68,7 +68,9 @@ ONLY_CHECKED = "All examples are set to “Check”. Let the model learn from at
 
 def seconds_with(preset: Preset, seconds: float, steps: int) -> float:
     """How long a preset takes with so many steps in place of its own; 0 steps stand for its own."""
-    return max(OTHER_SECONDS, seconds * steps / PRESET_STEPS[preset]) if steps else seconds
+    if not steps:
+        return seconds
+    return OTHER_SECONDS + max(0.0, seconds - OTHER_SECONDS) * steps / PRESET_STEPS[preset]
 
 
 def duration_words(seconds: float) -> str:
