@@ -254,7 +254,9 @@ def test_a_set_that_cannot_be_written_leaves_that_of_another_window_in_its_place
     assert stamp_of(place) == there
     assert open_correction_set(place).image_path == corrections.image_path
     assert keep(place, corrections, (there,)) is None
-    assert keep(place, corrections, (there,)) == place.parent / "set aside" / "b"
+    assert keep(place, corrections, (there,)) is None, "the same nuclei, whoever saved them"
+    other = replace(corrections, trust=np.ones_like(corrections.trust))
+    assert keep(place, other, (there,)) == place.parent / "set aside" / "b"
 
 
 def test_a_set_stays_where_a_full_disk_cannot_take_note_of_its_new_place(folder, monkeypatch):
@@ -267,9 +269,10 @@ def test_a_set_stays_where_a_full_disk_cannot_take_note_of_its_new_place(folder,
         raise OutputError("the disk is full")
 
     monkeypatch.setattr(work_sets, "written_whole", full)
+    other = replace(corrections, trust=np.ones_like(corrections.trust))
     for _ in range(2):
         with pytest.raises(OutputError, match="full"):
-            keep(place, corrections, ())
+            keep(place, other, ())
         assert open_correction_set(place).image_path == corrections.image_path
 
 

@@ -13,7 +13,12 @@ import numpy as np
 
 from napari_nucseg.data.correction_image import reference
 from napari_nucseg.data.correction_record import COPIED_IMAGE, RECORD, read_record
-from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set, stamp_of
+from napari_nucseg.data.correction_set import (
+    CorrectionSet,
+    open_correction_set,
+    save_correction_set,
+    stamp_of,
+)
 from napari_nucseg.data.set_place import real_folder, set_aside
 from napari_nucseg.errors import CorrectionSetError, DatasetError, NucSegError, OutputError
 from napari_nucseg.files import in_words, unused_name, written_whole
@@ -70,7 +75,7 @@ def new_corrections(
 
 
 def keep(folder: Path, corrections: CorrectionSet, known: Container[bytes | None]) -> Path | None:
-    """Write an image's set; one that another window wrote is moved into the folder beside it first.
+    """Write an image's set; one that another window made otherwise is moved into the folder beside it first.
 
     Parameters
     ----------
@@ -88,7 +93,7 @@ def keep(folder: Path, corrections: CorrectionSet, known: Container[bytes | None
         If it cannot be written; what was there is there again.
     """
     stamp = stamp_of(folder)
-    if stamp is None or stamp in known:
+    if stamp is None or stamp in known or _holds_the_same(folder, corrections):
         save_correction_set(folder, corrections)
         return None
     aside = _move_aside(folder)
@@ -99,6 +104,18 @@ def keep(folder: Path, corrections: CorrectionSet, known: Container[bytes | None
             _move(aside, folder)
         raise
     return aside
+
+
+def _holds_the_same(folder: Path, corrections: CorrectionSet) -> bool:
+    """Whether nothing is lost with a set: *Correct nuclei* may have saved the same nuclei a moment ago."""
+    try:
+        there = open_correction_set(folder, corrections.image_path)
+    except CorrectionSetError:
+        return False
+    return all(
+        np.array_equal(getattr(there, part), getattr(corrections, part))
+        for part in ("labels", "trust", "prediction")
+    )
 
 
 def begin_anew(worklist: WorkList, name: str) -> WorkList:
