@@ -62,6 +62,12 @@ def test_no_nucleus_is_a_table_without_rows(tmp_path) -> None:
     assert (tmp_path / "t.csv").read_text().splitlines() == [",".join(table)]
 
 
+def test_a_nucleus_with_a_masked_pixel_has_no_mean(labels: np.ndarray) -> None:
+    image = np.ma.masked_array(np.full(labels.shape, 100), mask=False)
+    image[tuple(np.argwhere(labels == 2)[0])] = np.ma.masked
+    np.testing.assert_array_equal(measure(labels, image)["mean_intensity"], [np.nan, 100])
+
+
 def test_table_round_trip(tmp_path, labels: np.ndarray) -> None:
     image = np.where(labels == 2, np.nan, 1000 / 3)
     write_table(tmp_path / "new folder" / "t.csv", measure(labels, image))

@@ -37,7 +37,7 @@ def measure(
     labels
         (Y, X) integers, 0 is background.
     image
-        Intensities on the same grid, (Y, X) or (C, Y, X). A nucleus with a NaN pixel has a NaN mean.
+        Intensities on the same grid, (Y, X) or (C, Y, X). A nucleus with a NaN or masked pixel has a NaN mean.
     pixel_size_um
         Side of a pixel in µm; adds the columns in µm.
 
@@ -73,7 +73,9 @@ def measure(
     if pixel_size_um is not None:
         table |= _in_micrometres(table, pixel_size_um)
     if image is not None:
-        table |= _mean_intensities(labels, table, np.asarray(image))
+        hidden = np.ma.getmask(image)
+        pixels = np.asarray(image) if hidden is np.ma.nomask else np.where(hidden, np.nan, np.asarray(image))
+        table |= _mean_intensities(labels, table, pixels)
     return table
 
 
