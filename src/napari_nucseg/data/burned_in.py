@@ -56,11 +56,12 @@ def burned_in(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
         flat = (planes == colour).all(axis=0)
         if np.count_nonzero(flat) < SMALLEST_BAR_PX or not _may_hold_marks(flat):
             continue
-        gap = _gap(planes, colour, finite, flat) if is_smallest else None
-        step = gap or _step(planes, colour, finite, flat)
+        apart = _distance(planes, colour)
+        gap = _gap(apart, finite & ~flat) if is_smallest else None
+        step = gap or _step(apart, finite & ~flat)
         if step is None:
             continue
-        marks = _straight(flat, _distance(planes, colour) > step)
+        marks = _straight(flat, apart > step)
         drawn |= marks
         if gap is None and marks.any():
             has_bright, has_black = has_bright or not is_smallest, has_black or is_smallest
@@ -113,46 +114,30 @@ def _distance(planes: NDArray[np.float32], colour: NDArray[np.float32]) -> NDArr
     return np.asarray(np.abs(planes - colour).max(axis=0))
 
 
-def _gap(
-    planes: NDArray[np.float32],
-    colour: NDArray[np.float32],
-    finite: NDArray[np.bool_],
-    flat: NDArray[np.bool_],
-) -> float | None:
+def _gap(apart: NDArray[np.float32], others: NDArray[np.bool_]) -> float | None:
     """Half of how far all others are from a smallest colour that stands for no data; None where it does not."""
-    seen = _others(planes, colour, finite, flat)
-    if seen is None or flat.all():
+    seen = _some(apart, others)
+    if seen is None:
         return None
     farthest, gap = float(seen.max()), float(seen.min())
     if gap > EMPTY * (farthest - gap):  # of all pixels it is no larger
-        gap = float(np.min(_distance(planes, colour), where=finite & ~flat, initial=np.inf))
+        gap = float(np.min(apart, where=others, initial=np.inf))
     return gap / 2 if gap > EMPTY * (farthest - gap) else None
 
 
-def _step(
-    planes: NDArray[np.float32],
-    colour: NDArray[np.float32],
-    finite: NDArray[np.bool_],
-    flat: NDArray[np.bool_],
-) -> float | None:
-    """How far pixels around a mark differ from it at least; None where others are too near to it, or fewer than it."""
-    seen = _others(planes, colour, finite, flat)
-    if seen is None or np.count_nonzero(flat) >= flat.size // 2:
+def _step(apart: NDArray[np.float32], others: NDArray[np.bool_]) -> float | None:
+    """How far pixels around a mark are from its colour at least; None where others are too near, or are fewer."""
+    seen = _some(apart, others)
+    if seen is None or np.count_nonzero(others) <= others.size // 2:
         return None
     median, farthest = np.percentile(seen, (50, 99))
     return STEP * float(farthest) if median > 0.5 * farthest else None
 
 
-def _others(
-    planes: NDArray[np.float32],
-    colour: NDArray[np.float32],
-    finite: NDArray[np.bool_],
-    flat: NDArray[np.bool_],
-) -> NDArray[np.float32] | None:
-    """How far some of the other pixels are from a colour; None where they have a few values, as masks do."""
-    apart = max(1, max(flat.shape) // MOST_LOOKED_AT)
-    some = (slice(None, None, apart),) * 2
-    seen = _distance(planes[:, *some], colour)[finite[some] & ~flat[some]]
+def _some(apart: NDArray[np.float32], others: NDArray[np.bool_]) -> NDArray[np.float32] | None:
+    """Distances of enough of the other pixels; None where they have a few values, as masks do."""
+    each = max(1, max(others.shape) // MOST_LOOKED_AT)
+    seen = apart[::each, ::each][others[::each, ::each]]
     return seen if len(np.unique(seen)) >= LEVELS else None
 
 
