@@ -50,9 +50,8 @@ class LayerWatch(QObject):
         self._data = layer.data
         self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._timer.timeout.connect(self.look_soon)
-        self._n_left = (
-            0  # planes of a large stack that are still to be searched, from the next one on and round
-        )
+        # Planes of a large stack that are still to be searched, from the one after ``_plane`` on and round.
+        self._n_left = 0
         self._plane = 0
         self._pause = QTimer(self, singleShot=True, interval=PAUSE_MS)
         self._pause.timeout.connect(self._look_on)

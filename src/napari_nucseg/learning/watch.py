@@ -46,7 +46,7 @@ class Watch:
         image = normalised(self.sample, self.card.normalisation, clahe=self.card.clahe)
         picture = sample_picture(image, self.sample.labels, found.labels)
         others = (predict(model, sample, self.device, native=self.native) for sample in self.held_back[1:])
-        scored = zip(
+        found_first = zip(
             self.held_back, chain([found], others), strict=False
-        )  # where none is held back, none is scored
-        return score_found(scored), picture
+        )  # none where none is held back
+        return score_found(found_first), picture

@@ -50,8 +50,9 @@ UNSURE = 0.9
 SETTLING = (-0.6, -0.3, 0.0, 0.3, 0.6, 0.9)
 """Sizes tried then: natural logs relative to what was read, as far as readings reach."""
 TAIL = 0.05
+"""Share of the evidence on either side that is passed over in saying how far readings reach."""
 REACH = 0.3
-"""Readings reach as far, as a natural log, beyond all but this tail of the evidence on either side."""
+"""How far beyond that a size is still tried, as a natural log."""
 TRUST_SPREAD = 0.07
 """How much more what is found must be trusted for a size to count e times as much."""
 
