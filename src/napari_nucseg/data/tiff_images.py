@@ -12,6 +12,7 @@ from napari_nucseg.data.image_file import ImageFile, orientation_note
 from napari_nucseg.data.ome import channel_names, ome_pixels
 from napari_nucseg.data.pillow_images import any_size, as_grey_or_rgb, open_with_pillow
 from napari_nucseg.data.pixel_size import PixelSize, tiff_pixel_size
+from napari_nucseg.data.tiff_set import images_in, open_tiff
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ def is_tiff(file: IO[bytes]) -> bool:
 
 def tiff_size(file: IO[bytes]) -> tuple[int, int]:
     """Height and width in pixels of the image that ``read_tiff`` reads."""
-    import tifffile  # late: it is only needed where a TIFF is met
-
-    with tifffile.TiffFile(file) as tiff:
+    with open_tiff(file) as tiff:
         series, _ = _largest(tiff)
         sizes = dict(zip(series.axes, series.shape, strict=True))
         return int(sizes["Y"]), int(sizes["X"])
@@ -49,12 +48,10 @@ def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
     ``as_stored`` keeps the numbers that are stored, of the first image: indices of a palette, CMYK, alpha, and 0 where
     that is white.
     """
-    import tifffile
-
-    with tifffile.TiffFile(file) as tiff:
+    with open_tiff(file) as tiff:
         if not tiff.series:
             raise ValueError("it says that it is a TIFF, and holds no image")
-        series, note = (tiff.series[0], "") if as_stored else _largest(tiff)
+        series, note = (images_in(tiff)[0], "") if as_stored else _largest(tiff)
         size, turned = PixelSize(), ""
         channels: tuple[str, ...] = ()
         # Metadata may be damaged, or in another file of the set; the pixels are there.
@@ -76,7 +73,8 @@ def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
 
 def _largest(tiff: TiffFile) -> tuple[TiffPageSeries, str]:
     """Return the largest image of a file, the first of equals, and a note on others; smaller copies are none."""
-    images = [series for series in tiff.series if not series.keyframe.is_reduced] or tiff.series
+    held = images_in(tiff)
+    images = [series for series in held if not series.keyframe.is_reduced] or held
     largest = max(images, key=lambda series: math.prod(series.shape))
     if len(images) == 1:
         return largest, ""
