@@ -59,3 +59,24 @@ def test_a_file_whose_metadata_tell_only_of_others_holds_its_own(tmp_path):
     write_set(tmp_path, POSITIONS, lambda image, z: f"{image}.ome.tif", roots=False)
     shutil.copy(tmp_path / "1.ome.tif", tmp_path / "copy.ome.tif")
     np.testing.assert_array_equal(read_image(tmp_path / "copy.ome.tif").pixels[0], POSITIONS[1][0])
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["whole set", "one alone"])
+def test_a_file_for_each_plane_holds_its_own(tmp_path, gone):
+    files = write_set(tmp_path, POSITIONS[:1], lambda image, z: f"{z}.ome.tif")
+    if gone:
+        (tmp_path / "0.ome.tif").unlink()
+        (tmp_path / "2.ome.tif").unlink()
+    for name in ["1.ome.tif"] if gone else files:
+        got = read_image(tmp_path / name)
+        np.testing.assert_array_equal(got.pixels, files[name][0])
+        assert (got.axes, got.pixel_size_um) == ("YX", 0.1)
+        assert "holds 1 of the 3 planes that its OME metadata tell of" in " ".join(got.notes)
+
+
+def test_planes_that_are_not_in_the_file_stay_black_between_its_own(tmp_path):
+    write_set(tmp_path, POSITIONS[:1], lambda image, z: f"{z % 2}.ome.tif")
+    first, _, last = POSITIONS[0]
+    got = read_image(tmp_path / "0.ome.tif")
+    np.testing.assert_array_equal(got.pixels, [first, np.zeros_like(first), last])
+    assert "Missing among them, and black: 1." in " ".join(got.notes)

@@ -12,7 +12,7 @@ from napari_nucseg.data.image_file import ImageFile, orientation_note
 from napari_nucseg.data.ome import channel_names, ome_pixels
 from napari_nucseg.data.pillow_images import any_size, as_grey_or_rgb, open_with_pillow
 from napari_nucseg.data.pixel_size import PixelSize, tiff_pixel_size
-from napari_nucseg.data.tiff_set import images_in, open_tiff
+from napari_nucseg.data.tiff_set import images_in, open_tiff, planes_in
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
@@ -61,14 +61,15 @@ def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
             channels = channel_names(ome_pixels(tiff, series) or {})
         with suppress(Exception):
             turned = orientation_note(series.keyframe.tags.valueof("Orientation"))
-        pixels, axes = _read_series(file, series, as_stored=as_stored)
+        held, missing = planes_in(tiff, series)
+        pixels, axes = _read_series(file, held, as_stored=as_stored)
         if not as_stored:
-            pixels, axes = _without_alpha(pixels, axes, series)
+            pixels, axes = _without_alpha(pixels, axes, held)
         if not as_stored and not tiff.is_imagej:  # ImageJ's colours and inversion are how values are shown
-            pixels, axes = _as_shown(pixels, axes, series)
+            pixels, axes = _as_shown(pixels, axes, held)
     channels = channels if "C" in axes and len(channels) == pixels.shape[axes.index("C")] else ()
     axes = axes[:-1] + "C" if axes.endswith("S") and "C" not in axes else axes
-    return ImageFile(pixels, axes, size.um, tuple(filter(None, (note, size.note, turned))), channels)
+    return ImageFile(pixels, axes, size.um, tuple(filter(None, (note, missing, size.note, turned))), channels)
 
 
 def _largest(tiff: TiffFile) -> tuple[TiffPageSeries, str]:

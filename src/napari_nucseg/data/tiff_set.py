@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,6 +32,39 @@ def images_in(tiff: TiffFile) -> list[TiffPageSeries]:
     return [
         series for series in tiff.series if series.kind != "ome" or any(_is_in(page, tiff) for page in series)
     ]
+
+
+def planes_in(tiff: TiffFile, series: TiffPageSeries) -> tuple[TiffPageSeries, str]:
+    """Return the part of one of its images that a file holds, and a note where that is not all of it.
+
+    The part is a box along the axes of planes. Planes in it that are elsewhere, or nowhere, are black.
+    """
+    if series.kind != "ome" or all(_is_in(page, tiff) for page in series):
+        return series, ""
+    import tifffile
+
+    shape, held = series.get_shape(squeeze=False), np.array([_is_in(page, tiff) for page in series])
+    n_walked = 1 + int(np.searchsorted(np.cumprod(shape), held.size))  # the axes after these are a page's
+    walked = held.reshape(shape[:n_walked])
+    box = tuple(slice(where.min(), where.max() + 1) for where in np.nonzero(walked))
+    numbers = np.arange(held.size).reshape(walked.shape)[box]
+    part = tifffile.TiffPageSeries(
+        [series[number] if held[number] else None for number in numbers.flat],
+        (*numbers.shape, *shape[n_walked:]),
+        series.dtype,
+        series.get_axes(squeeze=False),
+        parent=tiff,
+        kind=series.kind,
+    )
+    return part, _what_is_held(int(held.sum()), held.size, numbers.size)
+
+
+def _what_is_held(n_held: int, n_named: int, n_read: int) -> str:
+    black = f" Missing among them, and black: {n_read - n_held}." if n_read > n_held else ""
+    return (
+        f"The file holds {n_held} of the {n_named} planes that its OME metadata tell of; only these were read.{black} "
+        "Where the others lie in other files of a set, save it as one file to have them together, in Fiji for instance."
+    )
 
 
 def _is_in(page: TiffPage | TiffFrame | None, tiff: TiffFile) -> bool:
