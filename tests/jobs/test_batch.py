@@ -181,7 +181,8 @@ def test_one_broken_file_stops_nothing(tmp_path: Path, tiny_model: str) -> None:
 def test_stacks_are_segmented_slice_by_slice(
     tmp_path: Path, tiny_model: str, shape: tuple[int, ...], axes: str, channel: int | None
 ) -> None:
-    image = write_image(tmp_path / "s.tif", shape, imagej=True, metadata={"axes": axes})
+    tags = {"imagej": True, "resolution": (2, 2), "metadata": {"unit": "micron", "axes": axes}}
+    image = write_image(tmp_path / "s.tif", shape, **tags)
     outputs = Outputs(tmp_path / "out", overlay=True, table=True, run_lengths=tmp_path / "lengths.csv")
     choices = {**CHOICES, "channel": channel, "min_area_px": 3}
     progress, (result,) = drain(segment_files([image], outputs, choices))
@@ -198,7 +199,9 @@ def test_stacks_are_segmented_slice_by_slice(
         )
     assert np.unique(labels.pixels).tolist() == list(range(result.n_nuclei + 1)), "no number twice"
     assert f"{result.n_nuclei} nuclei in {len(slices)} slices" in result.summary
-    assert tifffile.imread(result.overlay).shape == (len(slices), 40, 50, 3)
+    overlay = read_image(result.overlay)
+    assert (overlay.pixels.shape, overlay.axes) == ((*labels.pixels.shape, 3), f"{kept}C")
+    assert overlay.pixel_size_um == labels.pixel_size_um == pytest.approx(0.5)
     header, *rows = result.table.read_text().splitlines()
     assert header.startswith(",".join(kept[:-2].lower()) + ",label,")
     assert len(rows) == result.n_nuclei

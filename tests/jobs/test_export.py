@@ -64,7 +64,7 @@ def test_small_labels(tmp_path: Path, shape: tuple[int, int]) -> None:
 
 def test_overlay_outlines_nuclei_and_leaves_the_rest(tmp_path: Path, labels: np.ndarray) -> None:
     planes = np.random.default_rng(0).uniform(100, 4000, (1, *labels.shape)).astype(np.float32)
-    write_overlay(tmp_path / "o.png", [draw_outlines(planes, labels)])
+    write_overlay(tmp_path / "o.png", draw_outlines(planes, labels))
     picture = np.array(Image.open(tmp_path / "o.png"))
     plain = draw_outlines(planes, np.zeros_like(labels))
     drawn = (picture != plain).any(axis=-1)

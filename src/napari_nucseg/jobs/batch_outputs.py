@@ -11,7 +11,7 @@ from napari_nucseg.counted import count_words
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay, write_table
 from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of
-from napari_nucseg.jobs.slices import measure_slices, notes_of, put_together
+from napari_nucseg.jobs.slices import axes_of, measure_slices, notes_of, put_together
 from napari_nucseg.nuclei.measuring import areas_in
 
 if TYPE_CHECKING:
@@ -101,9 +101,11 @@ def _write_beside(
     """Write the overlay and the table of labels (…, Y, X), where they are asked for."""
     if targets.overlay:
         each = labels.reshape(-1, *labels.shape[-2:])
-        pairs = zip(slices, each, strict=True)
-        pictures = [_overlay(part, on_it, settings.channel) for part, on_it in pairs]
-        write_overlay(targets.overlay, pictures, **_mark(origin))
+        pictures = np.empty((*each.shape, 3), np.uint8)
+        for part, on_it, picture in zip(slices, each, pictures, strict=True):
+            picture[:] = _overlay(part, on_it, settings.channel)
+        pictures = pictures.reshape(*labels.shape, 3)
+        write_overlay(targets.overlay, pictures, settings.pixel_size_um, axes_of(slices), **_mark(origin))
     if targets.table:
         write_table(targets.table, measure_slices(slices, labels, settings.channel, settings.pixel_size_um))
 

@@ -19,7 +19,7 @@ from napari_nucseg.jobs.result_mark import HISTORY_TAG, HISTORY_TEXT
 from napari_nucseg.nuclei.measuring import write_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -138,22 +138,35 @@ def _tags(software: str | None, history: str | None) -> dict[str, Any]:
 
 def write_overlay(
     path: str | Path,
-    pictures: Sequence[NDArray[np.uint8]],
+    pictures: NDArray[np.uint8],
+    pixel_size_um: float | None = None,
+    axes: str = "YX",
     *,
     software: str | None = None,
     history: str | None = None,
 ) -> None:
     """Write pictures that ``draw_outlines`` made, whole or not at all: one as a PNG, those of a stack as a TIFF.
 
-    ``software`` is the program the file says it comes from, ``history`` how it was made, in ASCII.
+    Parameters
+    ----------
+    path
+        File to write; an existing one is replaced.
+    pictures
+        (Y, X, 3), or with T and Z before.
+    pixel_size_um
+        Side of a pixel in µm, which the TIFF keeps.
+    axes
+        Those of the labels: YX, ZYX, TYX or TZYX.
+    software, history
+        Program the file says it comes from, and how it was made, in ASCII.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    if len(pictures) > 1:
-        _write_tiff(path, np.stack(pictures), "ZYXS", None, _tags(software, history), imagej=True)
+    if axes != "YX":
+        _write_tiff(path, pictures, f"{axes}S", pixel_size_um, _tags(software, history), imagej=True)
         return
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
@@ -163,7 +176,7 @@ def write_overlay(
         if value:
             text.add_text(keyword, value)
     with written_whole(path) as part:
-        Image.fromarray(pictures[0]).save(part, format="PNG", pnginfo=text)
+        Image.fromarray(pictures).save(part, format="PNG", pnginfo=text)
 
 
 @contextmanager

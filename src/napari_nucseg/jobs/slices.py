@@ -72,7 +72,12 @@ def put_together(
         so_far = max(so_far, int(plane.max(initial=0)))
     last = slices[-1].place
     shape = (*(index + 1 for index in last.values()), *labels[0].shape)
-    return numbered.reshape(shape), "".join(last).upper() + "YX"
+    return numbered.reshape(shape), axes_of(slices)
+
+
+def axes_of(slices: Sequence[Slice]) -> str:
+    """Axes of the labels of all slices together: those that are walked, then YX."""
+    return "".join(slices[-1].place).upper() + "YX"
 
 
 def notes_of(slices: Sequence[Slice], notes: Sequence[Sequence[str]]) -> tuple[str, ...]:
