@@ -69,6 +69,8 @@ def test_to_planes_keeps_the_pixels():
         pytest.param(image(2, 3, 4, 3), None, None, "without axes", id="4D"),
         pytest.param(image(5, 7), "YXC", None, "3 axes", id="too many letters"),
         pytest.param(image(5, 7), "YQ", None, "Q is unknown", id="unknown letter"),
+        pytest.param(image(4, 5, 7), "IYX", None, "its 4 pages.*TYX' .times. or 'CYX'.*--axes", id="pages"),
+        pytest.param(image(4, 5, 7, 3), "QYXS", None, "'ZYXS' .slices. or 'TYXS' .times.", id="RGB pages"),
         pytest.param(image(5, 7), "YY", None, "no letter twice", id="twice"),
         pytest.param(image(5, 7), "CY", None, "Y and X must be there", id="no X"),
         pytest.param(image(4, 5, 7), "ZYX", None, r"4 planes along Z.*image\[0, :, :\]", id="stack"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2"})
 KNOWN_AXES = "TZCYX"
+_PAGES = (["I"], ["Q"])  # tifffile's letter for an axis of which a file says nothing
 TOO_LARGE = "is too large for this computer's memory: crop it, or close other programs"
 
 
@@ -190,10 +191,13 @@ def _check_axes(array: NDArray[Any], axes: str | None) -> str:
         )
     letters = axes.upper().replace("S", "C")
     unknown = sorted(set(letters) - set(KNOWN_AXES))
+    if unknown in _PAGES and {"Y", "X"} < set(letters) and len(set(letters)) == len(letters) == array.ndim:
+        raise ImageError(_untold_pages(array, axes.upper(), unknown[0]))
     if unknown:
         raise ImageError(
             f"got axes {axes!r} for shape {array.shape}; {', '.join(unknown)} is unknown, "
-            f"letters of {KNOWN_AXES} are allowed: say what each axis is, e.g. 'ZYX' or 'CYX'"
+            f"letters of {KNOWN_AXES} are allowed: say what each axis is, e.g. 'ZYX' or 'CYX', "
+            "in nucseg segment with --axes"
         )
     if len(letters) != array.ndim:
         raise ImageError(
@@ -205,6 +209,16 @@ def _check_axes(array: NDArray[Any], axes: str | None) -> str:
             f"got axes {axes!r}; Y and X must be there and no letter twice: e.g. 'YX', 'CYX' or 'YXC'"
         )
     return letters
+
+
+def _untold_pages(array: NDArray[Any], axes: str, pages: str) -> str:
+    """Say how to tell what pages are, of which a file says nothing."""
+    kinds = {"Z": "slices", "T": "times"} | ({} if set("CS") & set(axes) else {"C": "channels"})
+    choices = [f"{axes.replace(pages, letter)!r} ({kind})" for letter, kind in kinds.items()]
+    return (
+        f"got axes {axes!r} for shape {array.shape}: the file does not tell what its {array.shape[axes.index(pages)]} "
+        f"pages are; say it, with axes={', '.join(choices[:-1])} or {choices[-1]}, in nucseg segment with --axes"
+    )
 
 
 def _squeeze(array: NDArray[Any], letters: str) -> tuple[NDArray[Any], str]:
