@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from napari_nucseg.segmentation.result import Segmentation
     from napari_nucseg.segmentation.settings import SegmentationSettings
 
+_KEPT = ("model", "diameter_px", "diameter_confidence")
+"""Of a record, what the mark of the labels keeps."""
+
 
 @dataclass(frozen=True)
 class FileResult:
@@ -46,7 +49,7 @@ class FileResult:
     device: str | None = None
     seconds: float | None = None
     skipped: bool = False
-    """Whether an earlier run had made the labels."""
+    """Whether an earlier run had made the labels; ``device`` and ``seconds`` of that are not known."""
     summary: str = ""
     notes: tuple[str, ...] = ()
 
@@ -58,8 +61,6 @@ def write_outputs(
     settings = found[0].settings
     numbered, axes = put_together(slices, [result.labels for result in found])
     _write_beside(targets, origin, slices, numbered, settings)
-    # Last, since they say that all is done.
-    write_labels(targets.labels, numbered, settings.pixel_size_um, axes, **_mark(origin))
     told = [result for result in found if result.n_nuclei] or found  # an empty slice has no diameter
     estimates = [result.diameter.confidence for result in told if result.diameter]
     record = replace(
@@ -72,6 +73,9 @@ def write_outputs(
         summary=_summary(found, np.bincount(numbered.ravel())[1:]),
         notes=(*notes_of(slices, [result.notes for result in found]), *_outdated(targets, origin, numbered)),
     )
+    mark = _mark(origin.model_copy(update={name: getattr(record, name) for name in _KEPT}))
+    # Last, since they say that all is done.
+    write_labels(targets.labels, numbered, settings.pixel_size_um, axes, **mark)
     return record, numbered
 
 
@@ -88,7 +92,9 @@ def take_done(
     record = _counted(path, targets, labels, settings)
     nuclei = count_words(record.n_nuclei or 0, "nucleus", "nuclei")
     notes = _outdated(targets, origin, labels)
-    return replace(record, skipped=True, summary=f"{nuclei} · done before", notes=notes)
+    made = origin_of(targets.labels) or origin
+    kept = {name: getattr(made, name) for name in _KEPT}
+    return replace(record, **kept, skipped=True, summary=f"{nuclei} · done before", notes=notes)
 
 
 def _write_beside(

@@ -27,6 +27,10 @@ class Origin(BaseModel):
     sha256: str
     settings: str = ""
     """Fingerprint of all that, with the image, determines the labels."""
+    model: str | None = None
+    diameter_px: float | None = None
+    diameter_confidence: float | None = None
+    """How labels were made, for the record of a later run that takes them as they are."""
 
     @classmethod
     def of(cls, image: Path, folder: Path, settings: str = "") -> Origin:
