@@ -160,14 +160,14 @@ def _segment_file(
     targets.check(images, origin, overwrite=outputs.overwrite)
     labels = labels_done(targets.labels, origin) if outputs.skip_done else None
     if labels is not None:
-        written = take_done(path, targets, origin, slices, labels, settings)
+        written = yield from take_done(path, targets, origin, slices, labels, settings)
     else:
         check_writable(targets.files)
         try:
             found = yield from _segment_slices(slices, settings)
         except ChannelError as error:
             raise ChannelError(f"{error}. {_how_to_choose(image)}", error.n_channels) from error
-        written, labels = write_outputs(path, targets, origin, slices, found)
+        written, labels = yield from write_outputs(path, targets, origin, slices, found)
     if add_run_lengths is not None:
         for part, on_it in zip(slices, labels.reshape(-1, *labels.shape[-2:]), strict=True):
             add_run_lengths(f"{name}{part.suffix}", on_it)

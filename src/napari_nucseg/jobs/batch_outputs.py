@@ -13,9 +13,10 @@ from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay
 from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of
 from napari_nucseg.jobs.slices import axes_of, measure_slices, notes_of, put_together
 from napari_nucseg.nuclei.measuring import areas_in
+from napari_nucseg.segmentation.result import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -56,11 +57,12 @@ class FileResult:
 
 def write_outputs(
     path: Path, targets: Targets, origin: Origin, slices: Sequence[Slice], found: Sequence[Segmentation]
-) -> tuple[FileResult, NDArray[np.int32]]:
+) -> Generator[Progress, None, tuple[FileResult, NDArray[np.int32]]]:
     """Write what is asked for, marked with its origin; return the record and the labels of all slices together."""
     settings = found[0].settings
     numbered, axes = put_together(slices, [result.labels for result in found])
-    _write_beside(targets, origin, slices, numbered, settings)
+    yield from _write_beside(targets, origin, slices, numbered, settings)
+    yield Progress("write", 0, 1)
     told = [result for result in found if result.n_nuclei] or found  # an empty slice has no diameter
     estimates = [result.diameter.confidence for result in told if result.diameter]
     record = replace(
@@ -86,9 +88,9 @@ def take_done(
     slices: Sequence[Slice],
     labels: NDArray[np.int32],
     settings: SegmentationSettings,
-) -> FileResult:
+) -> Generator[Progress, None, FileResult]:
     """Leave labels that are there, write what else is asked for from them, and record it."""
-    _write_beside(targets, origin, slices, labels, settings)
+    yield from _write_beside(targets, origin, slices, labels, settings)
     record = _counted(path, targets, labels, settings)
     nuclei = count_words(record.n_nuclei or 0, "nucleus", "nuclei")
     notes = _outdated(targets, origin, labels)
@@ -103,9 +105,10 @@ def _write_beside(
     slices: Sequence[Slice],
     labels: NDArray[np.int32],
     settings: SegmentationSettings,
-) -> None:
+) -> Generator[Progress, None, None]:
     """Write the overlay and the table of labels (…, Y, X), where they are asked for."""
     if targets.overlay:
+        yield Progress("draw", 0, 1)
         each = labels.reshape(-1, *labels.shape[-2:])
         pictures = np.empty((*each.shape, 3), np.uint8)
         for part, on_it, picture in zip(slices, each, pictures, strict=True):
@@ -113,6 +116,7 @@ def _write_beside(
         pictures = pictures.reshape(*labels.shape, 3)
         write_overlay(targets.overlay, pictures, settings.pixel_size_um, axes_of(slices), **_mark(origin))
     if targets.table:
+        yield Progress("measure", 0, 1)
         write_table(targets.table, measure_slices(slices, labels, settings.channel, settings.pixel_size_um))
 
 

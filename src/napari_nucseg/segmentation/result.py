@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a segmentation stands. Stages: normalise, size, network, decode."""
+    """Where a segmentation stands. Stages: normalise, size, network, decode; of a file then draw, measure, write."""
 
     stage: str
     done: int
