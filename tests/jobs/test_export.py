@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from skimage.segmentation import find_boundaries
 
 from napari_nucseg.data.images import read_image
 from napari_nucseg.errors import ImageError, OutputError
@@ -72,6 +73,13 @@ def test_overlay_outlines_nuclei_and_leaves_the_rest(tmp_path: Path, labels: np.
     assert not drawn[7:13, 7:13].any(), "only the rim is drawn"
     assert picture[5, 10].tolist() == OUTLINE_COLOURS[1].tolist()
     assert picture[10, 14].tolist() != picture[10, 15].tolist(), "touching nuclei are told apart"
+
+
+def test_outlines_are_the_inner_boundaries_of_skimage() -> None:
+    labels = np.random.default_rng(0).integers(0, 4, (12, 10)).repeat(3, axis=0).repeat(3, axis=1)
+    planes = np.zeros((1, *labels.shape), np.float32)
+    drawn = draw_outlines(planes, labels).any(axis=-1)
+    assert np.array_equal(drawn, find_boundaries(labels, mode="inner"))
 
 
 def test_overlay_of_rgb_keeps_colours(labels: np.ndarray) -> None:

@@ -63,16 +63,17 @@ def write_outputs(
     numbered, axes = put_together(slices, [result.labels for result in found])
     yield from _write_beside(targets, origin, slices, numbered, settings)
     yield Progress("write", 0, 1)
-    told = [result for result in found if result.n_nuclei] or found  # an empty slice has no diameter
+    areas = _areas(numbered)
+    told = [result for result in found if result.labels.any()] or found  # an empty slice has no diameter
     estimates = [result.diameter.confidence for result in told if result.diameter]
     record = replace(
-        _counted(path, targets, numbered, settings),
+        _counted(path, targets, areas, settings),
         diameter_px=float(np.median([result.diameter_px for result in told])),
         diameter_confidence=float(np.median(estimates)) if estimates else None,
         model=found[0].model.name,
         device=f"{found[0].device.name} ({found[0].device.precision})",
         seconds=sum(result.timings["total"] for result in found),
-        summary=_summary(found, np.bincount(numbered.ravel())[1:]),
+        summary=_summary(found, areas),
         notes=(*notes_of(slices, [result.notes for result in found]), *_outdated(targets, origin, numbered)),
     )
     mark = _mark(origin.model_copy(update={name: getattr(record, name) for name in _KEPT}))
@@ -91,7 +92,7 @@ def take_done(
 ) -> Generator[Progress, None, FileResult]:
     """Leave labels that are there, write what else is asked for from them, and record it."""
     yield from _write_beside(targets, origin, slices, labels, settings)
-    record = _counted(path, targets, labels, settings)
+    record = _counted(path, targets, _areas(labels), settings)
     nuclei = count_words(record.n_nuclei or 0, "nucleus", "nuclei")
     notes = _outdated(targets, origin, labels)
     made = origin_of(targets.labels) or origin
@@ -137,17 +138,16 @@ def _outdated(targets: Targets, origin: Origin, labels: NDArray[np.int32]) -> tu
 def _belongs_to(path: Path, origin: Origin, labels: NDArray[np.int32]) -> bool:
     """Whether an overlay was drawn, or a table measured, of these labels."""
     if path.suffix == ".csv":
-        areas = np.bincount(labels.ravel())[1:]
+        areas = _areas(labels)
         return areas_in(path) == areas[areas > 0].tolist()
     there = origin_of(path)
     return there is not None and there.gives_same_labels(origin)
 
 
 def _counted(
-    path: Path, targets: Targets, labels: NDArray[np.int32], settings: SegmentationSettings
+    path: Path, targets: Targets, areas: NDArray[np.intp], settings: SegmentationSettings
 ) -> FileResult:
     """Record the files, and what labels tell alone."""
-    areas = np.bincount(labels.ravel())[1:]
     return FileResult(
         image=path,
         labels=targets.labels,
@@ -159,6 +159,11 @@ def _counted(
     )
 
 
+def _areas(labels: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Area in pixels of each number from 1, 0 where it is missing."""
+    return np.bincount(labels.ravel())[1:]
+
+
 def _mark(origin: Origin) -> dict[str, str]:
     return {"software": SOFTWARE, "history": origin.text()}
 
@@ -167,7 +172,7 @@ def _overlay(part: Slice, labels: NDArray[np.int32], channel: int | None) -> NDA
     return draw_outlines(to_planes(part.pixels, part.axes, channel, keep_units=False), labels)
 
 
-def _summary(found: Sequence[Segmentation], areas: NDArray[np.int64]) -> str:
+def _summary(found: Sequence[Segmentation], areas: NDArray[np.intp]) -> str:
     """Say what was found in one line, of a stack in all its slices together."""
     if len(found) == 1:
         return found[0].summary()
