@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
 import pytest
+from napari.layers import Image
 from napari.layers._layer_actions import _duplicate_layer
-from PIL import Image
+from PIL import Image as Picture
 from qtpy.QtCore import Qt, QThreadPool
 from tifffile import imwrite
 
 from napari_nucseg._napari import work_steps
 from napari_nucseg._napari.layer_state import CorrectionState, read_corrections
-from napari_nucseg._napari.work_layers import with_counts
+from napari_nucseg._napari.work_layers import LABELS_NAME, with_counts
 from napari_nucseg._napari.work_widget import WorkWidget
 from napari_nucseg.data.correction_set import open_correction_set
+from napari_nucseg.data.journal import Journal, JournalHeader, Part, fingerprint, journal_dir
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.jobs.work_item import Status
 from napari_nucseg.jobs.worklist import open_worklist
@@ -37,10 +40,10 @@ def folder(tmp_path):
     images = tmp_path / "slides"
     images.mkdir()
     for seed, (name, shape) in enumerate({"a": (96, 128), "b": (128, 96)}.items()):
-        Image.fromarray(synthetic_fluorescence(shape, seed=seed).image.astype(np.uint8)).save(
+        Picture.fromarray(synthetic_fluorescence(shape, seed=seed).image.astype(np.uint8)).save(
             images / f"{name}.png"
         )
-    Image.fromarray(synthetic_histology((96, 96), seed=5).image).save(images / "c.png")
+    Picture.fromarray(synthetic_histology((96, 96), seed=5).image).save(images / "c.png")
     return images
 
 
@@ -170,7 +173,7 @@ def test_an_image_that_was_replaced_can_be_begun_anew(viewer, opened, folder, cl
     output = folder.with_name("slides corrections")
     _labels(viewer).data_setitem((np.array([5]), np.array([6])), 3)
     click(opened.form.next)
-    Image.fromarray(np.zeros((80, 90), np.uint8)).save(folder / "a.png")
+    Picture.fromarray(np.zeros((80, 90), np.uint8)).save(folder / "a.png")
     asked = []
 
     def press(box):
@@ -196,7 +199,7 @@ def test_an_image_that_was_replaced_can_be_begun_anew(viewer, opened, folder, cl
 
 def _as_it_was(folder):
     pixels = synthetic_fluorescence((96, 128), seed=0).image.astype(np.uint8)
-    Image.fromarray(pixels).save(folder / "before.png")
+    Picture.fromarray(pixels).save(folder / "before.png")
     return folder / "before.png"
 
 
@@ -285,6 +288,76 @@ def test_what_correct_nuclei_saved_of_the_same_layer_is_no_other_window_s(
     assert open_correction_set(output / "a").labels[5, 6] == 55
     assert not (output / "set aside").exists()
     corrector.shut()
+
+
+def _leave_journal(viewer, folder, number):
+    """Leave what a killed napari does that had painted a nucleus on the image on show, and marked the whole."""
+    labels = np.zeros_like(_labels(viewer).data)
+    header = JournalHeader(
+        shape=labels.shape,
+        dtype="int32",
+        base=fingerprint(labels),
+        image=fingerprint(next(x.data for x in viewer.layers if isinstance(x, Image) and x.visible)),
+        layer_name=LABELS_NAME,
+        notes={"folder": str(folder), "is_prediction": True, "model_name": "mine"},
+    )
+    found = labels.copy()
+    found[20:30, 20:30] = 1
+    trust = np.ones(labels.shape, np.uint8)
+    arrays = {Part.LABELS: found, Part.TRUST: trust, Part.PREDICTION: found}
+    journal = Journal.create(journal_dir() / "killed.nucsegjournal", header, arrays)
+    journal.record(Part.LABELS, (5, 6), np.full((1, 1), number, np.int32))
+    journal.close()
+    return journal.path
+
+
+@pytest.fixture
+def corrector(viewer):
+    widgets = []
+
+    def open_it():
+        widgets.append(viewer.window.add_plugin_dock_widget("napari-nucseg", "Correct nuclei")[1])
+        return widgets[0]
+
+    yield open_it
+    widgets[0].shut()
+
+
+def test_edits_that_a_crash_left_come_back_into_the_list_and_are_kept_with_it(
+    viewer, opened, folder, click, corrector
+):
+    output = folder.with_name("slides corrections")
+    _leave_journal(viewer, output / "a", 33)
+    widget, layers = corrector(), len(viewer.layers)
+    click(widget.form.restore)
+    layer = widget.controller.session.subject.layer
+    assert (layer, layer.name, len(viewer.layers)) == (_labels(viewer), LABELS_NAME, layers + 1), (
+        "marks alone"
+    )
+    layer.data_setitem((np.array([7]), np.array([8])), 44)
+    click(opened.form.done)
+    kept = open_correction_set(output / "a")
+    assert (kept.labels[5, 6], kept.labels[7, 8], kept.labels[20, 20]) == (33, 44, 1)
+    assert (kept.prediction[5, 6], kept.prediction[20, 20], kept.model_name) == (0, 1, "mine")
+    assert (kept.trust == Trust.REVIEWED).all()
+    assert not list(journal_dir().iterdir()), "it is all saved"
+    assert [x.name for x in viewer.layers if x.visible] == ["b", f"{LABELS_NAME} reviewed", LABELS_NAME]
+
+
+def test_edits_that_a_crash_left_replace_nothing_newer_in_the_list(viewer, opened, folder, click, corrector):
+    output = folder.with_name("slides corrections")
+    journal = _leave_journal(viewer, output / "a", 33)
+    os.utime(journal, (0, journal.stat().st_mtime - 60))
+    _paint(opened, 44)
+    click(opened.form.next)
+    click(opened.form.previous)
+    widget = corrector()
+    click(widget.form.restore)
+    assert "newer" in widget.form.status.text()
+    restored = widget.controller.session.subject.layer
+    work = opened.controller._layers._labels
+    assert (restored.data[5, 6], work.data[5, 6]) == (33, 44)
+    assert restored != work
 
 
 def test_a_broken_image_is_said_and_the_others_go_on(viewer, opened, folder, click):
@@ -502,7 +575,7 @@ def test_corrections_that_cannot_be_saved_never_get_into_the_list_of_another_dat
     viewer, opened, folder, nowhere_to_write, tmp_path, qtbot
 ):
     (tmp_path / "others").mkdir()
-    Image.fromarray(np.zeros((96, 128), np.uint8)).save(tmp_path / "others" / "a.png")
+    Picture.fromarray(np.zeros((96, 128), np.uint8)).save(tmp_path / "others" / "a.png")
     layer, controller = _labels(viewer), opened.controller
     layer.data_setitem((np.array([5]), np.array([6])), 3)
     controller.open(tmp_path / "others", tmp_path / "other")
@@ -609,7 +682,7 @@ class TestSegmentNuclei:
         images.mkdir()
         for seed, name in enumerate("ab"):
             pixels = synthetic_fluorescence((96, 128), seed=seed, diameter_px=20).image
-            Image.fromarray((255.0 * pixels / pixels.max()).astype(np.uint8)).save(images / f"{name}.png")
+            Picture.fromarray((255.0 * pixels / pixels.max()).astype(np.uint8)).save(images / f"{name}.png")
         return images
 
     @pytest.mark.parametrize("choice", ["Keep edits", "Replace", "Cancel"])

@@ -8,16 +8,16 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.camera import corners_in_view
-from napari_nucseg._napari.correct_files import show_replayed, show_set
+from napari_nucseg._napari.correct_files import show_set
 from napari_nucseg._napari.correct_journal import Restorable, find_restorable
 from napari_nucseg._napari.correct_pointer import Pointer
+from napari_nucseg._napari.correct_restoring import restore
 from napari_nucseg._napari.correct_saving import Saver
 from napari_nucseg._napari.correct_session import Session
 from napari_nucseg._napari.correct_subject import Subject, apply_edit
 from napari_nucseg._napari.correct_tools import CLICK_PX, TRUST_TOOLS, Gesture, Tool, make_edit
 from napari_nucseg._napari.regions import region_from_outline, region_in_view
 from napari_nucseg.data.correction_set import open_correction_set
-from napari_nucseg.data.journal import Journal
 from napari_nucseg.errors import NucSegError
 from napari_nucseg.nuclei.trust import Trust
 
@@ -247,15 +247,15 @@ class CorrectController(QObject):
         if self._found is None:
             return
         found, self._found = self._found, None
-        journal, replayed = Journal.resume(found.path)
-        layer = show_replayed(self._viewer, replayed, found.image)
-        self._viewer.layers.selection.active = layer
+        restored = restore(self._viewer, found)
+        layer = self._viewer.layers.selection.active = restored.layer
         session = self._sessions.get(layer.unique_id) or self._begin(layer)
-        session.keeper.adopt(journal)
-        if replayed.trust.any():
+        session.look()  # a work list's layer holds other nuclei now: those are no edit
+        session.keeper.adopt(restored.journal)
+        if session.trust.values.any():
             session.trust.show()
         self.look_for_journals()
-        self.said.emit(f"Restored {replayed.n_edits} edits.")
+        self.said.emit(restored.words)
 
     def _plane_changed(self, event: object) -> None:
         if self._session is not None:

@@ -1,8 +1,7 @@
-"""Corrections of a layer as a correction set, and a correction set or a journal as layers."""
+"""Corrections of a layer as a correction set, and a correction set as layers."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +23,11 @@ from napari_nucseg.nuclei.corrections import count_kinds, diff
 from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from napari.components import ViewerModel
 
     from napari_nucseg._napari.planes import PlaneLayout
-    from napari_nucseg.data.journal import Replayed
 
 
 def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
@@ -74,7 +74,7 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
 def show_set(viewer: ViewerModel, corrections: CorrectionSet, folder: Path) -> Labels:
     """Open a correction set as an image layer and a Labels layer."""
     image = _show_image(viewer, corrections)
-    layer = _new_labels(viewer, image, corrections.labels, f"{image.name} nuclei")
+    layer = new_labels(image, corrections.labels, f"{image.name} nuclei")
     state = CorrectionState(
         trust=corrections.trust,
         snapshot=corrections.labels.copy() if corrections.prediction is None else corrections.prediction,
@@ -91,25 +91,16 @@ def show_set(viewer: ViewerModel, corrections: CorrectionSet, folder: Path) -> L
     return layer
 
 
-def show_replayed(viewer: ViewerModel, replayed: Replayed, image: Image | None) -> Labels:
-    """Open what a journal held as a Labels layer of its own."""
-    header, notes = replayed.header, replayed.header.notes
-    name = header.layer_name or header.image_name or "labels"
-    layer = _new_labels(viewer, image, replayed.labels, f"{name} restored")
-    snapshot = replayed.prediction
-    state = CorrectionState(
-        trust=replayed.trust,
-        snapshot=replayed.labels.copy() if snapshot is None else snapshot,
-        is_prediction=snapshot is not None and bool(notes.get("is_prediction")),
-        image_id=None if image is None else image.unique_id,
-        image_name=header.image_name if image is None else image.name,
-        model_name=str(notes.get("model_name", "")),
-        model_sha256=str(notes.get("model_sha256", "")),
-        settings=notes.get("settings") or {},  # earlier versions noted neither these nor a folder
-        folder=Path(notes["folder"]) if notes.get("folder") else None,
-    )
-    write_corrections(layer, state)
-    viewer.add_layer(layer)
+def new_labels(image: Image | None, labels: np.ndarray, name: str) -> Labels:
+    """Make a Labels layer that lies on an image; it is in no viewer yet."""
+    layer = Labels(labels, name=name)
+    if image is None or image.ndim < labels.ndim:
+        return layer
+    last = tuple(range(image.ndim - labels.ndim, image.ndim))
+    on_it = fits(layer, image)
+    placed = labels_placement(image, layout_for(layer, image)) if on_it else spatial_attributes(image, last)
+    for attribute, value in placed.items():
+        setattr(layer, attribute, value)
     return layer
 
 
@@ -134,18 +125,6 @@ def _show_image(viewer: ViewerModel, corrections: CorrectionSet) -> Image:
     image = Image(pixels, name=corrections.name or "image", rgb=rgb, **placed)
     viewer.add_layer(image)
     return image
-
-
-def _new_labels(viewer: ViewerModel, image: Image | None, labels: np.ndarray, name: str) -> Labels:
-    layer = Labels(labels, name=name)
-    if image is None or image.ndim < labels.ndim:
-        return layer
-    last = tuple(range(image.ndim - labels.ndim, image.ndim))
-    on_it = fits(layer, image)
-    placed = labels_placement(image, layout_for(layer, image)) if on_it else spatial_attributes(image, last)
-    for attribute, value in placed.items():
-        setattr(layer, attribute, value)
-    return layer
 
 
 def _axes(image: Image, layout: PlaneLayout) -> str:

@@ -107,19 +107,12 @@ class WorkLayers:
         trust = np.zeros(labels.shape, np.uint8) if state is None else state.trust.copy()
         if np.array_equal(labels, shown.labels) and np.array_equal(trust, shown.trust):
             return None
-        more: dict[str, Any] = {}
+        more = _how_they_were_found(layer)
         layout = layout_for(layer, self._image)
         # what a person looked at; of a picture that was removed nobody can tell
-        if layout.channel_axis is not None and self._image in self._viewer.layers:
+        if origin is None and layout.channel_axis is not None and self._image in self._viewer.layers:
             channel = channel_for(self._viewer, layer, self._image, layout)
-            more = {"settings": {**shown.settings, "channel": channel}}
-        if origin is not None:  # it was segmented here: that is the prediction now
-            more = {
-                "prediction": np.array(origin.snapshot, np.int32),
-                "model_name": origin.model_name,
-                "model_sha256": origin.model_sha256,
-                "settings": origin.settings.model_dump(mode="json"),
-            }
+            more["settings"] = {**more.get("settings", shown.settings), "channel": channel}
         return replace(shown, labels=labels, trust=trust, **more)
 
     @property
@@ -203,6 +196,20 @@ def with_counts(corrections: CorrectionSet) -> CorrectionSet:
         changes = diff(corrections.prediction, corrections.labels)
         counts |= {str(kind): number for kind, number in count_kinds(changes).items()}
     return replace(corrections, counts=counts)
+
+
+def _how_they_were_found(layer: Labels) -> dict[str, Any]:
+    """Say what nuclei are compared with since they were segmented, or restored after a crash; {} if with nothing."""
+    origin, state = read_state(layer), read_corrections(layer)
+    made = state if origin is None else origin
+    if made is None or (made is state and not state.is_prediction):
+        return {}
+    return {
+        "prediction": np.array(made.snapshot, np.int32),
+        "model_name": made.model_name,
+        "model_sha256": made.model_sha256,
+        "settings": dict(state.settings) if origin is None else origin.settings.model_dump(mode="json"),
+    }
 
 
 def _place(layer: Image | Labels, placed: dict[str, Any]) -> None:
