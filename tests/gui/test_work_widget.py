@@ -360,6 +360,24 @@ def test_edits_that_a_crash_left_replace_nothing_newer_in_the_list(viewer, opene
     assert restored != work
 
 
+def test_edits_that_a_crash_left_are_offered_while_their_image_is_on_show(
+    viewer, opened, folder, click, corrector, qtbot
+):
+    _leave_journal(viewer, folder.with_name("slides corrections") / "a", 33)
+    banner = corrector().form.banner
+    click(opened.form.next)
+    qtbot.waitUntil(banner.isHidden, timeout=TIMEOUT_MS)
+    layer = _labels(viewer)
+    _paint(opened, 44)
+    qtbot.wait(100)
+    layer.undo()
+    click(opened.form.previous)
+    qtbot.waitUntil(banner.isVisible, timeout=TIMEOUT_MS)
+    click(opened.form.next)
+    qtbot.wait(200)
+    assert banner.isHidden(), "what was taken back is no edit that was lost"
+
+
 def test_a_broken_image_is_said_and_the_others_go_on(viewer, opened, folder, click):
     (folder / "b.png").write_bytes(b"no image")
     click(opened.form.next)

@@ -198,6 +198,7 @@ class CorrectController(QObject):
         session = Session(self._viewer, layer, self)
         session.updated.connect(self._updated)
         session.failed.connect(self.failed)
+        session.watch.replaced.connect(self.look_for_journals)  # a work list shows another image
         self._sessions[layer.unique_id] = session
         session.keeper.go_on()  # only now is there somebody to hear why that is impossible
         return session

@@ -57,7 +57,9 @@ class WorkLayers:
         return self._shown is not None and self._labels in self._viewer.layers
 
     def show(self, corrections: CorrectionSet, folder: Path) -> Labels:
-        """Show an image and its labels in place of those before."""
+        """Show an image and its labels in place of those before, which are kept by now."""
+        if self.can_be_kept:
+            mark_safe(self._labels)  # also what was painted and taken back, which left nothing to keep
         pixels, placed, rgb = _as_napari_shows(corrections)
         image = self._images.get((pixels.ndim, rgb))
         for other in self._images.values():
