@@ -709,11 +709,7 @@ class TestJournal:
         restored.data_setitem((np.array([1]), np.array([1])), 9)
         assert replay(corrector.controller.session.keeper.path).labels[1, 1] == 9
 
-    def test_edits_over_an_image_that_is_not_in_memory_are_offered_to_their_labels_alone(
-        self, viewer, corrector, drawn
-    ):
-        pixels = da.zeros(drawn.shape, np.uint8)
-        viewer.add_image([pixels, pixels[::2, ::2]], multiscale=True, name="lazy")
+    def test_edits_without_an_image_are_offered_to_their_labels(self, viewer, corrector, drawn):
         layer = viewer.add_labels(drawn.copy(), name="masks")
         layer.paint((5, 5), 7)
         _crash(corrector, layer)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
+from tifffile import imwrite
 
 from napari_nucseg._napari.correct_files import collect, show_set
+from napari_nucseg._napari.correct_journal import PIECE_PX, image_fingerprint
 from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.layer_state import read_corrections, write_corrections
 from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
@@ -102,3 +105,49 @@ def test_a_journal_of_an_earlier_version_is_restored(qtbot, viewer, corrector, c
     assert (state.settings, state.folder, state.model_name) == ({}, None, "nuclei-unet")
     assert collect(subject).name == "cells"
     _paint(subject.layer)
+
+
+def test_edits_on_a_stack_that_is_not_in_memory_are_restored(qtbot, viewer, corrector, click, tmp_path):
+    planes = [tmp_path / f"plane_{z}.tif" for z in range(3)]
+    for z, path in enumerate(planes):
+        imwrite(path, np.full(SHAPE, z, np.uint16))
+    (image,) = viewer.open(planes, stack=True, plugin="napari")
+    assert isinstance(image.data, da.Array)
+    layer = viewer.add_labels(np.zeros((3, *SHAPE), np.int32), name="masks")
+    layer.data_setitem((np.array([2]), np.array([1]), np.array([5])), 7)
+    corrector.controller.session.look()
+    _crash(viewer, corrector)
+    (image,) = viewer.open(planes, stack=True, plugin="napari")
+    subject = _restore(qtbot, corrector, click)
+    assert (subject.layer.data[2, 1, 5], subject.image) == (7, image)
+
+
+class Unread:
+    """Pixels somewhere else, read when they are asked for."""
+
+    def __init__(self, shape, *, there=True):
+        self.shape, self.dtype, self.ndim = shape, np.dtype(np.uint8), len(shape)
+        self.there, self.most_px = there, 0
+
+    def __getitem__(self, key):
+        if not self.there:
+            raise OSError("the network is down")
+        part = np.broadcast_to(np.uint8(7), self.shape)[key]
+        self.most_px = max(self.most_px, part.size)
+        return np.array(part)
+
+
+def test_of_an_image_that_is_not_in_memory_a_piece_is_read_to_know_it_again(viewer):
+    shape = (3, 2_000, 3_000)
+    far = Unread(shape)
+    layer = viewer.add_image(far, contrast_limits=(0, 255))
+    far.most_px = 0
+    known = image_fingerprint(layer)
+    assert far.most_px == PIECE_PX**2
+    layer.data = Unread((3, 2_000, 2_000))
+    assert image_fingerprint(layer) not in (known, "")
+    layer.data.there = False
+    assert image_fingerprint(layer) == ""
+    colour = viewer.add_image(da.zeros((600, 700, 3), np.uint8), rgb=True)
+    in_memory = viewer.add_image(np.zeros((600, 700, 3), np.uint8), rgb=True)
+    assert image_fingerprint(colour) not in ("", image_fingerprint(in_memory))

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 BULK_SHARE = 0.25
 """A change of more than this share of the image is no stroke: the journal is written anew, prediction included."""
+PIECE_PX = 512
+"""Side of the piece that is read of an image which is not in memory, to know it again."""
 
 
 class JournalKeeper(QObject):
@@ -261,6 +263,24 @@ def find_restorable(viewer: ViewerModel) -> Restorable | None:
 
 
 def image_fingerprint(image: Image | Labels) -> str:
-    """Fingerprint of a layer's pixels; empty where they are not in memory."""
+    """Fingerprint of a layer's pixels; where they are not in memory, a piece of them and the shape stand for all.
+
+    It is empty where they cannot be read.
+    """
     data = image_data(image)
-    return fingerprint(data) if isinstance(data, np.ndarray) else ""
+    if isinstance(data, np.ndarray):
+        return fingerprint(data)
+    shape = tuple(int(n) for n in data.shape)
+    colours = isinstance(image, Image) and image.rgb
+    *leading, height, width = shape[:-1] if colours else shape
+    middle = (*(n // 2 for n in leading), _middle(height), _middle(width))
+    try:
+        piece = np.asarray(data[middle])
+    except Exception:  # whatever reads it: a file that is gone, a network
+        return ""
+    return f"{fingerprint(piece)} of {'x'.join(map(str, shape))}"  # no whole array's is like it
+
+
+def _middle(n: int) -> slice:
+    first = max(0, (n - PIECE_PX) // 2)
+    return slice(first, first + PIECE_PX)
