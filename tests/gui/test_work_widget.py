@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from napari.layers import Image
 from napari.layers._layer_actions import _duplicate_layer
+from napari.utils.notifications import notification_manager
 from PIL import Image as Picture
 from qtpy.QtCore import Qt, QThreadPool
 from tifffile import imwrite
 
 from napari_nucseg._napari import work_steps
+from napari_nucseg._napari.camera import corners_in_view
 from napari_nucseg._napari.layer_state import CorrectionState, read_corrections
 from napari_nucseg._napari.work_layers import LABELS_NAME, with_counts
 from napari_nucseg._napari.work_widget import WorkWidget
@@ -798,16 +800,33 @@ def test_segment_nuclei_works_on_the_image_on_show(viewer, opened, folder, click
     assert not widget.form.status.isVisible()
 
 
-def test_images_with_and_without_a_pixel_size_do_not_alarm_napari(viewer, opened, folder, click, qtbot):
+def test_images_with_and_without_a_pixel_size_do_not_alarm_napari(viewer, opened, folder, click, corrector):
     """It compares the units of all layers, hidden ones included, and warns where they differ."""
     made = synthetic_histology((96, 96), seed=6).image
     imwrite(folder / "d.tif", made, resolution=(4e4, 4e4), resolutionunit="CENTIMETER")
+    warned = []
+    notification_manager.notification_ready.connect(warned.append)
+    corrector().form.whole.click()
     opened.controller.open(folder, folder.with_name("slides corrections"))
     for step in [*[opened.form.next] * 3, *[opened.form.previous] * 3]:
         click(step)
         assert viewer.layers.extent.units is not None, opened.controller.worklist.current
     click(opened.form.next)
     assert str(viewer.layers["b"].units[-1]) == "pixel"
+    notification_manager.notification_ready.disconnect(warned.append)
+    assert not [notification.message for notification in warned]
+
+
+def test_an_image_fills_the_view_whatever_the_size_of_hidden_ones(viewer, opened, folder, click):
+    if not hasattr(viewer, "scene"):
+        pytest.skip("napari before 0.9")
+    made = synthetic_histology((96, 96), seed=6).image
+    imwrite(folder / "d.tif", made, resolution=(1e5, 1e5), resolutionunit="CENTIMETER")
+    opened.controller.open(folder, folder.with_name("slides corrections"))
+    for _ in range(3):
+        click(opened.form.next)
+    first, last = corners_in_view(viewer, viewer.layers["d"])
+    assert 96 < (last - first).min() < 120
 
 
 def test_tomorrow_the_list_is_where_it_was_saved(viewer, opened, folder, tmp_path, click, answer, choose):

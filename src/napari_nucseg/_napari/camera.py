@@ -24,6 +24,14 @@ def camera_of(viewer: Any) -> Any:
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
 
 
+def fit(viewer: Any, layers: list[Any]) -> None:
+    """Fit the view to some layers; napari before 0.9 can fit it to all alone, hidden ones included."""
+    if hasattr(viewer, "scene"):
+        viewer.reset_view(layers=layers)
+    else:
+        viewer.reset_view()
+
+
 def look_at(subject: Subject, box: Box) -> None:
     """Centre the view on a box of the plane in view; the zoom stays where the box is seen well already."""
     viewer, layer = subject.viewer, subject.layer

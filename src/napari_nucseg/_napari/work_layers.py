@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_nucseg._napari.camera import fit
 from napari_nucseg._napari.image_layout import channel_for, layout_for
 from napari_nucseg._napari.layer_state import (
     CORRECTIONS_KEY,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from napari.components import ViewerModel
+    from napari.layers import Layer
 
     from napari_nucseg.data.correction_set import CorrectionSet
 
@@ -61,10 +63,11 @@ class WorkLayers:
         if self.can_be_kept:
             mark_safe(self._labels)  # also what was painted and taken back, which left nothing to keep
         pixels, placed, rgb = _as_napari_shows(corrections)
+        self._agree_on(placed["units"][-1])
         image = self._images.get((pixels.ndim, rgb))
         for other in self._images.values():
             if other is not image:
-                _hide(other, placed["units"][-1])
+                other.visible = False
         if image is None or image not in self._viewer.layers:
             image = Image(pixels, rgb=rgb, name=corrections.name, **placed)
             self._viewer.layers.insert(self._below_labels(), image)
@@ -82,7 +85,7 @@ class WorkLayers:
         selection = self._viewer.layers.selection
         selection.clear()  # the same layer holds another image: whoever follows the active one is told
         selection.active = self._labels
-        self._viewer.reset_view()
+        fit(self._viewer, [image, self._labels])
         return self._labels
 
     def put_away(self) -> None:
@@ -144,6 +147,21 @@ class WorkLayers:
     def _work_on(self, layer: Labels) -> dict[str, tuple[UUID, UUID]]:
         return {WORK_ON: (self._image.unique_id, layer.unique_id)}
 
+    @property
+    def _overlays(self) -> list[Layer]:
+        """Layers that show the trust map."""
+        return [
+            layer
+            for layer in self._viewer.layers
+            if self._labels is not None and layer.metadata.get(TRUST_OF) == self._labels.unique_id
+        ]
+
+    def _agree_on(self, unit: str) -> None:
+        """Give all layers one unit before anything is drawn: napari warns where those differ, also of hidden ones."""
+        for layer in (*self._images.values(), self._labels, *self._overlays):
+            if layer is not None:
+                layer.units = (*layer.units[:-2], unit, unit)
+
     def _below_labels(self) -> int:
         layers = self._viewer.layers
         return layers.index(self._labels) if self._labels in layers else len(layers)
@@ -180,10 +198,9 @@ class WorkLayers:
         forget_history(layer)
         _place(layer, placed)
         layer.visible = True
-        for overlay in self._viewer.layers:
-            if overlay.metadata.get(TRUST_OF) == layer.unique_id:
-                overlay.data = state.trust
-                _place(overlay, placed)
+        for overlay in self._overlays:
+            overlay.data = state.trust
+            _place(overlay, placed)
         return layer
 
 
@@ -214,15 +231,9 @@ def _how_they_were_found(layer: Labels) -> dict[str, Any]:
     }
 
 
-def _place(layer: Image | Labels, placed: dict[str, Any]) -> None:
+def _place(layer: Layer, placed: dict[str, Any]) -> None:
     for name, value in placed.items():
         setattr(layer, name, value)
-
-
-def _hide(image: Image, unit: str) -> None:
-    """Hide the layer of images of another kind, in the unit of the one on show: napari compares hidden ones, too."""
-    image.visible = False
-    image.units = (*image.units[:-2], unit, unit)
 
 
 def _as_napari_shows(corrections: CorrectionSet) -> tuple[np.ndarray, dict[str, Any], bool]:
