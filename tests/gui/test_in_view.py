@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_nucseg._napari.camera import corners_in_view
-from napari_nucseg._napari.layer_state import read_state
+from napari_nucseg._napari.layer_state import read_corrections, read_state
 
 PLACES = [
     pytest.param({}, id="plain"),
@@ -70,3 +70,20 @@ def test_current_view_of_several_resolutions_is_the_view(viewer, user, widget, z
     assert [(side.start, side.stop - 1) for side in region.box] == [tuple(side) for side in shown.T]
     assert result.data.any()
     assert not result.data[..., :100, :].any()
+
+
+@pytest.mark.parametrize(
+    "place", [{}, {"rotate": 45}, {"shear": [0, 0, 0.6]}], ids=["plain", "rotated", "sheared"]
+)
+def test_reviewed_is_what_was_in_view_and_nothing_beside_it(viewer, corrector, zoomed, place):
+    if not hasattr(viewer, "canvas"):
+        pytest.skip("napari before 0.9")
+    layer = viewer.add_labels(np.zeros((3, 400, 500), np.int32), **place)
+    zoomed(layer, 200, 250)
+    corrector.controller.mark_view()
+    height, width = viewer.canvas.viewbox_size(viewer.layers)
+    in_view = height * width / viewer.camera.zoom**2
+    assert np.count_nonzero(read_corrections(layer).trust) == pytest.approx(in_view, rel=0.03)
+    viewer.camera.center = (0, 1e5, 1e5)
+    corrector.controller.mark_view()
+    assert "in view" in corrector.form.status.text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,8 @@ SHOWN_PX = 70
 """A nucleus is shown at least this large, in pixels of the screen."""
 LARGEST_PX = 220
 """… and at most this large, so that its surroundings are seen too."""
+ROUND = ((0, 0), (0, 1), (1, 1), (1, 0))
+"""The corners of a box one after the other: 1 where it is the far side, in Y and X."""
 
 
 def camera_of(viewer: Any) -> Any:
@@ -48,18 +49,23 @@ def look_at(subject: Subject, box: Box) -> None:
 
 
 def corners_in_view(viewer: Any, layer: Any) -> NDArray[np.int64]:
-    """First and last pixel (Y, X) between the canvas's corners, (2, 2); they may lie outside the layer.
+    """First and last pixel (Y, X) between the canvas's corners, (2, 2); they may lie outside the layer."""
+    corners = outline_in_view(viewer, layer)
+    return np.array([np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))], np.int64)
+
+
+def outline_in_view(viewer: Any, layer: Any) -> NDArray[np.float64]:
+    """Corners of the canvas one after the other round it, (4, 2), in pixels (Y, X) of a layer.
 
     Of a multiscale layer they are pixels of its full size. napari's own ``corner_pixels`` are renewed for such a
     layer only when another level is shown.
     """
     if not hasattr(viewer, "canvas"):  # napari before 0.9 does not say how large its canvas is
         level_px = layer.downsample_factors[layer.data_level] if layer.multiscale else 1
-        return np.ceil(layer.corner_pixels * level_px)[:, -2:].astype(np.int64)
+        box = np.ceil(layer.corner_pixels * level_px)[:, -2:]
+        return np.array([(box[y, 0], box[x, 1]) for y, x in ROUND], float)
     camera = camera_of(viewer)
     half = np.array(viewer.canvas.viewbox_size(viewer.layers), float) / camera.zoom / 2
     middle, leading = np.array(camera.center[-2:]), viewer.dims.point[:-2]
-    corners = [
-        layer.world_to_data((*leading, *(middle + half * side)))[-2:] for side in product((-1, 1), repeat=2)
-    ]
-    return np.array([np.floor(np.min(corners, axis=0)), np.ceil(np.max(corners, axis=0))], np.int64)
+    signs = 2 * np.array(ROUND) - 1
+    return np.array([layer.world_to_data((*leading, *(middle + half * sign)))[-2:] for sign in signs])

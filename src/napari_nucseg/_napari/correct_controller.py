@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_nucseg._napari.camera import corners_in_view
+from napari_nucseg._napari.camera import outline_in_view
 from napari_nucseg._napari.correct_files import show_set
 from napari_nucseg._napari.correct_journal import Restorable, find_restorable
 from napari_nucseg._napari.correct_pointer import Pointer
@@ -16,7 +16,7 @@ from napari_nucseg._napari.correct_saving import Saver
 from napari_nucseg._napari.correct_session import Session
 from napari_nucseg._napari.correct_subject import Subject, apply_edit
 from napari_nucseg._napari.correct_tools import CLICK_PX, TRUST_TOOLS, Gesture, Tool, make_edit
-from napari_nucseg._napari.regions import region_from_outline, region_in_view
+from napari_nucseg._napari.regions import region_from_outline, region_seen
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.errors import NucSegError
 from napari_nucseg.nuclei.trust import Trust
@@ -139,12 +139,8 @@ class CorrectController(QObject):
         if (session := self.ready_to_mark()) is None:
             return
         subject = session.subject
-        self._try(
-            lambda: self._mark(
-                region_in_view(corners_in_view(self._viewer, subject.layer), subject.labels.shape),
-                Trust.REVIEWED,
-            )
-        )
+        seen = outline_in_view(self._viewer, subject.layer)
+        self._try(lambda: self._mark(region_seen(seen, subject.labels.shape), Trust.REVIEWED))
 
     def mark_all(self, value: Trust) -> None:
         """Give all pixels of the plane in view a value of the trust map."""

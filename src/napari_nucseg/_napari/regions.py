@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Box = tuple[slice, slice]
 
+NOT_IN_VIEW = "nothing of the image is in view. Press Home in the viewer, or choose Whole image."
+
 
 @dataclass(frozen=True, eq=False)
 class Region:
@@ -48,9 +50,32 @@ def region_in_view(corners: ArrayLike, shape: tuple[int, int]) -> Region:
     corners = np.asarray(corners)
     first = np.clip(np.floor(corners.min(axis=0)), 0, shape).astype(int)
     stop = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, shape).astype(int)
-    return Region(
-        _box(first, stop, "nothing of the image is in view. Press Home in the viewer, or choose Whole image.")
-    )
+    return Region(_box(first, stop, NOT_IN_VIEW))
+
+
+def region_seen(outline: NDArray[np.float64], shape: tuple[int, int]) -> Region:
+    """Region that is in view and no more: no box where a layer is turned or sheared.
+
+    Parameters
+    ----------
+    outline
+        Corners of the canvas round it, (4, 2), in pixels of the image.
+    shape
+        Size (Y, X) of the plane.
+
+    Raises
+    ------
+    ImageError
+        If nothing of the image is in view.
+    """
+    around = region_in_view([np.floor(outline.min(axis=0)), np.ceil(outline.max(axis=0))], shape)
+    if _is_upright(outline):
+        return around
+    first, stop = ([getattr(side, end) for side in around.box] for end in ("start", "stop"))
+    mask = polygon2mask(np.subtract(stop, first), outline - first)
+    if not mask.any():
+        raise ImageError(NOT_IN_VIEW)
+    return Region(around.box, mask)
 
 
 def region_from_outline(vertices: ArrayLike, shape_type: str, shape: tuple[int, int]) -> Region:
