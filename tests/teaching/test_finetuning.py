@@ -20,9 +20,10 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import ModelFileError, OutputError, SettingsError, TrainingError
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.network.installing import install_model, rename_model
+from napari_nucseg.network.installing import install_model, remove_model, rename_model
 from napari_nucseg.network.model_card import ModelCard
 from napari_nucseg.network.model_file import load_model, save_model
+from napari_nucseg.network.preferred import prefer_model
 from napari_nucseg.network.size_head import SizeHead, n_summaries
 from napari_nucseg.nuclei.judging import Judge
 from napari_nucseg.nuclei.pieces import FEATURES
@@ -219,6 +220,15 @@ class TestResumedElsewhere:
         card = load_model(parts.model).card
         assert (card.parent_name, card.parent_sha256) == ("renamed", load_model("renamed").sha256)
         assert load_finetune_job(job.folder / "job.json") == job
+
+    @pytest.mark.parametrize("named", ["mine", "auto"])
+    def test_a_base_model_that_was_deleted_is_missed(self, make_job, own_base, named):
+        prefer_model("mine")
+        job = make_job(model=named)
+        run(job, steps=3)
+        remove_model("mine")
+        with pytest.raises(TrainingError, match=r"is made from is gone\. Import it again"):
+            run(job, resume=True)
 
     def test_another_model_that_the_job_names_now_is_refused(self, make_job, own_base):
         run(make_job(model="mine"), steps=3)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from napari_nucseg.errors import TrainingError
+from napari_nucseg.errors import ModelFileError, TrainingError
 from napari_nucseg.learning.checkpoint import job_of
 from napari_nucseg.learning.place import CHECKPOINT, check_resumable
 from napari_nucseg.network.lineage import find_by_first_sha256, first_sha256
+from napari_nucseg.network.model_file import load_model
 
 if TYPE_CHECKING:
     from napari_nucseg.network.model_file import Model
@@ -26,7 +27,7 @@ def resumed(job: FinetuneJob) -> FinetuneJob:
     Raises
     ------
     TrainingError
-        If there is no checkpoint, it is damaged, or examples are gone.
+        If there is no checkpoint, it is damaged, or examples or the model are gone.
     """
     checkpoint = job.folder / CHECKPOINT
     check_resumable(checkpoint)
@@ -38,8 +39,24 @@ def resumed(job: FinetuneJob) -> FinetuneJob:
         )
     if _named_then(job) != job.model:
         return job
-    base = find_by_first_sha256(str(job_of(checkpoint).get("model", "")), job.model)
-    return job if base is None else job.model_copy(update={"model": str(base)})
+    begun_with = str(job_of(checkpoint).get("model", ""))
+    base = find_by_first_sha256(begun_with, job.model)
+    if base is not None:
+        return job.model_copy(update={"model": str(base)})
+    if not _is_in_file(begun_with, job.model):
+        raise TrainingError(
+            f"the model that “{job.name}” is made from is gone. Import it again, or throw this run away."
+        )
+    return job
+
+
+def _is_in_file(first: str, name: str) -> bool:
+    """Whether a model that is not installed is what a job names: a file somewhere."""
+    try:
+        model = load_model(name)
+    except ModelFileError:
+        return False
+    return first_sha256(model.card, model.sha256) == first
 
 
 def _named_then(job: FinetuneJob) -> str:
