@@ -369,6 +369,7 @@ class TestLearning:
         assert len(form.plot._learned.getData()[0]) == 20
         assert form.outcome.isVisible()
         assert "Better" in form.outcome.headline.text()
+        assert "of what was learned" not in form.outcome.words.text()
         assert any("0.80" in text for text in form.outcome.table.cells())
         (preview,) = [x for x in viewer.layers if PREVIEW_OF in x.metadata]
         assert preview.name == "preview of my-nuclei"
@@ -407,9 +408,10 @@ class TestLearning:
     def test_what_a_made_picture_lost_is_said_beside_the_gain(self, qtbot, teacher, scripted, layer, click):
         figures = {"old": 0.86, "new": 0.67, "low": -0.31, "high": -0.08, "verdict": "not enough evidence"}
         lost = {**HELD_OUT, "name": "synthetic histology", "kind": "made", **figures}
-        scripted({**BETTER, "comparisons": [HELD_OUT, lost]})
+        scripted({**BETTER, "comparisons": [HELD_OUT, lost], "blend": 0.25})
         _run(qtbot, teacher, click)
         outcome = teacher.form.outcome
+        assert "takes up 25% of what was learned; the curve shows all" in outcome.words.text()
         assert "lower on some others" in outcome.headline.text()
         assert any(text.startswith("↓ lower") for text in outcome.table.cells())
         assert outcome.use.isVisible()

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
 
 from napari_nucseg._napari.comparison_table import ComparisonTable, colours_of
 from napari_nucseg._napari.rows import tipped_button
-from napari_nucseg._napari.teach_text import SIGNS, advice, headline
+from napari_nucseg._napari.teach_text import SIGNS, advice, headline, part_words
 from napari_nucseg._napari.words import Words
 from napari_nucseg.teaching.progress import Verdict
 
@@ -99,7 +99,9 @@ class Outcome(QGroupBox):
 
     def _say(self, result: FinetuneResult, what_next: str = "") -> None:
         warnings = [f"⚠ {warning}" for warning in result.warnings]
-        self.words.setText("\n\n".join(filter(None, [*warnings, result.words, what_next])))
+        self.words.setText(
+            "\n\n".join(filter(None, [*warnings, result.words, part_words(result), what_next]))
+        )
 
     def _colour_headline(self) -> None:
         if self._result is not None:

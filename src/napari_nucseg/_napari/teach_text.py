@@ -160,6 +160,13 @@ def headline(result: FinetuneResult) -> str:
     return HEADLINES[result.verdict]
 
 
+def part_words(result: FinetuneResult) -> str:
+    """Say that the new model gains less than the curve showed; empty where it took up all that was learned."""
+    if (percent := round(result.blend * 100)) >= 100:
+        return ""
+    return f"To keep old skills, the new model takes up {percent}% of what was learned; the curve shows all of it."
+
+
 def advice(result: FinetuneResult) -> str:
     """Say what to do where a model was not taken up."""
     if result.acceptable:
