@@ -315,6 +315,9 @@ class TestMouse:
         assert corrector.controller.tool is None
         corrector.controller.mark_view()
         assert not read_corrections(layer).trust.any()
+        assert "hidden" in corrector.form.status.text()
+        layer.visible = True
+        assert "hidden" not in corrector.form.status.text()
 
     def test_a_layer_that_is_locked_meanwhile_is_left_alone(self, corrector, layer, hand, drawn):
         _take(corrector, "delete")
@@ -534,11 +537,14 @@ def test_marks_are_made_and_taken_back_in_2d_alone(viewer, corrector, click, tur
     read_corrections(layer).trust[:, :9] = Trust.IGNORE
     before = read_corrections(layer).trust.copy()
     turn(viewer, layer)
-    for button in (corrector.form.view, corrector.form.whole, corrector.form.unmark):
+    for button in (corrector.form.view, corrector.form.whole, corrector.form.unmark, corrector.form.next):
         corrector.form.say("")
         click(button)  # Clear does not even ask
         assert "2D view" in corrector.form.status.text()
         np.testing.assert_array_equal(read_corrections(layer).trust, before)
+    corrector.form.say("")
+    corrector._mark_checked()  # its key works without a nucleus, too
+    assert "2D view" in corrector.form.status.text()
 
 
 @pytest.mark.parametrize("turn", [_look_in_3d, _roll])

@@ -16,6 +16,7 @@ from napari_nucseg._napari.correct_watch import LayerWatch
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
+    from napari.utils.events import Event
 
 
 class Session(QObject):
@@ -45,6 +46,7 @@ class Session(QObject):
         for failed in (self.keeper.failed, self.changes.failed, self.review.failed):
             failed.connect(self.failed)
         self.watch.replaced.connect(self._begin_anew)
+        layer.events.visible.connect(self._shown)
         self.changes.rebuild()
         # later: this may be within napari's own handling of a layer that is being added
         self._soon = QTimer(self, singleShot=True, interval=0)
@@ -65,6 +67,9 @@ class Session(QObject):
             self.trust.show()
             self.updated.emit()
 
+    def _shown(self, event: Event) -> None:
+        self.updated.emit()
+
     def _count(self, box: object) -> None:
         self.n_edits += 1
         remember_image(self.subject)
@@ -81,6 +86,7 @@ class Session(QObject):
         self._soon.stop()
         self.look()
         self._ended = True
+        self.subject.layer.events.visible.disconnect(self._shown)
         for part in (
             self.keeper.close,
             self.changes.stop,

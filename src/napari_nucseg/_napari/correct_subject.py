@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from napari_nucseg.nuclei.judging import Judge
 
 SWITCH_VIEW = "Switch to the 2D view of Y and X to correct nuclei."
+HIDDEN = "This layer is hidden: show it in the layer list to correct it."
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +186,7 @@ class Subject:
         dims = self.viewer.dims
         if dims.ndisplay != 2 or tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
             return SWITCH_VIEW
-        return "" if self.layer.visible else "This layer is hidden: show it in the layer list to correct it."
+        return "" if self.layer.visible else HIDDEN
 
 
 def corrections_of(layer: Labels) -> CorrectionState:

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout
 from napari_nucseg._napari.camera import look_at
 from napari_nucseg._napari.correct_controller import CorrectController
 from napari_nucseg._napari.correct_form import CorrectForm
-from napari_nucseg._napari.correct_subject import SWITCH_VIEW
+from napari_nucseg._napari.correct_subject import HIDDEN, SWITCH_VIEW
 from napari_nucseg._napari.correct_tools import CHECKED_KEY, NEXT_KEY, PREVIOUS_KEY, VIEW_KEY
 from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.layer_state import read_corrections
@@ -132,8 +132,8 @@ class CorrectWidget(Docked):
         self.form.image.show_for(layer)
 
     def _forget_view(self, event: Event | None = None) -> None:
-        """Say no longer that the view is to be switched: it was, or another layer was chosen."""
-        if SWITCH_VIEW in self.form.status.text():
+        """Say no longer why nothing could be pointed at: that was changed, or another layer was chosen."""
+        if any(words in self.form.status.text() for words in (SWITCH_VIEW, HIDDEN)):
             self.form.say("")
 
     def _take(self, tool: Tool, checked: bool) -> None:
@@ -143,12 +143,12 @@ class CorrectWidget(Docked):
         self.controller.overwrite = on
 
     def _walk(self, step: int) -> None:
-        if (session := self.controller.ready()) is not None:
+        if (session := self.controller.ready_to_mark()) is not None:
             session.review.go(step)
             self._show_review()
 
     def _mark_checked(self) -> None:
-        if (session := self.controller.ready()) is not None:
+        if (session := self.controller.ready_to_mark()) is not None:
             session.review.mark()
             self._show_review()
 
@@ -227,6 +227,8 @@ class CorrectWidget(Docked):
         self.form.show_place(self._folder())
         if session is None:
             return
+        if not session.subject.refusal_of_view():
+            self._forget_view()
         self._show_changes(session.changes.changes)
         self._show_trust()
         self._show_review()
