@@ -297,3 +297,13 @@ class TestLabelsFromElsewhereGoWithTheirImage:
         assert "“lower”" in corrector.form.image.text()
         viewer.layers.remove(upper)
         assert not corrector.form.image.isVisible()
+
+
+def test_a_set_that_is_opened_shows_the_channel_its_nuclei_were_found_in(viewer, corrector, tmp_path):
+    labels = np.eye(64, 80, dtype=np.int32)
+    image = np.zeros((64, 80, 2), np.uint8)
+    corrections = CorrectionSet(image, "YXC", labels, labels.astype(np.uint8), settings={"channel": 1})
+    viewer.add_image(np.zeros((3, 4, 64, 80), np.uint8))
+    viewer.dims.set_point(1, 0)
+    corrector.controller.open(save_correction_set(tmp_path / "set", corrections))
+    assert viewer.dims.point[-3] == 1
