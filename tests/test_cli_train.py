@@ -23,6 +23,26 @@ def test_an_own_folder_goes_on_from_a_model_with_one_command(
     card = read_card(model)
     assert card.architecture == read_card(tiny_models / "tiny.safetensors").architecture
     assert "from tiny" in card.history[0]
+    assert card.training_data == ("1 image of synthetic-fluorescence, synthetic-histology",)
+
+
+def test_what_a_recipe_says_of_its_own_data_is_not_said_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
+    (tmp_path / "theirs.yaml").write_text(
+        "name: theirs\ntitle: Theirs\ndescription: Of their nuclei.\nlicence: CC0\ntraining_data: [DSB2018, CC0]\n"
+        "batch_size: 2\npatch_px: 64\nvalidation_share: 0\naugment: {crop_px: 64}\nsize: null\njudge: null\n"
+        "architecture: {encoder: tu-regnetx_002, encoder_depth: 3, decoder_channels: [16, 8, 8]}\n"
+    )
+    monkeypatch.setattr("napari_nucseg.learning.job.RECIPES_DIR", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run = ["--data", "synthetic-fluorescence", "--name", "mine", "--steps", "1", "--device", "cpu"]
+    capsys.readouterr()
+    assert main(["train", "--recipe", "theirs", *run]) == 0
+    card = read_card(Path(capsys.readouterr().out.splitlines()[-1]))
+    assert (card.title, card.description, card.licence) == ("mine", "", "all rights with whoever trained it")
+    assert card.training_data == ("1 image of synthetic-fluorescence",)
 
 
 def test_train_on_rows_of_an_index_and_score_on_others(tmp_path: Path, capsys) -> None:

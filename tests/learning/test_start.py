@@ -28,6 +28,10 @@ def parent(tmp_path):
         canonical_diameter_px=31,
         clahe=True,
         thresholds=Thresholds(core_threshold=0.45),
+        licence="research only",
+        training_data=("TNBC",),
+        intended_use="Research.",
+        history=("trained",),
     )
     save_model(path, card, build_network(UNET))
     return path
@@ -46,7 +50,7 @@ def test_training_goes_on_from_a_model_with_its_network(write_job, train, parent
     path.write_text(
         "\n".join(f"{k}: {v}" for k, v in content.items())
         + f"\ndata: [{{path: {job.data[0].path}}}]\noutput: {tmp_path}\npatch_px: 96\naugment: {{crop_px: 64}}\n"
-        "device: cpu\nprecision: float32\nbatch_size: 2\n"
+        "device: cpu\nprecision: float32\nbatch_size: 2\nsize: null\njudge: null\n"
     )
     made, _ = train(path)
     model = load_model(made)
@@ -54,7 +58,10 @@ def test_training_goes_on_from_a_model_with_its_network(write_job, train, parent
     assert model.card.parent_sha256 == load_model(parent).sha256
     assert model.card.parent_name == "parent"
     assert model.card.thresholds.core_threshold == 0.45
-    assert "from parent" in model.card.history[0]
+    assert model.card.history[0] == "trained"
+    assert "from parent" in model.card.history[1]
+    assert (model.card.licence, model.card.intended_use) == ("research only", "Research.")
+    assert model.card.training_data == ("TNBC", f"4 images of {job.data[0].path.name}")
     before = load_model(parent).network.state_dict()
     weight = "encoder.layer1.0.conv1.weight"
     torch.testing.assert_close(model.network.state_dict()[weight], before[weight], atol=1e-3, rtol=1e-3)

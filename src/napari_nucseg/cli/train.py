@@ -20,6 +20,8 @@ _EXPLAINED = (
     "Stopped runs go on with --resume."
 )
 _REPLACED = ("name", "output", "start", "device", "steps", "epochs", "tensorboard")
+_SAID_OF_ITS_OWN_DATA: dict[str, Any] = {"title": "", "description": "", "licence": "", "training_data": ()}
+"""What a recipe says of the model that comes of the data it was made for, emptied: of others it is untrue."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +131,7 @@ def _job(args: argparse.Namespace) -> TrainingJob:
 
 def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any]:
     """Return what the command line puts in place of the job's settings."""
-    from napari_nucseg.learning.job import fill_sources
+    from napari_nucseg.learning.job import DEFAULT_RECIPE, fill_sources
     from napari_nucseg.network.places import SUFFIX
 
     changes = {name: value for name in _REPLACED if (value := getattr(args, name)) is not None}
@@ -140,6 +142,8 @@ def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any
     _check_rows(args)
     if args.data is None:
         return changes
+    if args.recipe not in (None, DEFAULT_RECIPE):
+        changes |= _SAID_OF_ITS_OWN_DATA
     paths = [path.absolute() for path in args.data]
     said = {name: getattr(args, name) for name in ("split", "kind", "channel")}
     said |= {"index": args.index.absolute() if args.index else None, "dataset": args.rows_dataset}

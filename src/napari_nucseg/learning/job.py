@@ -51,9 +51,13 @@ class TrainingJob(BaseModel):
     name: ModelName = Field("my-model", description="Name of the new model.")
     title: str = ""
     description: str = ""
-    licence: str = "all rights with whoever trained it"
+    licence: str = Field(
+        "",
+        description="Default: that of the model gone on from; without one, all rights with whoever trained it.",
+    )
     training_data: tuple[str, ...] = Field(
-        (), description="Names and licences of the training sets, for the card."
+        (),
+        description="Names and licences of the training sets, for the card. Default: names of the folders.",
     )
     data: tuple[DataSource, ...] = ()
     output: Path = Field(Path("runs"), description="Folder for checkpoints, the log and the model file.")

@@ -48,6 +48,8 @@ HALO_VIEWS = 16
 """Patches the halo is measured on."""
 FALLBACK_DIAMETER_PX = 24.0
 """Canonical diameter of a model whose training images have no nucleus."""
+OWN_LICENCE = "all rights with whoever trained it"
+"""Where the job names none, and there is no model gone on from."""
 
 
 def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[TrainingProgress, None, Path]:
@@ -149,16 +151,21 @@ def _halo(job: TrainingJob, network: SegmentationNetwork, bank: PatchBank) -> in
 def make_card(job: TrainingJob, examples: Examples | None = None) -> ModelCard:
     """Describe the model a job makes; without a canonical diameter, that of the examples is typical.
 
-    How its maps are decoded best is taken from the model gone on from, if that has the same network.
+    What the model gone on from says of its licence, training data, use and history stays true of the new one. How its
+    maps are decoded best is taken over, if that has the same network.
     """
-    kept: dict[str, Any] = {}
+    kept: dict[str, Any] = {"licence": OWN_LICENCE}
     learned = examples.learned if examples else ()
     learned_before: tuple[str, ...] = ()
+    trained_before: tuple[str, ...] = ()
     if job.starts_from_model:
         parent = read_card(find_model(job.start))
-        learned_before = parent.learned_images
+        learned_before, trained_before = parent.learned_images, parent.training_data
+        kept = {name: getattr(parent, name) for name in ("licence", "intended_use", "history")}
         if parent.architecture == job.architecture:
-            kept = {"thresholds": parent.thresholds, "fast_head": parent.fast_head}
+            kept |= {"thresholds": parent.thresholds, "fast_head": parent.fast_head}
+    if job.licence:
+        kept["licence"] = job.licence
     return ModelCard(
         **kept,
         name=job.name,
@@ -168,10 +175,15 @@ def make_card(job: TrainingJob, examples: Examples | None = None) -> ModelCard:
         canonical_diameter_px=job.canonical_diameter_px or typical_diameter(learned) or FALLBACK_DIAMETER_PX,
         normalisation=job.normalisation,
         clahe=job.clahe,
-        licence=job.licence,
-        training_data=job.training_data,
+        training_data=tuple(dict.fromkeys((*trained_before, *_training_data(job, len(learned))))),
         learned_images=list_learned(learned, learned_before),
     )
+
+
+def _training_data(job: TrainingJob, n_images: int) -> tuple[str, ...]:
+    """Return what the job says it learns from, else how many images of which folders."""
+    folders = ", ".join(dict.fromkeys(source.path.name for source in job.data))
+    return job.training_data or (f"{count_words(n_images, 'image')} of {folders}",)
 
 
 def _finished(card: ModelCard, job: TrainingJob, run: Run, halo_px: int) -> ModelCard:
@@ -185,6 +197,9 @@ def _finished(card: ModelCard, job: TrainingJob, run: Run, halo_px: int) -> Mode
             "figures": dict(run.scores),
             "parent_sha256": run.origin.parent_sha256,
             "parent_name": run.origin.parent_name,
-            "history": (f"{date.today()}: trained from {run.origin.words}, {crops}{best}{scale}",),
+            "history": (
+                *card.history,
+                f"{date.today()}: trained from {run.origin.words}, {crops}{best}{scale}",
+            ),
         }
     )
