@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
 
-from napari_nucseg.errors import ImageError, SettingsError
+from napari_nucseg.errors import ImageError, NucSegError, SettingsError
 from napari_nucseg.nuclei import scoring
 from napari_nucseg.nuclei.scoring import METRICS, THRESHOLDS, Scores, evaluate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 EXACT = {"rel": 1e-6, "abs": 1e-6}
@@ -260,6 +261,21 @@ def test_subset_and_join_are_inverse() -> None:
 def test_errors_say_what_was_got(y_true: object, y_pred: object, words: str) -> None:
     with pytest.raises(ImageError, match=words):
         evaluate(y_true, y_pred)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        pytest.param(lambda s: s.subset([]), "got no images", id="no index"),
+        pytest.param(lambda s: s.subset([False]), "got no images", id="empty mask"),
+        pytest.param(lambda s: s.interval(n_boot=0), "n_boot 0", id="no draws"),
+        pytest.param(lambda s: s.interval(level=2), "level 2", id="level"),
+        pytest.param(lambda s: s.interval(groups=[1, 2]), "2 groups for 1 images", id="groups"),
+    ],
+)
+def test_what_no_scores_can_be_made_of_is_said(ask: Callable[[Scores], object], words: str) -> None:
+    with pytest.raises(NucSegError, match=words):
+        ask(evaluate(np.eye(3, dtype=int), np.eye(3, dtype=int)))
 
 
 def test_unknown_metric() -> None:

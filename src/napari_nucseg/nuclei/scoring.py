@@ -204,8 +204,12 @@ class Scores:
         tuple
             Lower and upper end.
         """
+        if n_boot < 1 or not 0 < level < 1:
+            raise SettingsError(f"got n_boot {n_boot}, level {level}: give 1 or more, and between 0 and 1")
         counts = self.counts
         if groups is not None:
+            if len(groups) != self.n_images:
+                raise SettingsError(f"got {len(groups)} groups for {self.n_images} images: give one an image")
             _, index = np.unique(np.asarray(groups), return_inverse=True)
             counts = counts.pool((index == np.arange(index.max() + 1)[:, np.newaxis]).astype(np.int64))
         n = counts.n_true.shape[0]
@@ -217,6 +221,8 @@ class Scores:
     def subset(self, indices: ArrayLike) -> Scores:
         """Scores of some images: indices or a mask, (N,)."""
         chosen = np.asarray(indices)
+        if not (chosen.any() if chosen.dtype == bool else chosen.size):
+            raise ImageError("got no images: choose at least one")
         return Scores(self.counts.take(chosen if chosen.dtype == bool else chosen.astype(np.intp)))
 
     @classmethod
