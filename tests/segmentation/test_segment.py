@@ -145,6 +145,8 @@ def test_other_decoding_of_the_same_maps_equals_a_new_run(small_model):
     strict = DecodingSettings(foreground_threshold=0.7, min_area_px=3)
     again, _ = run(image, small_model, foreground_threshold=0.7, min_area_px=3)
     np.testing.assert_array_equal(loose.redecode(strict).labels, again.labels)
+    with pytest.raises(SettingsError, match=r"DecodingSettings\("):
+        loose.redecode({"foreground_threshold": 0.7})
 
 
 def test_the_scale_is_clamped_and_said(small_model):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_nucseg.nuclei.decoding import decode
+from napari_nucseg.errors import SettingsError
+from napari_nucseg.nuclei.decoding import DecodingSettings, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.installed import ModelInfo
-    from napari_nucseg.nuclei.decoding import DecodingSettings
     from napari_nucseg.nuclei.judging import Judge
     from napari_nucseg.segmentation.settings import SegmentationSettings
     from napari_nucseg.segmentation.size import DiameterEstimate
@@ -85,6 +85,8 @@ class Segmentation:
 
     def redecode(self, decoding: DecodingSettings) -> Segmentation:
         """Apply other decoding settings to the same maps; the network is not run."""
+        if not isinstance(decoding, DecodingSettings):
+            raise SettingsError(f"got {decoding!r}: give DecodingSettings(foreground_threshold=0.4, …)")
         started = time.perf_counter()
         labels = decode_kept(self.wide_maps, self.window, decoding, self.diameter_px, self.judge)
         timings = {**self.timings, "decode": time.perf_counter() - started}
