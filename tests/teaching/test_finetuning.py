@@ -468,9 +468,10 @@ def test_paths_of_a_job_file_count_from_the_file(tmp_path):
     assert job.model == str(tmp_path / "models" / "a.safetensors")
 
 
-def test_unknown_settings_are_refused():
-    with pytest.raises(SettingsError, match="stepz"):
-        make_finetune_job({"stepz": 3})
+@pytest.mark.parametrize("wrong", [{"stepz": 3}, {"examples": None}, {"examples": 3}, {"pinned": 3}])
+def test_wrong_settings_are_refused_by_name(wrong):
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        make_finetune_job(wrong)
 
 
 def test_a_preview_that_cannot_be_read_is_said(make_job, tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from napari_nucseg.errors import SettingsError, problems_in
 from napari_nucseg.learning.ranges import Seed
@@ -33,6 +33,11 @@ class Example(_Part):
         description="Correction set, folder of correction sets, folder worked through, or any dataset with labels."
     )
     use: Use = Field("auto", description="auto: we decide; check: held out, never learned from.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _mere_path(cls, given: Any) -> Any:
+        return {"path": given} if isinstance(given, str | Path) else given
 
 
 class Preview(_Part):
@@ -65,6 +70,11 @@ class FinetuneJob(_Part):
     threads: int | None = Field(None, ge=1, description="CPU threads. Default: all.")
     seed: Seed = 0
 
+    @field_validator("examples", "pinned", mode="before")
+    @classmethod
+    def _single(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, str | Path | Example) else given
+
     @property
     def folder(self) -> Path:
         """Folder of this run."""
@@ -92,19 +102,15 @@ def load_finetune_job(path: Path | str) -> FinetuneJob:
 
 
 def make_finetune_job(content: Mapping[str, Any]) -> FinetuneJob:
-    """Validate settings; an example may be its mere path.
+    """Validate settings; an example may be its mere path, and one path may stand for a list of one.
 
     Raises
     ------
     SettingsError
         If a field is unknown or out of bounds.
     """
-    content = dict(content)
-    examples = content.get("examples", ())
-    examples = (examples,) if isinstance(examples, str | Path | Example) else examples
-    content["examples"] = [{"path": e} if isinstance(e, str | Path) else e for e in examples]
     try:
-        return FinetuneJob.model_validate(content)
+        return FinetuneJob.model_validate(dict(content))
     except ValidationError as error:
         raise SettingsError(f"the fine-tuning job is not valid: {problems_in(error)}.") from error
 
