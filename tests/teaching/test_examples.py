@@ -265,10 +265,10 @@ def test_a_broken_set_is_left_out_of_a_folder_and_said(tmp_path):
     ("prepare", "words"),
     [
         pytest.param(lambda t: [], "no examples", id="nothing"),
-        pytest.param(lambda t: [t / "nowhere"], "does not exist", id="missing"),
+        pytest.param(lambda t: [t / "nowhere"], r"learn from\. .*nowhere does not exist", id="missing"),
         pytest.param(
             lambda t: [corrected(t / "a", reviewed=None)],
-            "nothing in the examples is reviewed",
+            "nothing in it is reviewed or changed. Mark what",
             id="unreviewed",
         ),
         pytest.param(
@@ -294,7 +294,7 @@ def test_describing_says_the_same_as_reading_and_loads_no_torch(tmp_path):
     examples = (Example(path=tmp_path / "a"), Example(path=tmp_path / "empty"))
     described = describe_examples(examples)
     assert described == read_examples(FinetuneJob(examples=examples)).uses
-    assert described[1].problem
+    assert (described[1].use, bool(described[1].problem)) == ("left out", True)
     code = (
         "import sys, json; from pathlib import Path; from napari_nucseg.teaching.examples import describe_examples;"
         "from napari_nucseg.teaching.job import Example;"

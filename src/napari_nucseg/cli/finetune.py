@@ -188,9 +188,8 @@ def _report(progress: FinetuneProgress, *, as_json: bool) -> None:
 def _tell(result: FinetuneResult) -> None:
     """Print the judgement, a line a comparison, and the file."""
     for use in result.examples:
-        note(
-            f"{use.name}: {count_words(use.n_nuclei, 'nucleus', 'nuclei')}, {use.use}. {use.problem}".rstrip()
-        )
+        nuclei = "" if use.use == "left out" else f"{count_words(use.n_nuclei, 'nucleus', 'nuclei')}, "
+        note(f"{use.name}: {nuclei}{use.use}. {use.problem}".rstrip())
     for comparison in result.comparisons:
         note(_line(comparison))
     for warning in result.warnings:

@@ -186,7 +186,7 @@ def _use_of(
 ) -> ExampleUse:
     learned = any(learned.any() for _, learned, _ in parts)
     held_out = any(held.any() for _, _, held in parts)
-    use: Part = "held out" if parts and not learned else "learned"
+    use: Part = "learned" if learned else "held out" if held_out else "left out"
     if learned and held_out:
         use = "cut in two" if len(parts) == 1 else "partly held out"
     return ExampleUse(
@@ -203,10 +203,7 @@ def _check_teachable(lessons: Sequence[Lesson], problems: dict[int, list[str]]) 
     """Refuse to start where nothing can be learned, and say why."""
     reasons = " ".join(line for lines in problems.values() for line in lines)
     if not lessons:
-        raise TrainingError(
-            "nothing in the examples is reviewed or changed, so there is nothing to learn. "
-            f"Mark what you have checked as reviewed. {reasons}".strip()
-        )
+        raise TrainingError(f"there is nothing to learn from. {reasons}")
     learned = [lesson for lesson in lessons if lesson.learned.any()]
     if not learned:
         raise TrainingError(

@@ -85,7 +85,9 @@ def read_pages(
             continue
         pages += found
         if not found and not lines:
-            lines.append(f"{example.path}: nothing in it is reviewed or changed.")
+            lines.append(
+                f"{example.path}: nothing in it is reviewed or changed. Mark what you have checked as reviewed."
+            )
     return pages, {number: lines for number, lines in problems.items() if lines}
 
 

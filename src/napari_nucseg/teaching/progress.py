@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Stage = Literal["reading", "checking the old model", "learning", "comparing", "saving"]
-Part = Literal["learned", "held out", "cut in two", "partly held out"]
+Part = Literal["learned", "held out", "cut in two", "partly held out", "left out"]
 Kind = Literal["held-out", "reference", "made"]
 """Of images that models are compared on: corrections kept aside, real images of others, made pictures."""
 
