@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -459,13 +460,25 @@ def test_images_to_check_on_come_to_the_jobs_own_examples(make_job, tmp_path, ca
     assert [use["use"] for use in result["examples"]] == ["learned", "held out"]
 
 
+def test_the_job_that_python_leaves_can_be_resumed_from_anywhere(make_job, base, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base.safetensors").write_bytes(base.read_bytes())
+    job = make_job(steps=1, model="base.safetensors", examples=["mine"], output="runs")
+    corrected(tmp_path / "mine")
+    run(job)
+    left = load_finetune_job(tmp_path / "runs" / job.name / "job.json")
+    assert left.folder == tmp_path / "runs" / job.name
+    assert (left.model, left.examples[0].path) == (str(tmp_path / "base.safetensors"), tmp_path / "mine")
+
+
 def test_paths_of_a_job_file_count_from_the_file(tmp_path):
     path = tmp_path / "job.yaml"
-    path.write_text("examples: [mine]\noutput: out\nmodel: models/a.safetensors\n")
+    path.write_text("examples: [mine]\noutput: out\nmodel: models/a.safetensors\npinned: ~/good\n")
     job = load_finetune_job(path)
     assert job.examples[0].path == tmp_path / "mine"
     assert job.folder == tmp_path / "out" / "my-nuclei"
     assert job.model == str(tmp_path / "models" / "a.safetensors")
+    assert job.pinned == (Path.home() / "good",)
 
 
 @pytest.mark.parametrize("wrong", [{"stepz": 3}, {"examples": None}, {"examples": 3}, {"pinned": 3}])

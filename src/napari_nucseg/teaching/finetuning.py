@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,7 +18,7 @@ from napari_nucseg.steps import drain, told_as
 from napari_nucseg.teaching.blend import choose_blend
 from napari_nucseg.teaching.course import Course, Teller
 from napari_nucseg.teaching.examples import read_examples
-from napari_nucseg.teaching.job import FinetuneJob, make_finetune_job
+from napari_nucseg.teaching.job import FinetuneJob, anchored, make_finetune_job
 from napari_nucseg.teaching.learner import Learner
 from napari_nucseg.teaching.material import prepare
 from napari_nucseg.teaching.plan import plan_of
@@ -31,7 +32,6 @@ from napari_nucseg.teaching.watching import PreviewWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
     from typing import Any
 
     from napari_nucseg.network.device import Device
@@ -92,6 +92,7 @@ def finetune_steps(
     OutputError
         If the disk is full or does not let us write; no model is left half written.
     """
+    job = anchored(job, Path.cwd())
     job = resumed(job) if resume else job
     tell = Teller(job)
     yield tell("reading", message="Reading the examples.")

@@ -116,14 +116,18 @@ def make_finetune_job(content: Mapping[str, Any]) -> FinetuneJob:
 
 
 def anchored(job: FinetuneJob, folder: Path) -> FinetuneJob:
-    """Count relative paths from a folder; a model's name is no path."""
+    """Count relative paths from a folder, with ``~`` for one's own; a model's name is no path."""
     preview = job.preview
+
+    def place(path: Path) -> Path:
+        return folder / path.expanduser()
+
     return job.model_copy(
         update={
-            "model": str(folder / job.model) if job.model.endswith(".safetensors") else job.model,
-            "examples": tuple(e.model_copy(update={"path": folder / e.path}) for e in job.examples),
-            "pinned": tuple(folder / place for place in job.pinned),
-            "output": folder / job.output,
-            "preview": preview and preview.model_copy(update={"image": folder / preview.image}),
+            "model": str(place(Path(job.model))) if job.model.endswith(".safetensors") else job.model,
+            "examples": tuple(e.model_copy(update={"path": place(e.path)}) for e in job.examples),
+            "pinned": tuple(map(place, job.pinned)),
+            "output": place(job.output),
+            "preview": preview and preview.model_copy(update={"image": place(preview.image)}),
         }
     )
