@@ -471,6 +471,11 @@ def test_the_job_that_python_leaves_can_be_resumed_from_anywhere(make_job, base,
     assert (left.model, left.examples[0].path) == (str(tmp_path / "base.safetensors"), tmp_path / "mine")
 
 
+def test_no_time_is_estimated_for_examples_that_are_not_there(tmp_path, capsys):
+    assert main(["finetune", "--examples", str(tmp_path / "nowhere"), "--estimate"]) == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
 def test_paths_of_a_job_file_count_from_the_file(tmp_path):
     path = tmp_path / "job.yaml"
     path.write_text("examples: [mine]\noutput: out\nmodel: models/a.safetensors\npinned: ~/good\n")

@@ -97,6 +97,9 @@ def _finetune(args: argparse.Namespace) -> int:
 
 def _estimate(args: argparse.Namespace) -> int:
     job = _job(args)
+    places = [example.path for example in job.examples]
+    if places and not any(place.expanduser().exists() for place in places):
+        raise SettingsError(f"no example is there: {', '.join(map(str, places))}. Check the paths.")
     from napari_nucseg.steps import drain
     from napari_nucseg.teaching.trial import estimate_steps  # late: loads torch
 
