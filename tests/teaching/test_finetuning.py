@@ -251,6 +251,7 @@ def test_stopping_keeps_the_best_so_far_and_compares_it(make_job):
     asked = iter([False, True])
     result, seen = run(make_job(steps=50), stop=lambda: next(asked))
     assert [p.step for p in seen if p.losses] == [1, 2]
+    assert "Stopped early at step 2 of" in next(p.message for p in seen if p.step == 2)
     assert result.model.is_file()
     assert "2 steps" in load_model(result.model).card.history[-1]
 
@@ -458,6 +459,15 @@ def test_images_to_check_on_come_to_the_jobs_own_examples(make_job, tmp_path, ca
     assert main(said) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])["result"]
     assert [use["use"] for use in result["examples"]] == ["learned", "held out"]
+
+
+def test_a_request_to_stop_that_an_earlier_run_left_ends_no_other(make_job, tmp_path, capsys):
+    job = make_job(steps=2)
+    (tmp_path / "job.json").write_text(job.model_dump_json())
+    job.folder.mkdir(parents=True)
+    (job.folder / "stop").touch()
+    assert main(["finetune", "--job", str(tmp_path / "job.json")]) == 0
+    assert "2 steps" in load_model(capsys.readouterr().out.strip()).card.history[-1]
 
 
 def test_the_job_that_python_leaves_can_be_resumed_from_anywhere(make_job, base, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from napari_nucseg.errors import NucSegError, SettingsError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Generator
 
     from napari_nucseg.teaching.job import FinetuneJob
     from napari_nucseg.teaching.progress import Comparison, FinetuneProgress, FinetuneResult
@@ -77,15 +78,14 @@ def _finetune(args: argparse.Namespace) -> int:
 
     copied = args.output if args.output is not None and args.output.suffix == SUFFIX else None
     agreed = None if copied is None else _check_copy(copied, job, force=args.force)
-    stop = (job.folder / "stop").exists
-    steps = finetune_steps(job, stop=stop, resume=args.resume, force=args.force)
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            result: FinetuneResult = end.value
-            break
-        _report(progress, as_json=args.json)
+    stop = job.folder / "stop"
+    if not args.resume:  # one that goes on may have been asked to end already
+        stop.unlink(missing_ok=True)
+    try:
+        steps = finetune_steps(job, stop=stop.exists, resume=args.resume, force=args.force)
+        result = _followed(steps, as_json=args.json)
+    finally:
+        stop.unlink(missing_ok=True)  # it was meant for this run alone
     if copied is not None:
         result = _put(result, copied, agreed)
     if args.json:
@@ -93,6 +93,17 @@ def _finetune(args: argparse.Namespace) -> int:
     else:
         _tell(result)
     return 0
+
+
+def _followed(steps: Generator[FinetuneProgress, None, FinetuneResult], *, as_json: bool) -> FinetuneResult:
+    """Report all progress, and return the result."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            result: FinetuneResult = end.value
+            return result
+        _report(progress, as_json=as_json)
 
 
 def _estimate(args: argparse.Namespace) -> int:

@@ -113,6 +113,7 @@ class Course:
                 self._write(checkpoint, identity)
             a_step = (time.monotonic() - began) / (learner.step - first)
             left = a_step * (plan.steps - learner.step) + self._check_seconds
+            ended = f"Stopped early at step {learner.step} of {plan.steps}." if stopping else ""
             yield self.tell(
                 "learning",
                 learner.step,
@@ -120,6 +121,7 @@ class Course:
                 scores=scores,
                 seconds_left=left,
                 preview=self._previewed(),
+                message=ended,
             )
             if stopping:
                 return
