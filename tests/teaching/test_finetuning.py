@@ -470,6 +470,27 @@ def test_a_request_to_stop_that_an_earlier_run_left_ends_no_other(make_job, tmp_
     assert "2 steps" in load_model(capsys.readouterr().out.strip()).card.history[-1]
 
 
+def test_an_interrupted_command_goes_on_with_resume_until_its_model_is_where_it_was_wanted(
+    make_job, base, tmp_path, capsys
+):
+    make_job()
+    new, folder = tmp_path / "new.safetensors", tmp_path / "runs" / "new"
+    said = ["finetune", "--model", str(base), "--examples", str(tmp_path / "mine"), "--steps", "8"]
+    said += ["--preset", "quick", "--device", "cpu", "-o", str(new)]
+    command = [sys.executable, "-m", "napari_nucseg", *said]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        while not (folder / "checkpoint.safetensors").exists() and child.poll() is None:
+            time.sleep(0.01)
+        child.terminate()
+        _, errors = child.communicate()
+    assert child.returncode == 143
+    assert "The same command with --resume goes on." in errors
+    (folder / "stop").touch()  # enough is learned
+    assert main([*said, "--resume"]) == 0
+    assert load_model(capsys.readouterr().out.strip()).path == new
+    assert not (folder / "stop").exists()
+
+
 def test_the_job_that_python_leaves_can_be_resumed_from_anywhere(make_job, base, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "base.safetensors").write_bytes(base.read_bytes())

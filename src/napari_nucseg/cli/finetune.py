@@ -74,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _finetune(args: argparse.Namespace) -> int:
     job = _job(args)
+    from napari_nucseg.learning.place import CHECKPOINT
     from napari_nucseg.teaching.finetuning import finetune_steps  # late: loads torch
 
     copied = args.output if args.output is not None and args.output.suffix == SUFFIX else None
@@ -84,6 +85,9 @@ def _finetune(args: argparse.Namespace) -> int:
     try:
         steps = finetune_steps(job, stop=stop.exists, resume=args.resume, force=args.force)
         result = _followed(steps, as_json=args.json)
+    except KeyboardInterrupt as interrupt:
+        resumable = (job.folder / CHECKPOINT).exists()
+        raise type(interrupt)("The same command with --resume goes on." if resumable else "") from None
     finally:
         stop.unlink(missing_ok=True)  # it was meant for this run alone
     if copied is not None:
