@@ -823,6 +823,7 @@ def test_an_image_fills_the_view_whatever_the_size_of_hidden_ones(viewer, opened
     made = synthetic_histology((96, 96), seed=6).image
     imwrite(folder / "d.tif", made, resolution=(1e5, 1e5), resolutionunit="CENTIMETER")
     opened.controller.open(folder, folder.with_name("slides corrections"))
+    viewer.add_image(np.zeros((2, 300, 300), np.uint8), visible=False)  # another one with more axes
     for _ in range(3):
         click(opened.form.next)
     first, last = corners_in_view(viewer, viewer.layers["d"])

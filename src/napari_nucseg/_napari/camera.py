@@ -16,6 +16,8 @@ SHOWN_PX = 70
 """A nucleus is shown at least this large, in pixels of the screen."""
 LARGEST_PX = 220
 """… and at most this large, so that its surroundings are seen too."""
+FILLED = 0.95
+"""A layer that the view is fitted to takes this much of it."""
 ROUND = ((0, 0), (0, 1), (1, 1), (1, 0))
 """The corners of a box one after the other: 1 where it is the far side, in Y and X."""
 
@@ -25,12 +27,20 @@ def camera_of(viewer: Any) -> Any:
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
 
 
-def fit(viewer: Any, layers: list[Any]) -> None:
-    """Fit the view to some layers; napari before 0.9 can fit it to all alone, hidden ones included."""
-    if hasattr(viewer, "scene"):
-        viewer.reset_view(layers=layers)
-    else:
-        viewer.reset_view()
+def fit(viewer: Any, layer: Any) -> None:
+    """Fit the view to one layer.
+
+    napari's own ``reset_view`` counts hidden layers, and of some layers alone it fails where others have more axes.
+    """
+    dims = viewer.dims
+    if not hasattr(viewer, "canvas") or tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
+        viewer.reset_view()  # napari before 0.9 does not say how large its canvas is
+        return
+    first, last = layer.extent.world[:, -2:]
+    camera = camera_of(viewer)
+    camera.center = (0.0, *(first + last) / 2)
+    size = np.abs(last - first) + np.abs(layer.scale[-2:])  # to the pixels' edges
+    camera.zoom = FILLED * float(np.min(np.array(viewer.canvas.viewbox_size(viewer.layers), float) / size))
 
 
 def look_at(subject: Subject, box: Box) -> None:

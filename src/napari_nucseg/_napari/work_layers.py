@@ -85,7 +85,7 @@ class WorkLayers:
         selection = self._viewer.layers.selection
         selection.clear()  # the same layer holds another image: whoever follows the active one is told
         selection.active = self._labels
-        fit(self._viewer, [image, self._labels])
+        fit(self._viewer, self._labels)
         return self._labels
 
     def put_away(self) -> None:
