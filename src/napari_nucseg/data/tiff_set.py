@@ -1,7 +1,8 @@
-"""TIFF files of a set, each of which names all others in its OME metadata: what lies in one of them."""
+"""TIFF files of a set, by OME or Micro-Manager, each of which leads to all others: what lies in one of them."""
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tifffile import TiffFile, TiffFrame, TiffPage, TiffPageSeries
+
+_OF_SETS = ("ome", "mmstack")
+"""Kinds of images whose planes tifffile gathers from all files of a set."""
 
 
 @contextmanager
@@ -30,7 +34,9 @@ def open_tiff(file: IO[bytes]) -> Iterator[TiffFile]:
 def images_in(tiff: TiffFile) -> list[TiffPageSeries]:
     """Images of which a file holds at least a plane; tifffile gives those of the whole set."""
     return [
-        series for series in tiff.series if series.kind != "ome" or any(_is_in(page, tiff) for page in series)
+        series
+        for series in tiff.series
+        if series.kind not in _OF_SETS or any(_is_in(page, tiff) for page in series)
     ]
 
 
@@ -39,7 +45,7 @@ def planes_in(tiff: TiffFile, series: TiffPageSeries) -> tuple[TiffPageSeries, s
 
     The part is a box along the axes of planes. Planes in it that are elsewhere, or nowhere, are black.
     """
-    if series.kind != "ome" or all(_is_in(page, tiff) for page in series):
+    if series.kind not in _OF_SETS or all(_is_in(page, tiff) for page in series):
         return series, ""
     import tifffile
 
@@ -62,10 +68,17 @@ def planes_in(tiff: TiffFile, series: TiffPageSeries) -> tuple[TiffPageSeries, s
 def _what_is_held(n_held: int, n_named: int, n_read: int) -> str:
     black = f" Missing among them, and black: {n_read - n_held}." if n_read > n_held else ""
     return (
-        f"The file holds {n_held} of the {n_named} planes that its OME metadata tell of; only these were read.{black} "
+        f"The file holds {n_held} of the {n_named} planes that its metadata tell of; only these were read.{black} "
         "Where the others lie in other files of a set, save it as one file to have them together, in Fiji for instance."
     )
 
 
 def _is_in(page: TiffPage | TiffFrame | None, tiff: TiffFile) -> bool:
-    return page is not None and page.parent is tiff
+    if page is None:
+        return False
+    # A file that does not bear the mark its own metadata give it is opened a second time, as if it were another.
+    return page.parent is tiff or _place(page.parent) == _place(tiff)
+
+
+def _place(tiff: TiffFile) -> str:
+    return os.path.realpath(tiff.filehandle.path)
