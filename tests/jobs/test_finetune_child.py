@@ -220,7 +220,9 @@ def test_python_dash_m_is_the_command_line():
     assert answer.stdout.startswith("napari-nucseg ")
 
 
-def test_a_real_child_teaches_a_real_model(tiny_models, tmp_path, monkeypatch):
+@pytest.fixture
+def real_job(tiny_models, tmp_path, monkeypatch):
+    """Return a job that a real child can do."""
     monkeypatch.setattr(
         finetune_child, "_NICENESS", 0
     )  # on a busy machine a nice child comes to its turn late
@@ -228,7 +230,7 @@ def test_a_real_child_teaches_a_real_model(tiny_models, tmp_path, monkeypatch):
     sample = synthetic_fluorescence((96, 96), seed=1)
     reviewed = np.ones(sample.labels.shape, np.uint8)
     save_correction_set(tmp_path / "cells", CorrectionSet(sample.image, "YX", sample.labels, reviewed))
-    job = FinetuneJob(
+    return FinetuneJob(
         name="mine",
         model=str(tiny_models / "tiny.safetensors"),
         examples=({"path": tmp_path / "cells"},),
@@ -236,7 +238,17 @@ def test_a_real_child_teaches_a_real_model(tiny_models, tmp_path, monkeypatch):
         steps=2,
         device="cpu",
     )
-    told, result = news(child_steps(job))
+
+
+def test_a_real_child_teaches_a_real_model(real_job):
+    told, result = news(child_steps(real_job))
     assert {step.stage for step in told} >= {"reading", "learning", "comparing", "saving"}
     card = read_card(result.model)
     assert (card.name, card.parent_name) == ("mine", "tiny")
+
+
+def test_a_real_child_that_is_asked_to_stop_before_it_is_up_stops(real_job):
+    steps = child_steps(real_job.model_copy(update={"steps": 30}))
+    next(steps)
+    told, _ = news(steps, answer=True)
+    assert max(step.step for step in told) == 1

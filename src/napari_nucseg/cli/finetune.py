@@ -74,14 +74,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _finetune(args: argparse.Namespace) -> int:
     job = _job(args)
+    stop = job.folder / "stop"
+    if not args.resume:  # one that goes on may have been asked to end already
+        stop.unlink(missing_ok=True)
     from napari_nucseg.learning.place import CHECKPOINT
     from napari_nucseg.teaching.finetuning import finetune_steps  # late: loads torch
 
     copied = args.output if args.output is not None and args.output.suffix == SUFFIX else None
     agreed = None if copied is None else _check_copy(copied, job, force=args.force)
-    stop = job.folder / "stop"
-    if not args.resume:  # one that goes on may have been asked to end already
-        stop.unlink(missing_ok=True)
     try:
         steps = finetune_steps(job, stop=stop.exists, resume=args.resume, force=args.force)
         result = _followed(steps, as_json=args.json)

@@ -90,6 +90,7 @@ def child_steps(
         "--json",
         *(["--resume"] if resume else []),
     ]
+    is_up = asked = False
     with _Child(arguments, job.folder / ERRORS) as child:
         while True:
             line = child.next_line()
@@ -98,8 +99,12 @@ def child_steps(
             if line is not None and line.result is not None:
                 child.await_end()
                 return line.result
-            if (yield line.progress if line is not None else None):
+            is_up |= line is not None
+            asked |= bool((yield line.progress if line is not None else None))
+            # while it starts, a child takes a request for one that an earlier run left, and deletes it
+            if asked and is_up:
                 (job.folder / STOP).touch()
+                asked = False
 
 
 def _sparing_a_thread(job: FinetuneJob) -> FinetuneJob:
