@@ -509,12 +509,12 @@ def test_no_time_is_estimated_for_examples_that_are_not_there(tmp_path, capsys):
 
 def test_paths_of_a_job_file_count_from_the_file(tmp_path):
     path = tmp_path / "job.yaml"
-    path.write_text("examples: [mine]\noutput: out\nmodel: models/a.safetensors\npinned: ~/good\n")
+    path.write_text("examples: [mine]\noutput: out\nmodel: models/a.safetensors\npinned: [~/good, ~no-one/x]\n")
     job = load_finetune_job(path)
     assert job.examples[0].path == tmp_path / "mine"
     assert job.folder == tmp_path / "out" / "my-nuclei"
     assert job.model == str(tmp_path / "models" / "a.safetensors")
-    assert job.pinned == (Path.home() / "good",)
+    assert job.pinned == (Path.home() / "good", tmp_path / "~no-one" / "x")
 
 
 @pytest.mark.parametrize("wrong", [{"stepz": 3}, {"examples": None}, {"examples": 3}, {"pinned": 3}])

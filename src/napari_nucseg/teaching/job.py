@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -120,7 +121,8 @@ def anchored(job: FinetuneJob, folder: Path) -> FinetuneJob:
     preview = job.preview
 
     def place(path: Path) -> Path:
-        return folder / path.expanduser()
+        # unlike Path.expanduser, it leaves a folder ~old alone that is no one's home
+        return folder / os.path.expanduser(path)
 
     return job.model_copy(
         update={
