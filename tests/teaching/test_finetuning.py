@@ -491,6 +491,23 @@ def test_an_interrupted_command_goes_on_with_resume_until_its_model_is_where_it_
     assert not (folder / "stop").exists()
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_checkpoint_of_an_earlier_run_is_not_offered_to_go_on_with(
+    make_job, tmp_path, monkeypatch, capsys, resume
+):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+        yield
+
+    job = make_job()
+    (tmp_path / "job.json").write_text(job.model_dump_json())
+    job.folder.mkdir(parents=True)
+    (job.folder / "checkpoint.safetensors").touch()
+    monkeypatch.setattr("napari_nucseg.teaching.finetuning.finetune_steps", interrupted)
+    assert main(["finetune", "--job", str(tmp_path / "job.json"), *["--resume"][:resume]]) == 130
+    assert ("--resume" in capsys.readouterr().err) == resume
+
+
 def test_the_job_that_python_leaves_can_be_resumed_from_anywhere(make_job, base, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "base.safetensors").write_bytes(base.read_bytes())
@@ -509,7 +526,9 @@ def test_no_time_is_estimated_for_examples_that_are_not_there(tmp_path, capsys):
 
 def test_paths_of_a_job_file_count_from_the_file(tmp_path):
     path = tmp_path / "job.yaml"
-    path.write_text("examples: [mine]\noutput: out\nmodel: models/a.safetensors\npinned: [~/good, ~no-one/x]\n")
+    path.write_text(
+        "examples: [mine]\noutput: out\nmodel: models/a.safetensors\npinned: [~/good, ~no-one/x]\n"
+    )
     job = load_finetune_job(path)
     assert job.examples[0].path == tmp_path / "mine"
     assert job.folder == tmp_path / "out" / "my-nuclei"

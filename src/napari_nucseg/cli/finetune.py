@@ -82,11 +82,15 @@ def _finetune(args: argparse.Namespace) -> int:
 
     copied = args.output if args.output is not None and args.output.suffix == SUFFIX else None
     agreed = None if copied is None else _check_copy(copied, job, force=args.force)
+    checkpoint = job.folder / CHECKPOINT
+    found = _age(checkpoint)
     try:
         steps = finetune_steps(job, stop=stop.exists, resume=args.resume, force=args.force)
         result = _followed(steps, as_json=args.json)
     except KeyboardInterrupt as interrupt:
-        resumable = (job.folder / CHECKPOINT).exists()
+        left = _age(checkpoint)
+        # one that an earlier run of this name left is none of this run's
+        resumable = left is not None and (args.resume or left != found)
         raise type(interrupt)("The same command with --resume goes on." if resumable else "") from None
     finally:
         stop.unlink(missing_ok=True)  # it was meant for this run alone
@@ -97,6 +101,11 @@ def _finetune(args: argparse.Namespace) -> int:
     else:
         _tell(result)
     return 0
+
+
+def _age(path: Path) -> int | None:
+    """When a file was written, in nanoseconds; None where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _followed(steps: Generator[FinetuneProgress, None, FinetuneResult], *, as_json: bool) -> FinetuneResult:
