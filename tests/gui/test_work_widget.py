@@ -346,20 +346,72 @@ def test_edits_that_a_crash_left_come_back_into_the_list_and_are_kept_with_it(
     assert [x.name for x in viewer.layers if x.visible] == ["b", f"{LABELS_NAME} reviewed", LABELS_NAME]
 
 
-def test_edits_that_a_crash_left_replace_nothing_newer_in_the_list(viewer, opened, folder, click, corrector):
-    output = folder.with_name("slides corrections")
-    journal = _leave_journal(viewer, output / "a", 33)
+def _restored_beside_something_newer(viewer, opened, folder, click, corrector):
+    journal = _leave_journal(viewer, folder.with_name("slides corrections") / "a", 33)
     os.utime(journal, (0, journal.stat().st_mtime - 60))
     _paint(opened, 44)
     click(opened.form.next)
     click(opened.form.previous)
     widget = corrector()
     click(widget.form.restore)
+    return widget, opened.controller._layers._labels
+
+
+def test_edits_that_a_crash_left_replace_nothing_newer_in_the_list(viewer, opened, folder, click, corrector):
+    widget, work = _restored_beside_something_newer(viewer, opened, folder, click, corrector)
     assert "newer" in widget.form.status.text()
     restored = widget.controller.session.subject.layer
-    work = opened.controller._layers._labels
     assert (restored.data[5, 6], work.data[5, 6]) == (33, 44)
     assert restored != work
+
+
+def test_edits_that_a_crash_left_replace_nothing_newer_after_a_second_crash(
+    viewer, opened, folder, click, corrector
+):
+    widget, work = _restored_beside_something_newer(viewer, opened, folder, click, corrector)
+    session = widget.controller.session
+    restored = session.subject.layer
+    restored.data_setitem((np.array([9]), np.array([9])), 55)
+    session.look()
+    session.keeper._journal.close()
+    session.keeper._journal = None
+    viewer.layers.remove(restored)
+    widget.controller.restore()
+    again = widget.controller.session.subject.layer
+    assert (again.data[5, 6], again.data[9, 9], work.data[5, 6]) == (33, 55, 44)
+
+
+def test_edits_that_a_crash_left_replace_nothing_that_no_journal_holds(
+    viewer, opened, folder, click, corrector
+):
+    _leave_journal(viewer, folder.with_name("slides corrections") / "a", 33)
+    work = _labels(viewer)
+    work.data_setitem((np.array([50]), np.array([51])), 77)
+    widget = corrector()
+    click(widget.form.restore)
+    assert "newer" in widget.form.status.text()
+    assert work.data[50, 51] == 77
+
+
+def test_edits_of_another_folder_get_a_layer_of_their_own(viewer, opened, folder, click, corrector):
+    _leave_journal(viewer, folder / "elsewhere", 33)
+    widget = corrector()
+    click(widget.form.restore)
+    assert widget.form.status.text() == "Restored 1 edit."
+    restored = widget.controller.session.subject.layer
+    assert restored != opened.controller._layers._labels
+    assert read_corrections(restored).folder == folder / "elsewhere"
+
+
+def test_a_journal_that_went_meanwhile_is_said_to_be_gone(viewer, opened, folder, click, corrector):
+    journal = _leave_journal(viewer, folder.with_name("slides corrections") / "a", 33)
+    _paint(opened, 44)
+    click(opened.form.next)
+    click(opened.form.previous)
+    widget = corrector()
+    journal.unlink()
+    click(widget.form.restore)
+    assert journal.name in widget.form.status.text()
 
 
 def test_edits_that_a_crash_left_are_offered_while_their_image_is_on_show(

@@ -93,6 +93,8 @@ class JournalKeeper(QObject):
         """Go on with a journal the layer was restored from."""
         self._journal = journal
         self._remember(journal.path)
+        if journal.header.notes != self._notes():
+            self._compact(self._watch.layer.data)
 
     def close(self) -> None:
         """Let go of the journal; it stays until its edits are saved or discarded."""

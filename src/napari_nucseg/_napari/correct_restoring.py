@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from napari.layers import Labels
 
 from napari_nucseg._napari.correct_files import new_labels
@@ -17,6 +18,7 @@ from napari_nucseg._napari.layer_state import (
     write_corrections,
 )
 from napari_nucseg._napari.results import forget_history
+from napari_nucseg.counted import count_words
 from napari_nucseg.data.correction_record import RECORD
 from napari_nucseg.data.journal import Journal
 from napari_nucseg.data.set_place import place_of
@@ -47,46 +49,59 @@ def restore(viewer: ViewerModel, found: Restorable) -> Restored:
         If it cannot be read, or another process has it open.
     """
     worked_on = _work_layer(viewer, found)
-    fits = worked_on is not None and _is_as_before(worked_on, found)
+    as_before = worked_on is not None and _is_as_before(worked_on, found)
     journal, replayed = Journal.resume(found.path)
-    words = f"Restored {replayed.n_edits} edits."
-    if fits:
-        _put_back(worked_on, replayed, found.image)
+    state = _state(replayed, found.image)
+    # a journal that grew so long that it was written anew no longer counts them
+    words = f"Restored {count_words(replayed.n_edits, 'edit') if replayed.n_edits else 'what was not saved'}."
+    if as_before:
+        _put_back(worked_on, replayed, state)
         return Restored(worked_on, journal, words)
-    layer = _show(viewer, replayed, found.image)
     if worked_on is not None:
         words += f" They are in a layer of their own: “{worked_on.name}” holds something newer."
-    return Restored(layer, journal, words)
+        # what is newer is in the folder: these edits are to go elsewhere, also if they are restored once more
+        state = state.model_copy(update={"folder": None})
+    return Restored(_show(viewer, replayed, state, found.image), journal, words)
 
 
 def _work_layer(viewer: ViewerModel, found: Restorable) -> Labels | None:
-    """Layer of a work list that shows the image of a journal's edits with its nuclei."""
-    layers = [layer for layer in viewer.layers if isinstance(layer, Labels) and found.image is not None]
-    return next((layer for layer in layers if is_work_on(layer, found.image)), None)
+    """Layer in which a work list shows the nuclei that a journal's edits were made on."""
+    if found.image is None:
+        return None
+    for layer in viewer.layers:
+        if isinstance(layer, Labels) and is_work_on(layer, found.image):
+            state = read_corrections(layer)
+            folder = None if state is None or state.folder is None else str(state.folder.absolute())
+            return layer if folder is not None and found.header.notes.get("folder") == folder else None
+    return None
 
 
 def _is_as_before(layer: Labels, found: Restorable) -> bool:
     """Whether nothing was done on a work list's layer since a journal's last edit: that would be lost."""
-    state, header = read_corrections(layer), found.header
-    if state is None or state.folder is None or state.journal is not None or read_state(layer) is not None:
+    state = read_corrections(layer)
+    if state.journal is not None or read_state(layer) is not None or found.header.shape != layer.data.shape:
         return False
-    if header.shape != layer.data.shape or header.notes.get("folder") != str(state.folder.absolute()):
+    # painted while nobody kept a journal
+    if not np.array_equal(layer.data, state.kept):
         return False
     saved = place_of(state.folder) / RECORD
-    return not saved.exists() or saved.stat().st_mtime <= found.path.stat().st_mtime
+    try:
+        return not saved.exists() or saved.stat().st_mtime <= found.path.stat().st_mtime
+    except OSError:
+        return False
 
 
-def _put_back(layer: Labels, replayed: Replayed, image: Image | None) -> None:
-    n_saves = read_corrections(layer).n_saves
+def _put_back(layer: Labels, replayed: Replayed, state: CorrectionState) -> None:
+    before = read_corrections(layer)
     layer.data = replayed.labels
     forget_history(layer)
-    write_corrections(layer, _state(replayed, image).model_copy(update={"n_saves": n_saves}))
+    write_corrections(layer, state.model_copy(update={"n_saves": before.n_saves, "kept": before.kept}))
 
 
-def _show(viewer: ViewerModel, replayed: Replayed, image: Image | None) -> Labels:
+def _show(viewer: ViewerModel, replayed: Replayed, state: CorrectionState, image: Image | None) -> Labels:
     name = replayed.header.layer_name or replayed.header.image_name or "labels"
     layer = new_labels(image, replayed.labels, f"{name} restored")
-    write_corrections(layer, _state(replayed, image))
+    write_corrections(layer, state)
     viewer.add_layer(layer)
     return layer
 

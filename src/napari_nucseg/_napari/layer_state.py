@@ -155,6 +155,8 @@ class CorrectionState(BaseModel):
         How often it was saved; with every save, edits until then are safe.
     journal
         File that edits since then are in.
+    kept
+        Labels as ``folder`` holds them, where a work list shows them; not to be changed.
     owner
         ``unique_id`` of the layer the record belongs to.
     """
@@ -174,6 +176,7 @@ class CorrectionState(BaseModel):
     saved_as: bytes | None = None
     n_saves: int = 0
     journal: Path | None = None
+    kept: np.ndarray | None = None
     owner: UUID | None = None
 
 

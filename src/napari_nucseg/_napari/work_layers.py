@@ -141,7 +141,8 @@ class WorkLayers:
         if state is None or not np.array_equal(state.trust, corrections.trust):
             return
         if np.array_equal(layer.data, corrections.labels):
-            write_corrections(layer, state.model_copy(update={"folder": folder}))
+            kept = {"folder": folder, "kept": corrections.labels}
+            write_corrections(layer, state.model_copy(update=kept))
             mark_safe(layer)
 
     def _work_on(self, layer: Labels) -> dict[str, tuple[UUID, UUID]]:
@@ -185,6 +186,7 @@ class WorkLayers:
             model_sha256=corrections.model_sha256,
             settings=dict(corrections.settings),
             folder=folder,
+            kept=corrections.labels,
         )
         layer = self._labels
         if layer is None or layer not in self._viewer.layers:
