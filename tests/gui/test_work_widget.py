@@ -432,6 +432,18 @@ def test_edits_that_a_crash_left_are_offered_while_their_image_is_on_show(
     assert banner.isHidden(), "what was taken back is no edit that was lost"
 
 
+def test_edits_that_a_crash_left_are_not_offered_while_an_image_of_another_kind_is_on_show(
+    viewer, opened, folder, click, corrector, qtbot
+):
+    _leave_journal(viewer, folder.with_name("slides corrections") / "a", 33)
+    banner = corrector().form.banner
+    opened.controller.show("c")
+    qtbot.waitUntil(lambda: opened.controller.worklist.current == "c", timeout=TIMEOUT_MS)
+    qtbot.waitUntil(banner.isHidden, timeout=TIMEOUT_MS)
+    opened.controller.show("a")
+    qtbot.waitUntil(banner.isVisible, timeout=TIMEOUT_MS)
+
+
 def test_a_broken_image_is_said_and_the_others_go_on(viewer, opened, folder, click):
     (folder / "b.png").write_bytes(b"no image")
     click(opened.form.next)

@@ -15,6 +15,7 @@ from napari_nucseg._napari.correct_subject import Subject, corrections_of
 from napari_nucseg._napari.image_layout import image_data
 from napari_nucseg._napari.layer_state import (
     CORRECTIONS_KEY,
+    PUT_AWAY,
     CorrectionState,
     read_corrections,
     read_state,
@@ -242,7 +243,9 @@ class Restorable:
 
 def find_restorable(viewer: ViewerModel) -> Restorable | None:
     """Find the newest journal that fits an image or a Labels layer of the viewer, and is no open layer's."""
-    layers = [layer for layer in viewer.layers if isinstance(layer, Image | Labels)]
+    layers = [
+        layer for layer in viewer.layers if isinstance(layer, Image | Labels) and not _is_put_away(layer)
+    ]
     states = (layer.metadata.get(CORRECTIONS_KEY) for layer in layers)
     open_here = {state.journal for state in states if isinstance(state, CorrectionState)}
 
@@ -262,6 +265,11 @@ def find_restorable(viewer: ViewerModel) -> Restorable | None:
                 if known(place) == header.base:
                     return Restorable(path, header, None)
     return None
+
+
+def _is_put_away(layer: Image | Labels) -> bool:
+    """Whether a work list shows another image instead; where a person shows it again, it counts."""
+    return PUT_AWAY in layer.metadata and not layer.visible
 
 
 def image_fingerprint(image: Image | Labels) -> str:

@@ -13,6 +13,7 @@ from napari_nucseg._napari.image_layout import channel_for, layout_for
 from napari_nucseg._napari.layer_state import (
     CORRECTIONS_KEY,
     METADATA_KEY,
+    PUT_AWAY,
     TRUST_OF,
     WORK_ON,
     CorrectionState,
@@ -67,7 +68,7 @@ class WorkLayers:
         image = self._images.get((pixels.ndim, rgb))
         for other in self._images.values():
             if other is not image:
-                other.visible = False
+                _hide(other)
         if image is None or image not in self._viewer.layers:
             image = Image(pixels, rgb=rgb, name=corrections.name, **placed)
             self._viewer.layers.insert(self._below_labels(), image)
@@ -78,6 +79,7 @@ class WorkLayers:
             _place(image, placed)
             image.name = corrections.name
             image.visible = True
+            image.metadata.pop(PUT_AWAY, None)
             if not rgb:
                 image.reset_contrast_limits()
         self._image, self._shown = image, corrections
@@ -89,11 +91,14 @@ class WorkLayers:
         return self._labels
 
     def put_away(self) -> None:
-        """Hide the image and its labels: they are of no list any more."""
-        for layer in (self._image, self._labels):
-            if layer is not None and layer in self._viewer.layers:
-                layer.visible = False
-                layer.metadata = {key: value for key, value in layer.metadata.items() if key != WORK_ON}
+        """Hide the image and its labels, which are kept by now: they are of no list any more."""
+        if self.can_be_kept:
+            mark_safe(self._labels)
+        if self._image is not None:
+            _hide(self._image)
+        if self._labels is not None and self._labels in self._viewer.layers:
+            self._labels.visible = False
+            self._labels.metadata = {k: v for k, v in self._labels.metadata.items() if k != WORK_ON}
         self._shown = None
 
     def as_they_are(self) -> CorrectionSet | None:
@@ -236,6 +241,11 @@ def _how_they_were_found(layer: Labels) -> dict[str, Any]:
 def _place(layer: Layer, placed: dict[str, Any]) -> None:
     for name, value in placed.items():
         setattr(layer, name, value)
+
+
+def _hide(image: Image) -> None:
+    image.visible = False
+    image.metadata[PUT_AWAY] = True
 
 
 def _as_napari_shows(corrections: CorrectionSet) -> tuple[np.ndarray, dict[str, Any], bool]:
