@@ -14,7 +14,7 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
 
-from napari_nucseg._napari import correct_changes, correct_journal, correct_watch
+from napari_nucseg._napari import correct_changes, correct_watch, image_fingerprint
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_pointer import PREVIEW_LAYER
 from napari_nucseg._napari.correct_subject import Subject
@@ -733,7 +733,7 @@ class TestJournal:
         viewer.add_image(np.zeros(drawn.shape, np.uint8))
         seen = []
         monkeypatch.setattr(
-            correct_journal, "fingerprint", lambda array: seen.append(array) or fingerprint(array)
+            image_fingerprint, "fingerprint", lambda array: seen.append(array) or fingerprint(array)
         )
         corrector.controller.look_for_journals()
         assert len(seen) == 1

@@ -7,8 +7,8 @@ import numpy as np
 from tifffile import imwrite
 
 from napari_nucseg._napari.correct_files import collect, show_set
-from napari_nucseg._napari.correct_journal import PIECE_PX, image_fingerprint
 from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.image_fingerprint import PIECE_PX, image_fingerprint
 from napari_nucseg._napari.layer_state import read_corrections, write_corrections
 from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
 from napari_nucseg.data.journal import Journal, JournalHeader, Part, fingerprint, journal_dir
@@ -144,10 +144,15 @@ def test_of_an_image_that_is_not_in_memory_a_piece_is_read_to_know_it_again(view
     far.most_px = 0
     known = image_fingerprint(layer)
     assert far.most_px == PIECE_PX**2
+    far.there = False
+    assert image_fingerprint(layer) == known, "it is read once"
     layer.data = Unread((3, 2_000, 2_000))
     assert image_fingerprint(layer) not in (known, "")
+    layer.data = Unread((3, 1_000, 2_000))
     layer.data.there = False
     assert image_fingerprint(layer) == ""
+    layer.data.there = True
+    assert image_fingerprint(layer) != "", "the network is up again"
     colour = viewer.add_image(da.zeros((600, 700, 3), np.uint8), rgb=True)
     in_memory = viewer.add_image(np.zeros((600, 700, 3), np.uint8), rgb=True)
     assert image_fingerprint(colour) not in ("", image_fingerprint(in_memory))

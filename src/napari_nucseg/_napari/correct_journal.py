@@ -12,6 +12,7 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
+from napari_nucseg._napari.image_fingerprint import image_fingerprint
 from napari_nucseg._napari.image_layout import image_data
 from napari_nucseg._napari.layer_state import (
     CORRECTIONS_KEY,
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 
 BULK_SHARE = 0.25
 """A change of more than this share of the image is no stroke: the journal is written anew, prediction included."""
-PIECE_PX = 512
-"""Side of the piece that is read of an image which is not in memory, to know it again."""
 
 
 class JournalKeeper(QObject):
@@ -270,27 +269,3 @@ def find_restorable(viewer: ViewerModel) -> Restorable | None:
 def _is_put_away(layer: Image | Labels) -> bool:
     """Whether a work list shows another image instead; where a person shows it again, it counts."""
     return PUT_AWAY in layer.metadata and not layer.visible
-
-
-def image_fingerprint(image: Image | Labels) -> str:
-    """Fingerprint of a layer's pixels; where they are not in memory, a piece of them and the shape stand for all.
-
-    It is empty where they cannot be read.
-    """
-    data = image_data(image)
-    if isinstance(data, np.ndarray):
-        return fingerprint(data)
-    shape = tuple(int(n) for n in data.shape)
-    colours = isinstance(image, Image) and image.rgb
-    *leading, height, width = shape[:-1] if colours else shape
-    middle = (*(n // 2 for n in leading), _middle(height), _middle(width))
-    try:
-        piece = np.asarray(data[middle])
-    except Exception:  # whatever reads it: a file that is gone, a network
-        return ""
-    return f"{fingerprint(piece)} of {'x'.join(map(str, shape))}"  # no whole array's is like it
-
-
-def _middle(n: int) -> slice:
-    first = max(0, (n - PIECE_PX) // 2)
-    return slice(first, first + PIECE_PX)
