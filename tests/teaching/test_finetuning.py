@@ -449,7 +449,17 @@ def test_window_and_command_line_give_the_same_file(make_job, tmp_path, capsys):
     path.write_text(job.model_copy(update={"name": "two"}).model_dump_json())
     result = napari_nucseg.finetune(**job.model_dump())
     assert main(["finetune", "--job", str(path)]) == 0
-    assert_same_weights(capsys.readouterr().out.strip().splitlines()[-1], result.model)
+    said = capsys.readouterr()
+    assert_same_weights(said.out.strip().splitlines()[-1], result.model)
+    assert "of what was learned" not in said.err, "all of it was taken up"
+
+
+def test_the_command_line_says_that_only_a_part_was_taken_up(make_job, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("napari_nucseg.teaching.blend.PARTS", (0.25,))
+    path = tmp_path / "job.json"
+    path.write_text(make_job(name="one").model_dump_json())
+    assert main(["finetune", "--job", str(path)]) == 0
+    assert "takes up 25% of what was learned" in capsys.readouterr().err
 
 
 def test_images_to_check_on_come_to_the_jobs_own_examples(make_job, tmp_path, capsys):

@@ -162,9 +162,7 @@ def headline(result: FinetuneResult) -> str:
 
 def part_words(result: FinetuneResult) -> str:
     """Say that the new model gains less than the curve showed; empty where it took up all that was learned."""
-    if (percent := round(result.blend * 100)) >= 100:
-        return ""
-    return f"To keep old skills, the new model takes up {percent}% of what was learned; the curve shows all of it."
+    return f"{result.part_words}; the curve shows all of it." if result.part_words else ""
 
 
 def advice(result: FinetuneResult) -> str:

@@ -222,6 +222,8 @@ def _tell(result: FinetuneResult) -> None:
     for warning in result.warnings:
         note(warning)
     note(f"{result.verdict}: {result.words}")
+    if result.part_words:
+        note(f"{result.part_words}; the scores while it learned are of all of it.")
     say(str(result.model))
 
 

@@ -104,3 +104,13 @@ class FinetuneResult(_Told):
     def acceptable(self) -> bool:
         """Whether the model may become the default."""
         return self.verdict is Verdict.BETTER and not self.warnings
+
+    @property
+    def part_words(self) -> str:
+        """Say that it gains less than was seen while it learned, without a full stop; empty where it took up all."""
+        percent = round(self.blend * 100)
+        return (
+            ""
+            if percent >= 100
+            else f"To keep old skills, the new model takes up {percent}% of what was learned"
+        )
