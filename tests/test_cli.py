@@ -326,6 +326,28 @@ def test_evaluate_reads_labels_as_they_are_stored(part: str, dtype, options, tmp
     assert json_lines(capsys.readouterr().out)[0]["ap50"] == 1
 
 
+def test_evaluate_says_that_a_mask_has_no_numbers(tmp_path: Path, capsys) -> None:
+    truth, pred = tmp_path / "truth", tmp_path / "pred"
+    labels = np.zeros((60, 60), np.uint8)
+    labels[5:20, 5:15], labels[5:20, 15:25], labels[30:40, 30:40] = 1, 2, 3
+    for folder in (truth, pred):
+        folder.mkdir()
+    for name in "ab":
+        tifffile.imwrite(truth / f"{name}.tif", labels)
+        tifffile.imwrite(pred / f"{name}.tif", np.where(labels, 255, 0).astype(np.uint8))
+    assert main(["evaluate", "--truth", str(truth), "--pred", str(pred), "--json"]) == 0
+    out, err = capsys.readouterr()
+    first, _, summary = json_lines(out)
+    assert first["n_pred"] == 2
+    words = "without numbers: nuclei that touch count as one"
+    assert first["notes"] == [f"{pred / 'a.tif'} is a mask {words}"]
+    assert summary["summary"]["notes"] == [err.strip()] == [f"{pred / 'a.tif'} and 1 more are masks {words}"]
+    assert main(["evaluate", "--truth", str(pred), "--pred", str(truth)]) == 0
+    assert words in capsys.readouterr().err, "the truth may be such a mask"
+    assert main(["evaluate", "--truth", str(truth), "--pred", str(truth)]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_evaluate_model_with_rows(tmp_path: Path, tiny: list[str], capsys) -> None:
     main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
     index = tmp_path / "index.csv"

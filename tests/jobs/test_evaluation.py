@@ -178,6 +178,18 @@ def test_slices_of_a_stack_are_one_image(tmp_path: Path) -> None:
     assert result.images[0].true_diameter_px == pytest.approx(2 * 12 / np.sqrt(np.pi))
 
 
+@pytest.mark.parametrize(
+    ("last", "masks"), [pytest.param(2, 0, id="one nucleus in a slice"), pytest.param(1, 1, id="one value")]
+)
+def test_a_stack_is_a_mask_where_all_of_it_has_one_value(tmp_path: Path, last: int, masks: int) -> None:
+    planes = np.stack([squares() > 0, squares() == 1]).astype(np.int32)
+    planes[1] *= last
+    write_labels(tmp_path / "s.tif", planes, axes="TYX")
+    result = drain(compare_labels(open_dataset(tmp_path), tmp_path))
+    assert result.scores.n_true == 5
+    assert len(result.notes) == masks
+
+
 def test_pictures_are_no_labels(tmp_path: Path, truth: Path, test_data: Path) -> None:
     pictures = sorted((test_data / "cpm15").glob("image0*.png"))[:1]
     (tmp_path / "grey").mkdir()

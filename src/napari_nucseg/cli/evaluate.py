@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nucseg.cli.console import complain, say, say_json, show_progress
+from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
 from napari_nucseg.cli.options import add_settings, chosen_settings
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import check_names, read_rows, select_rows
@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
         say_json({"summary": result.as_dict()})
     elif result.images:
         _print_table(result)
+    for text in result.notes:
+        note(text)
     return 1 if result.failures else 0
 
 

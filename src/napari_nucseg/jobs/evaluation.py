@@ -16,7 +16,7 @@ from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,6 +39,8 @@ class ImageScore:
     diameter_px: float | None = None
     """Diameter the prediction was made with; None for label files."""
     seconds: float | None = None
+    masks: tuple[str, ...] = ()
+    """Files, of the truth or the prediction, that were masks of one value: nuclei that touch were taken for one."""
 
     def as_dict(self) -> dict[str, Any]:
         """Numbers for a JSON line."""
@@ -52,6 +54,7 @@ class ImageScore:
             "diameter_px": self.diameter_px,
             "seconds": self.seconds,
             **{metric: self.scores.pooled(metric) for metric in METRICS},
+            "notes": _notes(self.masks),
         }
 
 
@@ -86,13 +89,26 @@ class Evaluation:
         """Group of each image, for `Scores.interval`."""
         return tuple(image.group for image in self.images)
 
+    @property
+    def notes(self) -> list[str]:
+        """What whoever reads the figures must know."""
+        return _notes([mask for image in self.images for mask in image.masks])
+
     def as_dict(self) -> dict[str, Any]:
         """Numbers for a JSON report."""
         return {
             "scores": self.scores.as_dict() if self.images else None,
             "by_kind": {kind: scores.as_dict() for kind, scores in self.by_kind.items()},
             "failures": [{"name": failure.name, "error": failure.error} for failure in self.failures],
+            "notes": self.notes,
         }
+
+
+def _notes(masks: Sequence[str]) -> list[str]:
+    if not masks:
+        return []
+    more = f" and {len(masks) - 1} more are masks" if len(masks) > 1 else " is a mask"
+    return [f"{masks[0]}{more} without numbers: nuclei that touch count as one"]
 
 
 @dataclass(frozen=True)
@@ -113,6 +129,7 @@ class Prediction:
     """File they lie in, or model that made them."""
     diameter_px: float | None = None
     seconds: float | None = None
+    was_mask: bool = False
 
 
 def evaluate_model(
@@ -194,7 +211,8 @@ def compare_labels(
 
     def predict(sample: Sample) -> Prediction:
         file = files.find(sample.name)
-        return Prediction(read_labels(file), str(file))
+        labels, was_mask = read_labels(file)
+        return Prediction(labels, str(file), was_mask=was_mask)
 
     has_labels = any(sample.labels is not None for sample in truth.valid())
     return (yield from _score_all(truth, predict, images_are_labels=not has_labels))
@@ -220,9 +238,9 @@ def _score_all(
 
 
 def _score(sample: Sample, predict: Callable[[Sample], Prediction], *, images_are_labels: bool) -> ImageScore:
-    labels = sample.labels
+    labels, was_mask = sample.labels, bool(sample.metadata.get("labels_were_mask"))
     if labels is None and images_are_labels:
-        labels = _labels_instead_of_image(sample)
+        labels, was_mask = _labels_instead_of_image(sample)
     if labels is None:
         raise DatasetError(f"sample {sample.name!r} has no labels to score against")
     prediction = predict(sample)
@@ -231,6 +249,7 @@ def _score(sample: Sample, predict: Callable[[Sample], Prediction], *, images_ar
             f"{prediction.place} has shape {prediction.labels.shape}, its truth {_place_of_truth(sample)} has "
             f"{labels.shape}: they must be labels of the same image"
         )
+    masks = {_place_of_truth(sample): was_mask, prediction.place: prediction.was_mask}
     return ImageScore(
         name=sample.name,
         kind=str(sample.metadata.get("kind", UNKNOWN_KIND)),
@@ -239,6 +258,7 @@ def _score(sample: Sample, predict: Callable[[Sample], Prediction], *, images_ar
         true_diameter_px=median_diameter(labels.reshape(-1, labels.shape[-1])),  # slices below each other
         diameter_px=prediction.diameter_px,
         seconds=prediction.seconds,
+        masks=tuple(place for place, is_one in masks.items() if is_one),
     )
 
 
@@ -246,10 +266,10 @@ def _place_of_truth(sample: Sample) -> str:
     return str(sample.metadata.get("labels_path") or sample.metadata.get("image_path") or sample.name)
 
 
-def _labels_instead_of_image(sample: Sample) -> NDArray[np.int32]:
+def _labels_instead_of_image(sample: Sample) -> tuple[NDArray[np.int32], bool]:
     path = Path(str(sample.metadata.get("image_path", "")))
     if path.is_file():
         return read_labels(path)
-    labels, _ = number_pieces(as_labels(sample.image, sample.name))
+    labels, was_mask = number_pieces(as_labels(sample.image, sample.name))
     check_numbering(labels, sample.name)
-    return labels
+    return labels, was_mask

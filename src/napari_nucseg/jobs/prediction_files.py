@@ -75,8 +75,15 @@ class PredictionFiles:
         return files[0]
 
 
-def read_labels(path: Path) -> NDArray[np.int32]:
+def read_labels(path: Path) -> tuple[NDArray[np.int32], bool]:
     """Read labels (Y, X) from a file, or (…, Y, X) of a stack, whose nuclei are numbered on from slice to slice.
+
+    Returns
+    -------
+    labels
+        int32.
+    was_mask
+        Whether the file was a mask of one value, whose pieces were numbered: touching nuclei are then one.
 
     Raises
     ------
@@ -86,24 +93,26 @@ def read_labels(path: Path) -> NDArray[np.int32]:
     try:
         with path.open("rb") as file:
             if path.suffix.lower() not in (".tif", ".tiff"):
-                labels = read_label_image(file, str(path))[0]
+                labels, was_mask = read_label_image(file, str(path))
                 check_numbering(labels, str(path))
-                return labels
+                return labels, was_mask
             image = read_image(file, str(path), as_stored=True)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read as labels: {error.strerror or error}") from error
     slices = slices_of(image.pixels, image.axes)
-    planes = [number_pieces(as_labels(part.pixels, str(path)))[0] for part in slices]
+    stored = [as_labels(part.pixels, str(path)) for part in slices]
+    planes = [number_pieces(plane)[0] for plane in stored]
     for plane in planes:
         check_numbering(plane, str(path))
-    return put_together(slices, planes)[0] if len(planes) > 1 else planes[0]
+    was_mask = number_pieces(np.concatenate(stored))[1]
+    return (put_together(slices, planes)[0] if len(planes) > 1 else planes[0]), was_mask
 
 
 def _hold_the_same(files: Sequence[Path]) -> bool:
     """Whether files hold the same labels; one that cannot be read as labels does not."""
     try:
-        first = read_labels(files[0])
-        return all(np.array_equal(first, read_labels(file)) for file in files[1:])
+        first, _ = read_labels(files[0])
+        return all(np.array_equal(first, read_labels(file)[0]) for file in files[1:])
     except NucSegError:
         return False
 
