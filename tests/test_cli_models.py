@@ -139,9 +139,18 @@ def test_models_are_compared_on_images_with_labels(family, tmp_path, capsys):
         (tmp_path / "data" / part).mkdir(parents=True)
         tifffile.imwrite(tmp_path / "data" / part / "a.tif", array)
     assert main(["models", "compare", "parent", "child", "--data", str(tmp_path / "data")]) == 0
-    header, line = capsys.readouterr().out.splitlines()
+    out, err = capsys.readouterr()
+    header, line = out.splitlines()
+    assert err == ""
     assert header.split()[:3] == ["images", "number", "nuclei"]
     assert "+0.000" in line and line.endswith("not enough evidence")
     assert main(["models", "--json", "compare", "parent", "child", "--data", str(tmp_path / "data")]) == 0
     assert json.loads(capsys.readouterr().out)["n_images"] == 1
+    tifffile.imwrite(tmp_path / "data" / "images" / "b.tif", sample.image)
+    tifffile.imwrite(tmp_path / "data" / "images" / "c.tif", sample.image)
+    tifffile.imwrite(tmp_path / "data" / "labels" / "c.tif", sample.labels[:50])
+    assert main(["models", "compare", "parent", "child", "--data", str(tmp_path / "data")]) == 0
+    without, broken = capsys.readouterr().err.splitlines()
+    assert without.strip() == "data: Left out b: it has no labels."
+    assert "Left out c: mask and image differ in size" in broken
     assert main(["models", "compare", "parent", "child", "--data", str(tmp_path / "none")]) == 2

@@ -41,6 +41,9 @@ def _compare(args: argparse.Namespace) -> None:
 
     models = load_model(args.a), load_model(args.b)
     references = [labelled_images(path) for path in args.data]
+    for reference in references:
+        for problem in reference.problems:
+            note(f"{reference.name}: {problem}")
     for words in compared_words([model.card for model in models], references):
         note(words)
     for number, reference in enumerate(references):

@@ -36,11 +36,12 @@ _MADE_SEED = 2018
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Images that belong together, by the name a user knows them by."""
+    """Images that belong together, by the name a user knows them by, and what could not be used of them, in words."""
 
     name: str
     pages: tuple[Page, ...]
     made: bool = False
+    problems: tuple[str, ...] = ()
 
 
 def reference_images(pinned: Sequence[Path] = ()) -> tuple[Reference, ...]:
@@ -95,7 +96,7 @@ def labelled_images(path: Path, name: str = "") -> Reference:
         raise TrainingError(
             f"models cannot be compared on {name or path}: {why.rstrip('.')}. Name images with labels."
         )
-    return Reference(name or path.name, pages)
+    return Reference(name or path.name, pages, problems=tuple(problems))
 
 
 def _holds_correction_sets(path: Path) -> bool:
@@ -111,18 +112,18 @@ def _pages(dataset: Dataset, problems: list[str] | None = None) -> tuple[Page, .
             pages.append(_page(dataset.read(name)))
         except NucSegError as error:
             if problems is not None:
-                problems.append(str(error))
+                problems.append(f"Left out {name}: {error}")
     return tuple(pages)
 
 
 def _page(sample: Sample) -> Page:
     if sample.labels is None:
-        raise TrainingError(f"{sample.name} has no labels.")
+        raise TrainingError("it has no labels.")
     labels = np.asarray(sample.labels, np.int32)
     axes = as_colours(sample.metadata.get("axes"), sample.image.shape)
     planes = to_planes(sample.image, axes, keep_units=False)
     if planes.shape[1:] != labels.shape:
-        raise TrainingError(f"{sample.name} has {planes.shape[1:]} px, its labels {labels.shape}.")
+        raise TrainingError(f"the image has {planes.shape[1:]} px, its labels {labels.shape}.")
     return Page(
         name=sample.name,
         example=0,
