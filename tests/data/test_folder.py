@@ -100,7 +100,7 @@ def test_a_palette_counts_by_its_indices(tmp_path):
         pytest.param(LABELS.astype(np.float32) + 0.5, "fractions", id="fractions"),
         pytest.param(LABELS.astype(np.int32) - 1, "outside", id="negative"),
         pytest.param(np.full((6, 8), 2**31, np.uint32), "outside", id="too large"),
-        pytest.param(np.stack([LABELS] * 2), "whole numbers", id="stack"),
+        pytest.param(np.stack([LABELS] * 2), "a stack of shape", id="stack"),
     ],
 )
 def test_labels_that_cannot_be(labels, says, tmp_path):

@@ -190,6 +190,22 @@ def test_a_stack_is_a_mask_where_all_of_it_has_one_value(tmp_path: Path, last: i
     assert len(result.notes) == masks
 
 
+def test_a_predicted_stack_that_names_no_axes_has_those_of_its_truth(tmp_path: Path) -> None:
+    planes = np.stack([squares(), squares(3), squares(6)]).astype(np.uint16)
+    write_labels(tmp_path / "truth" / "s.tif", planes, axes="TYX")
+    (tmp_path / "pred").mkdir()
+    tifffile.imwrite(tmp_path / "pred" / "s.tif", planes, photometric="minisblack")
+    result = drain(compare_labels(open_dataset(tmp_path / "truth"), tmp_path / "pred"))
+    assert (result.failures, result.scores.ap50, result.scores.n_true) == ((), 1, 12)
+
+
+def test_a_stack_in_place_of_an_image_is_told_with_what_to_do(tmp_path: Path, truth: Path) -> None:
+    write_labels(tmp_path / "pred" / "a.tif", squares())
+    write_labels(truth / "labels" / "a.tif", np.stack([squares()] * 5), axes="ZYX")
+    result = drain(compare_labels(open_dataset(truth).select(["a"]), tmp_path / "pred"))
+    assert all(words in result.failures[0].error for words in ("a stack of shape (5, 60, 60)", "--truth"))
+
+
 def test_pictures_are_no_labels(tmp_path: Path, truth: Path, test_data: Path) -> None:
     pictures = sorted((test_data / "cpm15").glob("image0*.png"))[:1]
     (tmp_path / "grey").mkdir()

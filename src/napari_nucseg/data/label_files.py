@@ -33,6 +33,12 @@ def as_labels(array: NDArray[Any], place: str) -> NDArray[np.int32]:
                 f"{place} is a colour picture of shape {array.shape}; labels need one number a pixel"
             )
         array = colours[..., 0]
+    if array.ndim > 2:
+        raise DatasetError(
+            f"{place} holds a stack of shape {array.shape}; labels of an image are (Y, X). Save each plane as an image "
+            "of its own; or let 'nucseg evaluate' score stacks whose files name their axes, such as ZYX, with the "
+            "folder of true labels, without images, as --truth"
+        )
     if array.ndim != 2 or array.dtype.kind not in "buif":
         raise DatasetError(
             f"{place} holds {array.dtype} of shape {array.shape}; labels are whole numbers (Y, X)"

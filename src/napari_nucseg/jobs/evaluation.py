@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from napari_nucseg.data.sample import Dataset, Sample
     from napari_nucseg.network.model_file import Model
 
+    _Predict = Callable[[Sample, tuple[int, ...]], "Prediction"]
+    """From a sample and the shape of its true labels."""
+
 UNKNOWN_KIND = "unknown"
 
 
@@ -176,7 +179,7 @@ def evaluate_model(
     if model is None:
         load_model(checked.model)
 
-    def predict(sample: Sample) -> Prediction:
+    def predict(sample: Sample, _: object) -> Prediction:
         told = _told(sample, true_diameter=true_diameter)
         settings = make_settings(**{**told, **choices})
         result = drain(segment_steps(sample.image, settings, model))
@@ -209,9 +212,9 @@ def compare_labels(
     """
     files = PredictionFiles(Path(predictions), truth.names)
 
-    def predict(sample: Sample) -> Prediction:
+    def predict(sample: Sample, true_shape: tuple[int, ...]) -> Prediction:
         file = files.find(sample.name)
-        labels, was_mask = read_labels(file)
+        labels, was_mask = read_labels(file, true_shape)
         return Prediction(labels, str(file), was_mask=was_mask)
 
     has_labels = any(sample.labels is not None for sample in truth.valid())
@@ -219,7 +222,7 @@ def compare_labels(
 
 
 def _score_all(
-    dataset: Dataset, predict: Callable[[Sample], Prediction], *, images_are_labels: bool = False
+    dataset: Dataset, predict: _Predict, *, images_are_labels: bool = False
 ) -> Generator[EvaluationProgress, None, Evaluation]:
     """Score sample after sample; a failing one is listed and the next is tried."""
     done: list[ImageScore | Failure] = []
@@ -237,13 +240,13 @@ def _score_all(
     )
 
 
-def _score(sample: Sample, predict: Callable[[Sample], Prediction], *, images_are_labels: bool) -> ImageScore:
+def _score(sample: Sample, predict: _Predict, *, images_are_labels: bool) -> ImageScore:
     labels, was_mask = sample.labels, bool(sample.metadata.get("labels_were_mask"))
     if labels is None and images_are_labels:
         labels, was_mask = _labels_instead_of_image(sample)
     if labels is None:
         raise DatasetError(f"sample {sample.name!r} has no labels to score against")
-    prediction = predict(sample)
+    prediction = predict(sample, labels.shape)
     if prediction.labels.shape != labels.shape:
         raise DatasetError(
             f"{prediction.place} has shape {prediction.labels.shape}, its truth {_place_of_truth(sample)} has "

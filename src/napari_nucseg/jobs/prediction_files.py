@@ -13,7 +13,7 @@ from napari_nucseg.data.images import read_image
 from napari_nucseg.data.label_files import as_labels, check_numbering, number_pieces, read_label_image
 from napari_nucseg.data.layout import flat_name, is_image, stem
 from napari_nucseg.errors import DatasetError, NucSegError
-from napari_nucseg.jobs.slices import put_together, slices_of
+from napari_nucseg.jobs.slices import STACKED, put_together, slices_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,8 +75,13 @@ class PredictionFiles:
         return files[0]
 
 
-def read_labels(path: Path) -> tuple[NDArray[np.int32], bool]:
+def read_labels(path: Path, true_shape: tuple[int, ...] = ()) -> tuple[NDArray[np.int32], bool]:
     """Read labels (Y, X) from a file, or (…, Y, X) of a stack, whose nuclei are numbered on from slice to slice.
+
+    Parameters
+    ----------
+    true_shape
+        Shape of the true labels, where there are: a file of that shape which names no Z and T is such a stack, too.
 
     Returns
     -------
@@ -99,7 +104,10 @@ def read_labels(path: Path) -> tuple[NDArray[np.int32], bool]:
             image = read_image(file, str(path), as_stored=True)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read as labels: {error.strerror or error}") from error
-    slices = slices_of(image.pixels, image.axes)
+    axes = image.axes
+    if image.pixels.shape == true_shape and not set(STACKED) & set(axes or ""):
+        axes = f"{STACKED}YX"[-len(true_shape) :]
+    slices = slices_of(image.pixels, axes)
     stored = [as_labels(part.pixels, str(path)) for part in slices]
     planes = [number_pieces(plane)[0] for plane in stored]
     for plane in planes:
