@@ -140,8 +140,9 @@ def test_models_are_compared_on_images_with_labels(family, tmp_path, capsys):
         tifffile.imwrite(tmp_path / "data" / part / "a.tif", array)
     assert main(["models", "compare", "parent", "child", "--data", str(tmp_path / "data")]) == 0
     out, err = capsys.readouterr()
-    header, line = out.splitlines()
+    header, line, legend = out.splitlines()
     assert err == ""
+    assert "others may differ more" in legend
     assert header.split()[:3] == ["images", "number", "nuclei"]
     assert "+0.000" in line and line.endswith("not enough evidence")
     assert main(["models", "--json", "compare", "parent", "child", "--data", str(tmp_path / "data")]) == 0

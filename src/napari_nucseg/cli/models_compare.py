@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = "{:24.24}  {:>6}  {:>6}  {:>8}  {:>8}  {:>8}  {:>16}  {}"
 _HEADER = ("images", "number", "nuclei", "A", "B", "B - A", "95 %", "B is")
+_LEGEND = "The bounds (95 %) and what B is hold for nuclei of these images: others may differ more."
 
 
 def add_compare(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -57,6 +58,8 @@ def _compare(args: argparse.Namespace) -> None:
                 _report(end.value, as_json=args.json)
                 break
             show_progress(f"[{progress.done}/{progress.total}] {progress.name}")
+    if not args.json:
+        say(_LEGEND)
 
 
 def _report(c: Comparison, *, as_json: bool) -> None:
