@@ -92,59 +92,56 @@ def python_text(state: LayerState) -> str:
     choices["model"] = state.model_name
     stack = " × ".join(map(str, state.layout.stack_shape))
     what = f"one plane of the {stack} planes" if stack else "the array"
-    part = "# The window worked on a part of the image; this works on all of it.\n" if state.regions else ""
+    part = "The window worked on a part of the image; this works on all of it." if state.regions else ""
+    remarks = "".join(f"# {remark}\n" for remark in (part, _others_words(state)) if remark)
     arguments = "".join(f"    {name}={value!r},\n" for name, value in choices.items())
     return (
         "from napari_nucseg import segment\n\n"
         f"# image: {what} of the layer {state.image_name!r}, axes {state.layout.plane_axes}\n"
-        f"{part}result = segment(\n    image,\n{arguments})\nlabels = result.labels\n"
+        f"{remarks}result = segment(\n    image,\n{arguments})\nlabels = result.labels\n"
     )
 
 
 def methods_text(state: LayerState) -> str:
     """Paragraph for a methods section: what was used, with which settings, and whom to cite."""
     run = _some_run(state)
-    settings = state.settings
-    decoding = settings.decoding
-    size = _size_words(state)
-    area = (
-        f"objects under {decoding.min_area_px} px were dropped"
-        if decoding.min_area_px is not None
-        else "objects under a twentieth of a nucleus's area were dropped"
-    )
-    border = ", nuclei touching the image's edge were removed" if decoding.exclude_border else ""
     where = "" if run is None else f" on {short_device(run.device.name, run.device.description)}"
-    kind = "" if run is None else run.model.card.architecture.kind
-    training_data = () if run is None else run.model.card.training_data
-    cited = [
-        *(citation for known, citation in KIND_CITATIONS.items() if known == kind),
-        *CITATIONS,
-        *(TRAINING_CITATIONS[d] for d in _known(training_data)),
+    sentences = [
+        f"Nuclei were segmented with napari-nucseg {napari_nucseg.__version__} (model {state.model_name}, SHA-256 "
+        f"{state.model_sha256[:12]}…) in napari {_version('napari')}{where}.",
+        _size_words(state),
+        _quality_words(state.settings, run),
+        _decoding_words(state.settings.decoding, run),
+        _others_words(state),
+        f"Python {platform.python_version()}, PyTorch {_version('torch')}, NumPy {np.__version__}.",
     ]
-    model = f"model {state.model_name}, SHA-256 {state.model_sha256[:12]}…"
-    thresholds = (
-        f"a foreground threshold of {decoding.foreground_threshold:.2f} and a core threshold of "
-        f"{decoding.core_threshold:.2f}"
-    )
-    judged = (
-        f", joined where they were likelier nuclei together, and kept if their probability to be one was at least "
-        f"{decoding.certainty:.2f} as judged by the model"
-        if run is not None and run.judge is not None and decoding.certainty
-        else ""
-    )
-    versions = f"Python {platform.python_version()}, PyTorch {_version('torch')}, NumPy {np.__version__}"
-    return (
-        f"Nuclei were segmented with napari-nucseg {napari_nucseg.__version__} ({model}) in napari "
-        f"{_version('napari')}{where}. {size}{_quality_words(settings, run)} The network's maps were turned into "
-        f"nuclei with {thresholds}{judged}; {area}{border}. {versions}.\n\nPlease cite:\n"
-        + "\n".join(f"- {c}" for c in cited)
-        + "\n"
-    )
+    cited = "".join(f"- {citation}\n" for citation in _citations(run))
+    return f"{' '.join(filter(None, sentences))}\n\nPlease cite:\n{cited}"
+
+
+def _runs(state: LayerState) -> list[Segmentation]:
+    """Return the runs that are still in memory, a plane each."""
+    return [run for run in map(state.maps.get, state.maps) if run is not None]
+
+
+def _runs_of_model(state: LayerState) -> list[Segmentation]:
+    """Return those by the model that the texts name: other planes of a stack may be another's."""
+    return [run for run in _runs(state) if run.model.name == state.model_name]
 
 
 def _some_run(state: LayerState) -> Segmentation | None:
-    """One of the runs that are still in memory."""
-    return next((s for s in map(state.maps.get, state.maps) if s is not None), None)
+    return next(iter(_runs_of_model(state)), None)
+
+
+def _others_words(state: LayerState) -> str:
+    """Say where planes of a stack were segmented in another way than the last."""
+    runs = _runs(state)
+    models = sorted({run.model.name for run in runs} - {state.model_name})
+    ways = [f"other models ({', '.join(models)})"] if models else []
+    # A model may be chosen by its name or automatically, and be the same.
+    if any(_differing(run.settings, state.settings, skip={"model"}) for run in runs):
+        ways.append("other settings")
+    return f"Some planes were segmented with {' and '.join(ways)}." if ways else ""
 
 
 def _standard_decoding(state: LayerState) -> DecodingSettings:
@@ -170,7 +167,7 @@ def _size_words(state: LayerState) -> str:
     given = state.settings.given_diameter_px
     if given is not None:
         return f"The nucleus diameter was set to {given:.1f} px."
-    used = [s.diameter_px for s in map(state.maps.get, state.maps) if s is not None]
+    used = [r.diameter_px for r in _runs_of_model(state) if r.settings.given_diameter_px is None]
     if not used:
         return "The nucleus diameter was estimated from the image."
     return f"The nucleus diameter was estimated from the image ({np.median(used):.1f} px)."
@@ -178,14 +175,42 @@ def _size_words(state: LayerState) -> str:
 
 def _quality_words(settings: SegmentationSettings, run: Segmentation | None) -> str:
     """Say how the network was run where that is not the plain way."""
-    words = "" if settings.quality == "standard" else f" Quality: {settings.quality}."
+    words = [] if settings.quality == "standard" else [f"Quality: {settings.quality}."]
     views = settings.views_for(1 if run is None else len(run.model.card.architecture.heads))
     if len(views) > 1:
-        words += (
-            f" The network's maps were averaged over {len(views)} views of the image: {len(views.symmetries)} "
+        words.append(
+            f"The network's maps were averaged over {len(views)} views of the image: {len(views.symmetries)} "
             f"orientation(s) at {len(views.scales)} scale(s)."
         )
-    return words
+    return " ".join(words)
+
+
+def _decoding_words(decoding: DecodingSettings, run: Segmentation | None) -> str:
+    judged = (
+        f", joined where they were likelier nuclei together, and kept if their probability to be one was at least "
+        f"{decoding.certainty:.2f} as judged by the model"
+        if run is not None and run.judge is not None and decoding.certainty
+        else ""
+    )
+    area = (
+        f"objects under {decoding.min_area_px} px were dropped"
+        if decoding.min_area_px is not None
+        else "objects under a twentieth of a nucleus's area were dropped"
+    )
+    border = ", nuclei touching the image's edge were removed" if decoding.exclude_border else ""
+    return (
+        f"The network's maps were turned into nuclei with a foreground threshold of "
+        f"{decoding.foreground_threshold:.2f} and a core threshold of {decoding.core_threshold:.2f}{judged}; "
+        f"{area}{border}."
+    )
+
+
+def _citations(run: Segmentation | None) -> list[str]:
+    if run is None:
+        return list(CITATIONS)
+    card = run.model.card
+    kinds = [citation for known, citation in KIND_CITATIONS.items() if known == card.architecture.kind]
+    return [*kinds, *CITATIONS, *(TRAINING_CITATIONS[d] for d in _known(card.training_data))]
 
 
 def _known(training_data: tuple[str, ...]) -> list[str]:
