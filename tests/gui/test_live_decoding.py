@@ -121,6 +121,13 @@ def test_table_python_and_methods(user, widget, segmented, tmp_path, answer, cho
     state = read_state(segmented)
     for word in (state.model_name, state.model_sha256[:12], "napari", "PyTorch", "0.50", "cite"):
         assert word in methods
+    assert "by hand" not in code + methods
+
+    segmented.data_setitem(np.nonzero(segmented.data == segmented.data.max()), 0)
+    user.click(widget.form.result.python)
+    assert "# Corrections made by hand are not repeated.\n" in QApplication.clipboard().text()
+    user.click(widget.form.result.methods)
+    assert "Nuclei were then corrected by hand." in QApplication.clipboard().text()
 
 
 def test_asking_for_more_certainty_leaves_fewer_nuclei(viewer, user, widget, nuclei):

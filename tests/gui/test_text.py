@@ -37,7 +37,7 @@ def test_planes_segmented_alike_need_no_words(stack):
     named = {"model": "nuclei-unetpp"}  # what is chosen for fluorescence
     state = read_state(_both_planes(stack, {"diameter_px": 24}, {**named, "diameter_px": 24}))
     assert state.model_name == "nuclei-unetpp"
-    assert "Some planes" not in methods_text(state) + python_text(state)
+    assert "Some planes" not in methods_text(state, edited=False) + python_text(state, edited=False)
 
 
 def test_texts_are_of_the_last_model_and_tell_of_planes_by_another(stack, tmp_path):
@@ -50,7 +50,7 @@ def test_texts_are_of_the_last_model_and_tell_of_planes_by_another(stack, tmp_pa
     first = {"model": "nuclei-unet", "diameter_px": 20}
     state = read_state(_both_planes(stack, first, {"model": str(path), "core_threshold": standard}))
     said = "Some planes were segmented with other models (nuclei-unet) and other settings."
-    code, methods = python_text(state), methods_text(state)
+    code, methods = python_text(state, edited=False), methods_text(state, edited=False)
     assert f"# {said}\n" in code
     assert f"core_threshold={standard}" in code, "the standard of the model that is named is another"
     assert said in methods

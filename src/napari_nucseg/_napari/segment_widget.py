@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout
 from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
 from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, add_drawing_layer, draw_again
-from napari_nucseg._napari.layer_state import read_state
+from napari_nucseg._napari.layer_state import has_edits, read_state
 from napari_nucseg._napari.live_decoding import LiveDecoding
 from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.results import result_layer
@@ -28,6 +28,8 @@ from napari_nucseg.network.places import models_dir
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari.components import ViewerModel
     from napari.layers import Labels
 
@@ -279,9 +281,9 @@ class SegmentWidget(Docked):
     def _copy_methods(self) -> None:
         self._copy(methods_text, "The methods text is on the clipboard.")
 
-    def _copy(self, text_of: object, said: str) -> None:
+    def _copy(self, text_of: Callable[..., str], said: str) -> None:
         layer = self._result()
         state = None if layer is None else read_state(layer)
-        if state is not None:
-            QApplication.clipboard().setText(text_of(state))
+        if layer is not None and state is not None:
+            QApplication.clipboard().setText(text_of(state, edited=has_edits(layer, state)))
             show_info(said)

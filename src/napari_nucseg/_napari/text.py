@@ -86,14 +86,15 @@ def short_device(name: str, description: str) -> str:
     return "CPU" if name == "cpu" else description
 
 
-def python_text(state: LayerState) -> str:
-    """Python that segments the same image with the same settings."""
+def python_text(state: LayerState, *, edited: bool) -> str:
+    """Python that segments the same image with the same settings; says so where nuclei were edited since."""
     choices = dict(_changed(state.settings, _standard_decoding(state)))
     choices["model"] = state.model_name
     stack = " × ".join(map(str, state.layout.stack_shape))
     what = f"one plane of the {stack} planes" if stack else "the array"
     part = "The window worked on a part of the image; this works on all of it." if state.regions else ""
-    remarks = "".join(f"# {remark}\n" for remark in (part, _others_words(state)) if remark)
+    by_hand = "Corrections made by hand are not repeated." if edited else ""
+    remarks = "".join(f"# {remark}\n" for remark in (part, _others_words(state), by_hand) if remark)
     arguments = "".join(f"    {name}={value!r},\n" for name, value in choices.items())
     return (
         "from napari_nucseg import segment\n\n"
@@ -102,8 +103,8 @@ def python_text(state: LayerState) -> str:
     )
 
 
-def methods_text(state: LayerState) -> str:
-    """Paragraph for a methods section: what was used, with which settings, and whom to cite."""
+def methods_text(state: LayerState, *, edited: bool) -> str:
+    """Paragraph for a methods section: what was used, with which settings, whether edited, whom to cite."""
     run = _some_run(state)
     where = "" if run is None else f" on {short_device(run.device.name, run.device.description)}"
     sentences = [
@@ -113,6 +114,7 @@ def methods_text(state: LayerState) -> str:
         _quality_words(state.settings, run),
         _decoding_words(state.settings.decoding, run),
         _others_words(state),
+        "Nuclei were then corrected by hand." if edited else "",
         f"Python {platform.python_version()}, PyTorch {_version('torch')}, NumPy {np.__version__}.",
     ]
     cited = "".join(f"- {citation}\n" for citation in _citations(run))
