@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -117,8 +118,23 @@ def methods_text(state: LayerState, *, edited: bool) -> str:
         "Nuclei were then corrected by hand." if edited else "",
         f"Python {platform.python_version()}, PyTorch {_version('torch')}, NumPy {np.__version__}.",
     ]
-    cited = "".join(f"- {citation}\n" for citation in _citations(run))
-    return f"{' '.join(filter(None, sentences))}\n\nPlease cite:\n{cited}"
+    return "\n".join(
+        [
+            " ".join(filter(None, sentences)) + "\n",
+            *_listed("What the program noted of the image, or of planes of it:", _notes(state)),
+            *_listed("Please cite:", _citations(run)),
+        ]
+    )
+
+
+def _listed(title: str, points: list[str]) -> list[str]:
+    return ["\n".join([title, *(f"- {point}" for point in points)]) + "\n"] if points else []
+
+
+def _notes(state: LayerState) -> list[str]:
+    """Return what runs of the model noted, one of a kind: numbers may differ in every plane of a stack."""
+    notes = [note for run in _runs_of_model(state) for note in run.notes]
+    return list({re.sub(r"\d+", "", note): note for note in notes}.values())
 
 
 def _runs(state: LayerState) -> list[Segmentation]:
