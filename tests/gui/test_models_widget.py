@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
+from tifffile import imwrite
 
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.models_form import NAME
@@ -360,6 +361,19 @@ class TestComparing:
         qtbot.waitUntil(lambda: _item(panel, "tiny-2").text(0).startswith("★"), timeout=TIMEOUT_MS)
         assert panel.form.table.cells()[5] == old, "figures stay as long as the same models are chosen"
         assert "(old)" in panel.form.details.text()
+
+    def test_images_of_a_folder_that_were_left_out_are_said(
+        self, qtbot, panel, click, answer, choose, tmp_path
+    ):
+        made = synthetic_fluorescence((96, 96), seed=8, diameter_px=24)
+        for part, pixels in (("images", made.image), ("labels", made.labels)):
+            (tmp_path / "own" / part).mkdir(parents=True)
+            imwrite(tmp_path / "own" / part / "a.tif", pixels)
+        imwrite(tmp_path / "own" / "images" / "b.tif", made.image)
+        answer(choose(tmp_path / "own"))
+        _compare(panel, click, "tiny", "tiny-2")
+        _until_compared(qtbot, panel)
+        assert "Left out b: it has no labels." in panel.form.details.text()
 
     def test_cancelled_half_way(self, qtbot, panel, click, answer, choose, real_images):
         answer(choose(real_images))

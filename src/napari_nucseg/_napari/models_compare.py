@@ -73,7 +73,8 @@ def _references(
     from napari_nucseg.teaching.references import labelled_images
 
     if folder is not None:
-        return [labelled_images(folder)], ()
+        reference = labelled_images(folder)
+        return [reference], tuple(f"{reference.name}: {problem}" for problem in reference.problems)
     problems = [f"{each.source.name}: {each.problem}" for each in collected if each.problem]
     usable = [each for each in collected if not each.problem]
     references = []
