@@ -1,6 +1,8 @@
-"""Python and methods text of a result, without a viewer."""
+"""Python, methods text and standard settings of a result, without a viewer."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from napari.layers import Image, Labels
 
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.planes import PlaneIndex, layout_of
+from napari_nucseg._napari.result_box import ResultBox
 from napari_nucseg._napari.results import adopt_result, new_result_layer
 from napari_nucseg._napari.segment_job import JobResult, SegmentJob, run_job
 from napari_nucseg._napari.text import methods_text, python_text
@@ -15,10 +18,25 @@ from napari_nucseg.network.model_file import load_model, save_model
 from napari_nucseg.segmentation.segment import make_settings
 from napari_nucseg.steps import drain
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 @pytest.fixture
 def stack(nuclei) -> Image:
     return Image(np.stack([nuclei[:128, :128]] * 2), name="stack")
+
+
+@pytest.fixture
+def of_tnbc(tmp_path) -> Path:
+    """Another model, whose standard is to split more readily."""
+    bundled = load_model("nuclei-unet")
+    standard = bundled.card.thresholds.core_threshold
+    thresholds = bundled.card.thresholds.model_copy(update={"core_threshold": standard + 0.05})
+    changes = {"name": "of-tnbc", "thresholds": thresholds, "training_data": ("TNBC",)}
+    path = tmp_path / "of-tnbc.safetensors"
+    save_model(path, bundled.card.model_copy(update=changes), bundled.network)
+    return path
 
 
 def _segmented(image: Image, plane: PlaneIndex, **choices: object) -> JobResult:
@@ -49,15 +67,10 @@ def test_planes_segmented_alike_need_no_words(stack):
     assert "Some planes" not in methods_text(state, edited=False) + python_text(state, edited=False)
 
 
-def test_texts_are_of_the_last_model_and_tell_of_planes_by_another(stack, tmp_path):
-    bundled = load_model("nuclei-unet")
-    standard = bundled.card.thresholds.core_threshold
-    thresholds = bundled.card.thresholds.model_copy(update={"core_threshold": standard + 0.05})
-    of_tnbc = {"name": "of-tnbc", "thresholds": thresholds, "training_data": ("TNBC",)}
-    path = tmp_path / "of-tnbc.safetensors"
-    save_model(path, bundled.card.model_copy(update=of_tnbc), bundled.network)
+def test_texts_are_of_the_last_model_and_tell_of_planes_by_another(stack, of_tnbc):
+    standard = load_model("nuclei-unet").card.thresholds.core_threshold
     first = {"model": "nuclei-unet", "diameter_px": 20}
-    state = read_state(_both_planes(stack, first, {"model": str(path), "core_threshold": standard}))
+    state = read_state(_both_planes(stack, first, {"model": str(of_tnbc), "core_threshold": standard}))
     said = "Some planes were segmented with other models (nuclei-unet) and other settings."
     code, methods = python_text(state, edited=False), methods_text(state, edited=False)
     assert f"# {said}\n" in code
@@ -66,3 +79,15 @@ def test_texts_are_of_the_last_model_and_tell_of_planes_by_another(stack, tmp_pa
     assert f"estimated from the image ({state.maps.get((1,)).diameter_px:.1f} px)" in methods
     assert "TNBC" in methods
     assert "Data Science Bowl" not in methods
+
+
+def test_defaults_are_those_of_the_last_model_whatever_plane_was_decoded_last(qtbot, stack, of_tnbc):
+    first = {"model": "nuclei-unet", "diameter_px": 20}
+    state = read_state(_both_planes(stack, first, {"model": str(of_tnbc), "diameter_px": 20}))
+    state.maps.put((0,), state.maps.get((0,)))
+    box = ResultBox()
+    qtbot.addWidget(box)
+    box.show_state(state)
+    with qtbot.waitSignal(box.decoding_changed) as told:
+        box.defaults.click()
+    assert told.args[0].core_threshold == load_model(of_tnbc).card.thresholds.core_threshold

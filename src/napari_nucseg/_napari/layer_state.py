@@ -127,6 +127,16 @@ class LayerState(BaseModel):
     edited: np.ndarray | None = None
     owner: UUID | None = None
 
+    @property
+    def runs(self) -> list[Segmentation]:
+        """Segmentations that are still in memory, one a plane, the last that was used at the end."""
+        return [run for run in map(self.maps.get, self.maps) if run is not None]
+
+    @property
+    def runs_of_model(self) -> list[Segmentation]:
+        """Those by the model of the last run: other planes of a stack may be another's."""
+        return [run for run in self.runs if run.model.name == self.model_name]
+
     def edited_plane(self, index: PlaneIndex) -> np.ndarray | None:
         """Pixels of one plane that were edited before the last decoding."""
         return None if self.edited is None else self.edited[index]

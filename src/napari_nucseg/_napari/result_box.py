@@ -45,14 +45,14 @@ class ResultBox(QWidget):
 
     def show_state(self, state: LayerState) -> None:
         """Show a layer's settings without changing it."""
-        cached = [s for s in map(state.maps.get, state.maps) if s is not None]
-        if cached:
-            self._standard = DecodingSettings(**cached[-1].model.card.thresholds.model_dump())
-            nucleus_px = pi / 4 * cached[-1].diameter_px ** 2
+        if state.runs_of_model:
+            run = state.runs_of_model[-1]
+            self._standard = DecodingSettings(**run.model.card.thresholds.model_dump())
+            nucleus_px = pi / 4 * run.diameter_px**2
             area = self.form.editors["min_area_px"]
             if isinstance(area, OptionalIntSlider):
                 area.set_automatic(round(nucleus_px / 20), round(nucleus_px))
-            self.form.editors["certainty"].widget.setEnabled(cached[-1].judge is not None)
+            self.form.editors["certainty"].widget.setEnabled(run.judge is not None)
         self.form.set_values(state.settings.decoding)
         self.form.setEnabled(bool(state.maps))
 

@@ -74,9 +74,9 @@ class Summaries(QObject):
         if state is None:
             return
         line = summary_text(counted, state.settings.pixel_size_um, f"{state.model_title} · {first}")
-        sizes = [s for s in map(state.maps.get, state.maps) if s is not None and s.diameter is not None]
+        sizes = [run.diameter for run in state.runs_of_model if run.diameter is not None]
         if sizes:
-            rest = [diameter_text(sizes[-1].diameter), *rest]
+            rest = [diameter_text(sizes[-1]), *rest]
         self._texts[layer.unique_id] = text = "\n".join([line, *rest])
         self._models[layer.unique_id] = state.model_sha256
         if layer not in self._followed:

@@ -133,27 +133,17 @@ def _listed(title: str, points: list[str]) -> list[str]:
 
 def _notes(state: LayerState) -> list[str]:
     """Return what runs of the model noted, one of a kind: numbers may differ in every plane of a stack."""
-    notes = [note for run in _runs_of_model(state) for note in run.notes]
+    notes = [note for run in state.runs_of_model for note in run.notes]
     return list({re.sub(r"\d+", "", note): note for note in notes}.values())
 
 
-def _runs(state: LayerState) -> list[Segmentation]:
-    """Return the runs that are still in memory, a plane each."""
-    return [run for run in map(state.maps.get, state.maps) if run is not None]
-
-
-def _runs_of_model(state: LayerState) -> list[Segmentation]:
-    """Return those by the model that the texts name: other planes of a stack may be another's."""
-    return [run for run in _runs(state) if run.model.name == state.model_name]
-
-
 def _some_run(state: LayerState) -> Segmentation | None:
-    return next(iter(_runs_of_model(state)), None)
+    return next(iter(state.runs_of_model), None)
 
 
 def _others_words(state: LayerState) -> str:
     """Say where planes of a stack were segmented in another way than the last."""
-    runs = _runs(state)
+    runs = state.runs
     models = sorted({run.model.name for run in runs} - {state.model_name})
     ways = [f"other models ({', '.join(models)})"] if models else []
     # A model may be chosen by its name or automatically, and be the same.
@@ -185,7 +175,7 @@ def _size_words(state: LayerState) -> str:
     given = state.settings.given_diameter_px
     if given is not None:
         return f"The nucleus diameter was set to {given:.1f} px."
-    used = [r.diameter_px for r in _runs_of_model(state) if r.settings.given_diameter_px is None]
+    used = [r.diameter_px for r in state.runs_of_model if r.settings.given_diameter_px is None]
     if not used:
         return "The nucleus diameter was estimated from the image."
     return f"The nucleus diameter was estimated from the image ({np.median(used):.1f} px)."
