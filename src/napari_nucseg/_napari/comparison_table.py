@@ -34,7 +34,8 @@ COLOURS = {
 HEADS = ("Checked on", "Old", "New", "Change")
 TIP = (
     "AP at an IoU of 0.5: share of nuclei that are found and outlined well, where false ones count against it; "
-    "1 is best.\nBelow the change: the bounds it lies between with 95 % certainty, on images like these."
+    "1 is best.\nBelow the change: the bounds it lies between with 95 % certainty for these images; others may differ "
+    "more."
 )
 _HALF = 3 * 128
 
