@@ -341,7 +341,8 @@ class TestComparing:
         corrections_of(viewer.add_labels(made.labels, name="cells nuclei")).trust[:] = Trust.REVIEWED
         model = load_model("tiny-2")
         learned = (sha256_of_pixels(made.image[None].astype(np.float32)),)
-        save_model(model.path, model.card.model_copy(update={"learned_images": learned}), model.network)
+        with qtbot.waitSignal(panel.controller.listed, timeout=TIMEOUT_MS):  # a new card drops what is shown
+            save_model(model.path, model.card.model_copy(update={"learned_images": learned}), model.network)
         _compare(panel, click, "tiny", "tiny-2")
         _until_compared(qtbot, panel)
         assert "tiny-2 learned from cells nuclei" in panel.form.details.text()
