@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import check_names, read_rows, select_rows
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.jobs.evaluation import Failure, compare_labels, evaluate_model
+from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score; 1 where some images could not be scored."""
-    result = _drain(_steps(args), as_json=args.json)
+    result = drain(told_as(_steps(args), partial(_report, as_json=args.json)))
     if args.json:
         say_json({"summary": result.as_dict()})
     elif result.images:
@@ -96,21 +98,15 @@ def _rows_of(dataset: Dataset, rows: tuple[Row, ...]) -> tuple[Row, ...]:
     return found
 
 
-def _drain(steps: Generator[EvaluationProgress, None, Evaluation], *, as_json: bool) -> Evaluation:
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            result: Evaluation = end.value
-            return result
-        image = progress.image
-        if as_json:
-            say_json(
-                {"name": image.name, "error": image.error} if isinstance(image, Failure) else image.as_dict()
-            )
-        elif isinstance(image, Failure):
-            complain(f"{image.name}: {image.error}")
-        show_progress(f"[{progress.done}/{progress.total}] {image.name}")
+def _report(progress: EvaluationProgress, *, as_json: bool) -> None:
+    image = progress.image
+    if as_json:
+        say_json(
+            {"name": image.name, "error": image.error} if isinstance(image, Failure) else image.as_dict()
+        )
+    elif isinstance(image, Failure):
+        complain(f"{image.name}: {image.error}")
+    show_progress(f"[{progress.done}/{progress.total}] {image.name}")
 
 
 def _print_table(result: Evaluation) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
 from napari_nucseg.counted import count_words
 from napari_nucseg.errors import NucSegError, SettingsError
+from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Generator
 
     from napari_nucseg.teaching.job import FinetuneJob
     from napari_nucseg.teaching.progress import Comparison, FinetuneProgress, FinetuneResult
@@ -86,7 +87,7 @@ def _finetune(args: argparse.Namespace) -> int:
     found = _age(checkpoint)
     try:
         steps = finetune_steps(job, stop=stop.exists, resume=args.resume, force=args.force)
-        result = _followed(steps, as_json=args.json)
+        result = drain(told_as(steps, partial(_report, as_json=args.json)))
     except KeyboardInterrupt as interrupt:
         left = _age(checkpoint)
         # one that an earlier run of this name left is none of this run's
@@ -108,23 +109,11 @@ def _age(path: Path) -> int | None:
     return path.stat().st_mtime_ns if path.exists() else None
 
 
-def _followed(steps: Generator[FinetuneProgress, None, FinetuneResult], *, as_json: bool) -> FinetuneResult:
-    """Report all progress, and return the result."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            result: FinetuneResult = end.value
-            return result
-        _report(progress, as_json=as_json)
-
-
 def _estimate(args: argparse.Namespace) -> int:
     job = _job(args)
     places = [example.path for example in job.examples]
     if places and not any(place.expanduser().exists() for place in places):
         raise SettingsError(f"no example is there: {', '.join(map(str, places))}. Check the paths.")
-    from napari_nucseg.steps import drain
     from napari_nucseg.teaching.trial import estimate_steps  # late: loads torch
 
     seconds = drain(estimate_steps(job))

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
+from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     import argparse
 
+    from napari_nucseg.jobs.comparing import ComparingProgress
     from napari_nucseg.teaching.progress import Comparison
 
 _COLUMNS = "{:24.24}  {:>6}  {:>6}  {:>8}  {:>8}  {:>8}  {:>16}  {}"
@@ -50,16 +52,14 @@ def _compare(args: argparse.Namespace) -> None:
     for number, reference in enumerate(references):
         if not number and not args.json:
             say(_COLUMNS.format(*_HEADER))
-        steps = compare_models(*models, reference)
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as end:
-                _report(end.value, as_json=args.json)
-                break
-            show_progress(f"[{progress.done}/{progress.total}] {progress.name}")
+        steps = told_as(compare_models(*models, reference), _show)
+        _report(drain(steps), as_json=args.json)
     if not args.json:
         say(_LEGEND)
+
+
+def _show(progress: ComparingProgress) -> None:
+    show_progress(f"[{progress.done}/{progress.total}] {progress.name}")
 
 
 def _report(c: Comparison, *, as_json: bool) -> None:
