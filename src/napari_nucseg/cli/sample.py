@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,12 @@ from napari_nucseg.counted import count_words
 from napari_nucseg.data.sample_data import SAMPLES, FolderNeeded, find_sample, remember_folder
 from napari_nucseg.errors import DatasetError, DownloadError, SettingsError
 from napari_nucseg.jobs.samples import save_sample
+from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     import argparse
+
+    from napari_nucseg.data.download import DownloadProgress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,20 +62,20 @@ def _check(args: argparse.Namespace, names: list[str]) -> None:
 def _save(name: str, folder: Path) -> bool:
     """Save one sample and say where it is, or why it is not."""
     source = find_sample(name).source
-    steps = save_sample(name, folder)
     try:
-        while True:
-            step = next(steps)
-            total = f" of {step.bytes_total / 1e6:.1f}" if step.bytes_total else ""
-            show_progress(f"{name}: {step.bytes_done / 1e6:.1f}{total} MB {step.message}")
-    except StopIteration as end:
-        say(f"{name}: {end.value}")
-        if source is not None:
-            note(f"Licence: {source.licence}. Cite: {source.citation}.")
-        return True
+        place = drain(told_as(save_sample(name, folder), partial(_tell, name)))
     except FolderNeeded as error:
         complain(f"{name}: {error}: nucseg sample {name} --folder DIR")
         return False
     except (DatasetError, DownloadError) as error:
         complain(f"{name}: {error}")
         return False
+    say(f"{name}: {place}")
+    if source is not None:
+        note(f"Licence: {source.licence}. Cite: {source.citation}.")
+    return True
+
+
+def _tell(name: str, step: DownloadProgress) -> None:
+    total = f" of {step.bytes_total / 1e6:.1f}" if step.bytes_total else ""
+    show_progress(f"{name}: {step.bytes_done / 1e6:.1f}{total} MB {step.message}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from napari_nucseg.cli.console import note, say, say_json, show_progress
 from napari_nucseg.cli.interrupts import INTERRUPTS, interrupt, ours
 from napari_nucseg.errors import SettingsError
+from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     from napari_nucseg.learning.job import TrainingJob
@@ -77,17 +78,15 @@ def run(args: argparse.Namespace) -> int:
 
     steps = train_steps(_job(args), resume=args.resume)
     with _Interrupts() as interrupts:
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as end:
-                model: Path = end.value
-                break
+
+        def tell(progress: TrainingProgress) -> None:
             _report(progress, as_json=args.json)
             interrupts.wait = bool(progress.losses)
             if interrupts.came:
-                steps.close()  # leaves a checkpoint
                 raise interrupts.came("Go on with --resume.")
+
+        # steps that are closed leave a checkpoint
+        model = drain(told_as(steps, tell))
     if args.json:
         say_json({"model": model})
     else:
