@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from npe2 import PluginManager, PluginManifest
 
+import napari_nucseg
 from napari_nucseg._napari.readers import get_reader, read
 from napari_nucseg.data import tree
 
@@ -39,6 +42,28 @@ def test_reads_image_and_truth_without_a_window(test_data, place):
 )
 def test_claims_nothing_else(test_data, place):
     assert get_reader(str(test_data / place)) is None
+
+
+@pytest.fixture(scope="module")
+def offered():
+    """Return a test of whether napari's plugin manager offers NucSeg for a file's name."""
+    plugins = PluginManager()
+    plugins.register(PluginManifest.from_file(Path(napari_nucseg.__file__).with_name("napari.yaml")))
+    return lambda name: any(plugins.iter_compatible_readers([f"/home/me/Downloads/{name}"]))
+
+
+OFFERED = f"""
+stage1_train.zip stage1_test.zip Stage1_train_mine.zip STAGE1_TRAIN.ZIP STAGE1_TEST.zip
+lizard_images1.zip Lizard.zip Lizard_Images2.zip LIZARD_LABELS.ZIP LIZARD_IMAGES1.zip
+cpm.zip cpm15.zip cpm_train.zip CPM.zip CPM.ZIP CPM15.zip CPM-15.zip Cpm_17_test.zip
+{"0af9" * 16}.png consep_1.mat consep_1.MAT image01_mask.txt image_01.mat
+""".split()
+OTHERS = "images.zip IMAGES.zip IMG_2024.zip Train.zip STAGE2_TRAIN.zip notes.txt a.mat a.png".split()
+
+
+@pytest.mark.parametrize("name", [*OFFERED, *OTHERS])
+def test_napari_offers_it_for_names_of_datasets_in_any_case(offered, name):
+    assert offered(name) == (name in OFFERED)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +135,15 @@ def test_zip_is_read_in_place(viewer, test_data, tmp_path):
     image, truth = viewer.open(path, plugin="napari-nucseg")
     assert image.data.shape[:2] == truth.data.shape
     assert image.name == f"{sample.name[:8]}…"
+
+
+def test_napari_opens_a_zip_with_capitals_in_its_name(viewer, test_data, tmp_path):
+    path = tmp_path / "CPM-15.ZIP"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in (test_data / "cpm15").glob("image01*"):
+            archive.write(file, file.name)
+    image, truth = viewer.open(path, plugin="napari-nucseg")
+    assert image.data.shape[:2] == truth.data.shape
 
 
 def test_whole_dataset_hints_at_its_other_images(test_data):
