@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -154,7 +155,18 @@ def test_whole_dataset_hints_at_its_other_images(test_data):
     assert "11 images" in said and "open_dataset" in said
 
 
-def test_one_image_of_dsb2018_is_claimed_by_its_name(viewer, test_data):
+@pytest.mark.parametrize("part", [pytest.param("images/{}.png", id="file"), pytest.param("", id="folder")])
+def test_one_image_of_dsb2018_is_claimed_by_its_name(viewer, test_data, part):
     sample = next(p for p in sorted((test_data / "dsb2018/stage1_train").iterdir()) if p.is_dir())
-    image, truth = viewer.open(sample / "images" / f"{sample.name}.png", plugin="napari-nucseg")
+    image, truth = viewer.open(sample / part.format(sample.name), plugin="napari-nucseg")
+    assert image.name == f"{sample.name[:8]}…"
     assert image.data.shape[:2] == truth.data.shape
+    assert truth.data.max() == len(list((sample / "masks").iterdir()))
+
+
+def test_a_label_file_may_have_its_suffix_in_capitals(test_data, tmp_path):
+    for file in ("Images/image_02.png", "Labels/image_02.mat"):
+        place = tmp_path / file.replace(".mat", ".MAT")
+        place.parent.mkdir()
+        shutil.copy(test_data / "cpm15_hovernet" / file, place)
+    assert get_reader(str(place)) is not None

@@ -54,12 +54,19 @@ def find_dataset(path: Path) -> Dataset | None:
     """Open the dataset at a path if it is in one of our layouts; only names are looked at, nothing is read."""
     try:
         if path.is_dir() or path.suffix.lower() in (".zip", ".png"):
-            dataset = open_dataset(path)
+            dataset = open_dataset(_image_of_folder(path.absolute()))
         else:
             dataset = _around_label_file(path)
     except (NucSegError, OSError):
         return None
     return dataset if dataset is not None and dataset.layout in OURS else None
+
+
+def _image_of_folder(path: Path) -> Path:
+    """Image of a folder that DSB2018 has for each, ``<id>/images/<id>.png``; the path itself where it is none."""
+    images = path / "images"
+    files = images.iterdir() if images.is_dir() else ()
+    return next((file for file in files if stem(file.name) == path.name and is_image(file.name)), path)
 
 
 def _around_label_file(path: Path) -> Dataset | None:
@@ -70,7 +77,7 @@ def _around_label_file(path: Path) -> Dataset | None:
     name, folders = path.stem, []
     if match := re.fullmatch(r"(image\d+)_mask\.txt", path.name):
         name, folders = match[1], [path.parent]
-    elif path.suffix == ".mat" and path.parent.name.lower() == "labels":
+    elif path.suffix.lower() == ".mat" and path.parent.name.lower() == "labels":
         folders = _beside(path.parent, "images")
         if path.parents[1].name.lower() == "lizard_labels":
             folders += _beside(path.parents[1], r"lizard_images\d*")
