@@ -205,6 +205,26 @@ def test_foreign_labels_of_eight_bits_take_numbers_beyond_255(viewer, corrector,
     assert set(np.unique(layer.data)) == {0, 255, 256}
 
 
+def test_numbers_beyond_eight_bits_cost_no_step_of_undo(qtbot, corrector, viewer, hand, drawn):
+    """Neither of the tools nor of napari's own brush; the list of changes follows."""
+    before = np.where(drawn == 4, 255, drawn).astype(np.uint8)
+    layer = viewer.add_labels(before.copy())
+    layer.paint((50, 100), 7)
+    _take(corrector, "merge")
+    hand.draw((30, 20), (30, 40))
+    _take(corrector, "split")
+    hand.draw((15, 70), (45, 70))
+    assert layer.data.max() == 256
+    _settle(qtbot, corrector)
+    kinds = {change.kind for change in corrector.controller.session.changes.changes}
+    assert kinds == {Kind.ADDED, Kind.MERGED, Kind.SPLIT}
+    for _ in range(3):
+        layer.undo()
+    np.testing.assert_array_equal(layer.data, before)
+    _settle(qtbot, corrector)
+    assert corrector.controller.session.changes.changes == ()
+
+
 def test_stacks_are_corrected_plane_by_plane(viewer, qtbot, corrector, drawn, hand):
     layer = viewer.add_labels(np.stack([drawn, drawn * 0, drawn + (drawn > 0) * 10]), name="stack")
     viewer.dims.set_current_step(0, 2)
@@ -723,6 +743,20 @@ class TestJournal:
         assert not corrector.form.banner.isVisible()
         viewer.add_labels(drawn, name="opened again")
         assert corrector.form.banner.isVisible()
+
+    def test_an_edit_that_needs_more_than_eight_bits_is_offered_to_their_labels(
+        self, viewer, corrector, hand, click, drawn
+    ):
+        opened = np.where(drawn == 4, 255, drawn).astype(np.uint8)
+        layer = viewer.add_labels(opened.copy(), name="masks")
+        _take(corrector, "split")
+        hand.draw((15, 70), (45, 70))
+        edited = layer.data.copy()
+        assert edited.max() == 256
+        _crash(corrector, layer)
+        viewer.add_labels(opened, name="opened again")
+        click(corrector.form.restore)
+        np.testing.assert_array_equal(viewer.layers["masks restored"].data, edited)
 
     def test_each_layer_is_compared_with_many_journals_at_once(self, viewer, corrector, drawn, monkeypatch):
         for number in range(3):

@@ -39,6 +39,7 @@ class LiveChanges(QObject):
         self._subject = subject
         self._comparison: Comparison | None = None
         self._plane: PlaneIndex | None = None
+        self._data = subject.layer.data
         self._origin = read_state(subject.layer)
         self._dirty: list[Box] = []
         self._timer = QTimer(self, singleShot=True, interval=THROTTLE_MS)
@@ -93,8 +94,9 @@ class LiveChanges(QObject):
         if snapshot is None:
             self._show((None, ()))
             return
-        comparison = self._comparison if subject.index == self._plane else None
-        self._plane = subject.index
+        is_of_these = subject.index == self._plane and subject.layer.data is self._data
+        comparison = self._comparison if is_of_these else None
+        self._plane, self._data = subject.index, subject.layer.data
         labels, dirty, self._dirty = subject.labels, self._dirty, []
         self._runs.start(lambda: _compare(comparison, snapshot, labels, dirty))
 

@@ -141,9 +141,7 @@ class JournalKeeper(QObject):
         if index in self._outdated and snapshot is not None:
             block = snapshot[(*(slice(i, i + 1) for i in index), ...)]
             offset = (*index, *[0] * (snapshot.ndim - len(index)))
-            self._journal.record(
-                Part.PREDICTION, offset, block.astype(self._journal.header.dtype, copy=False)
-            )
+            self._journal.record(Part.PREDICTION, offset, block)
             self._outdated.discard(index)
 
     def _compact(self, labels: np.ndarray) -> None:
@@ -167,7 +165,8 @@ class JournalKeeper(QObject):
         layer, image = self._watch.layer, self._subject.image
         header = JournalHeader(
             shape=labels.shape,
-            dtype=str(labels.dtype),
+            # of any labels: those of small integers may get larger numbers later
+            dtype="int32",
             base=fingerprint(labels),
             image="" if image is None else image_fingerprint(image),
             image_name=corrections_of(layer).image_name if image is None else image.name,
@@ -189,7 +188,7 @@ class JournalKeeper(QObject):
         arrays = {Part.LABELS: labels, Part.TRUST: corrections_of(layer).trust}
         snapshot = snapshot_of(layer)
         if snapshot is not None:
-            arrays[Part.PREDICTION] = snapshot.astype(labels.dtype, copy=False)
+            arrays[Part.PREDICTION] = snapshot
         return arrays
 
     def _saves(self) -> int:

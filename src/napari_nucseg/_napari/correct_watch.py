@@ -33,7 +33,7 @@ class LayerWatch(QObject):
     """Follows one layer until :meth:`stop`.
 
     Signals: ``changed(box)`` with the changed rectangle, while :attr:`known` still holds what was there before;
-    ``replaced()`` when the layer got another array.
+    ``replaced()`` when the layer got another array, unless that is of a larger type: its nuclei are the same.
 
     Painting says where it happened (``labels_update``). Undo, assignments and brushes of three dimensions do not, so
     after those the array is compared with a copy.
@@ -125,7 +125,9 @@ class LayerWatch(QObject):
     def _was_replaced(self) -> bool:
         if self.layer.data is self._data:
             return False
-        self._data = self.layer.data
+        before, self._data = self._data, self.layer.data
+        if _is_widened(before, self._data):
+            return False
         self.known = np.array(self._data, copy=True)
         self._n_left = 0
         self.replaced.emit()
@@ -133,7 +135,14 @@ class LayerWatch(QObject):
 
     def _tell(self, box: NdBox) -> None:
         self.changed.emit(box)
+        # only now: whoever is told needs what was there in the type it had
+        self.known = self.known.astype(self._data.dtype, copy=False)
         self.known[box] = self.layer.data[box]
+
+
+def _is_widened(before: NDArray[np.integer], now: NDArray[np.integer]) -> bool:
+    """Whether an array took another's place to hold larger numbers, of the same nuclei."""
+    return now.shape == before.shape and now.dtype != before.dtype and np.can_cast(before.dtype, now.dtype)
 
 
 def _nd(index: tuple[int, ...], rows: tuple[int, int], columns: tuple[int, int]) -> NdBox:

@@ -156,10 +156,9 @@ def update_layer(
 
 
 def make_room(layer: Labels, number: int) -> None:
-    """Let a layer of small integers hold a number; its history was made on the old array and goes."""
+    """Let a layer of small integers hold a number; its nuclei and its undo history stay as they are."""
     if number > np.iinfo(layer.data.dtype).max:
         layer.data = layer.data.astype(np.int32)
-        forget_history(layer)
 
 
 def forget_history(layer: Labels) -> None:

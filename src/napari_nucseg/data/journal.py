@@ -139,7 +139,7 @@ class Journal:
             file.write(MAGIC + framed(header.model_dump_json().encode()))
             for which, array in arrays.items():
                 for offset, block in tiles(array):
-                    file.write(framed(packed(which, offset, block)))
+                    file.write(framed(packed(which, offset, header.typed(which, block))))
             file.write(framed(b""))  # an empty record: from here on, records are edits
         return cls._open(path, header)
 
@@ -178,7 +178,7 @@ class Journal:
         OutputError
             If it cannot be written (the disk is full); the journal then ends with the record before.
         """
-        record = framed(packed(part, offset, block))
+        record = framed(packed(part, offset, self.header.typed(part, block)))
         try:
             self._file.seek(self._end)
             written = self._file.write(record)

@@ -75,6 +75,10 @@ class JournalHeader(BaseModel):
     started: AwareDatetime = Field(default_factory=lambda: datetime.now().astimezone())
     notes: dict[str, Any] = {}
 
+    def typed(self, part: Part, block: NDArray[Any]) -> NDArray[Any]:
+        """Give a block of labels the type they are kept in."""
+        return block if part is Part.TRUST else block.astype(self.dtype, copy=False)
+
     @field_validator("dtype")
     @classmethod
     def _is_of_labels(cls, dtype: str) -> str:
