@@ -14,7 +14,7 @@ from napari_nucseg._napari.correct_pointer import Pointer
 from napari_nucseg._napari.correct_restoring import restore
 from napari_nucseg._napari.correct_saving import Saver
 from napari_nucseg._napari.correct_session import Session
-from napari_nucseg._napari.correct_subject import Subject, apply_edit
+from napari_nucseg._napari.correct_subject import Subject, apply_edit, goes_on_beside
 from napari_nucseg._napari.correct_tools import CLICK_PX, TRUST_TOOLS, Gesture, Tool, make_edit
 from napari_nucseg._napari.regions import region_from_outline, region_seen
 from napari_nucseg.data.correction_set import open_correction_set
@@ -221,9 +221,13 @@ class CorrectController(QObject):
             self._mark_drawn(tool, session, points)
             return
         edit = make_edit(tool, session.subject, points, overwrite=self.overwrite)
-        apply_edit(session.subject.layer, session.subject.index, edit)
+        layer, index = session.subject.layer, session.subject.index
+        words = edit.summary
+        if goes_on_beside(layer, index, edit):
+            words = f"{words.removesuffix('.')} in this slice."
+        apply_edit(layer, index, edit)
         self._said_at = session.n_edits
-        self.said.emit(f"{edit.summary} Ctrl+Z takes it back.")
+        self.said.emit(f"{words} Ctrl+Z takes it back.")
 
     def _mark_drawn(self, tool: Tool, session: Session, points: np.ndarray) -> None:
         if tool.gesture is Gesture.BOX:

@@ -21,7 +21,7 @@ from napari_nucseg._napari.layer_state import (
 )
 from napari_nucseg._napari.pairing import lies_with, rank
 from napari_nucseg._napari.results import make_room
-from napari_nucseg.nuclei.edit import number_refusal
+from napari_nucseg.nuclei.edit import number_refusal, present
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -221,6 +221,20 @@ def apply_edit(layer: Labels, index: PlaneIndex, edit: Edit) -> None:
     leading = tuple(np.full(values.size, i) for i in index)
     with layer.block_history():
         layer.data_setitem((*leading, *places), values.astype(layer.data.dtype))
+
+
+def goes_on_beside(layer: Labels, index: PlaneIndex, edit: Edit) -> bool:
+    """Whether a nucleus that an edit will change goes on in a slice beside its own: no others are looked at."""
+    old = layer.data[index][edit.box]
+    changed = old != edit.values
+    numbers = present(np.concatenate([old[changed], edit.values[changed]]))
+    places = [(axis, place) for axis, i in enumerate(index) for place in (i - 1, i + 1)]
+    beside = (
+        (*index[:axis], place, *index[axis + 1 :], *edit.box)
+        for axis, place in places
+        if 0 <= place < layer.data.shape[axis]
+    )
+    return any(np.isin(layer.data[slices], numbers).any() for slices in beside)
 
 
 def _yx(image: Image) -> tuple[int, ...]:
