@@ -13,6 +13,7 @@ from napari.layers._layer_actions import _convert_to_image, _duplicate_layer
 from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
+from napari.utils.notifications import notification_manager
 
 from napari_nucseg._napari import correct_changes, correct_watch, image_fingerprint
 from napari_nucseg._napari.correct_files import collect
@@ -183,6 +184,32 @@ def test_what_a_tool_cannot_do_is_said_and_changes_nothing(corrector, layer, han
         assert corrector.form.status.text().startswith("⚠"), name
         np.testing.assert_array_equal(layer.data, drawn)
     assert not layer._undo_history
+
+
+REFUSED = {
+    "split": [(5, 5), (5, 9)],
+    "merge": [(30, 20), (30, 22)],
+    "delete": [(5, 5)],
+    "outline": [(25, 15), (25, 25), (35, 25)],
+    "grow": [(5, 5)],
+    "fill": [(5, 5)],
+    "restore": [(5, 5)],
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_note_over_the_image_says_whole_what_could_not_be_done(corrector, layer, hand, name):
+    noted = []
+    notification_manager.notification_ready.connect(noted.append)
+    _take(corrector, name)
+    hand.draw(*REFUSED[name])
+    notification_manager.notification_ready.disconnect(noted.append)
+    (note,) = (note.message for note in noted)
+    first, rest = note.split("\n")
+    assert corrector.form.status.text() == f"⚠ {first} {rest}"
+    assert first[0].isupper()
+    assert rest[0].isupper()
+    assert len(first) <= 40, "napari cuts longer ones off"
 
 
 def test_new_outlines_leave_neighbours_alone_unless_asked(corrector, layer, hand, drawn):

@@ -202,7 +202,7 @@ def test_holes_are_filled_by_a_click_on_the_nucleus_or_in_the_hole(labels):
     np.testing.assert_array_equal(_after(holed, fill_holes_at(holed, (27, 17))), labels)
     with pytest.raises(EditError, match="no holes"):
         fill_holes_at(labels, (30, 20))
-    with pytest.raises(EditError, match="in no hole"):
+    with pytest.raises(EditError, match="no hole here"):
         fill_holes_at(labels, (5, 5))
 
 

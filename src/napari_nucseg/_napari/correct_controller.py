@@ -171,7 +171,7 @@ class CorrectController(QObject):
     def replace(self, saving: Saving) -> None:
         """Save after all, in place of another image's corrections."""
         if saving.outdated:
-            self.failed.emit("the layer shows another image now: nothing was replaced. Save again.")
+            self.failed.emit("the layer shows another image now. Nothing was replaced: save again.")
             return
         self._saving.start(saving.session, saving.folder, careful=False)
 

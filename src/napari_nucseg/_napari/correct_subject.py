@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from napari_nucseg.nuclei.edit import Edit
     from napari_nucseg.nuclei.judging import Judge
 
-SWITCH_VIEW = "Switch to the 2D view of Y and X to correct nuclei."
-HIDDEN = "This layer is hidden: show it in the layer list to correct it."
+SWITCH_VIEW = "Switch to the 2D view of Y and X."
+HIDDEN = "This layer is hidden. Show it in the layer list to correct it."
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +158,9 @@ class Subject:
     def refusal_of_data(self) -> str:
         """Say why nothing at all can be done with the layer; empty where it is one array in memory."""
         if self.layer.multiscale:
-            return (
-                "Labels with several resolutions cannot be edited. Open one resolution as a layer of its own."
-            )
+            return "Pyramids of labels cannot be edited. Open one resolution as a layer of its own."
         if not isinstance(self.layer.data, np.ndarray):
-            return (
-                "Labels that are not in memory cannot be edited. Read them into memory as a layer of its own."
-            )
+            return "Labels not in memory cannot be edited. Read them into memory as a layer of its own."
         return ""
 
     def refusal_of_numbers(self) -> str:
@@ -179,7 +175,7 @@ class Subject:
             return "These labels are read-only. Duplicate the layer and correct the copy."
         if words := self.refusal_of_view():
             return words
-        return "" if self.layer.editable else "This layer is locked: make it editable in the layer list."
+        return "" if self.layer.editable else "This layer is locked. Make it editable in the layer list."
 
     def refusal_of_view(self) -> str:
         """Say why nothing can be pointed at; empty where one plane is in view."""

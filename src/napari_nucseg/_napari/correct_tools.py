@@ -124,7 +124,7 @@ def _grow(subject: Subject, point: np.ndarray) -> Edit:
     known = subject.maps
     if known is None:
         raise EditError(
-            "the network's maps of this plane are not in memory. Segment it with Segment nuclei, "
+            "the network's maps are not in memory. Segment this plane with Segment nuclei, "
             "or draw the outline instead."
         )
     return add_at(subject.labels, known.maps, point, diameter_px=known.diameter_px, first_free=_free(subject))

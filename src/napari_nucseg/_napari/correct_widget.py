@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout
@@ -17,6 +16,7 @@ from napari_nucseg._napari.correct_form import CorrectForm
 from napari_nucseg._napari.correct_subject import HIDDEN, SWITCH_VIEW
 from napari_nucseg._napari.correct_tools import CHECKED_KEY, NEXT_KEY, PREVIOUS_KEY, VIEW_KEY
 from napari_nucseg._napari.docked import Docked
+from napari_nucseg._napari.failure import show_failure
 from napari_nucseg._napari.layer_state import read_corrections
 from napari_nucseg._napari.shortcuts import ViewerShortcut
 from napari_nucseg.nuclei.corrections import count_kinds
@@ -272,8 +272,7 @@ class CorrectWidget(Docked):
             self.form.say("")
 
     def _show_failure(self, message: str) -> None:
-        self.form.say(f"⚠ {message}")
-        show_error(message)
+        show_failure(self.form.say, message)
 
     def _show_restorable(self, found: Restorable | None) -> None:
         self.form.banner.setVisible(found is not None)

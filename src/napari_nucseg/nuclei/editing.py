@@ -101,8 +101,8 @@ def merge_along(labels: Labels, path: ArrayLike) -> Edit:
     between, gap_px = _gaps(along)
     if gap_px > WIDEST_BRIDGE_PX:
         raise EditError(
-            f"the gap between the nuclei is {gap_px} px wide; up to {WIDEST_BRIDGE_PX} px are bridged. "
-            "Paint the part between them first."
+            f"the gap is {gap_px} px wide. Up to {WIDEST_BRIDGE_PX} px are bridged: "
+            "paint the part between the nuclei first."
         )
     radius = gap_px // 2 + 1
     box = grown(box_of(labels, numbers), radius + 1, labels.shape)
@@ -269,6 +269,6 @@ def _fill_hole(labels: Labels, y: int, x: int) -> Edit:
     edges = np.concatenate([hole[0], hole[-1], hole[:, 0], hole[:, -1]])
     around = present(old[ndimage.binary_dilation(hole) & ~hole])
     if edges.any() or around.size != 1:
-        raise EditError("this point lies in no nucleus and in no hole of one. Click on a nucleus with holes.")
+        raise EditError("there is no nucleus and no hole here. Click on a nucleus with holes.")
     new = np.where(hole, around[0], old).astype(np.int32)
     return Edit(box, new, f"Filled {int(hole.sum())} pixels of nucleus {around[0]}.")

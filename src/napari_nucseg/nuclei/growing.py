@@ -63,7 +63,7 @@ def add_at(
         raise EditError(f"got maps of shape {maps.shape} for labels of shape {labels.shape}. Segment again.")
     y, x = pixel_at(point, labels.shape)
     if labels[y, x] > 0:
-        raise EditError(f"this point belongs to nucleus {labels[y, x]} already. Click on the background.")
+        raise EditError(f"this is nucleus {labels[y, x]} already. Click on the background.")
     reach_px = max(round(REACH_DIAMETERS * diameter_px), 4)
     box = grown((slice(y, y + 1), slice(x, x + 1)), reach_px, labels.shape)
     click = y - box[0].start, x - box[1].start
@@ -72,9 +72,7 @@ def add_at(
     basin = _basin(np.where(old == 0, foreground, 0), distance, click, reach_px)
     smallest_px = max(4, SMALLEST_SHARE * np.pi / 4 * diameter_px**2)
     if basin.sum() < smallest_px:
-        raise EditError(
-            f"the network sees only {int(basin.sum())} free pixels of a nucleus here. Draw its outline instead."
-        )
+        raise EditError(f"only {int(basin.sum())} free pixels look like a nucleus. Draw its outline instead.")
     number = first_free_number(labels) if first_free is None else first_free
     return Edit(box, np.where(basin, number, old).astype(np.int32), f"Added nucleus {number}.")
 
@@ -89,7 +87,7 @@ def _basin(
     evidence = float(np.nan_to_num(near.max()))
     if evidence < FAINTEST:
         raise EditError(
-            f"the network sees no nucleus here (probability {evidence:.2f}). Draw its outline instead."
+            f"the network sees no nucleus here. Its probability is {evidence:.2f}: draw the outline instead."
         )
     start = np.unravel_index(np.nanargmax(near), near.shape)
     mask = (foreground > min(0.5, evidence / 2)) & (away <= reach_px)

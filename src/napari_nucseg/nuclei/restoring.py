@@ -39,7 +39,7 @@ def restore_at(labels: Labels, snapshot: Labels, point: ArrayLike, *, first_free
     y, x = pixel_at(point, labels.shape)
     now, then = present(labels[y : y + 1, x : x + 1]), present(snapshot[y : y + 1, x : x + 1])
     if not now.size and not then.size:
-        raise EditError("there is no nucleus here, neither now nor in the prediction. Click on one.")
+        raise EditError("there is no nucleus here. Nor was one predicted: click on one.")
     # one step each way: what the nucleus now covers, and what covers the nucleus of then
     then = np.union1d(then, _mostly_in(snapshot, _mask(labels, now)))
     now = np.union1d(now, _mostly_in(labels, _mask(snapshot, then)))
@@ -61,7 +61,9 @@ def restore_in_box(
     inside[box_between(corners, labels.shape)] = True
     now, then = _mostly_in(labels, inside), _mostly_in(snapshot, inside)
     if not now.size and not then.size:
-        raise EditError("no nucleus lies mostly inside the box, neither now nor in the prediction.")
+        raise EditError(
+            "no nucleus lies mostly inside the box. Nor was one predicted in it: drag a larger one."
+        )
     return _restore(labels, snapshot, now, then, first_free)
 
 
@@ -85,7 +87,7 @@ def _restore(
     freed &= np.isin(predicted, staying)
     new[freed] = predicted[freed]
     if np.array_equal(new, old):
-        raise EditError("this is as predicted already: there is nothing to restore.")
+        raise EditError("this is as predicted already. There is nothing to restore.")
     n = then.size
     return Edit(box, new, f"Restored {n} predicted {'nucleus' if n == 1 else 'nuclei'}.")
 

@@ -1,0 +1,21 @@
+"""What could not be done, said whole: in the dock, and in a note over the image."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from napari.utils.notifications import show_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+END_OF_SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
+
+
+def show_failure(say: Callable[[str], None], message: str) -> None:
+    """Say why something failed, by the dock's line and by napari's note."""
+    words = f"{message[:1].upper()}{message[1:]}"
+    say(f"⚠ {words}")
+    # the note shows one line until it is unfolded: what happened stands there whole, what to do next comes below
+    show_error(END_OF_SENTENCE.sub("\n", words, count=1))
