@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import tifffile
 from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
@@ -297,6 +298,51 @@ def test_channel_of_a_multichannel_image(viewer, user, widget, nuclei):
     assert layer.data.max() > 5
     state = read_state(layer)
     assert (state.settings.axes, state.settings.channel) == ("CYX", 1)
+
+
+def test_channels_that_the_file_tells_are_no_slices(viewer, user, widget, nuclei, tmp_path):
+    """The channel that its name says shows nuclei is segmented, and said, whichever one napari shows."""
+    others = [np.zeros_like(nuclei)] * 2
+    path = tmp_path / "dyes.ome.tif"
+    named = {"axes": "CYX", "Channel": {"Name": ["GFP", "RFP", "DAPI"]}}
+    tifffile.imwrite(path, np.stack([*others, nuclei]), photometric="minisblack", metadata=named)
+    viewer.open(path)
+    assert widget.form.axes.channel.currentText() == "2 (DAPI)"
+    words = "Nuclei in channel 2 (DAPI) of 3. Choose another one under Channel."
+    assert user.said() == words
+    layer = user.segment()
+    assert layer.data.shape == nuclei.shape
+    assert layer.data.max() > 5
+    assert words in user.said()
+
+
+def test_axes_that_the_file_tells_are_those_of_a_hyperstack(viewer, user, widget, nuclei, tmp_path):
+    path = tmp_path / "hyperstack.tif"
+    tifffile.imwrite(path, np.stack([nuclei] * 6).reshape(3, 2, *nuclei.shape), imagej=True)
+    viewer.open(path)
+    axes = widget.form.axes
+    assert [axes.channel_axis.itemText(i) for i in range(3)] == ["none", "z (3)", "c (2)"]
+    assert (axes.chosen_channel_axis(), axes.chosen_channel()) == (1, 0)
+    axes.channel_axis.setCurrentIndex(0)
+    assert not user.said(), "the user knows better"
+
+
+def test_a_short_axis_of_which_nothing_is_known_is_said_to_be_slices(viewer, user, widget, nuclei):
+    viewer.add_image(np.stack([nuclei] * 3))
+    words = "Taken for slices: axis 0 (3). If channels are meant, choose their axis under Channels."
+    assert user.said() == words
+    user.segment()
+    assert words in user.said()
+    viewer.add_image(np.stack([nuclei] * 6))
+    assert not user.said()
+
+
+def test_an_image_with_channels_last_is_not_segmented_as_slices_of_two_columns(viewer, user, widget, nuclei):
+    viewer.add_image(np.stack([nuclei, nuclei], axis=-1), name="last")
+    assert "its channels seem to come last" in user.said()
+    user.click(widget.form.run)
+    assert "viewer.layers['last'].data[..., 0]" in user.said()
+    assert not any(isinstance(layer, Labels) for layer in viewer.layers)
 
 
 @pytest.mark.parametrize("n_channels", [2, 3])

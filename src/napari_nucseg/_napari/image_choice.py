@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from napari_nucseg._napari.image_layout import CHANNEL_NAMES
+from napari_nucseg._napari.image_layout import (
+    CHANNEL_NAMES,
+    MOST_CHANNELS,
+    axes_in_file,
+    channels_last,
+)
 from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
 from napari_nucseg.data.dark_field import COLOURS
+from napari_nucseg.data.nuclear_dyes import first_of_nuclei
+from napari_nucseg.data.stated_axes import StatedAxes
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
 
 WHERE = {"Whole image": "image", "Current view": "view", "Drawn region": "drawn"}
 CURRENT_SLICE = "Current slice"
+STACK_OR_CHANNELS = "TZC"
+"""Letters in files that tell what an axis is; all others stand for pages of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,9 @@ class AxesChoice(QWidget):
     """Rows for what only some images have: an axis of channels, the channel, slices.
 
     napari does not say what the leading axes of an image are, so the user does, once for each image; the default is how
-    its result was made, else what axis labels tell.
+    its result was made, else what axis labels or the image's file tell.
+
+    ``changed`` is emitted when another axis or channel is chosen.
     """
 
     changed = Signal()
@@ -50,6 +61,7 @@ class AxesChoice(QWidget):
         self._chosen: dict[tuple[UUID, _Axes], _Chosen] = {}
         self._image: Image | None = None
         self._axes: _Axes = ((), ())
+        self._stated = StatedAxes()
         self._rgb = False
         self.channel_axis = growing_combo()
         self.channel_axis.setToolTip(
@@ -69,6 +81,7 @@ class AxesChoice(QWidget):
         add_row(self._rows, "Channel", self.channel)
         add_row(self._rows, "Slices", self.slices)
         self.channel_axis.currentIndexChanged.connect(self._fill)
+        self.channel.currentIndexChanged.connect(self.changed)
         self.show_image(None)
 
     def show_image(self, image: Image | None, result: LayerState | None = None) -> None:
@@ -76,15 +89,15 @@ class AxesChoice(QWidget):
         self._remember()
         self._follow(image)
         self._rgb = image is not None and image.rgb
-        self._shape, labels = self._axes
-        n_leading = len(self._shape)
-        may_have_channels = image is not None and not image.rgb and n_leading > 0
+        self._shape, _ = self._axes
+        may_have_channels = image is not None and not image.rgb and len(self._shape) > 0
+        self._stated = axes_in_file(image) if may_have_channels else StatedAxes()
         self.channel_axis.blockSignals(True)
         self.channel_axis.clear()
         self.channel_axis.addItem("none", None)
-        for axis, (name, length) in enumerate(zip(labels, self._shape, strict=True)):
+        for axis, (name, length) in enumerate(zip(self._names(), self._shape, strict=True)):
             if may_have_channels:
-                self.channel_axis.addItem(f"{_axis_words(axis, name)} ({length})", axis)
+                self.channel_axis.addItem(_axis_words(axis, name, length), axis)
                 if name.lower() in CHANNEL_NAMES:
                     self.channel_axis.setCurrentIndex(axis + 1)
         known = self._known(result)
@@ -112,6 +125,34 @@ class AxesChoice(QWidget):
     def all_slices(self) -> bool:
         """Whether all slices of a stack are wanted."""
         return self.slices.currentIndex() == 1
+
+    @property
+    def in_words(self) -> str:
+        """Say in which channel nuclei are looked for, or which axes may be channels though taken for slices."""
+        axis = self.chosen_channel_axis()
+        if axis is not None:
+            channel = f"{self.channel.currentText()} of {self._shape[axis]}"
+            return f"Nuclei in channel {channel}. Choose another one under Channel."
+        if self._image is not None and (refusal := channels_last(self._image)):
+            return f"⚠ {refusal}"
+        unknown = [
+            _axis_words(axis, name, length)
+            for axis, (name, length) in enumerate(zip(self._names(), self._shape, strict=True))
+            if not name and 1 < length <= MOST_CHANNELS
+        ]
+        if not unknown or self._rgb:
+            return ""
+        return f"Taken for slices: {', '.join(unknown)}. If channels are meant, choose their axis under Channels."
+
+    def _names(self) -> list[str]:
+        """Names of the axes before Y and X: as somebody labelled them, else as the file says; empty where unknown."""
+        _, labels = self._axes
+        stated = self._stated.letters[: len(labels)].ljust(len(labels))
+        # napari's own labels are "-3", "-2" …
+        return [
+            (letter.lower() if letter in STACK_OR_CHANNELS else "") if label.lstrip("-").isdigit() else label
+            for label, letter in zip(labels, stated, strict=True)
+        ]
 
     def _remember(self) -> None:
         if self._image is not None:
@@ -144,21 +185,30 @@ class AxesChoice(QWidget):
 
     def _fill(self) -> None:
         channels = self.chosen_channel_axis()
-        n_channels = 0 if channels is None else self._shape[channels]
         n_slices = 1
         for axis, length in enumerate(self._shape):
             n_slices *= 1 if axis == channels else length
-        self.channel.clear()
-        if self._rgb:
-            self.channel.addItem("automatic", None)
-        for c, name in enumerate(COLOURS if self._rgb else map(str, range(n_channels))):
-            self.channel.addItem(name, c)
+        self._offer_channels(channels)
         self.slices.clear()
         self.slices.addItems([CURRENT_SLICE, f"All {n_slices} slices"])
         self._rows.setRowVisible(self.channel, self.channel.count() > 0)
         self._rows.setRowVisible(self.slices, n_slices > 1)
         self.setVisible(bool(self._shape) or self._rgb)
         self.changed.emit()
+
+    def _offer_channels(self, axis: int | None) -> None:
+        """Offer colours, or the channels along an axis; the first whose name says that it shows nuclei is chosen."""
+        n_channels = 0 if axis is None else self._shape[axis]
+        names = self._stated.channels if axis == self._stated.letters.find("C") else ()
+        numbered = [f"{c} ({name})" for c, name in enumerate(names)] or map(str, range(n_channels))
+        self.channel.blockSignals(True)
+        self.channel.clear()
+        if self._rgb:
+            self.channel.addItem("automatic", None)
+        for c, words in enumerate(COLOURS if self._rgb else numbered):
+            self.channel.addItem(words, c)
+        self.channel.setCurrentIndex(first_of_nuclei(names) or 0)
+        self.channel.blockSignals(False)
 
 
 class WhereChoice(QWidget):
@@ -198,6 +248,5 @@ def _leading_axes(image: Image | None) -> _Axes:
     return tuple(int(n) for n in shape[:n_leading]), tuple(image.axis_labels[:n_leading])
 
 
-def _axis_words(axis: int, label: str) -> str:
-    """Name of an axis: its label where somebody gave one (napari's own are "-3", "-2" …), else its number."""
-    return f"axis {axis}" if label.lstrip("-").isdigit() else label
+def _axis_words(axis: int, name: str, length: int) -> str:
+    return f"{name or f'axis {axis}'} ({length})"

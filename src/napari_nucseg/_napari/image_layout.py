@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_nucseg._napari.layer_state import read_corrections, read_state
 from napari_nucseg._napari.planes import PlaneLayout, layout_of
+from napari_nucseg.data.stated_axes import StatedAxes, stated_axes
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
@@ -20,11 +21,33 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
 CHANNEL_NAMES = ("c", "ch", "channel", "channels")
+MOST_CHANNELS = 5
+"""Length up to which an axis of which nothing is known may well hold channels."""
+LEAST_SIDE_PX = 64
+"""Lengths from which on the two axes before such a one are rather Y and X."""
 
 
 def image_data(image: Image) -> Any:
     """Array of an image at its full size."""
     return image.data[0] if image.multiscale else image.data
+
+
+def axes_in_file(image: Image) -> StatedAxes:
+    """Axes of an image as the file says that napari opened it from."""
+    path = image.source.path
+    return StatedAxes() if path is None else stated_axes(path, tuple(image_data(image).shape))
+
+
+def channels_last(image: Image) -> str:
+    """Say what to do with an image whose channels seem to come last, where napari has X; empty for all others."""
+    shape = tuple(int(n) for n in image_data(image).shape)
+    if image.rgb or len(shape) < 3 or shape[-1] > MOST_CHANNELS or min(shape[-3:-1]) < LEAST_SIDE_PX:
+        return ""
+    return (
+        f"the image “{image.name}” has the shape {shape}: its channels seem to come last, where napari has X. Save it "
+        "in grey or with channels first and open that, or add one channel in napari's console: "
+        f"viewer.add_image(viewer.layers[{image.name!r}].data[..., 0])"
+    )
 
 
 def layout_for(layer: Labels, image: Image) -> PlaneLayout:

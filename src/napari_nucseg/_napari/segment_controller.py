@@ -15,7 +15,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_nucseg._napari.camera import corners_in_view
 from napari_nucseg._napari.drawing import REGION_LAYER, last_shape
 from napari_nucseg._napari.edits_question import EditsChoice, ask_about_edits
-from napari_nucseg._napari.image_layout import image_data
+from napari_nucseg._napari.image_layout import channels_last, image_data
 from napari_nucseg._napari.layer_state import is_work_on
 from napari_nucseg._napari.planes import PlaneLayout, layout_of
 from napari_nucseg._napari.regions import Region, region_from_outline, region_in_view
@@ -60,6 +60,8 @@ class Request:
         Whole image, what is in view, or the drawn region.
     all_planes
         All slices of a stack, or the one in view.
+    remark
+        What is to be said of the choice of axes and channel, with the result.
     """
 
     image: Image
@@ -67,6 +69,7 @@ class Request:
     settings: SegmentationSettings
     where: Where = "image"
     all_planes: bool = False
+    remark: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,18 +200,20 @@ def make_job(viewer: ViewerModel, request: Request) -> SegmentJob:
     Raises
     ------
     ImageError
-        If the image is empty, or the view or drawing shows no part of it.
+        If the image is empty, its channels come last, or the view or drawing shows no part of it.
     """
     image = request.image
     data = image_data(image)
     layout = layout_of(data, rgb=image.rgb, channel_axis=request.channel_axis)
     if 0 in layout.shape:
         raise ImageError(f"the image {image.name!r} is empty (shape {layout.shape}). Choose another layer.")
+    if refusal := channels_last(image):
+        raise ImageError(refusal)
     planes = tuple(layout.planes()) if request.all_planes else (visible_plane(viewer, image, layout),)
     has_channels = layout.rgb or layout.channel_axis is not None
     channel = request.settings.channel if has_channels else None
     settings = request.settings.model_copy(update={"axes": layout.plane_axes, "channel": channel})
-    return SegmentJob(data, layout, planes, settings, _region(viewer, request, layout))
+    return SegmentJob(data, layout, planes, settings, _region(viewer, request, layout), request.remark)
 
 
 def visible_plane(viewer: ViewerModel, image: Image, layout: PlaneLayout) -> PlaneIndex:

@@ -49,6 +49,8 @@ class SegmentJob:
         Settings for each plane; axes and channel fit ``layout``.
     region
         Part of the plane; None for all of it.
+    remark
+        What is to be said of the choice of axes and channel.
     """
 
     data: Any
@@ -56,6 +58,7 @@ class SegmentJob:
     planes: tuple[PlaneIndex, ...]
     settings: SegmentationSettings
     region: Region | None = None
+    remark: str = ""
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ class SegmentWidget(Docked):
     def _connect(self) -> None:
         form, controller = self.form, self.controller
         form.image.layer_changed.connect(self._image_changed)
+        form.axes.changed.connect(self._say_what_is_known)
         form.run.clicked.connect(self.segment)
         form.cancel.clicked.connect(controller.cancel)
         form.diameter.measure_requested.connect(self._measure_line)
@@ -141,8 +142,14 @@ class SegmentWidget(Docked):
             **form.diameter.choices(),
             **form.advanced_form.values(),
         )
+        axes = form.axes
         return Request(
-            image, form.axes.chosen_channel_axis(), settings, form.where.chosen(), form.axes.all_slices()
+            image,
+            axes.chosen_channel_axis(),
+            settings,
+            form.where.chosen(),
+            axes.all_slices(),
+            axes.in_words,
         )
 
     def _decoding(self) -> DecodingSettings:
@@ -171,10 +178,13 @@ class SegmentWidget(Docked):
             self._say_known(layer)
 
     def _say_known(self, layer: Labels | None) -> None:
-        """Say what is known of the result on show; while a run goes on, the line is its."""
+        """Say what is known of the result on show, else of the image; while a run goes on, the line is its."""
         self._shown = layer
         if not self.controller.running:
-            self.form.say(self.summaries.of(layer))
+            self.form.say(self.summaries.of(layer) or self.form.axes.in_words)
+
+    def _say_what_is_known(self) -> None:
+        self._say_known(self._result())
 
     def _result(self) -> Labels | None:
         return result_layer(self._viewer, self.form.image.layer)
@@ -212,7 +222,8 @@ class SegmentWidget(Docked):
         device = short_device(last.device.name, last.device.description)
         notes = dict.fromkeys(note for s in result.planes.values() for note in s.notes)
         notes |= {result.cut_short: None} if result.cut_short else {}
-        self.summaries.make(layer, [f"{seconds:.1f} s on {device}", *notes])
+        remarks = [result.job.remark] if result.job.remark else []
+        self.summaries.make(layer, [f"{seconds:.1f} s on {device}", *remarks, *notes])
         if layer != self._shown:  # another image was chosen meanwhile
             self.form.say(self.summaries.of(self._shown))
             show_info(f"“{layer.name}” is segmented.")
