@@ -99,6 +99,14 @@ def test_hopeless_images_end_in_words(viewer, user, widget, nuclei, make, words)
     assert not widget.form.running.isVisible()
 
 
+def test_a_diameter_that_was_set_is_said_where_nothing_is_found(viewer, user, widget, nuclei):
+    viewer.add_image(nuclei)
+    widget.form.diameter.set_diameter_px(500)
+    user.segment()
+    assert "No nuclei found" in user.said()
+    assert "Diameter set: 500 px. If the nuclei here are much smaller or larger" in user.said()
+
+
 def test_nan_pixels_do_not_matter(viewer, user, nuclei):
     holed = nuclei.astype(np.float32)
     holed[:4, :4] = np.nan
@@ -331,6 +339,9 @@ def test_a_short_axis_of_which_nothing_is_known_is_said_to_be_slices(viewer, use
     viewer.add_image(np.stack([nuclei] * 3))
     words = "Taken for slices: axis 0 (3). If channels are meant, choose their axis under Channels."
     assert user.said() == words
+    widget.form.axes.slices.setCurrentIndex(1)
+    assert not user.said(), "they are, since all are wanted"
+    widget.form.axes.slices.setCurrentIndex(0)
     user.segment()
     assert words in user.said()
     viewer.add_image(np.stack([nuclei] * 6))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,10 @@ from napari_nucseg._napari.planes import PlaneIndex, layout_of
 from napari_nucseg._napari.result_box import ResultBox
 from napari_nucseg._napari.results import adopt_result, new_result_layer
 from napari_nucseg._napari.segment_job import JobResult, SegmentJob, run_job
-from napari_nucseg._napari.text import methods_text, python_text
+from napari_nucseg._napari.text import diameter_text, methods_text, notes_text, python_text
 from napari_nucseg.network.model_file import load_model, save_model
 from napari_nucseg.segmentation.segment import make_settings
+from napari_nucseg.segmentation.size import DiameterEstimate
 from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
@@ -60,6 +62,58 @@ def test_the_methods_text_holds_what_was_done_to_the_image_once_a_kind(nuclei):
     assert methods.index("What the program noted") < methods.index("Please cite")
 
 
+def test_the_diameters_told_are_those_that_slices_had(nuclei):
+    """A slice that shows nothing has none."""
+    near = np.kron(nuclei[:64, :64], np.ones((2, 2), nuclei.dtype))
+    image = Image(np.stack([np.zeros_like(near), nuclei[:128, :128], near]))
+    layout = layout_of(image.data, rgb=False)
+    planes = ((0,), (1,), (2,))
+    settings = make_settings(model="nuclei-unetpp", quality="fast", axes="YX")
+    result = drain(run_job(SegmentJob(image.data, layout, planes, settings)))
+    state = read_state(new_result_layer(image, result))
+    small, large = (result.planes[i].diameter for i in planes[1:])
+    assert small.diameter_px + 5 < large.diameter_px
+    methods = methods_text(state, edited=False)
+    assert f"estimated from the image ({small.diameter_px:.1f} to {large.diameter_px:.1f} px)" in methods
+    said = diameter_text([small, large])
+    assert said.startswith(
+        f"Diameter estimated: {small.diameter_px:.0f} to {large.diameter_px:.0f} px (confidence"
+    )
+    assert notes_text(result.planes) == [f"Slice 0: {note}" for note in result.planes[0,].notes]
+    assert notes_text({(0,): result.planes[0,]}) == list(result.planes[0,].notes)
+
+
+def test_sizes_are_told_with_the_lowest_confidence():
+    sure, unsure, lost = (
+        DiameterEstimate(24, 0.9, 20),
+        DiameterEstimate(30, 0.3, 20),
+        DiameterEstimate(27, 0, 27),
+    )
+    assert (
+        diameter_text([sure])
+        == diameter_text([sure, sure, lost])
+        == ("Diameter estimated: 24 px (confidence 90%).")
+    )
+    assert diameter_text([unsure, sure]) == (
+        "Diameter estimated: 24 to 30 px (confidence at least 30%). Check it: measure a nucleus."
+    )
+    assert diameter_text([lost, lost]).startswith("Diameter not recognised, 27 px assumed.")
+
+
+def test_notes_name_a_few_slices_and_count_many(nuclei):
+    image = Image(np.stack([nuclei[:64, :64]] * 2))
+    run = _segmented(image, (0,), diameter_px=24).planes[0,]
+    noted = dataclasses.replace(run, notes=("Dark.",))
+    assert notes_text({(0, 0): noted, (0, 1): run, (1, 0): noted}) == ["Slices (0, 0) and (1, 0): Dark."]
+    assert notes_text({(i,): run if i == 4 else noted for i in range(6)}) == ["5 of 6 slices: Dark."]
+
+
+def test_a_diameter_in_micrometres_is_told_as_it_was_given(stack):
+    layer = new_result_layer(stack, _segmented(stack, (0,), diameter_um=8, pixel_size_um=0.325))
+    methods = methods_text(read_state(layer), edited=False)
+    assert "The nucleus diameter was set to 8 µm (24.6 px at 0.325 µm per pixel)." in methods
+
+
 def test_planes_segmented_alike_need_no_words(stack):
     named = {"model": "nuclei-unetpp"}  # what is chosen for fluorescence
     state = read_state(_both_planes(stack, {"diameter_px": 24}, {**named, "diameter_px": 24}))
@@ -76,7 +130,7 @@ def test_texts_are_of_the_last_model_and_tell_of_planes_by_another(stack, of_tnb
     assert f"# {said}\n" in code
     assert f"core_threshold={standard}" in code, "the standard of the model that is named is another"
     assert said in methods
-    assert f"estimated from the image ({state.maps.get((1,)).diameter_px:.1f} px)" in methods
+    assert f"not recognised in the image; {state.maps.get((1,)).diameter_px:.1f} px was assumed" in methods
     assert "TNBC" in methods
     assert "Data Science Bowl" not in methods
 

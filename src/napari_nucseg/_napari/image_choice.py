@@ -51,7 +51,7 @@ class AxesChoice(QWidget):
     napari does not say what the leading axes of an image are, so the user does, once for each image; the default is how
     its result was made, else what axis labels or the image's file tell.
 
-    ``changed`` is emitted when another axis or channel is chosen.
+    ``changed`` is emitted when another axis or channel, or other slices, are chosen.
     """
 
     changed = Signal()
@@ -82,6 +82,7 @@ class AxesChoice(QWidget):
         add_row(self._rows, "Slices", self.slices)
         self.channel_axis.currentIndexChanged.connect(self._fill)
         self.channel.currentIndexChanged.connect(self.changed)
+        self.slices.currentIndexChanged.connect(self.changed)
         self.show_image(None)
 
     def show_image(self, image: Image | None, result: LayerState | None = None) -> None:
@@ -140,7 +141,8 @@ class AxesChoice(QWidget):
             for axis, (name, length) in enumerate(zip(self._names(), self._shape, strict=True))
             if not name and 1 < length <= MOST_CHANNELS
         ]
-        if not unknown or self._rgb:
+        # who wants all of them knows that they are slices
+        if not unknown or self._rgb or self.all_slices():
             return ""
         return f"Taken for slices: {', '.join(unknown)}. If channels are meant, choose their axis under Channels."
 

@@ -8,7 +8,12 @@ from weakref import WeakSet
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.layer_state import read_state
-from napari_nucseg._napari.text import count_steps, diameter_text, summary_text
+from napari_nucseg._napari.text import (
+    count_steps,
+    diameter_text,
+    given_diameter_text,
+    summary_text,
+)
 from napari_nucseg._napari.workers import Runs
 
 if TYPE_CHECKING:
@@ -75,8 +80,11 @@ class Summaries(QObject):
             return
         line = summary_text(counted, state.settings.pixel_size_um, f"{state.model_title} · {first}")
         sizes = [run.diameter for run in state.runs_of_model if run.diameter is not None]
-        if sizes:
-            rest = [diameter_text(sizes[-1]), *rest]
+        given = state.settings.given_diameter_px
+        if given is None and sizes:
+            rest = [diameter_text(sizes), *rest]
+        elif given is not None and not counted.n_nuclei:
+            rest = [given_diameter_text(given), *rest]
         self._texts[layer.unique_id] = text = "\n".join([line, *rest])
         self._models[layer.unique_id] = state.model_sha256
         if layer not in self._followed:

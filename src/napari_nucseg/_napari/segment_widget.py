@@ -22,7 +22,7 @@ from napari_nucseg._napari.segment_form import SegmentForm
 from napari_nucseg._napari.segment_summary import Summaries
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY, SEGMENT_KEY_TEXT, ViewerShortcut
 from napari_nucseg._napari.table import table_steps
-from napari_nucseg._napari.text import methods_text, python_text, short_device
+from napari_nucseg._napari.text import methods_text, notes_text, python_text, short_device
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.network.places import models_dir
 from napari_nucseg.segmentation.settings import SegmentationSettings
@@ -98,7 +98,7 @@ class SegmentWidget(Docked):
     def _connect(self) -> None:
         form, controller = self.form, self.controller
         form.image.layer_changed.connect(self._image_changed)
-        form.axes.changed.connect(self._say_what_is_known)
+        form.axes.changed.connect(self._say_known)
         form.run.clicked.connect(self.segment)
         form.cancel.clicked.connect(controller.cancel)
         form.diameter.measure_requested.connect(self._measure_line)
@@ -165,7 +165,7 @@ class SegmentWidget(Docked):
         self.form.show_empty(image is None)
         self.form.axes.show_image(image, None if layer is None else read_state(layer))
         self.form.diameter.follow(image)
-        self._say_known(layer)
+        self._say_known()
         self._layers_changed()
 
     def _layers_changed(self, event: object = None) -> None:
@@ -175,16 +175,16 @@ class SegmentWidget(Docked):
         if state is not None:
             self.form.result.show_state(state)
         if layer != self._shown:
-            self._say_known(layer)
+            self._say_known()
 
-    def _say_known(self, layer: Labels | None) -> None:
+    def _say_known(self) -> None:
         """Say what is known of the result on show, else of the image; while a run goes on, the line is its."""
-        self._shown = layer
+        self._shown = self._result()
         if not self.controller.running:
-            self.form.say(self.summaries.of(layer) or self.form.axes.in_words)
+            self.form.say(self._known())
 
-    def _say_what_is_known(self) -> None:
-        self._say_known(self._result())
+    def _known(self) -> str:
+        return self.summaries.of(self._shown) or self.form.axes.in_words
 
     def _result(self) -> Labels | None:
         return result_layer(self._viewer, self.form.image.layer)
@@ -220,12 +220,11 @@ class SegmentWidget(Docked):
         seconds = sum(s.timings["total"] for s in result.planes.values())
         last = list(result.planes.values())[-1]
         device = short_device(last.device.name, last.device.description)
-        notes = dict.fromkeys(note for s in result.planes.values() for note in s.notes)
-        notes |= {result.cut_short: None} if result.cut_short else {}
+        notes = [*notes_text(result.planes), *([result.cut_short] if result.cut_short else [])]
         remarks = [result.job.remark] if result.job.remark else []
         self.summaries.make(layer, [f"{seconds:.1f} s on {device}", *remarks, *notes])
         if layer != self._shown:  # another image was chosen meanwhile
-            self.form.say(self.summaries.of(self._shown))
+            self.form.say(self._known())
             show_info(f"“{layer.name}” is segmented.")
         for note in notes:
             show_info(note)
@@ -254,7 +253,7 @@ class SegmentWidget(Docked):
 
     def _measure_ended(self) -> None:
         self.form.diameter.measure.setChecked(False)
-        self.form.say("")
+        self._say_known()
 
     def _draw_region(self) -> None:
         image = self.form.image.layer

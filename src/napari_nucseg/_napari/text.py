@@ -15,16 +15,20 @@ from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from pydantic import BaseModel
 
     from napari_nucseg._napari.layer_state import LayerState
+    from napari_nucseg._napari.planes import PlaneIndex
     from napari_nucseg.segmentation.segment import Segmentation
     from napari_nucseg.segmentation.size import DiameterEstimate
 
 DOUBTFUL = 0.4  # confidence below which the user is asked to check the estimated diameter
+
+MOST_NAMED = 3
+"""Of more slices than this, a note tells how many."""
 
 CITATIONS = (
     "U-Net: Ronneberger, Fischer & Brox (2015), doi:10.1007/978-3-319-24574-4_28",
@@ -73,13 +77,50 @@ def summary_text(counted: Counted, pixel_size_um: float | None, origin: str) -> 
     return f"{nuclei} · {area} · {origin}"
 
 
-def diameter_text(estimate: DiameterEstimate) -> str:
-    """Say what the program found out about the nuclei's size, and how sure it is."""
-    size = f"{estimate.diameter_px:.0f} px"
-    if estimate.confidence <= 0:
+def diameter_text(estimates: Sequence[DiameterEstimate]) -> str:
+    """Say what the program found out about the size of the nuclei of one plane or several, and how sure it is."""
+    recognised = [estimate for estimate in estimates if estimate.confidence > 0]
+    size = _range_px([estimate.diameter_px for estimate in recognised or estimates], digits=0)
+    if not recognised:
         return f"Diameter not recognised, {size} assumed. If nuclei are cut or missed, set it."
-    advice = " Check it: measure a nucleus." if estimate.confidence < DOUBTFUL else ""
-    return f"Diameter estimated: {size} (confidence {estimate.confidence:.0%}).{advice}"
+    lowest = min(estimate.confidence for estimate in recognised)
+    at_least = "" if all(e.confidence == lowest for e in recognised) else "at least "
+    advice = " Check it: measure a nucleus." if lowest < DOUBTFUL else ""
+    return f"Diameter estimated: {size} (confidence {at_least}{lowest:.0%}).{advice}"
+
+
+def given_diameter_text(diameter_px: float) -> str:
+    """Say that nothing was found where a diameter was given, which may be why."""
+    return (
+        f"Diameter set: {diameter_px:.0f} px. If the nuclei here are much smaller or larger, none are found: measure "
+        "one, or choose Automatic."
+    )
+
+
+def _range_px(sizes: Sequence[float], digits: int) -> str:
+    """Say a size in pixels, or from the smallest to the largest where they differ."""
+    smallest, largest = f"{min(sizes):.{digits}f}", f"{max(sizes):.{digits}f}"
+    return f"{smallest} px" if smallest == largest else f"{smallest} to {largest} px"
+
+
+def notes_text(runs: Mapping[PlaneIndex, Segmentation]) -> list[str]:
+    """Return what was noted of planes, each note once, with its slices where it does not hold for all of them."""
+    planes: dict[str, list[PlaneIndex]] = {}
+    for index, run in runs.items():
+        for note in dict.fromkeys(run.notes):
+            planes.setdefault(note, []).append(index)
+    return [
+        note if len(noted) == len(runs) else f"{_slices_words(noted, len(runs))}: {note}"
+        for note, noted in planes.items()
+    ]
+
+
+def _slices_words(planes: list[PlaneIndex], n_all: int) -> str:
+    """Name slices as napari's sliders do, counted from 0; of many say how many."""
+    if len(planes) > MOST_NAMED:
+        return f"{len(planes)} of {n_all} slices"
+    names = [str(index[0]) if len(index) == 1 else str(index) for index in planes]
+    return f"Slice {names[0]}" if len(names) == 1 else f"Slices {', '.join(names[:-1])} and {names[-1]}"
 
 
 def short_device(name: str, description: str) -> str:
@@ -172,13 +213,22 @@ def _differing(
 
 
 def _size_words(state: LayerState) -> str:
-    given = state.settings.given_diameter_px
+    settings, given = state.settings, state.settings.given_diameter_px
     if given is not None:
-        return f"The nucleus diameter was set to {given:.1f} px."
-    used = [r.diameter_px for r in state.runs_of_model if r.settings.given_diameter_px is None]
-    if not used:
+        in_px = f"{given:.1f} px"
+        if settings.diameter_um is None:
+            return f"The nucleus diameter was set to {in_px}."
+        pixel = f"{settings.pixel_size_um:g} µm per pixel"
+        return f"The nucleus diameter was set to {settings.diameter_um:g} µm ({in_px} at {pixel})."
+    # a plane that shows nothing has no estimate
+    estimated = [run for run in state.runs_of_model if run.diameter is not None]
+    recognised = [run for run in estimated if run.diameter.confidence > 0]
+    if not estimated:
         return "The nucleus diameter was estimated from the image."
-    return f"The nucleus diameter was estimated from the image ({np.median(used):.1f} px)."
+    size = _range_px([run.diameter_px for run in recognised or estimated], digits=1)
+    if not recognised:
+        return f"The nucleus diameter was not recognised in the image; {size} was assumed."
+    return f"The nucleus diameter was estimated from the image ({size})."
 
 
 def _quality_words(settings: SegmentationSettings, run: Segmentation | None) -> str:
