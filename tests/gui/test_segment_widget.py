@@ -45,6 +45,33 @@ def test_opened_after_the_images(viewer, qtbot, nuclei):
     assert widget.form.image.layer is first
 
 
+@pytest.mark.parametrize("opened", ["before", "after"])
+def test_of_channels_opened_as_layers_that_of_nuclei_is_chosen(viewer, qtbot, nuclei, tmp_path, opened):
+    """Until somebody clicks on another one: napari makes the last one active."""
+
+    def open_widget():
+        return viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")[1]
+
+    path = tmp_path / "dyes.tif"
+    tifffile.imwrite(path, np.stack([nuclei] * 3), photometric="minisblack")
+    widget = open_widget() if opened == "before" else None
+    _, dapi, rfp = viewer.open(path, channel_axis=0, name=["GFP", "DAPI", "RFP"])
+    widget = widget or open_widget()
+    assert viewer.layers.selection.active == rfp
+    assert widget.form.image.layer == dapi
+    viewer.layers.selection.active = viewer.layers["GFP"]
+    assert widget.form.image.layer == viewer.layers["GFP"]
+    viewer.layers.selection.active = rfp
+    assert widget.form.image.layer == rfp
+
+
+def test_images_of_other_files_are_not_mistaken_for_the_one_that_was_opened(viewer, widget, nuclei, tmp_path):
+    for name in ("DAPI", "GFP"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", nuclei)
+        viewer.open(tmp_path / f"{name}.tif")
+    assert widget.form.image.layer == viewer.layers["GFP"]
+
+
 def test_follows_renaming_removal_and_selection(viewer, user, widget, nuclei):
     first = viewer.add_image(nuclei, name="first")
     second = viewer.add_image(nuclei, name="second")
@@ -485,6 +512,28 @@ def test_a_result_is_never_shown_as_another_image_s(viewer, user, widget, nuclei
         assert widget.form.image.layer == other, "the next run is for the image that was chosen meanwhile"
         assert not widget.form.result.isVisible()
         assert "nuclei" not in user.said()
+
+
+def test_an_image_that_is_removed_meanwhile_is_said_to_be(viewer, user, widget, nuclei):
+    image = viewer.add_image(nuclei, name="gone")
+    with user.qtbot.waitSignal(widget.controller.done, timeout=60_000) as done:
+        user.click(widget.form.run)
+        viewer.layers.remove(image)
+    user.wait_until_idle()
+    assert done.args[0].data.any()
+    assert user.said() == (
+        "“gone nuclei” is segmented; its image “gone” was removed meanwhile. Open it again to correct the nuclei."
+    )
+
+
+def test_measuring_leaves_what_is_said_of_the_result(viewer, user, widget, nuclei):
+    viewer.add_image(nuclei)
+    user.segment()
+    said = user.said()
+    user.click(widget.form.diameter.measure)
+    assert user.said() == "Draw a line across a typical nucleus."
+    user.click(widget.form.diameter.measure)
+    assert user.said() == said
 
 
 def test_a_pixel_size_may_be_said_later(viewer, user, widget, nuclei):

@@ -8,9 +8,11 @@ import threading
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.utils.key_bindings import coerce_keybinding
 from napari.utils.shortcuts import default_shortcuts
 
+from napari_nucseg._napari.drawing import LINE_LAYER, LineMeasure
 from napari_nucseg._napari.merging import keep_edits, merge_plane, paste_region
 from napari_nucseg._napari.planes import layout_of
 from napari_nucseg._napari.regions import region_from_outline, region_in_view
@@ -232,3 +234,15 @@ def test_an_empty_first_slice_does_not_choose_the_model_of_a_stack():
     result = drain(run_job(SegmentJob(stack, layout, ((0,), (1,)), settings)))
     assert result.model.card.name == "nuclei-unetpp"
     assert result.planes[1,].model.name == "nuclei-unetpp"
+
+
+def test_measuring_ends_with_its_layer(qtbot, nuclei):
+    """Without a canvas: where one is painted by Mesa, napari can crash after a Shapes layer has gone."""
+    viewer = ViewerModel()
+    image = viewer.add_image(nuclei)
+    measure = LineMeasure(viewer)
+    for _ in range(2):
+        measure.start(image)
+        with qtbot.waitSignal(measure.ended):
+            viewer.layers.remove(LINE_LAYER)
+        assert viewer.layers.selection.active == image

@@ -85,6 +85,7 @@ class LineMeasure(QObject):
         else:
             layer = add_drawing_layer(self._viewer, image, LINE_LAYER, "add_line")
         layer.events.data.connect(self._line_drawn)
+        self._viewer.layers.events.removed.connect(self._layer_removed)
         self._layer = layer
 
     def stop(self, *, back: bool = True) -> None:
@@ -93,10 +94,15 @@ class LineMeasure(QObject):
         if layer is None:
             return
         layer.events.data.disconnect(self._line_drawn)
+        self._viewer.layers.events.removed.disconnect(self._layer_removed)
         layer.visible = False
         if back and self._image in self._viewer.layers:
             self._viewer.layers.selection.active = self._image
         self.ended.emit()
+
+    def _layer_removed(self, event: Event) -> None:
+        if event.value == self._layer:
+            self.stop()
 
     def _line_drawn(self, event: Event) -> None:
         if str(getattr(event, "action", "")).lower().endswith("added"):

@@ -8,7 +8,9 @@ from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
 
+from napari_nucseg._napari.image_layout import image_data
 from napari_nucseg._napari.layer_state import OVERLAYS, is_work_on, read_state
+from napari_nucseg.data.nuclear_dyes import names_nuclei
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -101,6 +103,20 @@ class ImageLayerChoice(LayerChoice):
     """Images; one is chosen as well when nuclei that were found in it, or that go with it, become active."""
 
     _held = False
+    _active: Layer | None = None
+    _added: Layer | None = None
+
+    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
+        super().__init__(viewer, parent)
+        viewer.layers.events.inserted.connect(self._remember_added)
+        # the active one is the last that was opened, unless somebody clicked on another
+        if not isinstance(viewer.layers.selection.active, Labels):
+            self._choose(self._of_nuclei(self.layer))
+
+    def disconnect_viewer(self) -> None:
+        """Stop following the viewer."""
+        self._viewer.layers.events.inserted.disconnect(self._remember_added)
+        super().disconnect_viewer()
 
     def hold(self, held: bool) -> None:
         """Stay with the image while layers become active that nobody clicked on."""
@@ -111,10 +127,31 @@ class ImageLayerChoice(LayerChoice):
         return isinstance(layer, Image)
 
     def _follow_active(self, event: Event | None = None) -> None:
-        if self._held:
+        before, self._active = self._active, self._viewer.layers.selection.active
+        if self._held or self._active == before:
             return
-        active = self._viewer.layers.selection.active
-        self._choose(self._image_of(active) if isinstance(active, Labels) else active)
+        if isinstance(self._active, Labels):
+            self._choose(self._image_of(self._active))
+        elif self._active is not None and self._active == self._added:
+            # napari makes what is added the active one, though nobody clicked on it
+            self._added = None
+            self._choose(self._of_nuclei(self._active))
+        else:
+            self._choose(self._active)
+
+    def _remember_added(self, event: Event) -> None:
+        self._added = event.value
+
+    def _of_nuclei(self, image: Layer | None) -> Layer | None:
+        """Image that was opened with this one, from the same file, and whose name says that it shows nuclei."""
+        if not isinstance(image, Image) or image.source.path is None or names_nuclei(image.name):
+            return image
+        together = [
+            other
+            for other in reversed(self._layers)
+            if other.source.path == image.source.path and image_data(other).shape == image_data(image).shape
+        ]
+        return next((other for other in together if names_nuclei(other.name)), image)
 
     def _image_of(self, labels: Labels) -> Layer | None:
         """Image that nuclei were found in, else the one that a work list shows with them."""

@@ -55,6 +55,17 @@ def layer_for(viewer: ViewerModel, image: Image, layout: PlaneLayout) -> Labels 
     return made if state is not None and state.layout == layout else None
 
 
+def segmented_words(viewer: ViewerModel, layer: Labels) -> str:
+    """Say that nuclei were found in an image that is not chosen any more, and what to do where it is gone."""
+    state = read_state(layer)
+    if state is None or any(other.unique_id == state.image_id for other in viewer.layers):
+        return f"“{layer.name}” is segmented."
+    return (
+        f"“{layer.name}” is segmented; its image “{state.image_name}” was removed meanwhile. Open it again to correct "
+        "the nuclei."
+    )
+
+
 def has_work(layer: Labels, planes: list[PlaneIndex]) -> bool:
     """Whether a person edited or reviewed planes of a layer; labels that no model is known for are a person's."""
     state, corrections = read_state(layer), read_corrections(layer)

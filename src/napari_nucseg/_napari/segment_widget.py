@@ -16,7 +16,7 @@ from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, add_drawing
 from napari_nucseg._napari.layer_state import has_edits, read_state
 from napari_nucseg._napari.live_decoding import LiveDecoding
 from napari_nucseg._napari.models_watch import ModelsWatch
-from napari_nucseg._napari.results import result_layer
+from napari_nucseg._napari.results import result_layer, segmented_words
 from napari_nucseg._napari.segment_controller import Request, SegmentController, visible_plane
 from napari_nucseg._napari.segment_form import SegmentForm
 from napari_nucseg._napari.segment_summary import Summaries
@@ -144,12 +144,7 @@ class SegmentWidget(Docked):
         )
         axes = form.axes
         return Request(
-            image,
-            axes.chosen_channel_axis(),
-            settings,
-            form.where.chosen(),
-            axes.all_slices(),
-            axes.in_words,
+            image, axes.chosen_channel_axis(), settings, form.where.chosen(), axes.all_slices(), axes.in_words
         )
 
     def _decoding(self) -> DecodingSettings:
@@ -223,9 +218,10 @@ class SegmentWidget(Docked):
         notes = [*notes_text(result.planes), *([result.cut_short] if result.cut_short else [])]
         remarks = [result.job.remark] if result.job.remark else []
         self.summaries.make(layer, [f"{seconds:.1f} s on {device}", *remarks, *notes])
-        if layer != self._shown:  # another image was chosen meanwhile
-            self.form.say(self._known())
-            show_info(f"“{layer.name}” is segmented.")
+        if layer != self._shown:  # another image was chosen meanwhile, or this one is gone
+            words = segmented_words(self._viewer, layer)
+            self.form.say(words if self.form.image.layer is None else self._known())
+            show_info(words)
         for note in notes:
             show_info(note)
 
