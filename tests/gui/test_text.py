@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_nucseg._napari.layer_state import read_state
+from napari_nucseg._napari.layer_state import MapsCache, read_state
 from napari_nucseg._napari.planes import PlaneIndex, layout_of
 from napari_nucseg._napari.result_box import ResultBox
 from napari_nucseg._napari.results import adopt_result, new_result_layer
@@ -79,6 +79,11 @@ def test_the_diameters_told_are_those_that_slices_had(nuclei):
     assert said.startswith(
         f"Diameter estimated: {small.diameter_px:.0f} to {large.diameter_px:.0f} px (confidence"
     )
+    tight = MapsCache(max_bytes=1)
+    for index, run in result.planes.items():
+        tight.put(index, run)
+    assert len(tight) == 1
+    assert methods_text(state.model_copy(update={"maps": tight}), edited=False) == methods
     assert notes_text(result.planes) == [f"Slice 0: {note}" for note in result.planes[0,].notes]
     assert notes_text({(0,): result.planes[0,]}) == list(result.planes[0,].notes)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -46,19 +47,24 @@ CACHE_BYTES = 1_000_000_000
 class MapsCache:
     """Segmentations with their maps, by plane; the oldest leave when they take too much memory.
 
-    Decoding again needs the maps; a plane that has left must be segmented again first.
+    Decoding again needs the maps; a plane that has left must be segmented again first. How it was segmented, which is
+    small, stays known.
     """
 
     def __init__(self, max_bytes: int = CACHE_BYTES) -> None:
         self._max_bytes = max_bytes
         self._planes: OrderedDict[PlaneIndex, Segmentation] = OrderedDict()
+        self._left: dict[PlaneIndex, Segmentation] = {}
 
     def put(self, index: PlaneIndex, segmentation: Segmentation) -> None:
         """Remember a plane; at least the newest always stays."""
+        self._left.pop(index, None)
         self._planes[index] = segmentation
         self._planes.move_to_end(index)
         while len(self._planes) > 1 and self.nbytes > self._max_bytes:
-            self._planes.popitem(last=False)
+            oldest, left = self._planes.popitem(last=False)
+            nothing = {"labels": left.labels[:0, :0].copy(), "wide_maps": left.wide_maps[:, :0, :0].copy()}
+            self._left[oldest] = replace(left, **nothing)
 
     def get(self, index: PlaneIndex) -> Segmentation | None:
         """Segmentation of a plane, or None where it has left or never was."""
@@ -67,8 +73,13 @@ class MapsCache:
     def copy(self) -> MapsCache:
         """Copy of the list of planes; the segmentations, which nobody changes, are the same."""
         copied = MapsCache(self._max_bytes)
-        copied._planes = self._planes.copy()
+        copied._planes, copied._left = self._planes.copy(), self._left.copy()
         return copied
+
+    @property
+    def runs(self) -> list[Segmentation]:
+        """How each plane was segmented, the newest at the end; of those that have left, without labels and maps."""
+        return [*self._left.values(), *self._planes.values()]
 
     @property
     def nbytes(self) -> int:
@@ -129,8 +140,8 @@ class LayerState(BaseModel):
 
     @property
     def runs(self) -> list[Segmentation]:
-        """Segmentations that are still in memory, one a plane, the last that was used at the end."""
-        return [run for run in map(self.maps.get, self.maps) if run is not None]
+        """How each plane was segmented, the last that was used at the end; old ones without labels and maps."""
+        return self.maps.runs
 
     @property
     def runs_of_model(self) -> list[Segmentation]:
