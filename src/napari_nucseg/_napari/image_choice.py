@@ -59,6 +59,7 @@ class AxesChoice(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._chosen: dict[tuple[UUID, _Axes], _Chosen] = {}
+        self._in_files: dict[tuple[UUID, _Axes], StatedAxes] = {}
         self._image: Image | None = None
         self._axes: _Axes = ((), ())
         self._stated = StatedAxes()
@@ -92,7 +93,7 @@ class AxesChoice(QWidget):
         self._rgb = image is not None and image.rgb
         self._shape, _ = self._axes
         may_have_channels = image is not None and not image.rgb and len(self._shape) > 0
-        self._stated = axes_in_file(image) if may_have_channels else StatedAxes()
+        self._stated = self._in_file(image) if may_have_channels else StatedAxes()
         self.channel_axis.blockSignals(True)
         self.channel_axis.clear()
         self.channel_axis.addItem("none", None)
@@ -155,6 +156,13 @@ class AxesChoice(QWidget):
             (letter.lower() if letter in STACK_OR_CHANNELS else "") if label.lstrip("-").isdigit() else label
             for label, letter in zip(labels, stated, strict=True)
         ]
+
+    def _in_file(self, image: Image) -> StatedAxes:
+        """Look into the file of an image, once, since it may be far away."""
+        key = image.unique_id, self._axes
+        if key not in self._in_files:
+            self._in_files[key] = axes_in_file(image)
+        return self._in_files[key]
 
     def _remember(self) -> None:
         if self._image is not None:
