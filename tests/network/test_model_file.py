@@ -9,10 +9,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from napari_nucseg.errors import ModelFileError, SettingsError
-from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.architectures import Architecture, build_encoder, build_network
 from napari_nucseg.network.installed import ModelInfo, automatic_model, automatic_models, list_models
 from napari_nucseg.network.model_card import HEADER_KEY, ModelCard, read_card
 from napari_nucseg.network.model_file import load_model, save_model
+from napari_nucseg.network.size_head import SizeHead, n_summaries
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
 
@@ -58,6 +59,34 @@ def test_a_judge_of_other_features_is_refused(model_path, layer):
     save_file(tensors, model_path, header)
     with pytest.raises(ModelFileError, match="judge of nuclei"):
         load_model(model_path)
+
+
+@pytest.fixture
+def defaults_of_torch():
+    """Put back what a test sets."""
+    yield
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+
+
+@pytest.mark.parametrize(
+    "set_default",
+    [
+        pytest.param(lambda: torch.set_default_dtype(torch.float64), id="dtype"),
+        pytest.param(lambda: torch.set_default_device("meta"), id="device"),
+    ],
+)
+def test_a_model_is_in_float32_on_the_cpu_whatever_torch_makes_by_default(
+    model_path, card, set_default, defaults_of_torch
+):
+    head = SizeHead(n_summaries(build_network(SMALL).feature_channels), build_encoder(SMALL))
+    save_model(model_path, card, build_network(SMALL), head)
+    set_default()
+    model = load_model(model_path)
+    parts = (model.network, model.size_head, build_network(SMALL))
+    tensors = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
+    assert {t.dtype for t in tensors if t.is_floating_point()} == {torch.float32}
+    assert {t.device.type for t in tensors} == {"cpu"}
 
 
 def test_weights_are_half_precision_and_nothing_else_is_left_behind(model_path):

@@ -116,6 +116,8 @@ class Architecture(BaseModel):
 def build_network(architecture: Architecture) -> SegmentationNetwork:
     """Build a network with random weights: (B, 3, Y, X) float to (B, 3 maps, Y, X) logits.
 
+    It is in float32 on the CPU, whatever the defaults are that were set for torch.
+
     Parameters
     ----------
     architecture : its shape.
@@ -126,6 +128,11 @@ def build_network(architecture: Architecture) -> SegmentationNetwork:
         If segmentation-models-pytorch does not know the encoder, or not at this depth.
     """
     work_on_after_a_fork()
+    with torch.device("cpu"):
+        return _network(architecture).float()
+
+
+def _network(architecture: Architecture) -> SegmentationNetwork:
     try:
         encoder = build_encoder(architecture)
     except (KeyError, ValueError, RuntimeError) as error:
@@ -155,7 +162,7 @@ def check_network(architecture: Architecture) -> None:
     network, side = build_network(architecture).eval(), 4 * architecture.stride_px
     try:
         with torch.inference_mode():
-            network.heads(torch.zeros(1, 3, side, side))
+            network.heads(torch.zeros(1, 3, side, side, dtype=torch.float32, device="cpu"))
     except Exception as error:  # encoders raise errors of many kinds
         raise SettingsError(
             f"encoder {architecture.encoder!r} cannot be run on an image of {side} x {side} px: {error} "

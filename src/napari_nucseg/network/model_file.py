@@ -151,14 +151,16 @@ def _compact(tensor: torch.Tensor) -> torch.Tensor:
 def _load(path: Path, _modified_ns: int) -> Model:
     card = read_card(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
-        _check_groups(tensors, path)
-        network = build_network(card.architecture)
-        _fill(network, _part(tensors, "network."))
-        size_head = _size_head(card.architecture, network, _part(tensors, "size."))
-        importance = _importance(network, _part(tensors, "importance."))
-        judge = _judge(_part(tensors, "judge."))
+        # the model is kept, for callers under other defaults too
+        with torch.device("cpu"):
+            with safe_open(path, framework="pt") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}
+            _check_groups(tensors, path)
+            network = build_network(card.architecture)
+            _fill(network, _part(tensors, "network."))
+            size_head = _size_head(card.architecture, network, _part(tensors, "size."))
+            importance = _importance(network, _part(tensors, "importance."))
+            judge = _judge(_part(tensors, "judge."))
     except (SafetensorError, OSError, RuntimeError, ValueError, SettingsError) as error:
         raise ModelFileError(f"the weights of {path} do not fit its card: {error}") from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -204,9 +206,9 @@ def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.T
 
 
 def _fill(network: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
-    """Load half-precision weights into a float32 network in the layout that is fast for convolutions."""
+    """Load half-precision weights into a network, in float32 and the layout that is fast for convolutions."""
     for name, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise RuntimeError(f"tensor {name} holds NaN or infinity")
     network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-    network.to(memory_format=torch.channels_last).eval()
+    network.float().to(memory_format=torch.channels_last).eval()
