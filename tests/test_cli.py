@@ -108,6 +108,21 @@ def test_segment_counts_what_it_skips(tmp_path: Path, picture: Path, tiny: list[
     assert output.err.splitlines() == [f"  {n} of 1 image done before" for n in (0, 1)]
 
 
+def test_of_several_images_remarks_are_told_apart_and_summed_up(
+    tmp_path: Path, picture: Path, tiny: list[str], capsys
+) -> None:
+    blank, missing = tmp_path / "blank.png", tmp_path / "missing.png"
+    Image.fromarray(np.zeros((60, 70), np.uint8)).save(blank)
+    options = ["-o", str(tmp_path / "out"), *tiny]
+    assert main(["segment", str(blank), *options]) == 0
+    (alone,) = capsys.readouterr().err.splitlines()
+    assert main(["segment", str(picture), str(blank), str(missing), *options]) == 1
+    remark, error, last = capsys.readouterr().err.splitlines()
+    assert remark.strip() == f"{blank}: {alone.strip()}"
+    assert "missing.png" in error
+    assert last.strip() == "2 images segmented, 1 failed"
+
+
 def test_segment_writes_run_lengths(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
     table = tmp_path / "lengths.csv"
     arguments = [

@@ -12,6 +12,7 @@ from napari_nucseg.counted import count_words
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from napari_nucseg.jobs.batch import BatchProgress
     from napari_nucseg.jobs.batch_outputs import FileResult
@@ -63,22 +64,31 @@ def run(args: argparse.Namespace) -> int:
     from napari_nucseg.jobs.batch import segment_files  # late: loads torch
     from napari_nucseg.jobs.batch_files import Outputs, find_images
 
-    n_failed = n_done = n_skipped = 0
     written = {"overlay": args.overlay, "table": args.table, "run_lengths": args.rle}
     outputs = Outputs(args.output, **written, overwrite=args.overwrite, skip_done=args.skip_done)
-    for progress in segment_files(find_images(args.images), outputs, choices):
+    images, results = find_images(args.images), []
+    for progress in segment_files(images, outputs, choices):
         if progress.result is None:
             show_progress(_where(progress))
             continue
-        n_failed += progress.result.error is not None
-        n_done += progress.result.error is None
-        n_skipped += progress.result.skipped
-        _report(progress.result, as_json=args.json)
-    if args.skip_done and n_done and not args.json:
-        note(f"{n_skipped} of {count_words(n_done, 'image')} done before")
-    if args.rle is not None and not args.json:
-        note(f"run lengths of {count_words(n_done, 'image')}: {args.rle}")
+        results.append(progress.result)
+        _report(progress.result, as_json=args.json, alone=len(images) == 1)
+    n_failed = sum(result.error is not None for result in results)
+    if not args.json:
+        _sum_up(results, n_failed, args)
     return 1 if n_failed else 0
+
+
+def _sum_up(results: Sequence[FileResult], n_failed: int, args: argparse.Namespace) -> None:
+    """Say what became of all images together, as far as the lines about each do not."""
+    n_done = len(results) - n_failed
+    done = count_words(n_done, "image")
+    if args.skip_done and n_done:
+        note(f"{sum(result.skipped for result in results):,} of {done} done before")
+    if args.rle is not None:
+        note(f"run lengths of {done}: {args.rle}")
+    if n_failed and len(results) > 1:
+        note(f"{done} segmented, {n_failed:,} failed")
 
 
 def _where(progress: BatchProgress) -> str:
@@ -87,7 +97,8 @@ def _where(progress: BatchProgress) -> str:
     return f"[{progress.index + 1}/{progress.total}] {progress.image.name}: {stage}"
 
 
-def _report(result: FileResult, *, as_json: bool) -> None:
+def _report(result: FileResult, *, as_json: bool, alone: bool) -> None:
+    """Say what became of an image; its notes begin with its name, unless it is the only one."""
     if as_json:
         say_json(dataclasses.asdict(result))
     elif result.error is not None:
@@ -95,4 +106,4 @@ def _report(result: FileResult, *, as_json: bool) -> None:
     else:
         say(f"{result.image}: {result.summary} -> {result.labels}")
         for text in result.notes:
-            note(text)
+            note(text if alone else f"{result.image}: {text}")
