@@ -179,4 +179,5 @@ def _summary(found: Sequence[Segmentation], areas: NDArray[np.intp]) -> str:
     area = f"median {np.median(areas):.0f} px²" if areas.size else "no area"
     seconds = sum(result.timings["total"] for result in found)
     where = f"{found[0].model.name} · {seconds:.1f} s on {found[0].device.name.upper()}"
-    return f"{count_words(areas.size, 'nucleus', 'nuclei')} in {len(found)} slices · {area} · {where}"
+    nuclei, slices = count_words(areas.size, "nucleus", "nuclei"), count_words(len(found), "slice")
+    return f"{nuclei} in {slices} · {area} · {where}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
 
@@ -97,9 +98,9 @@ class Segmentation:
         """Say it in one line: number of nuclei, median area, model, time, device."""
         areas = self.areas_px
         area = f"median {np.median(areas):.0f} px²" if areas.size else "no area"
-        noun = "nucleus" if areas.size == 1 else "nuclei"
+        nuclei = count_words(areas.size, "nucleus", "nuclei")
         seconds = self.timings["total"]
-        return f"{areas.size} {noun} · {area} · {self.model.name} · {seconds:.1f} s on {self.device.name.upper()}"
+        return f"{nuclei} · {area} · {self.model.name} · {seconds:.1f} s on {self.device.name.upper()}"
 
 
 def decode_kept(
