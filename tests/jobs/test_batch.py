@@ -16,6 +16,7 @@ from napari_nucseg.data.images import read_image
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import ImageError, ModelFileError, OutputError, SettingsError
+from napari_nucseg.jobs import batch
 from napari_nucseg.jobs.batch import BatchProgress, segment_files
 from napari_nucseg.jobs.batch_files import Outputs, find_images
 from napari_nucseg.segmentation.segment import segment
@@ -23,6 +24,7 @@ from napari_nucseg.segmentation.segment import segment
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from napari_nucseg.data.image_file import ImageFile
     from napari_nucseg.jobs.batch_outputs import FileResult
 
 
@@ -538,6 +540,22 @@ def test_only_the_same_image_and_settings_are_done(tmp_path: Path, tiny_model: s
     tifffile.imwrite(tmp_path / "out" / "a_labels.tif", np.ones((70, 90), np.uint16))
     _, (by_hand,) = drain(segment_files(images[:1], outputs, CHOICES))
     assert "does not say that nucseg segment made it" in by_hand.error
+
+
+def test_an_image_that_changes_while_it_is_read_has_no_result(
+    tmp_path: Path, tiny_model: str, monkeypatch
+) -> None:
+    image = write_image(tmp_path / "a.tif")
+
+    def read_and_replaced(path: Path) -> ImageFile:
+        content = read_image(path)
+        write_image(path, (40, 50))
+        return content
+
+    monkeypatch.setattr(batch, "read_image", read_and_replaced)
+    _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), CHOICES))
+    assert result.error == f"{image} changed while it was read: run again once it is written"
+    assert not (tmp_path / "out").exists()
 
 
 def test_results_of_earlier_versions_that_name_no_image_are_replaced(tmp_path: Path, tiny_model: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_nucseg.data.images import TOO_LARGE, read_image
 from napari_nucseg.errors import ChannelError, ImageError, NucSegError, OutputError
 from napari_nucseg.files import check_writable, nothing_fits
-from napari_nucseg.jobs.batch_files import Targets, check_run_lengths, file_ids, output_names
+from napari_nucseg.jobs.batch_files import Targets, check_run_lengths, file_ids, output_names, state_of
 from napari_nucseg.jobs.batch_outputs import FileResult, take_done, write_outputs
 from napari_nucseg.jobs.done import fingerprint, labels_done
 from napari_nucseg.jobs.export import run_length_table
@@ -152,11 +152,14 @@ def _segment_file(
     choices: Mapping[str, Any],
     add_run_lengths: Callable[[str, NDArray[np.int32]], None] | None,
 ) -> Generator[Progress, None, FileResult]:
+    before = state_of(path)
     image = read_image(path)
     settings = settings_for(image, choices)
     slices = slices_of(image.pixels, settings.axes)
     targets = Targets.of(outputs, name, len(slices))
     origin = Origin.of(path, outputs.folder, fingerprint(settings))
+    if state_of(path) != before:  # else labels would say that they are of what they were not made of
+        raise ImageError(f"{path} changed while it was read: run again once it is written")
     targets.check(images, origin, overwrite=outputs.overwrite)
     labels = labels_done(targets.labels, origin) if outputs.skip_done else None
     if labels is not None:

@@ -105,6 +105,11 @@ def file_ids(paths: Iterable[Path]) -> FileIds:
     return {(found.st_dev, found.st_ino) for path in paths for found in _stat(path)}
 
 
+def state_of(path: Path) -> tuple[int, int] | None:
+    """Return what changes where a file is written; None where it is missing."""
+    return next(((found.st_size, found.st_mtime_ns) for found in _stat(path)), None)
+
+
 def check_no_image(path: Path, images: FileIds) -> None:
     """Refuse to write where an image of the batch lies, under whatever name.
 
