@@ -201,9 +201,9 @@ def test_a_place_that_cannot_be_is_one_line(tmp_path: Path, tiny: list[str], mon
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals to send to a process there")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_interrupt_leaves_nothing_half_written(
-    tmp_path: Path, picture: Path, tiny: list[str], number: int, code: int
+    tmp_path: Path, picture: Path, tiny: list[str], name: str, code: int
 ) -> None:
     images = []
     for i in range(300):
@@ -213,7 +213,7 @@ def test_interrupt_leaves_nothing_half_written(
     process = nucseg_process(arguments)
     process.stdout.readline()  # the first image is done
     time.sleep(0.05)
-    process.send_signal(number)
+    process.send_signal(getattr(signal, name))
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
     assert "interrupted; files written so far are whole" in errors
@@ -222,6 +222,19 @@ def test_interrupt_leaves_nothing_half_written(
     assert 0 < len(written) < len(images)
     assert all(read_image(file).pixels.shape == (60, 70) for file in written)
     assert not [file for file in tmp_path.iterdir() if "r.csv" in file.name]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals to send to a process there")
+def test_a_closed_terminal_does_not_end_what_was_told_to_ignore_it(
+    tmp_path: Path, picture: Path, tiny: list[str]
+) -> None:
+    ignored = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    images = [str(picture), str(tmp_path / "missing.png")]
+    process = nucseg_process(["segment", *images, "-o", str(tmp_path / "out"), *tiny], before=ignored)
+    process.stdout.readline()
+    process.send_signal(signal.SIGHUP)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals to send to a process there")

@@ -1,8 +1,12 @@
-"""Ctrl-C, and SIGTERM, by which clusters end a job whose time is over: both interrupt a command in the same way."""
+"""Ctrl-C, SIGTERM, by which clusters end a job whose time is over, and SIGHUP, of a terminal that was closed.
+
+All interrupt a command in the same way.
+"""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from typing import NoReturn
 
@@ -11,16 +15,23 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM came."""
 
 
+class HungUp(KeyboardInterrupt):
+    """SIGHUP came."""
+
+
 INTERRUPTS: dict[int, type[KeyboardInterrupt]] = {
     signal.SIGINT: KeyboardInterrupt,
     signal.SIGTERM: Terminated,
 }
+if sys.platform != "win32":
+    INTERRUPTS[signal.SIGHUP] = HungUp
 
 
-def interrupt_on_sigterm() -> None:
-    """Let SIGTERM interrupt this process as Ctrl-C does, unless it was told to ignore it."""
-    if _is_main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, interrupt)
+def take_interrupts() -> None:
+    """Let all of them interrupt this process as Ctrl-C does, but for those that it was told to ignore, as by nohup."""
+    for number in INTERRUPTS:
+        if _is_main_thread() and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, interrupt)
 
 
 def interrupt(number: int, _frame: object = None) -> NoReturn:

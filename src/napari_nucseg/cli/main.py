@@ -1,6 +1,7 @@
 """Find the command, run it, and turn what goes wrong into one line and an exit code.
 
-Exit codes: 0 all went well, 1 some files failed, 2 the request cannot be carried out, 130 interrupted, 143 terminated.
+Exit codes: 0 all went well, 1 some files failed, 2 the request cannot be carried out; 130 interrupted, 143 terminated,
+129 hung up: its terminal was closed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import napari_nucseg
 from napari_nucseg.cli.console import complain, tolerate_any_console
-from napari_nucseg.cli.interrupts import Terminated, end_at_once, interrupt_on_sigterm
+from napari_nucseg.cli.interrupts import HungUp, Terminated, end_at_once, take_interrupts
 from napari_nucseg.errors import NucSegError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ COMMANDS = {
     "sample": "Write sample images with their true labels into a folder.",
     "doctor": "Show versions, devices and places, and what is wrong with them.",
 }
-CANNOT, INTERRUPTED, TERMINATED = 2, 130, 143
+CANNOT, INTERRUPTED = 2, 130
+ENDED_BY = {Terminated: 143, HungUp: 129}
 _PURPOSE = (
     "Segment nuclei with U-Net and U-Net++, score the result, train a model. No image leaves this computer."
 )
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``nucseg`` with the given arguments (default: those of the process) and return the exit code."""
     if argv is not None:
         return _run(list(argv))
-    interrupt_on_sigterm()
+    take_interrupts()
     try:
         return _run(sys.argv[1:])
     finally:
@@ -61,7 +63,7 @@ def _run(arguments: Sequence[str]) -> int:
         return CANNOT
     except KeyboardInterrupt as interrupt:
         complain(f"interrupted; files written so far are whole. {interrupt}".strip())
-        return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
+        return ENDED_BY.get(type(interrupt), INTERRUPTED)
     except BrokenPipeError:
         # The reader has gone, as with "| head". Python would complain again when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
