@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 
 import numpy as np
@@ -301,6 +303,14 @@ def test_what_is_wrong_with_a_file_is_said_in_plain_words(content, words, tmp_pa
     assert str(raised.value).startswith(f"{tmp_path / 'a.png'} is ")
     assert str(raised.value).count("a.png") == 1
     assert "Error" not in str(raised.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such files there")
+@pytest.mark.timeout(60)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tif")
+    with pytest.raises(ImageError, match=r"pipe.tif is a pipe or a device, not a file"):
+        read_image(tmp_path / "pipe.tif")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -6,6 +6,7 @@ Axes are never guessed silently: a shape that does not tell is an ``ImageError``
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -268,8 +269,12 @@ def _opened(source: str | Path | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
     if not isinstance(source, str | Path):
         yield source, getattr(source, "name", "the image")
         return
+    path = Path(source)
     try:
-        file = Path(source).open("rb")
+        # opening a pipe would wait for somebody who writes into it
+        if not (stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(mode)):
+            raise ImageError(f"{source} is a pipe or a device, not a file: save the image to a file first")
+        file = path.open("rb")
     except OSError as error:
         raise ImageError(f"{source} cannot be opened: {error.strerror or error}") from error
     with file:
