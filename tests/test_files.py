@@ -49,6 +49,15 @@ def test_forbidden_folder_is_said(tmp_path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
 
+def test_a_file_that_another_program_holds_is_said(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("open elsewhere, on Windows")
+    with (
+        pytest.raises(OutputError, match="close the program that has it open"),
+        written_whole(tmp_path / "b.txt"),
+    ):
+        raise PermissionError(errno.EACCES, "Access is denied")
+
+
 def test_natural_order_takes_numbers_for_numbers_and_loses_no_name():
     names = ["b", "a10", "a2", "A1", "10", "9", "a02", "a²", ""]
     assert sorted(names, key=natural_key) == ["", "9", "10", "A1", "a02", "a2", "a10", "a²", "b"]

@@ -130,6 +130,8 @@ def in_words(error: OSError, path: Path) -> str:
     """Say why a file or folder could not be written, and what to do."""
     if error.errno in _FULL:
         return f"cannot write {path}: the disk is full. Free some space, or choose a folder on another disk."
+    if error.errno in _FORBIDDEN and path.exists() and os.access(path.parent, os.W_OK):
+        return f"cannot write {path}: no permission. Choose another folder, or close the program that has it open."
     if error.errno in _FORBIDDEN:
         return f"cannot write {path}: no permission to write in {path.parent}. Choose another folder."
     if error.errno == errno.ENAMETOOLONG:
