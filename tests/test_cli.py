@@ -119,7 +119,7 @@ def test_of_several_images_remarks_are_told_apart_and_summed_up(
     assert main(["segment", str(picture), str(blank), str(missing), *options]) == 1
     remark, error, last = capsys.readouterr().err.splitlines()
     assert remark.strip() == f"{blank}: {alone.strip()}"
-    assert "missing.png" in error
+    assert error.startswith(f"nucseg: {missing} cannot be opened"), "it is named once"
     assert last.strip() == "2 images segmented, 1 failed"
 
 
@@ -307,6 +307,24 @@ def test_remarks_nobody_can_read_stop_nothing(
     assert result.returncode == 1  # for the one that is missing
     assert "Traceback" not in result.stderr
     assert read_image(tmp_path / "out" / "cells_labels.tif").pixels.shape == (60, 70)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_result_that_cannot_be_said_ends_it_in_words() -> None:
+    program = f"{sys.executable} -c 'import sys; from napari_nucseg.cli import main; sys.exit(main())'"
+    result = subprocess.run(f"{program} models >/dev/full", shell=True, capture_output=True, text=True)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("nucseg: cannot write to standard output: No space left on device")
+
+
+def test_a_package_that_cannot_be_imported_is_one_line(picture: Path, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['torch'] = None; from napari_nucseg.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "segment", str(picture), "-o", str(tmp_path / "out")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("nucseg: torch cannot be imported: ")
 
 
 # ---- evaluate

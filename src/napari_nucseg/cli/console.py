@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any, TextIO
+
+from napari_nucseg.errors import OutputError
 
 
 def tolerate_any_console() -> None:
@@ -21,9 +24,26 @@ def tolerate_any_console() -> None:
 
 
 def say(text: str) -> None:
-    """Print a line of the result, at once, so that it can be read through a pipe while work goes on."""
+    """Print a line of the result, at once, so that it can be read through a pipe while work goes on.
+
+    Raises
+    ------
+    BrokenPipeError
+        If the reader has gone, as with "| head".
+    OutputError
+        If standard output leads to a file that cannot be written, as on a full disk.
+    """
     _clear()
-    print(text, flush=True)
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        # Python would fail on what is left once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL):
+            raise BrokenPipeError from error
+        raise OutputError(
+            f"cannot write to standard output: {error.strerror or error}. Free some space, or lead it elsewhere."
+        ) from error
 
 
 def say_json(content: Any) -> None:

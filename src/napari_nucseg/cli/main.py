@@ -30,6 +30,7 @@ COMMANDS = {
     "sample": "Write sample images with their true labels into a folder.",
     "doctor": "Show versions, devices and places, and what is wrong with them.",
 }
+logger = logging.getLogger(__name__)
 CANNOT, INTERRUPTED = 2, 130
 ENDED_BY = {Terminated: 143, HungUp: 129}
 _PURPOSE = (
@@ -53,10 +54,9 @@ def _run(arguments: Sequence[str]) -> int:
     tolerate_any_console()  # first: what is opened later must not take the number of a closed stream
     # What libraries log is for developers; the user gets results, notes and one line an error.
     logging.basicConfig(level=logging.DEBUG if os.environ.get("NUCSEG_DEBUG") else logging.CRITICAL)
-    args = _parser(arguments).parse_args(arguments)
     try:
+        args = _parser(arguments).parse_args(arguments)
         code: int = args.run(args)
-        sys.stdout.flush()
         return code
     except NucSegError as error:
         complain(str(error))
@@ -65,8 +65,13 @@ def _run(arguments: Sequence[str]) -> int:
         complain(f"interrupted; files written so far are whole. {interrupt}".strip())
         return ENDED_BY.get(type(interrupt), INTERRUPTED)
     except BrokenPipeError:
-        # The reader has gone, as with "| head". Python would complain again when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CANNOT
+    except ImportError as error:
+        logger.debug("importing failed", exc_info=True)
+        package = (error.name or "a package").partition(".")[0]
+        complain(
+            f"{package} cannot be imported: {error}. Install it again; nucseg doctor shows what is there."
+        )
         return CANNOT
     except OSError as error:  # a path too long, a drive that is gone, a folder that may not be read
         complain(f"{error.filename or 'a file'} cannot be used: {error.strerror or error}.")

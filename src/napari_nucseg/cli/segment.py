@@ -102,7 +102,8 @@ def _report(result: FileResult, *, as_json: bool, alone: bool) -> None:
     if as_json:
         say_json(dataclasses.asdict(result))
     elif result.error is not None:
-        complain(f"{result.image}: {result.error}")
+        named = result.error.startswith(f"{result.image} ")
+        complain(result.error if named else f"{result.image}: {result.error}")
     else:
         say(f"{result.image}: {result.summary} -> {result.labels}")
         for text in result.notes:
