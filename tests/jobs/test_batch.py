@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +19,10 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import ImageError, ModelFileError, OutputError, SettingsError
 from napari_nucseg.jobs import batch
 from napari_nucseg.jobs.batch import BatchProgress, segment_files
-from napari_nucseg.jobs.batch_files import Outputs, find_images
+from napari_nucseg.jobs.batch_files import Outputs, find_images, output_names
 from napari_nucseg.segmentation.segment import segment
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from napari_nucseg.data.image_file import ImageFile
     from napari_nucseg.jobs.batch_outputs import FileResult
 
@@ -280,6 +279,38 @@ def test_same_names_do_not_overwrite_each_other(tmp_path: Path, tiny_model: str)
     _, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
     assert len(os.listdir(tmp_path / "out")) == 4
     assert results[3].labels == tmp_path / "out" / "b_labels.tif"
+
+
+def test_names_do_not_depend_on_how_paths_are_written(tmp_path: Path, monkeypatch) -> None:
+    names = ("x/a.png", "y/a.png", "y/a.tif", "y/b.png")
+    whole = [write_image(tmp_path / "data" / name) for name in names]
+    expected = ["x_a", "y_a.png", "y_a.tif", "b"]
+    assert list(output_names(whole).values()) == expected
+    for folder, written in ((tmp_path / "data", ""), (tmp_path, "data/"), (whole[0].parent, "../")):
+        monkeypatch.chdir(folder)
+        assert list(output_names([Path(written + name) for name in names]).values()) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "name_of_other"),
+    [
+        pytest.param(("a.png", "a.tif"), "a.tif", id="suffix"),
+        pytest.param(("b/a.png", "a.png"), "a_2", id="folder"),
+    ],
+)
+def test_what_was_done_before_a_namesake_came_is_done(
+    tmp_path: Path, tiny_model: str, names: tuple[str, str], name_of_other: str
+) -> None:
+    image, other = tmp_path / names[0], tmp_path / names[1]
+    outputs = Outputs(tmp_path / "out", skip_done=True)
+    write_image(image)
+    _, (first,) = drain(segment_files([image], outputs, CHOICES))
+    other.write_bytes(image.read_bytes())
+    for _ in range(2):
+        _, (namesake, again) = drain(segment_files([other, image], outputs, CHOICES))
+        assert (again.labels, again.skipped) == (first.labels, True)
+        assert namesake.labels == tmp_path / "out" / f"{name_of_other}_labels.tif"
+    assert namesake.skipped
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from napari_nucseg.data.images import TOO_LARGE, read_image
 from napari_nucseg.errors import ChannelError, ImageError, NucSegError, OutputError
 from napari_nucseg.files import check_writable, nothing_fits
-from napari_nucseg.jobs.batch_files import Targets, check_run_lengths, file_ids, output_names, state_of
+from napari_nucseg.jobs.batch_files import (
+    Targets,
+    check_run_lengths,
+    file_ids,
+    names_of_before,
+    output_names,
+    state_of,
+)
 from napari_nucseg.jobs.batch_outputs import FileResult, take_done, write_outputs
 from napari_nucseg.jobs.done import fingerprint, labels_done
 from napari_nucseg.jobs.export import run_length_table
@@ -81,7 +88,8 @@ def segment_files(
     Parameters
     ----------
     images
-        Files; where two have the same name, their folders or suffixes become part of the output's name.
+        Files; where two have the same name, their folders or suffixes become part of the output's name. With
+        ``skip_done`` an image whose result has its plain name, of a run without a namesake, keeps that.
     outputs
         What to write.
     choices
@@ -106,7 +114,8 @@ def segment_files(
         run lengths would replace an image, another result or, unless asked, any file.
     """
     choices = check_choices(choices)
-    names, ids = output_names(images), file_ids(images)
+    kept = names_of_before(images, outputs.folder) if outputs.skip_done else {}
+    names, ids = output_names(images, kept), file_ids(images)
     check_run_lengths(outputs, ids, names.values())
     results = []
     with run_length_table(outputs.run_lengths) if outputs.run_lengths else nullcontext() as add_run_lengths:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from napari_nucseg.data.layout import flat_name, is_image, stem, unique_names
 from napari_nucseg.errors import ImageError, OutputError
 from napari_nucseg.files import unused_name
-from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of
+from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from napari_nucseg.jobs.result_mark import Origin
 
@@ -182,12 +182,41 @@ def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     )
 
 
-def output_names(images: Sequence[Path]) -> dict[Path, str]:
-    """Name outputs by the image's stem, with folders and suffix where that alone is not unique, else by a number."""
-    names = unique_names([path.as_posix() for path in images])
-    plain = {path: flat_name(names[path.as_posix()]) for path in images}
-    taken: set[str] = set()
-    return {path: unused_name(plain[path] or "image", taken) for path in images}
+def output_names(images: Sequence[Path], kept: Mapping[Path, str] | None = None) -> dict[Path, str]:
+    """Name outputs by the image's stem, with folders and suffix where that alone is not unique, else by a number.
+
+    Of the folders, those that hold all images are left out, so names do not depend on how the way to them is written.
+    Names that are ``kept`` stay what they are.
+    """
+    kept = kept or {}
+    places = _within_common_folder(images)
+    names = unique_names(list(places.values()))
+    taken = {name.casefold() for name in kept.values()}
+    return {
+        path: kept.get(path) or unused_name(flat_name(names[place]) or "image", taken)
+        for path, place in places.items()
+    }
+
+
+def _within_common_folder(images: Sequence[Path]) -> dict[Path, str]:
+    """Where images lie in the folder that holds all of them; whole paths where none does, as on drives of Windows."""
+    places = {path: os.path.abspath(path) for path in images}
+    try:
+        common = os.path.commonpath([os.path.dirname(place) for place in places.values()])
+    except ValueError:
+        return {path: Path(place).as_posix() for path, place in places.items()}
+    return {path: Path(place).relative_to(common).as_posix() for path, place in places.items()}
+
+
+def names_of_before(images: Sequence[Path], folder: Path) -> dict[Path, str]:
+    """Plain names of the images whose results in a folder bear them, be there other images of that name by now."""
+    found = {}
+    for path in images:
+        plain = flat_name(stem(path.name))
+        there = origin_of(folder / f"{plain}_labels.tif")
+        if there is not None and there.image == place_of(path, folder):
+            found[plain] = path
+    return {path: plain for plain, path in found.items()}
 
 
 def _stat(path: Path) -> list[os.stat_result]:

@@ -37,12 +37,7 @@ class Origin(BaseModel):
         """Describe an image whose result lies in a folder."""
         with image.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        source = os.path.realpath(image)
-        try:
-            place = os.path.relpath(source, os.path.realpath(folder))
-        except ValueError:  # on another drive of Windows
-            place = source
-        return cls(image=Path(place).as_posix(), sha256=sha256, settings=settings)
+        return cls(image=place_of(image, folder), sha256=sha256, settings=settings)
 
     def is_same_image(self, other: Origin) -> bool:
         """Whether it is the same file, be it changed meanwhile, or the same content, be it moved."""
@@ -55,6 +50,16 @@ class Origin(BaseModel):
     def text(self) -> str:
         """Return the text that stands in a file, in ASCII whatever the image is called."""
         return json.dumps(self.model_dump())
+
+
+def place_of(image: Path, folder: Path) -> str:
+    """Where an image lies, seen from a folder."""
+    source = os.path.realpath(image)
+    try:
+        place = os.path.relpath(source, os.path.realpath(folder))
+    except ValueError:  # on another drive of Windows
+        place = source
+    return Path(place).as_posix()
 
 
 def is_marked(path: Path) -> bool:
