@@ -130,6 +130,19 @@ def test_run_lengths_are_whole_or_absent(tmp_path: Path, tiny_model: str, cancel
     assert sorted(os.listdir(tmp_path)) == ["a.png", "b.png", "lengths.csv", "out"]
 
 
+def test_what_a_killed_run_left_half_written_goes_a_day_later(tmp_path: Path, tiny_model: str) -> None:
+    (tmp_path / "out").mkdir()
+    old, other, new = (
+        tmp_path / "out" / name
+        for name in (".b_labels.tif.0a1b2c3d.part", ".mine.tif.0a1b2c3d.part", ".b_table.csv.0a1b2c3d.part")
+    )
+    for part in (old, other, new):
+        part.write_bytes(b"half")
+        os.utime(part, (1, 1) if part is not new else None)
+    drain(segment_files([write_image(tmp_path / "a.png")], Outputs(tmp_path / "out"), CHOICES))
+    assert sorted(os.listdir(tmp_path / "out")) == [new.name, other.name, "a_labels.tif"]
+
+
 def test_run_lengths_replace_a_file_only_if_asked(tmp_path: Path, tiny_model: str) -> None:
     image, table = write_image(tmp_path / "a.png"), tmp_path / "lengths.csv"
     table.write_text("ImageId,EncodedPixels\nprecious,1 5\n")

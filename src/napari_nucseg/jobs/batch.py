@@ -18,6 +18,7 @@ from napari_nucseg.jobs.batch_files import (
     names_of_before,
     output_names,
     state_of,
+    sweep_results,
 )
 from napari_nucseg.jobs.batch_outputs import FileResult, take_done, write_outputs
 from napari_nucseg.jobs.done import fingerprint, labels_done
@@ -117,6 +118,7 @@ def segment_files(
     kept = names_of_before(images, outputs.folder) if outputs.skip_done else {}
     names, ids = output_names(images, kept), file_ids(images)
     check_run_lengths(outputs, ids, names.values())
+    sweep_results(outputs.folder)
     results = []
     with run_length_table(outputs.run_lengths) if outputs.run_lengths else nullcontext() as add_run_lengths:
         for index, path in enumerate(images):

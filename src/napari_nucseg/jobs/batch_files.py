@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.data.layout import flat_name, is_image, stem, unique_names
 from napari_nucseg.errors import ImageError, OutputError
-from napari_nucseg.files import unused_name
+from napari_nucseg.files import sweep, unused_name
 from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of, place_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from napari_nucseg.jobs.result_mark import Origin
 
+_ENDS = ("labels.tif", "overlay.png", "overlay.tif", "table.csv")
+"""What the names of results end with."""
 _RESULT = re.compile(r"(?P<name>.+)_(labels|overlay)")
 FileIds = set[tuple[int, int]]
 
@@ -65,9 +67,8 @@ class Targets:
     def left_alone(self) -> tuple[Path, ...]:
         """Those of the same image that are not asked for this time, but may have been before."""
         name = self.labels.name.removesuffix("_labels.tif")
-        ends = ("overlay.png", "overlay.tif", "table.csv")
         return tuple(
-            path for end in ends if (path := self.labels.with_name(f"{name}_{end}")) not in self.files
+            path for end in _ENDS if (path := self.labels.with_name(f"{name}_{end}")) not in self.files
         )
 
     def check(self, images: FileIds, origin: Origin, *, overwrite: bool) -> None:
@@ -98,6 +99,13 @@ def _check_ours(path: Path, origin: Origin) -> None:
             f"cannot write {path}: it is there already, the result of another image of this name, {there.image} "
             f"(from {path.parent}). Choose another folder for the results, or replace it with --overwrite."
         )
+
+
+def sweep_results(folder: Path) -> None:
+    """Delete what runs that were killed left half-written of results in a folder."""
+    if os.path.isdir(folder):  # False, not an error, for a name that is too long
+        for end in _ENDS:
+            sweep(folder, f"_{end}")
 
 
 def file_ids(paths: Iterable[Path]) -> FileIds:
