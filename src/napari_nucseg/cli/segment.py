@@ -94,7 +94,7 @@ def _sum_up(results: Sequence[FileResult], n_failed: int, args: argparse.Namespa
 def _where(progress: BatchProgress) -> str:
     step = progress.step
     stage = f"{step.stage} {step.done}/{step.total}" if step else ""
-    return f"[{progress.index + 1}/{progress.total}] {progress.image.name}: {stage}"
+    return f"[{progress.index + 1:,}/{progress.total:,}] {progress.image.name}: {stage}"
 
 
 def _report(result: FileResult, *, as_json: bool, alone: bool) -> None:
