@@ -381,11 +381,23 @@ def test_channel_is_chosen_for_all(tmp_path: Path, tiny_model: str) -> None:
 def test_channels_to_choose_from_are_named_where_the_file_tells(
     tmp_path: Path, tiny_model: str, axes: str
 ) -> None:
-    metadata = {"axes": axes, "Channel": {"Name": ["GFP", "DAPI"]}}
+    metadata = {"axes": axes, "Channel": {"Name": ["GFP", "RFP"]}}
     image = write_image(tmp_path / "a.ome.tif", (3, 2, 40, 50)[-len(axes) :], metadata=metadata)
     for choices in (CHOICES, CHOICES | {"channel": 2}):
         _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), choices))
-        assert "The file calls them 0 GFP, 1 DAPI. With nucseg segment: --channel NUMBER" in result.error
+        assert "The file calls them 0 GFP, 1 RFP. With nucseg segment: --channel NUMBER" in result.error
+
+
+def test_the_channel_that_a_file_names_for_nuclei_is_taken_unless_another_is_chosen(tmp_path: Path) -> None:
+    nuclei = synthetic_fluorescence((128, 128)).image
+    image = tmp_path / "a.ome.tif"
+    metadata = {"axes": "CYX", "Channel": {"Name": ["GFP", "DAPI"]}}
+    tifffile.imwrite(image, np.stack([np.zeros_like(nuclei), nuclei]), metadata=metadata)
+    for choice, n_least, said in (({}, 1, True), ({"channel": 1}, 1, False), ({"channel": 0}, 0, False)):
+        outputs = Outputs(tmp_path / str(choice.get("channel")))
+        _, (result,) = drain(segment_files([image], outputs, {"diameter_px": 24.0, **choice}))
+        assert min(result.n_nuclei, 1) == n_least
+        assert any("channel 1 (DAPI)" in note for note in result.notes) == said
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from napari_nucseg.data.images import TOO_LARGE, read_image
+from napari_nucseg.data.images import TOO_LARGE, are_channels, read_image
+from napari_nucseg.data.nuclear_dyes import first_of_nuclei
 from napari_nucseg.errors import ChannelError, ImageError, NucSegError, OutputError
 from napari_nucseg.files import check_writable, nothing_fits
 from napari_nucseg.jobs.batch_files import (
@@ -83,8 +84,9 @@ def segment_files(
     ``<name>`` is its id among the run lengths, which appear when all images are done; failed ones have none. Stacks
     and series are segmented slice by slice: their labels have the axes T, Z, Y, X that are there, with numbers that go
     on from slice to slice; the overlay is a TIFF, the table has a column an axis, and each slice its run lengths.
-    Axes and pixel size come from each image file unless they are chosen. An image is never replaced, a file that no
-    batch made of this image only where ``outputs`` say so: the image whose result it would be is one that failed.
+    Axes, pixel size and the channel that is named for nuclei come from each image file unless they are chosen. An image
+    is never replaced, a file that no batch made of this image only where ``outputs`` say so: the image whose result it
+    would be is one that failed.
 
     Parameters
     ----------
@@ -150,8 +152,10 @@ def _guarded(
 
 
 def settings_for(image: ImageFile, choices: Mapping[str, Any]) -> SegmentationSettings:
-    """Complete choices with the axes and the pixel size an image file states."""
+    """Complete choices with what an image file states: axes, pixel size, and which channel is named for nuclei."""
     stated = {"axes": image.axes, "pixel_size_um": image.pixel_size_um}
+    if are_channels(image.axes) and "axes" not in choices:
+        stated["channel"] = first_of_nuclei(image.channels)
     return make_settings(**{**stated, **choices})
 
 
@@ -185,7 +189,17 @@ def _segment_file(
     if add_run_lengths is not None:
         for part, on_it in zip(slices, labels.reshape(-1, *labels.shape[-2:]), strict=True):
             add_run_lengths(f"{name}{part.suffix}", on_it)
-    return replace(written, notes=(*image.notes, *written.notes))
+    return replace(written, notes=(*image.notes, *_chosen_by_name(image, settings, choices), *written.notes))
+
+
+def _chosen_by_name(
+    image: ImageFile, settings: SegmentationSettings, choices: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Say which of several channels was taken for its name."""
+    if "channel" in choices or settings.channel is None or len(image.channels) < 2:
+        return ()
+    name = image.channels[settings.channel]
+    return (f"Nuclei in channel {settings.channel} ({name}). Choose another one with --channel NUMBER.",)
 
 
 def _how_to_choose(image: ImageFile) -> str:
