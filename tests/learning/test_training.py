@@ -18,11 +18,13 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import OutputError, SettingsError, TrainingError
 from napari_nucseg.learning.average import RunningAverage
 from napari_nucseg.learning.job import load_job
+from napari_nucseg.learning.place import LOCK
 from napari_nucseg.learning.training import train_steps
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import segment
 from napari_nucseg.segmentation.size_views import summaries
+from napari_nucseg.steps import drain
 
 RUN = "import sys; from napari_nucseg.cli import main; sys.exit(main())"
 KINDS = ["unet", "unetplusplus"]
@@ -191,6 +193,7 @@ def test_kill_minus_nine_in_the_middle_of_training_loses_no_checkpoint(write_job
     finally:
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
+    assert (checkpoint.parent / LOCK).exists()
     steps = train_steps(load_job(path), resume=True)
     first = next(p for p in steps if p.step)
     steps.close()
@@ -213,6 +216,34 @@ def test_no_model_is_replaced_by_a_new_one(write_job, train):
     assert path.read_bytes() == before
     with pytest.raises(TrainingError, match="another name"):
         train(write_job(name="checkpoint"))
+
+
+def test_two_runs_of_one_name_do_not_go_on_at_once(write_job, train, tmp_path):
+    first = train_steps(load_job(write_job(steps=2)))
+    next(first)
+    for resume in (False, True):
+        with pytest.raises(TrainingError, match=r"is going on in .*tiny: wait for it, or .* --name"):
+            train(write_job(steps=2), resume=resume)
+    train(write_job(name="other", steps=1, size=None, judge=None))
+    path = drain(first)
+    assert not (path.parent / LOCK).exists()
+    train(write_job(steps=2), resume=True)
+
+
+def test_a_run_that_is_refused_leaves_no_folder(write_job, train, tmp_path):
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        train(write_job(name="misspelt"), resume=True)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_model_that_came_while_another_was_trained_stays(write_job, tmp_path):
+    steps = train_steps(load_job(write_job(steps=2)))
+    next(steps)
+    came = tmp_path / "runs" / "tiny" / "tiny.safetensors"
+    came.write_bytes(b"a model")
+    with pytest.raises(TrainingError, match=r"there already\. Move it away, then go on with --resume\."):
+        drain(steps)
+    assert came.read_bytes() == b"a model"
 
 
 def test_what_is_resumed_is_this_run_not_an_earlier_one_of_its_name(write_job, train, tmp_path):

@@ -356,6 +356,16 @@ def test_no_other_model_is_replaced_unasked(make_job):
     assert run(job, resume=True)[0].model == run(job, force=True)[0].model == model
 
 
+def test_two_runs_of_one_name_do_not_go_on_at_once(make_job):
+    job = make_job()
+    first = finetune_steps(job)
+    next(first)
+    with pytest.raises(TrainingError, match=r"is going on in .*: wait for it, or choose another name"):
+        drain(finetune_steps(job, force=True))
+    first.close()
+    next(finetune_steps(job))
+
+
 def test_the_command_line_replaces_neither_the_old_model_nor_another_unasked(
     make_job, base, tmp_path, capsys
 ):

@@ -7,7 +7,10 @@ from typing import IO, Any
 
 
 def try_lock(file: IO[Any]) -> bool:
-    """Lock a file for this open handle until it is closed; False where somebody else has it locked."""
+    """Lock a file for this open handle until it is closed; False where somebody else has it locked.
+
+    Where the file system knows no locks, as some of clusters, nobody can tell and work must go on: True.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -23,6 +26,6 @@ def try_lock(file: IO[Any]) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return not isinstance(error, BlockingIOError | PermissionError)
     return True

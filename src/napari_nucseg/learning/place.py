@@ -1,15 +1,60 @@
-"""What a run finds in its place: models that must not be lost, and a checkpoint to go on from."""
+"""The place of a run, its own while it goes on: models there must not be lost, a checkpoint may be gone on from."""
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from napari_nucseg.errors import TrainingError
+from napari_nucseg.data.file_lock import try_lock
+from napari_nucseg.errors import OutputError, TrainingError
+from napari_nucseg.files import in_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 CHECKPOINT = "checkpoint.safetensors"
+LOCK = "run.lock"
+
+
+@contextmanager
+def held(folder: Path, otherwise: str) -> Iterator[None]:
+    """Keep other runs out of a run's folder, which is made where it is missing, as long as this process works on it.
+
+    What it made and left empty is taken away again.
+
+    Parameters
+    ----------
+    folder : of the run.
+    otherwise : what else to do than to wait, for the message.
+
+    Raises
+    ------
+    TrainingError
+        If another run has it.
+    OutputError
+        If it cannot be made, or not be written.
+    """
+    lock = folder / LOCK
+    made = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a+b")
+    except OSError as error:
+        raise OutputError(in_words(error, lock)) from error
+    with file:
+        # whoever had it may have deleted the file since we opened it: to lock what has no name keeps nobody out
+        if not (try_lock(file) and lock.exists()):
+            raise TrainingError(f"a run of this name is going on in {folder}: wait for it, or {otherwise}.")
+        try:
+            yield
+        finally:
+            # Windows deletes no open file: there it stays, and is in nobody's way
+            with suppress(OSError):
+                lock.unlink()
+                for place in made:
+                    place.rmdir()
 
 
 def check_place(path: Path, start: Path | None, *, replace: bool, otherwise: str) -> None:

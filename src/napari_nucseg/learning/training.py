@@ -13,7 +13,7 @@ from napari_nucseg.learning.importance import measure_importance
 from napari_nucseg.learning.judgement import fit_judge
 from napari_nucseg.learning.learned_images import list_learned
 from napari_nucseg.learning.patches import pack_patches, typical_diameter
-from napari_nucseg.learning.place import CHECKPOINT, check_place, check_resumable
+from napari_nucseg.learning.place import CHECKPOINT, check_place, check_resumable, held
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
 from napari_nucseg.learning.run import Run, deciding_settings
@@ -63,12 +63,17 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
     ------
     TrainingError
         If there is nothing to train on, the loss is not finite, there is no checkpoint to resume from or it does not
-        fit the job, or the new model would replace another one.
+        fit the job, the new model would replace another one, or another run of this name goes on.
     SettingsError
         If the settings cannot be met here: device, encoder, TensorBoard.
     OutputError
         If the disk is full or does not let us write.
     """
+    with held(job.folder, otherwise="choose another --name"):
+        return (yield from _train_steps(job, resume=resume))
+
+
+def _train_steps(job: TrainingJob, *, resume: bool) -> Generator[TrainingProgress, None, Path]:
     path = job.folder / f"{job.name}{SUFFIX}"
     start = find_model(job.start) if job.starts_from_model else None
     check_place(path, start, replace=resume, otherwise="Choose another --name, or delete it.")
@@ -97,6 +102,8 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
         judge = yield from _judge(job, Model(card, network, job.folder, "", size_head), learned, run)
     importance = measure_importance(network, bank.fields, device)
     card = _finished(card, job, run, _halo(job, network.cpu(), bank))
+    # hours later: somebody may have put one there by hand
+    check_place(path, start, replace=resume, otherwise="Move it away, then go on with --resume.")
     save_model(path, card, network, size_head, importance, judge)
     return path
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from napari_nucseg.files import written_whole
-from napari_nucseg.learning.place import CHECKPOINT, check_place
+from napari_nucseg.learning.place import CHECKPOINT, check_place, held
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model, save_model
@@ -86,13 +86,21 @@ def finetune_steps(
     Raises
     ------
     TrainingError
-        If there is nothing to learn or to resume, the loss becomes no number, or another model would be replaced.
+        If there is nothing to learn or to resume, the loss becomes no number, another model would be replaced, or
+        another run of this name goes on.
     ModelFileError
         If there is no such base model.
     OutputError
         If the disk is full or does not let us write; no model is left half written.
     """
     job = anchored(job, Path.cwd())
+    with held(job.folder, otherwise="choose another name"):
+        return (yield from _finetune_steps(job, stop=stop, resume=resume, force=force))
+
+
+def _finetune_steps(
+    job: FinetuneJob, *, stop: Callable[[], bool], resume: bool, force: bool
+) -> Generator[FinetuneProgress, None, FinetuneResult]:
     job = resumed(job) if resume else job
     tell = Teller(job)
     yield tell("reading", message="Reading the examples.")
