@@ -36,6 +36,9 @@ def write(path, pixels):
         pytest.param("a.png", "a_cp_masks.png", id="beside, Cellpose's"),
         pytest.param("down/a.png", "down/a_labels.tif", id="beside, one folder down"),
         pytest.param("a.png", "labels/a.tif", id="a folder of labels within"),
+        pytest.param("images/p/a.png", "labels/p/a.png", id="mirrored subfolders"),
+        pytest.param("set/imgs/p/q/a.png", "set/masks/p/q/a_mask.png", id="mirrored, two deep"),
+        pytest.param("images/p/a.png", "images/p/labels/a.png", id="a folder of labels within a subfolder"),
     ],
 )
 def test_where_labels_may_lie(image, labels, tmp_path):
@@ -54,6 +57,37 @@ def test_images_without_labels(tmp_path):
     dataset = open_dataset(tmp_path)
     assert dataset.names == ("a", "b_mask")
     assert dataset[0].labels is None
+
+
+def test_subfolders_of_images_go_with_those_of_labels(tmp_path):
+    for place in ("p/a.png", "q/a.png", "b.png"):
+        write(tmp_path / "images" / place, PIXELS)
+        write(tmp_path / "labels" / place, LABELS)
+    dataset = open_dataset(tmp_path)
+    assert dataset.names == ("b", "images/p/a", "images/q/a")
+    for place in (tmp_path / "images", tmp_path):
+        assert all(sample.labels is not None for sample in open_dataset(place).valid())
+    [one] = open_dataset(tmp_path / "images" / "q" / "a.png")
+    assert one.metadata["labels_path"] == str(tmp_path / "labels" / "q" / "a.png")
+
+
+def test_what_belongs_to_no_image_is_told(tmp_path):
+    for place in ("a", "below/b"):
+        write(tmp_path / f"{place}.png", PIXELS)
+        write(tmp_path / f"{place}_labels.png", LABELS)
+    write(tmp_path / "labels" / "orphan.png", LABELS)
+    write(tmp_path / "labels" / "a.png", LABELS)
+    assert open_dataset(tmp_path).unused() == {
+        "of labels without an image": ("labels/orphan.png",),
+        "with labels in folders below that of the images": ("below/b.png",),
+    }
+
+
+def test_labels_in_a_file_of_another_kind_are_told(tmp_path):
+    write(tmp_path / "images" / "a.png", PIXELS)
+    (tmp_path / "labels").mkdir()
+    np.save(tmp_path / "labels" / "a.npy", LABELS)
+    assert open_dataset(tmp_path)[0].metadata["unread_labels_path"] == str(tmp_path / "labels" / "a.npy")
 
 
 def test_names_stay_unique(tmp_path):

@@ -1,5 +1,7 @@
 """Which images are learned from, which are held back, which are no use; and how they are cut."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -115,8 +117,19 @@ def test_pairs_that_cannot_be_learned_from_are_listed(tmp_path):
         assert f"{name}: " in problems
     assert problems.endswith("as images): stack")
     (tmp_path / "images" / "good.tif").unlink()
-    with pytest.raises(TrainingError, match=r"not one image with labels.*Left out"):
+    where = r"not one image with labels to learn from\. Check the path\. Labels lie in labels/ .*NAME_labels"
+    with pytest.raises(
+        TrainingError, match=rf"{where}.* Left out: 1 file of labels without an image: .*good"
+    ):
         load_examples(TrainingJob(data=[{"path": tmp_path}]))
+
+
+def test_labels_that_cannot_be_read_are_not_missing(folder, tmp_path):
+    data = shutil.copytree(folder, tmp_path / "data")
+    (data / "labels" / "1.tif").unlink()
+    np.save(data / "labels" / "1.npy", np.zeros((160, 160), int))
+    [problem] = load_examples(TrainingJob(data=[{"path": data}])).problems
+    assert problem.endswith("a kind that is not read (save them as PNG or TIFF): 1")
 
 
 def classes(labels):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from napari_nucseg.data.tree import FolderTree, JoinedTree, open_tree
 from napari_nucseg.errors import DatasetError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from napari_nucseg.data.layout import Found
     from napari_nucseg.data.tree import Tree
 
@@ -55,13 +58,21 @@ def open_dataset(path: str | Path, layout: str | None = None) -> Dataset:
         return _open_image(path, layout)
     tree = _with_companions(path, open_tree(path))
     name, found = _recognise(tree, layout)
-    return _dataset(name, path, tree, found)
+    return _dataset(
+        name, path, tree, found, partial(folder.find_unused, tree) if name == folder.LAYOUT else dict
+    )
 
 
-def _dataset(layout: str, root: Path, tree: Tree, found: list[Found]) -> Dataset:
+def _dataset(
+    layout: str,
+    root: Path,
+    tree: Tree,
+    found: list[Found],
+    unused: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
+) -> Dataset:
     files = {sample.name: sample.image_file for sample in found}
     places = {name: tree.locate(file) for name, file in files.items()}
-    return Dataset(layout, root, {sample.name: sample.read for sample in found}, files, places)
+    return Dataset(layout, root, {sample.name: sample.read for sample in found}, files, places, unused)
 
 
 def _recognise(tree: Tree, layout: str | None) -> tuple[str, list[Found]]:
@@ -101,7 +112,8 @@ def _open_image(path: Path, layout: str | None) -> Dataset:
 def _tree_around(image: Path) -> Tree:
     """Files that may belong to one image: its folder, label folders in and beside it, the set's tables.
 
-    Nothing else is listed: the image may lie in a home folder of any size.
+    Of an image in a subfolder of ``images`` they lie in such a subfolder, too. Nothing else is listed: the image may
+    lie in a home folder of any size.
     """
     parent, top = image.parent, image.parents[min(2, len(image.parents) - 1)]
     tables = list(top.glob("stage1_*.csv"))
@@ -111,15 +123,18 @@ def _tree_around(image: Path) -> Tree:
         top = top.parent if tables else top
     files = [file for file in parent.iterdir() if file.is_file()]
     for around in {parent, parent.parent}:
-        for beside in around.iterdir():
-            if beside.is_dir() and _is_label_folder(beside.name):
-                files += [beside / file for file in open_tree(beside).files]
+        for beside in _label_folders(around):
+            files += [beside / file for file in open_tree(beside).files]
+    if parent.parent.name.lower() in folder.IMAGE_FOLDERS:
+        for beside in _label_folders(parent.parent.parent):
+            files += [file for file in (beside / parent.name).glob("*") if file.is_file()]
     files += tables
     return FolderTree(top, tuple(sorted({file.relative_to(top).as_posix() for file in files})))
 
 
-def _is_label_folder(name: str) -> bool:
-    return name.lower() in (*folder.LABEL_FOLDERS, "lizard_labels")
+def _label_folders(around: Path) -> list[Path]:
+    names = (*folder.LABEL_FOLDERS, "lizard_labels")
+    return [place for place in around.iterdir() if place.name.lower() in names and place.is_dir()]
 
 
 def companions(path: Path) -> tuple[Path, ...]:

@@ -37,7 +37,7 @@ class Sample:
         Label value to class name; None where the set has no classes.
     metadata
         ``layout``, ``axes``, ``image_path``, ``labels_path`` and ``pixel_size_um`` (µm), ``kind``, ``split``, ``group``
-        where known.
+        where known; ``unread_labels_path`` where labels are in a file of another kind.
     """
 
     name: str
@@ -63,6 +63,9 @@ class Dataset(Sequence[Sample]):
         comes to it; the file stays.
     places
         Sample name to where that file is: a path, or ``archive.zip!entry``.
+    unused
+        Looks for files that belong to no sample though they look like it, by the reason, which goes on after
+        "3 files".
     """
 
     def __init__(
@@ -72,11 +75,13 @@ class Dataset(Sequence[Sample]):
         readers: Mapping[str, Callable[[], Sample]],
         files: Mapping[str, str] | None = None,
         places: Mapping[str, str] | None = None,
+        unused: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
     ) -> None:
         self.layout = layout
         self.root = root
         self.files = dict(files or {})
         self.places = dict(places or {})
+        self.unused = unused
         self._readers = dict(readers)
 
     @property

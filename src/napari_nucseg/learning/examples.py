@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_nucseg.data.sample import Sample
+    from napari_nucseg.data.sample import Dataset, Sample
     from napari_nucseg.errors import DatasetError
     from napari_nucseg.learning.job import TrainingJob
     from napari_nucseg.learning.settings import DataSource
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     OnError = Callable[[str, DatasetError], None]
 
 NO_LABELS, NO_NUCLEI = "without labels", "whose labels hold no nucleus"
+UNREAD = "whose labels are in a file of a kind that is not read (save them as PNG or TIFF)"
+WHERE_LABELS_LIE = (
+    "Labels lie in labels/ beside images/ under the image's name, or beside it as NAME_labels.tif."
+)
 NAMES_SHOWN = 8
 IN_A_COPY = " (that of a recipe in a copy of it, with --job)"
 
@@ -79,9 +83,11 @@ def _read(sources: Sequence[DataSource], problems: _Problems, purpose: str) -> l
     if samples := list(problems.usable(sources)):
         return samples
     places = ", ".join(str(source.path) for source in sources) or "no data at all"
-    reasons = "".join(f" Left out: {line}" for line in problems.lines()[:3])
+    reasons = "".join(f" Left out: {line}." for line in problems.lines()[:3])
+    indexed = any(source.index for source in sources)
+    check = "Check paths, index and split." if indexed else "Check the path."
     raise TrainingError(
-        f"got {places}: not one image with labels {purpose}. Check paths, index and split.{reasons}"
+        f"got {places}: not one image with labels {purpose}. {check} {WHERE_LABELS_LIE}{reasons}"
     )
 
 
@@ -184,9 +190,19 @@ class _Problems:
     def usable(self, sources: Iterable[DataSource]) -> Iterator[Sample]:
         """Yield the samples that can be learned from."""
         for source in sources:
-            for sample in _samples(source, lambda name, error: self._single.append(f"{name}: {error}")):
+            dataset = open_dataset(source.path)
+            if source.index is None:
+                self._unused(dataset)
+            samples = _samples(dataset, source, lambda name, error: self._single.append(f"{name}: {error}"))
+            for sample in samples:
                 if (usable := self._usable(sample, source.channel)) is not None:
                     yield usable
+
+    def _unused(self, dataset: Dataset) -> None:
+        """Tell of files that belong to no image, or lie where none are looked for."""
+        for reason, files in dataset.unused().items():
+            if files:
+                self._single.append(f"{count_words(len(files), 'file')} {reason}: {_listed(files)}")
 
     def note(self, reason: str, names: Iterable[str]) -> None:
         """Take note of images left out for one reason, which goes on after "3 images"."""
@@ -200,7 +216,7 @@ class _Problems:
     def _usable(self, sample: Sample, channel: int | None) -> Sample | None:
         """Return a sample as it is learned from; None, and a note, where that cannot be."""
         if sample.labels is None:
-            self.note(NO_LABELS, [sample.name])
+            self.note(UNREAD if "unread_labels_path" in sample.metadata else NO_LABELS, [sample.name])
             return None
         if not sample.labels.any():
             self.note(NO_NUCLEI, [sample.name])
@@ -245,8 +261,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMES_SHOWN]) + more
 
 
-def _samples(source: DataSource, on_error: OnError) -> Iterator[Sample]:
-    dataset = open_dataset(source.path)
+def _samples(dataset: Dataset, source: DataSource, on_error: OnError) -> Iterator[Sample]:
     if source.index is not None:
         every = read_rows(source.index, dataset=source.dataset)
         check_names(dataset, every, "--rows-dataset, or dataset beside the path")
