@@ -1,5 +1,6 @@
 """Going on from a model, and what cannot be started from."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import torch
 
 from napari_nucseg.errors import SettingsError, TrainingError
 from napari_nucseg.learning.job import load_job
-from napari_nucseg.learning.start import start_from
+from napari_nucseg.learning.start import imagenet_weights, start_from
+from napari_nucseg.learning.training import train_steps
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.model_card import ModelCard, Thresholds
 from napari_nucseg.network.model_file import load_model, save_model
@@ -187,5 +189,19 @@ def test_imagenet_weights_need_a_network(write_job, monkeypatch, encoder):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     small = {"encoder": encoder, "encoder_depth": 3, "decoder_channels": [16, 8, 8]}
     job = load_job(write_job(start="imagenet", architecture=small))
-    with pytest.raises(TrainingError, match=f"ImageNet weights of encoder {encoder}"):
-        start_from(job, build_network(job.architecture))
+    steps = train_steps(job)
+    assert next(steps).message.startswith(f"Downloading ImageNet weights of {encoder}")
+    with pytest.raises(TrainingError, match=f"ImageNet weights of encoder {encoder}") as refused:
+        next(steps)  # before the images are read
+    assert ".." not in str(refused.value)
+
+
+def test_the_hubs_many_tries_are_not_told(monkeypatch, caplog):
+    def tried_in_vain(*_, **__):
+        logging.getLogger("huggingface_hub.utils").warning("Retrying.")
+        raise OSError("no network.")
+
+    monkeypatch.setattr("napari_nucseg.learning.start.get_encoder", tried_in_vain)
+    with pytest.raises(TrainingError, match=r"OSError: no network\. They are"):
+        imagenet_weights(Architecture())
+    assert not caplog.records

@@ -47,6 +47,7 @@ class Run:
     bank : patches to learn from.
     device : where to.
     watch : scores a network and draws a sample of what it finds; called every ``job.validation.every`` steps.
+    imagenet : weights of the encoder to start from, where they were fetched already.
 
     Attributes
     ----------
@@ -55,9 +56,16 @@ class Run:
     scores : of the network that ``steps`` returns; empty where nobody scored it.
     """
 
-    def __init__(self, job: TrainingJob, bank: PatchBank, device: Device, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        job: TrainingJob,
+        bank: PatchBank,
+        device: Device,
+        watch: Watch | None = None,
+        imagenet: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
         torch.manual_seed(job.seed)
-        self.job, self.device, self.watch = job, device, watch
+        self.job, self.device, self.watch, self._imagenet = job, device, watch, imagenet
         self.network = build_network(job.architecture).to(device.torch).to(memory_format=torch.channels_last)
         self.average = RunningAverage(self.network, job.optimizer.average_decay)
         self.best = BestSoFar(job.early_stop, self.average.module) if job.early_stop else None
@@ -166,7 +174,7 @@ class Run:
 
     def _begin(self) -> int:
         self._forget()
-        self.origin = start_from(self.job, self.network)
+        self.origin = start_from(self.job, self.network, self._imagenet)
         self.average.module.load_state_dict(self.network.state_dict())
         return 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,9 @@ from napari_nucseg.network.growing import grow_nested
 from napari_nucseg.network.model_file import load_model
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import torch
-    from torch import nn
 
     from napari_nucseg.learning.job import TrainingJob
     from napari_nucseg.network.architectures import Architecture
@@ -49,8 +50,12 @@ class Origin:
     told: str = ""
 
 
-def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
+def start_from(
+    job: TrainingJob, network: SegmentationNetwork, imagenet: Mapping[str, torch.Tensor] | None = None
+) -> Origin:
     """Fill a network of random weights, on any device, with those the job starts from.
+
+    ``imagenet`` are those of `imagenet_weights`, where they were fetched already.
 
     From a model, every tensor is taken whose name and shape fit. A U-Net++ may start from a U-Net with the same
     encoder: where the widths are the same too, it grows out of it, and its deepest head answers as the U-Net does.
@@ -65,7 +70,7 @@ def start_from(job: TrainingJob, network: SegmentationNetwork) -> Origin:
     if job.start == RANDOM:
         return Origin()
     if job.start == IMAGENET:
-        network.encoder.load_state_dict(_imagenet_encoder(job.architecture).state_dict())
+        network.encoder.load_state_dict(imagenet or imagenet_weights(job.architecture))
         return Origin("an encoder trained on ImageNet, the decoder at random weights")
     model = load_model(job.start)
     weights = network.state_dict()
@@ -147,14 +152,37 @@ def _weights(
     return model.network.state_dict()
 
 
-def _imagenet_encoder(architecture: Architecture) -> nn.Module:
+def imagenet_weights(architecture: Architecture) -> Mapping[str, torch.Tensor]:
+    """Weights of an encoder that has seen ImageNet, downloaded where they were not before.
+
+    Raises
+    ------
+    TrainingError
+        If they cannot be had.
+    """
     # timm's encoders only want to be told whether, smp's own which.
     weights = True if architecture.encoder.startswith("tu-") else IMAGENET
     try:
-        return get_encoder(architecture.encoder, depth=architecture.encoder_depth, weights=weights)
+        with _silent_hub():
+            encoder = get_encoder(architecture.encoder, depth=architecture.encoder_depth, weights=weights)
     except Exception as error:  # hub clients raise errors of many kinds
+        why = " ".join(str(error).split()).rstrip(".")
         raise TrainingError(
-            f"ImageNet weights of encoder {architecture.encoder} cannot be had: {type(error).__name__}: {error}. "
+            f"ImageNet weights of encoder {architecture.encoder} cannot be had: {type(error).__name__}: {why}. "
             "They are downloaded from the Hugging Face hub: check the network and the encoder, or start from "
             "random or from a model."
         ) from error
+    state: Mapping[str, torch.Tensor] = encoder.state_dict()
+    return state
+
+
+@contextmanager
+def _silent_hub() -> Iterator[None]:
+    """Keep the hub's client from telling of each of its many tries; what became of them is said in the end."""
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

@@ -10,6 +10,7 @@ from napari_nucseg.counted import count_words
 from napari_nucseg.learning.checkpoint import check_settings
 from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.importance import measure_importance
+from napari_nucseg.learning.job import IMAGENET
 from napari_nucseg.learning.judgement import fit_judge
 from napari_nucseg.learning.learned_images import list_learned
 from napari_nucseg.learning.patches import pack_patches, typical_diameter
@@ -18,7 +19,7 @@ from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
 from napari_nucseg.learning.run import Run, deciding_settings
 from napari_nucseg.learning.sizing import fit_size_head
-from napari_nucseg.learning.start import kept_size_head
+from napari_nucseg.learning.start import imagenet_weights, kept_size_head
 from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.architectures import check_network
@@ -84,6 +85,13 @@ def _train_steps(job: TrainingJob, *, resume: bool) -> Generator[TrainingProgres
     device = choose_device(job.device, job.precision)
     reuse_freed_memory()
     with Report(job.folder, tensorboard=job.tensorboard) as report:
+        imagenet = None
+        if job.start == IMAGENET and not resume:
+            encoder = job.architecture.encoder
+            yield TrainingProgress(
+                0, 0, message=f"Downloading ImageNet weights of {encoder}, unless they are here."
+            )
+            imagenet = imagenet_weights(job.architecture)
         yield TrainingProgress(0, 0, message="Reading the images.")
         examples = load_examples(job)
         for problem in examples.problems:
@@ -94,7 +102,7 @@ def _train_steps(job: TrainingJob, *, resume: bool) -> Generator[TrainingProgres
         bank = _pack(job, examples)
         kept_head = kept_size_head(job, card)
         watch = Watch(card, examples, device, native=job.canonical_diameter_px is None)
-        run = Run(job, bank, device, watch)
+        run = Run(job, bank, device, watch, imagenet)
         learned = examples.learned
         yield TrainingProgress(0, run.total, message=_found(bank, examples))
         network = yield from report.passing_on(run.steps(resume=resume))
