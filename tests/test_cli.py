@@ -169,7 +169,7 @@ def test_diameter_in_all_its_forms(
         pytest.param(["--diameter", "24.5.5"], ["'24.5.5'", "8um"], id="two points"),
         pytest.param(["--diameter-px", "inf"], ["diameter_px", "finite"], id="no end"),
         pytest.param(["--diameter", "24", "--diameter-px", "24"], ["give one of the two"], id="twice"),
-        pytest.param(["--diameter-px", "-3"], ["diameter_px", "greater than 0"], id="bounds"),
+        pytest.param(["--diameter-px", "-3"], ["diameter_px", "more than 0"], id="bounds"),
         pytest.param(["--foreground-threshold", "many"], ["foreground_threshold", "number"], id="type"),
         pytest.param(["--rle", "."], ["cannot write"], id="rle"),
         pytest.param(["--device", "abacus"], ["'abacus'", "cpu"], id="device"),

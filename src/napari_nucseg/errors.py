@@ -6,11 +6,6 @@ A message says what was got, what is allowed and what to do next. ``InferenceErr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
-
 
 class NucSegError(Exception):
     """Base of all errors raised on purpose by napari-nucseg."""
@@ -70,13 +65,3 @@ class CorrectionSetError(NucSegError):
 
 class OutputError(NucSegError):
     """A result cannot be written: the disk is full, or the place does not allow it."""
-
-
-def problems_in(error: ValidationError) -> str:
-    """Say in one line which settings pydantic refused, and why; who ends the sentence adds the full stop."""
-    problems = []
-    for problem in error.errors():
-        place = ".".join(map(str, problem["loc"]))
-        reason = problem["msg"].removeprefix("Value error, ").removesuffix(".")
-        problems.append(f"{place}: {reason}" if place else reason)
-    return "; ".join(problems)

@@ -16,7 +16,25 @@ SYSTEMS = ["unet-dsb2018", "unet-dsb2018-80-20", "unetpp-dsb2018", "unet26-lizar
     ("content", "words"),
     [
         pytest.param("steps: -1", "steps", id="out of bounds"),
-        pytest.param("stepps: 5", "stepps", id="misspelt"),
+        pytest.param(
+            "stepps: 5", r"job\.yaml: stepps: there is no such setting; is steps meant\?", id="misspelt"
+        ),
+        pytest.param("crop_px: 64", r"is augment\.crop_px meant", id="one level too high"),
+        pytest.param(
+            "size: {stepz: 5}", r"yaml: size\.stepz: there is no .* steps meant\?\.$", id="in one of two"
+        ),
+        pytest.param("normalisation: 5", r"got 5, must be a list, such as \[0\.5, 99\.95\]", id="no list"),
+        pytest.param(
+            "augment: 5", r"got 5, must be names with values, such as \{crop_px: 256\}", id="no settings"
+        ),
+        pytest.param("data: small", r"such as \[\{path: my-folder\}\]", id="no list of settings"),
+        pytest.param(
+            "validation: {every: x}", r"every: got \"x\", must be a whole number or 'epoch'", id="either"
+        ),
+        pytest.param("", "is empty: write settings into it", id="empty"),
+        pytest.param(
+            "steps: 5\nname: a\nsteps: 6", r"'steps' stands there a second time in line 3", id="twice"
+        ),
         pytest.param("- a\n- b", "expected a mapping", id="a list"),
         pytest.param("name: ''", r"name: Give it a name\.$", id="no name"),
         pytest.param("name: a/b", r"Choose another name\.$", id="a path for a name"),
@@ -70,6 +88,15 @@ def test_jobs_that_make_no_sense_are_refused_in_words(tmp_path, content, words):
     with pytest.raises(Exception, match=words) as refused:
         load_job(tmp_path / "job.yaml")
     assert type(refused.value).__module__ == "napari_nucseg.errors"
+
+
+def test_what_is_wrong_with_a_change_is_not_said_of_the_file(tmp_path):
+    (tmp_path / "job.yaml").write_text("steps: 5")
+    with pytest.raises(SettingsError, match=r'^steps: got "many", must be a whole number\.$'):
+        load_job(tmp_path / "job.yaml", steps="many")
+    (tmp_path / "job.yaml").write_text("steps: -5")
+    with pytest.raises(SettingsError, match=r"job\.yaml: steps: got -5, must be 1 or more"):
+        load_job(tmp_path / "job.yaml", name="mine")
 
 
 def test_missing_job_and_unknown_recipe(tmp_path):

@@ -117,15 +117,15 @@ def test_images_that_cannot_be_used_are_refused_in_words(small_model, image, cho
     ("choices", "words"),
     [
         pytest.param({"diamter_px": 3}, "diamter_px", id="misspelt"),
-        pytest.param({"diameter_px": -3}, "greater than 0", id="negative"),
+        pytest.param({"diameter_px": -3}, "more than 0", id="negative"),
         pytest.param({"diameter_px": np.inf}, "finite", id="no end"),
         pytest.param({"diameter_px": 1e300}, "100000 px are allowed", id="larger than any image"),
         pytest.param({"diameter_um": 8, "pixel_size_um": np.inf}, "finite", id="pixels without end"),
-        pytest.param({"diameter_um": 8, "pixel_size_um": 1e-12}, "greater than or equal", id="no pixels"),
+        pytest.param({"diameter_um": 8, "pixel_size_um": 1e-12}, "or more", id="no pixels"),
         pytest.param({"diameter_um": 8, "pixel_size_um": 1e-5}, "check the unit", id="another unit"),
         pytest.param({"diameter_px": 3, "diameter_um": 3}, "one of the two", id="two units"),
         pytest.param({"diameter_um": 3}, "pixel size", id="micrometres alone"),
-        pytest.param({"foreground_threshold": 2}, "less than or equal", id="threshold"),
+        pytest.param({"foreground_threshold": 2}, "or less", id="threshold"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_in_words(choices, words):

@@ -117,7 +117,8 @@ class _Interrupts:
 
 def _job(args: argparse.Namespace) -> TrainingJob:
     """Read the job and put in place what the command line says."""
-    from napari_nucseg.learning.job import DEFAULT_RECIPE, load_job, read_job_file, recipe_path
+    from napari_nucseg.learning.job import DEFAULT_RECIPE, load_job, recipe_path
+    from napari_nucseg.learning.job_file import read_job_file
 
     if args.job is None and args.recipe is None and args.data is None:
         raise SettingsError("nothing says what to learn: give --data FOLDER, --recipe NAME or --job FILE")

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from napari_nucseg.errors import CorrectionSetError, problems_in
+from napari_nucseg.errors import CorrectionSetError
+from napari_nucseg.refusals import problems_in
 
 RECORD = "correction.json"
 COPIED_IMAGE = "image.tif"

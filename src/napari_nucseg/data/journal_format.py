@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from napari_nucseg.errors import JournalError, problems_in
+from napari_nucseg.errors import JournalError
+from napari_nucseg.refusals import problems_in
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -18,10 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.data.opening import open_dataset
-from napari_nucseg.errors import DatasetError, OutputError, problems_in
+from napari_nucseg.errors import DatasetError, OutputError
 from napari_nucseg.files import natural_key, unused_name, written_whole
 from napari_nucseg.jobs.work_item import Status, WorkItem
 from napari_nucseg.jobs.work_renamed import lines_before, renamed_images
+from napari_nucseg.refusals import problems_in
 
 if TYPE_CHECKING:
     from napari_nucseg.data.sample import Dataset

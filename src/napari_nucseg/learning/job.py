@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from napari_nucseg.errors import SettingsError, problems_in
+from napari_nucseg.errors import NucSegError, SettingsError
 from napari_nucseg.learning.augment import AugmentSettings
+from napari_nucseg.learning.job_file import read_job_file
 from napari_nucseg.learning.judgement import JudgeSettings
 from napari_nucseg.learning.ranges import Percentiles, Seed
 from napari_nucseg.learning.settings import DataSource, EarlyStop, Loss, Optimizer, Schedule, Validation
@@ -21,6 +21,7 @@ from napari_nucseg.network.model_card import read_card
 from napari_nucseg.network.names import ModelName
 from napari_nucseg.network.places import SUFFIX
 from napari_nucseg.network.plain import PLAIN
+from napari_nucseg.refusals import problems_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -180,32 +181,20 @@ def load_job(path: Path | str, **changes: Any) -> TrainingJob:
     for one, other in (("steps", "epochs"), ("epochs", "steps")):
         if one in changes:
             content.pop(other, None)
-    return make_job({**content, **changes}, path.parent)
-
-
-def read_job_file(path: Path) -> dict[str, Any]:
-    """Read the settings of a job file as they stand there, not yet validated.
-
-    Raises
-    ------
-    SettingsError
-        If the file is missing, no UTF-8 text or no YAML mapping.
-    """
     try:
-        text = path.read_text(encoding="utf8")
-    except OSError as error:
-        raise SettingsError(f"cannot read the job file {path}: {error.strerror}. Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path} is not UTF-8 text: {error}. Save it as UTF-8.") from error
+        return make_job({**content, **changes}, path.parent)
+    except SettingsError as error:
+        if changes and _is_a_job(content, path.parent):  # what is wrong does not stand in the file
+            raise
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _is_a_job(content: Mapping[str, Any], folder: Path) -> bool:
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise SettingsError(
-            f"{path} holds {type(content).__name__}, expected a mapping of settings to values."
-        )
-    return content
+        make_job(content, folder)
+    except NucSegError:
+        return False
+    return True
 
 
 def make_job(content: Mapping[str, Any], folder: Path) -> TrainingJob:
@@ -233,7 +222,7 @@ def _refusing_in_words() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise SettingsError(f"the training job is not valid: {problems_in(error)}.") from error
+        raise SettingsError(f"{problems_in(error, TrainingJob)}.") from error
 
 
 def _like_its_start(job: TrainingJob, said: Any) -> TrainingJob:

@@ -21,7 +21,9 @@ class Part(BaseModel):
 class DataSource(Part):
     """One dataset of a training run, optionally narrowed to rows of an index file."""
 
-    path: Path = Field(description="Folder or zip in any layout that open_dataset knows.")
+    path: Path = Field(
+        description="Folder or zip in any layout that open_dataset knows.", examples=["my-folder"]
+    )
     index: Path | None = Field(None, description="CSV with dataset, name, group, split, kind.")
     dataset: str | None = Field(None, description="Only rows of this dataset in the index.")
     split: str | None = Field("train", description="Only rows of this split in the index.")

@@ -5,11 +5,13 @@ Weights come from model files; nothing here reaches out to a network.
 
 from __future__ import annotations
 
+import difflib
 from typing import Any, Literal
 
+import timm
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from segmentation_models_pytorch.encoders import get_encoder
+from segmentation_models_pytorch.encoders import get_encoder, get_encoder_names
 
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.network.decoders import NestedDecoder, SegmentationNetwork, UnetDecoder
@@ -136,9 +138,10 @@ def _network(architecture: Architecture) -> SegmentationNetwork:
     try:
         encoder = build_encoder(architecture)
     except (KeyError, ValueError, RuntimeError) as error:
+        why = _why_unknown(architecture.encoder) or f"{error}. Use another depth or encoder."
         raise SettingsError(
             f"cannot build {architecture.kind} with encoder {architecture.encoder!r} at depth "
-            f"{architecture.encoder_depth}: {error}. Use an encoder name of segmentation-models-pytorch, or plain."
+            f"{architecture.encoder_depth}: {why}"
         ) from error
     shape = (
         encoder.out_channels,
@@ -176,6 +179,19 @@ def build_encoder(architecture: Architecture) -> Any:  # smp is not typed
     if architecture.encoder == PLAIN:
         return PlainEncoder(architecture.encoder_widths, architecture.encoder_convolutions, depth)
     return get_encoder(architecture.encoder, depth=depth, weights=None)
+
+
+def _why_unknown(encoder: str) -> str:
+    """Name encoders close to one that does not exist; empty for one that does."""
+    known = [PLAIN, *get_encoder_names(), *(f"tu-{name}" for name in timm.list_models())]
+    if encoder.split(".")[0] in known:  # timm's may have their pretraining's name after a dot
+        return ""
+    close = difflib.get_close_matches(encoder.lower(), known, n=4)
+    near = f"Close to it: {', '.join(close)}. " if close else ""
+    return (
+        f"there is no such encoder. {near}Use plain, an encoder name of segmentation-models-pytorch such as resnet18, "
+        "or one of timm with tu- before it, such as tu-regnetx_006."
+    )
 
 
 def activate(logits: torch.Tensor) -> torch.Tensor:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from safetensors import SafetensorError, safe_open
 
-from napari_nucseg.errors import ModelFileError, problems_in
+from napari_nucseg.errors import ModelFileError
 from napari_nucseg.network.architectures import Architecture
+from napari_nucseg.refusals import problems_in
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from napari_nucseg.data.dark_field import is_fluorescence
 from napari_nucseg.data.familiar import Appearance, appearances
 from napari_nucseg.data.frame import without_frame
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.errors import ImageError, SettingsError, problems_in
+from napari_nucseg.errors import ImageError, SettingsError
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_card import Thresholds
@@ -22,6 +22,7 @@ from napari_nucseg.network.model_file import load_model
 from napari_nucseg.network.predict import TilePlan, default_batch
 from napari_nucseg.network.preferred import preference_problem
 from napari_nucseg.nuclei.decoding import DecodingSettings
+from napari_nucseg.refusals import problems_in
 from napari_nucseg.segmentation.looking import look_steps
 from napari_nucseg.segmentation.rescale import network_scale
 from napari_nucseg.segmentation.result import Progress, Segmentation, decode_kept

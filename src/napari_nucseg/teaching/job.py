@@ -6,12 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from napari_nucseg.errors import SettingsError, problems_in
+from napari_nucseg.errors import SettingsError
+from napari_nucseg.learning.job_file import read_job_file
 from napari_nucseg.learning.ranges import Seed
 from napari_nucseg.network.names import ModelName
+from napari_nucseg.refusals import problems_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,14 +92,7 @@ def load_finetune_job(path: Path | str) -> FinetuneJob:
         If the file is missing, is no mapping, or a field is unknown or out of bounds.
     """
     path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf8"))  # JSON is YAML, too
-    except OSError as error:
-        raise SettingsError(f"cannot read the job file {path}: {error.strerror}. Check the path.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is neither YAML nor JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise SettingsError(f"{path} holds {type(content).__name__}, expected settings and values.")
+    content = read_job_file(path)
     return anchored(make_finetune_job(content), path.parent.absolute())
 
 
@@ -113,7 +107,9 @@ def make_finetune_job(content: Mapping[str, Any]) -> FinetuneJob:
     try:
         return FinetuneJob.model_validate(dict(content))
     except ValidationError as error:
-        raise SettingsError(f"the fine-tuning job is not valid: {problems_in(error)}.") from error
+        raise SettingsError(
+            f"the fine-tuning job is not valid: {problems_in(error, FinetuneJob)}."
+        ) from error
 
 
 def anchored(job: FinetuneJob, folder: Path) -> FinetuneJob:
