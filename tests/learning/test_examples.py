@@ -90,6 +90,14 @@ def test_what_cannot_be_scored_is_said_and_refused_where_training_is_to_stop_by_
         load_examples(TrainingJob(data=[{"path": folder}], validation={"data": [nothing]}))
 
 
+def test_weights_of_kinds_that_no_image_has_are_told(folder):
+    source = {"path": folder, "kind": "histology"}
+    job = TrainingJob(data=[source], kind_weights={"histolgy": 1, "histology": 2})
+    assert load_examples(job).remarks == (
+        "kind_weights names histolgy, but no image is of such a kind; there are: histology.",
+    )
+
+
 def test_no_data_is_said(tmp_path):
     with pytest.raises(TrainingError, match="no data at all"):
         load_examples(TrainingJob(output=tmp_path))

@@ -1,10 +1,12 @@
 """Job files, recipes and schedules."""
 
+import re
+
 import pytest
 import torch
 import yaml
 
-from napari_nucseg.errors import SettingsError
+from napari_nucseg.errors import ModelFileError, SettingsError
 from napari_nucseg.learning.job import RECIPES_DIR, TrainingJob, fill_sources, load_job, recipe_path
 from napari_nucseg.learning.settings import Schedule
 from napari_nucseg.network.architectures import build_network
@@ -46,7 +48,17 @@ SYSTEMS = ["unet-dsb2018", "unet-dsb2018-80-20", "unetpp-dsb2018", "unet26-lizar
             "schedule: {kind: step, milestones: [30]}", "shares of the run", id="milestone in epochs"
         ),
         pytest.param("validation: {every: never}", "every", id="no interval"),
-        pytest.param("validation: {images: 3, data: [{path: a}]}", "one of the two", id="two held back"),
+        pytest.param(
+            "validation: {images: 3, data: [{path: a}]}", "images and data: give one", id="two held back"
+        ),
+        pytest.param(
+            "validation: {images: 3, share: 0.2}", "share and images: give one", id="a share and a number"
+        ),
+        pytest.param(
+            "batch_size: true", "batch_size: got true, must be a number", id="a switch for a number"
+        ),
+        pytest.param("augment: {p_clahe: yes}", "p_clahe: got true, must be a number", id="deeper"),
+        pytest.param("patch_px: 96", "crop_px 256 and patch_px 96: crops are cut", id="crops beyond patches"),
         pytest.param("validation_share: 0\nearly_stop: {}", "early_stop needs", id="nothing to stop by"),
         pytest.param("loss: {foreground: focal}", "foreground", id="unknown loss"),
         pytest.param("optimizer: sgd", "optimizer", id="no part"),
@@ -137,6 +149,21 @@ def test_paths_of_a_job_file_count_from_the_file_wherever_it_is_read(tmp_path, m
     assert jobs[0].data[0].path == tmp_path / "a" / "mine"
     (tmp_path / "a" / "job.yaml").write_text("name: mine")
     assert load_job("a/job.yaml").output == tmp_path / "runs"
+
+
+def test_paths_of_a_job_may_begin_at_ones_own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "job.yaml").write_text(
+        "data: [{path: ~/mine, index: ~/i.csv}]\noutput: ~/out\nstart: ~/m.safetensors\n"
+    )
+    with pytest.raises(ModelFileError, match=re.escape(str(tmp_path / "m.safetensors"))):
+        load_job(tmp_path / "a" / "job.yaml")
+    job = load_job(tmp_path / "a" / "job.yaml", start="random")
+    assert (job.output, job.data[0].path, job.data[0].index) == tuple(
+        tmp_path / n for n in ("out", "mine", "i.csv")
+    )
 
 
 def test_a_length_given_replaces_the_recipes(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -136,23 +137,28 @@ def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any
 
     changes = {name: value for name in _REPLACED if (value := getattr(args, name)) is not None}
     if args.output is not None:
-        changes["output"] = args.output.absolute()
+        changes["output"] = _full(args.output)
     if str(args.start).endswith(SUFFIX):
-        changes["start"] = str(Path(args.start).absolute())
+        changes["start"] = str(_full(args.start))
     _check_rows(args)
     if args.data is None:
         return changes
     if args.recipe not in (None, DEFAULT_RECIPE):
         changes |= _SAID_OF_ITS_OWN_DATA
-    paths = [path.absolute() for path in args.data]
+    paths = [_full(path) for path in args.data]
     said = {name: getattr(args, name) for name in ("split", "kind", "channel")}
-    said |= {"index": args.index.absolute() if args.index else None, "dataset": args.rows_dataset}
+    said |= {"index": _full(args.index) if args.index else None, "dataset": args.rows_dataset}
     changes["data"] = fill_sources(content.get("data") or (), paths, **said)
     if args.validation_split is not None:
         held = [{**source, "split": args.validation_split} for source in changes["data"]]
         every = {k: v for k, v in (content.get("validation") or {}).items() if k == "every"}
         changes["validation"] = {**every, "data": held}
     return changes
+
+
+def _full(path: Path | str) -> Path:
+    """Count a path from where we are; shells leave the ~ in --output=~/runs."""
+    return Path(os.path.expanduser(path)).absolute()
 
 
 def _check_rows(args: argparse.Namespace) -> None:

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import kornia.augmentation as K
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
 from napari_nucseg.learning.colours import recolour, restain
 from napari_nucseg.learning.light import blur, count_photons, dim, noise, shade
 from napari_nucseg.learning.ranges import PositiveRange, QualityRange
+from napari_nucseg.learning.settings import Part
 from napari_nucseg.learning.warping import warp
 from napari_nucseg.nuclei.targets import CORE_DISTANCE
 
 CORE_SOFTNESS = 0.05  # width in normalised distance over which the core's edge is soft
 
 
-class AugmentSettings(BaseModel):
+class AugmentSettings(Part):
     """How far training patches may stray from the images they were cut from; ``p_…`` says how often."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     crop_px: int = Field(256, ge=64, description="Side of the squares the network is trained on.")
     scale_jitter: float = Field(0.35, ge=0, description="Half width of the natural log of the random scale.")

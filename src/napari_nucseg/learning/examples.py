@@ -74,7 +74,7 @@ def load_examples(job: TrainingJob) -> Examples:
         learned, held = hold_back_images(samples, job.validation.images)
     else:
         learned, held = hold_back(samples, job.validation.share)
-    remarks = (*_remarks(samples), *_unscored(job, len(samples), len(held)))
+    remarks = (*_remarks(samples), *_unknown_kinds(job, samples), *_unscored(job, len(samples), len(held)))
     return Examples(tuple(learned), tuple(held), (*problems.lines(), *problems_held.lines()), remarks)
 
 
@@ -109,6 +109,15 @@ def _remarks(samples: Sequence[Sample]) -> tuple[str, ...]:
     images = count_words(len(masks), "image")
     said = f"In {images} the labels are a mask, in which nuclei that touch count as one: {_listed(masks)}"
     return (said,) if masks else ()
+
+
+def _unknown_kinds(job: TrainingJob, samples: Sequence[Sample]) -> tuple[str, ...]:
+    there = {kind_of(sample) for sample in samples}
+    if not (absent := ", ".join(sorted(job.kind_weights.keys() - there))):
+        return ()
+    return (
+        f"kind_weights names {absent}, but no image is of such a kind; there are: {', '.join(sorted(there))}.",
+    )
 
 
 def hold_back(samples: Sequence[Sample], share: float) -> tuple[list[Sample], list[Sample]]:

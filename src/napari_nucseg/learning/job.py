@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from napari_nucseg.errors import NucSegError, SettingsError
 from napari_nucseg.learning.augment import AugmentSettings
 from napari_nucseg.learning.job_file import read_job_file
 from napari_nucseg.learning.judgement import JudgeSettings
 from napari_nucseg.learning.ranges import Percentiles, Seed
-from napari_nucseg.learning.settings import DataSource, EarlyStop, Loss, Optimizer, Schedule, Validation
+from napari_nucseg.learning.settings import (
+    DataSource,
+    EarlyStop,
+    Loss,
+    Optimizer,
+    Part,
+    Schedule,
+    Validation,
+)
 from napari_nucseg.learning.sizing import SizeSettings
 from napari_nucseg.network.architectures import Architecture
 from napari_nucseg.network.installed import find_model
@@ -44,10 +53,8 @@ _SHORT = {
 """Settings that may stand at the top of a job, and the part they belong to."""
 
 
-class TrainingJob(BaseModel):
+class TrainingJob(Part):
     """Everything that determines a training run."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: ModelName = Field("my-model", description="Name of the new model.")
     title: str = ""
@@ -208,9 +215,9 @@ def make_job(content: Mapping[str, Any], folder: Path) -> TrainingJob:
     validation = job.validation.model_copy(
         update={"data": tuple(source.anchored(folder) for source in job.validation.data)}
     )
-    start = str(folder / job.start) if job.start.endswith(SUFFIX) else job.start
+    start = str(folder / os.path.expanduser(job.start)) if job.start.endswith(SUFFIX) else job.start
     data = tuple(source.anchored(folder) for source in job.data)
-    output = folder / job.output if "output" in content else job.output.absolute()
+    output = folder / os.path.expanduser(job.output) if "output" in content else job.output.absolute()
     job = job.model_copy(update={"data": data, "validation": validation, "start": start, "output": output})
     job = _like_its_start(job, content.keys()) if job.starts_from_model else job
     _check_crop(job)
@@ -240,6 +247,11 @@ def _check_crop(job: TrainingJob) -> None:
         raise SettingsError(
             f"got augment.crop_px {side}, which the network cannot halve {job.architecture.encoder_depth} times: "
             f"give a multiple of {stride}, such as {max(1, round(side / stride)) * stride}."
+        )
+    if side > job.patch_px:
+        raise SettingsError(
+            f"got augment.crop_px {side} and patch_px {job.patch_px}: crops are cut out of patches. Give a larger "
+            "patch_px, or a smaller augment.crop_px."
         )
 
 

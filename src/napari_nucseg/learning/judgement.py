@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy import sparse
 from torch import nn
 from torch.nn import functional as F
 
 from napari_nucseg.learning.examples import group_of
+from napari_nucseg.learning.settings import Part
 from napari_nucseg.nuclei.decoding import DecodingSettings, propose
 from napari_nucseg.nuclei.judging import FARTHEST, LEAST_SPREAD, Judge
 from napari_nucseg.nuclei.pieces import FEATURES, measure_pieces
@@ -40,10 +41,8 @@ FEWEST = 50
 """Objects that are right, and as many that are wrong, without which there is nothing to learn."""
 
 
-class JudgeSettings(BaseModel):
+class JudgeSettings(Part):
     """How the judge of nuclei is taught."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: int = Field(600, ge=1, description="Images looked at, at most; every n-th if there are more.")
     width: int = Field(32, ge=1)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
+import typing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 OverlapLoss = Literal["bce+dice", "bce", "dice"]
 ScoreName = Literal["ap50", "mean_ap", "pixel_accuracy", "pixel_iou", "auc"]
@@ -16,6 +18,15 @@ class Part(BaseModel):
     """Settings that belong together."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, given: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false, of which pydantic would make 1 and 0."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(given, bool) and {int, float} & {annotation, *typing.get_args(annotation)}:
+            raise ValueError(f"got {str(given).lower()}, must be a number")
+        return given
 
 
 class DataSource(Part):
@@ -35,9 +46,10 @@ class DataSource(Part):
     )
 
     def anchored(self, folder: Path) -> DataSource:
-        """Return this source with relative paths counted from ``folder``."""
-        index = None if self.index is None else folder / self.index
-        return self.model_copy(update={"path": folder / self.path, "index": index})
+        """Return this source with relative paths counted from ``folder``, with ``~`` for one's own."""
+        # unlike Path.expanduser, it leaves a folder ~old alone that is no one's home
+        index = None if self.index is None else folder / os.path.expanduser(self.index)
+        return self.model_copy(update={"path": folder / os.path.expanduser(self.path), "index": index})
 
 
 class Optimizer(Part):
@@ -104,8 +116,13 @@ class Validation(Part):
 
     @model_validator(mode="after")
     def _one_way(self) -> Validation:
-        if self.images is not None and self.data:
-            raise ValueError("got images and data: give one of the two")
+        ways = [
+            name
+            for name in ("share", "images", "data")
+            if name in self.model_fields_set and getattr(self, name)
+        ]
+        if len(ways) > 1:
+            raise ValueError(f"got {' and '.join(ways)}: give one of them")
         if self.every != "epoch" and self.every < 1:
             raise ValueError(f"got every {self.every}: allowed are 1 or more steps, or epoch")
         return self

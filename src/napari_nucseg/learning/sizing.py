@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from napari_nucseg.data.intensity import IntensityRange
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.learning.examples import group_of, kind_of
 from napari_nucseg.learning.patches import normalised
 from napari_nucseg.learning.ranges import Range
+from napari_nucseg.learning.settings import Part
 from napari_nucseg.learning.worsening import WorseSettings, worsened
 from napari_nucseg.network.size_head import SizeHead
 from napari_nucseg.nuclei.targets import median_diameter
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
     from napari_nucseg.network.model_card import ModelCard
 
 
-class SizeSettings(BaseModel):
+class SizeSettings(Part):
     """How the size head is taught."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     views_an_image: int = Field(10, ge=1)
     worse_images: int = Field(4, ge=0, description="How often each image is taken worse and looked at again.")
