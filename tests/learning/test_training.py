@@ -267,8 +267,17 @@ def test_a_run_that_is_closed_leaves_a_checkpoint_of_its_last_step(write_job, tr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send to a process there")
-def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(write_job, tmp_path):
-    path = write_job(steps=20000, checkpoint_seconds=1000)
+@pytest.mark.parametrize(
+    ("changes", "until"),
+    [
+        pytest.param({"steps": 20000, "checkpoint_seconds": 1000}, '"losses": {"', id="between steps"),
+        pytest.param(
+            {"steps": 20, "size": {"views_an_image": 2, "steps": 10**6}}, "Learning the size", id="size head"
+        ),
+    ],
+)
+def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(write_job, tmp_path, changes, until):
+    path = write_job(**changes)
     child = subprocess.Popen(
         [sys.executable, "-c", RUN, "train", "--job", str(path), "--json"],
         stdout=subprocess.PIPE,
@@ -276,15 +285,17 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(write_job, tmp_path):
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while '"losses": {"' not in child.stdout.readline():
+    while until not in child.stdout.readline():
         pass
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=60)
     assert child.returncode == 130, errors
-    assert "--resume" in errors
+    assert errors.endswith("Go on with --resume.\n")
     steps = train_steps(load_job(path), resume=True)
-    assert next(p.step for p in steps if p.losses) > 10
+    assert next(p.step for p in steps if p.step) > 10
     steps.close()
+    if "losses" in until:
+        assert errors.startswith("  Stopping after this step; Ctrl-C again stops at once.\n")
 
 
 def test_other_images_are_not_resumed_and_a_finished_run_says_so(write_job, train, folder, tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
+from napari_nucseg.cli.interrupts import told_how_to_go_on
 from napari_nucseg.counted import count_words
 from napari_nucseg.errors import NucSegError, SettingsError
 from napari_nucseg.steps import drain, told_as
@@ -83,16 +84,11 @@ def _finetune(args: argparse.Namespace) -> int:
 
     copied = args.output if args.output is not None and args.output.suffix == SUFFIX else None
     agreed = None if copied is None else _check_copy(copied, job, force=args.force)
-    checkpoint = job.folder / CHECKPOINT
-    found = _age(checkpoint)
+    words = "The same command with --resume goes on."
     try:
-        steps = finetune_steps(job, stop=stop.exists, resume=args.resume, force=args.force)
-        result = drain(told_as(steps, partial(_report, as_json=args.json)))
-    except KeyboardInterrupt as interrupt:
-        left = _age(checkpoint)
-        # one that an earlier run of this name left is none of this run's
-        resumable = left is not None and (args.resume or left != found)
-        raise type(interrupt)("The same command with --resume goes on." if resumable else "") from None
+        with told_how_to_go_on(job.folder / CHECKPOINT, words, resumed=args.resume):
+            steps = finetune_steps(job, stop=stop.exists, resume=args.resume, force=args.force)
+            result = drain(told_as(steps, partial(_report, as_json=args.json)))
     finally:
         stop.unlink(missing_ok=True)  # it was meant for this run alone
     if copied is not None:
@@ -102,11 +98,6 @@ def _finetune(args: argparse.Namespace) -> int:
     else:
         _tell(result)
     return 0
-
-
-def _age(path: Path) -> int | None:
-    """When a file was written, in nanoseconds; None where there is none."""
-    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _estimate(args: argparse.Namespace) -> int:

@@ -8,7 +8,12 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from typing import NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Terminated(KeyboardInterrupt):
@@ -49,6 +54,26 @@ def end_at_once() -> None:
     """Let another signal end the process without a word, now that nothing is left to be lost."""
     for number in ours():
         signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def told_how_to_go_on(checkpoint: Path, words: str, *, resumed: bool) -> Iterator[None]:
+    """Let an interrupt of what is done within say how to go on, where that has left a checkpoint.
+
+    One that an earlier run of this name left is none to go on with, unless this run is ``resumed`` itself.
+    """
+    found = _age(checkpoint)
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        left = _age(checkpoint)
+        resumable = left is not None and (resumed or left != found)
+        raise type(interrupt)(words if resumable else "") from None
+
+
+def _age(path: Path) -> int | None:
+    """When a file was written, in nanoseconds; None where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _is_main_thread() -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
-from napari_nucseg.cli.interrupts import INTERRUPTS, interrupt, ours
+from napari_nucseg.cli.interrupts import INTERRUPTS, interrupt, ours, told_how_to_go_on
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.steps import drain, told_as
 
@@ -75,19 +76,21 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; the last line of the output is the model file."""
+    from napari_nucseg.learning.place import CHECKPOINT
     from napari_nucseg.learning.training import train_steps  # late: loads torch
 
-    steps = train_steps(_job(args), resume=args.resume)
-    with _Interrupts() as interrupts:
+    job = _job(args)
+    hint = told_how_to_go_on(job.folder / CHECKPOINT, "Go on with --resume.", resumed=args.resume)
+    with _Interrupts() as interrupts, hint:
 
         def tell(progress: TrainingProgress) -> None:
             _report(progress, as_json=args.json)
             interrupts.wait = bool(progress.losses)
             if interrupts.came:
-                raise interrupts.came("Go on with --resume.")
+                raise interrupts.came
 
         # steps that are closed leave a checkpoint
-        model = drain(told_as(steps, tell))
+        model = drain(told_as(train_steps(job, resume=args.resume), tell))
     if args.json:
         say_json({"model": model})
     else:
@@ -114,6 +117,11 @@ class _Interrupts:
         if self.came or not self.wait:
             interrupt(number)
         self.came = INTERRUPTS[number]
+        again = "; Ctrl-C again stops at once" if number == signal.SIGINT else ""
+        clear = "\r\x1b[K" if os.isatty(2) else ""
+        with suppress(OSError):
+            # no print: it may be one that was interrupted
+            os.write(2, f"{clear}  Stopping after this step{again}.\n".encode())
 
 
 def _job(args: argparse.Namespace) -> TrainingJob:
