@@ -28,8 +28,8 @@ from typing import TYPE_CHECKING, Any
 from _common import DATA, machine, print_table
 
 from napari_nucseg.learning.examples import load_examples
-from napari_nucseg.learning.job import TrainingJob, fill_sources, load_job, recipe_path
-from napari_nucseg.learning.job_file import read_job_file
+from napari_nucseg.learning.job import TrainingJob, fill_sources, load_job
+from napari_nucseg.learning.job_file import read_job_file, recipe_path
 from napari_nucseg.learning.training import train_steps
 from napari_nucseg.learning.validation import score
 from napari_nucseg.network.device import choose_device

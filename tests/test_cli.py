@@ -408,7 +408,7 @@ def test_evaluate_model_with_rows(tmp_path: Path, tiny: list[str], capsys) -> No
     assert image["kind"] == "fluorescence"
     assert list(summary["summary"]["by_kind"]) == ["fluorescence"]
     assert main([*arguments, "--split", "nonsense", *tiny]) == 2
-    assert "'val'" in capsys.readouterr().err
+    assert "split val" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

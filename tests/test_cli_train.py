@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from napari_nucseg.cli import main
+from napari_nucseg.learning.job_file import RECIPES_DIR, recipe_names
 from napari_nucseg.network.model_card import read_card
 
 
@@ -35,7 +36,7 @@ def test_what_a_recipe_says_of_its_own_data_is_not_said_of_others(
         "batch_size: 2\npatch_px: 64\nvalidation_share: 0\naugment: {crop_px: 64}\nsize: null\njudge: null\n"
         "architecture: {encoder: tu-regnetx_002, encoder_depth: 3, decoder_channels: [16, 8, 8]}\n"
     )
-    monkeypatch.setattr("napari_nucseg.learning.job.RECIPES_DIR", tmp_path)
+    monkeypatch.setattr("napari_nucseg.learning.job_file.RECIPES_DIR", tmp_path)
     monkeypatch.chdir(tmp_path)
     run = ["--data", "synthetic-fluorescence", "--name", "mine", "--steps", "1", "--device", "cpu"]
     capsys.readouterr()
@@ -86,6 +87,7 @@ def test_train_on_rows_of_an_index_and_score_on_others(tmp_path: Path, capsys) -
         pytest.param(["--recipe", "nuclei-unet", "--kind", "x"], "--kind needs --data", id="kind"),
         pytest.param(["--data", "x", "--split", "train"], "--split needs --index", id="rows of nothing"),
         pytest.param(["--data", "x", "--start", "none.safetensors"], "none.safetensors", id="start"),
+        pytest.param(["--data", "x", "--name", "nuclei-unet"], "choose another --name", id="a bundled name"),
         pytest.param(
             ["--recipe", "unet26-lizard-cpm", "--data", "a", "b", "c"], "lizard, cpm15", id="another number"
         ),
@@ -94,3 +96,11 @@ def test_train_on_rows_of_an_index_and_score_on_others(tmp_path: Path, capsys) -
 def test_train_says_what_is_missing(arguments: list[str], words: str, capsys) -> None:
     assert main(["train", *arguments, "--device", "cpu"]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_help_says_which_recipes_there_are_and_where_they_lie(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    told = "".join(capsys.readouterr().out.split())
+    assert all(name in told for name in recipe_names())
+    assert str(RECIPES_DIR) in told

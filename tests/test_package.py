@@ -108,7 +108,8 @@ def test_command_of_the_wheel_works(installed: Path, tmp_path: Path) -> None:
 
 def test_wheel_has_the_recipes(installed: Path, tmp_path: Path) -> None:
     code = (
-        "import napari_nucseg; from napari_nucseg.learning.job import RECIPES_DIR, load_job\n"
+        "import napari_nucseg; from napari_nucseg.learning.job import load_job\n"
+        "from napari_nucseg.learning.job_file import RECIPES_DIR\n"
         "print(napari_nucseg.__file__)\n"
         "for path in sorted(RECIPES_DIR.glob('*.yaml')): load_job(path); print(path.stem)"
     )

@@ -81,7 +81,9 @@ def test_what_cannot_be_scored_is_said_and_refused_where_training_is_to_stop_by_
     (remark,) = load_examples(TrainingJob(data=[one])).remarks
     assert "Of 1 image none can be held back: nothing is scored" in remark
     assert load_examples(TrainingJob(data=[one], validation={"share": 0})).remarks == ()
-    with pytest.raises(TrainingError, match=r"early_stop needs images that are held back.*--job"):
+    with pytest.raises(
+        TrainingError, match=r"early_stop needs images that are held back.*recipes, with --job"
+    ):
         load_examples(TrainingJob(data=[one], early_stop={}))
     with pytest.raises(TrainingError, match=r"early_stop needs images that are held back"):
         load_examples(TrainingJob(data=[one, one], validation={"images": 1}, early_stop={}))

@@ -7,7 +7,8 @@ import torch
 import yaml
 
 from napari_nucseg.errors import ModelFileError, SettingsError
-from napari_nucseg.learning.job import RECIPES_DIR, TrainingJob, fill_sources, load_job, recipe_path
+from napari_nucseg.learning.job import TrainingJob, fill_sources, load_job
+from napari_nucseg.learning.job_file import RECIPES_DIR, recipe_path
 from napari_nucseg.learning.settings import Schedule
 from napari_nucseg.network.architectures import build_network
 

@@ -29,10 +29,14 @@ _SAID_OF_ITS_OWN_DATA: dict[str, Any] = {"title": "", "description": "", "licenc
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``nucseg train``."""
-    parser.epilog = _EXPLAINED
+    from napari_nucseg.learning.job_file import RECIPES_DIR, recipe_names
+
+    parser.epilog = f"{_EXPLAINED} Recipes lie in {RECIPES_DIR}"
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--job", type=Path, metavar="FILE", help="YAML file with the settings of the run.")
-    what.add_argument("--recipe", metavar="NAME", help="Recipe that comes with the package.")
+    what.add_argument(
+        "--recipe", metavar="NAME", help=f"Recipe that comes with the package: {', '.join(recipe_names())}."
+    )
     _add_data(parser)
     parser.add_argument("--name", help="Name of the new model, in place of the job's.")
     parser.add_argument(
@@ -126,8 +130,8 @@ class _Interrupts:
 
 def _job(args: argparse.Namespace) -> TrainingJob:
     """Read the job and put in place what the command line says."""
-    from napari_nucseg.learning.job import DEFAULT_RECIPE, load_job, recipe_path
-    from napari_nucseg.learning.job_file import read_job_file
+    from napari_nucseg.learning.job import load_job
+    from napari_nucseg.learning.job_file import DEFAULT_RECIPE, read_job_file, recipe_path
 
     if args.job is None and args.recipe is None and args.data is None:
         raise SettingsError("nothing says what to learn: give --data FOLDER, --recipe NAME or --job FILE")
@@ -140,10 +144,14 @@ def _job(args: argparse.Namespace) -> TrainingJob:
 
 def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any]:
     """Return what the command line puts in place of the job's settings."""
-    from napari_nucseg.learning.job import DEFAULT_RECIPE, fill_sources
+    from napari_nucseg.learning.job import fill_sources
+    from napari_nucseg.learning.job_file import DEFAULT_RECIPE
+    from napari_nucseg.network.installed import list_models
     from napari_nucseg.network.places import SUFFIX
 
     changes = {name: value for name in _REPLACED if (value := getattr(args, name)) is not None}
+    if any(model.bundled and model.name == args.name for model in list_models()):
+        raise SettingsError(f"{args.name} comes with the package: choose another --name")
     if args.output is not None:
         changes["output"] = _full(args.output)
     if str(args.start).endswith(SUFFIX):

@@ -46,8 +46,9 @@ def read_rows(
     rows = _parse(Path(index_csv))
     chosen = tuple(row for row in rows if all(getattr(row, key) == value for key, value in wanted.items()))
     if not chosen:
-        there = {key: sorted({getattr(row, key) for row in rows}) for key in wanted}
-        raise DatasetError(f"{index_csv} has no row with {wanted}; there are {there}")
+        sought = ", ".join(f"{key} {value}" for key, value in wanted.items())
+        there = "; ".join(f"{key} {', '.join(sorted({getattr(row, key) for row in rows}))}" for key in wanted)
+        raise DatasetError(f"{index_csv} has no row of {sought}; there are: {there}")
     return chosen
 
 

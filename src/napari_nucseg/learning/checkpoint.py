@@ -111,10 +111,9 @@ def _check_same_job(saved: str, current: str, path: Path) -> None:
     if saved == current:
         return
     old, new = (_flat(json.loads(text or "{}")) for text in (saved, current))
-    changed = ", ".join(sorted(k for k in {*old, *new} if old.get(k) != new.get(k)))
-    raise TrainingError(
-        f"{path} was made with other settings ({changed}). Restore them, or use another name."
-    )
+    changed = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
+    others = "images or labels" if changed == ["examples"] else f"settings ({', '.join(changed)})"
+    raise TrainingError(f"{path} was made with other {others}. Restore them, or use another name.")
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

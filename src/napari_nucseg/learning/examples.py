@@ -16,6 +16,7 @@ from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import check_names, read_rows, select_rows
 from napari_nucseg.errors import ChannelError, ImageError, TrainingError
 from napari_nucseg.learning.instances import why_no_instances
+from napari_nucseg.learning.job_file import RECIPES_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,7 +36,7 @@ WHERE_LABELS_LIE = (
     "Labels lie in labels/ beside images/ under the image's name, or beside it as NAME_labels.tif."
 )
 NAMES_SHOWN = 8
-IN_A_COPY = " (that of a recipe in a copy of it, with --job)"
+IN_A_COPY = f" (that of a recipe in a copy of its file in {RECIPES_DIR}, with --job)"
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,6 @@ from napari_nucseg.refusals import problems_in
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-RECIPES_DIR = Path(__file__).parent / "recipes"
-DEFAULT_RECIPE = "own-images"
 DEFAULT_STEPS = 3000
 RANDOM, IMAGENET = "random", "imagenet"
 
@@ -281,20 +279,3 @@ def fill_sources(
         )
     known = {name: value for name, value in said.items() if value is not None}
     return [{**place, **known, "path": path} for place, path in zip(places, paths, strict=True)]
-
-
-def recipe_path(name: str) -> Path:
-    """Path of a recipe that comes with the package.
-
-    Raises
-    ------
-    SettingsError
-        If there is no recipe of that name.
-    """
-    path = RECIPES_DIR / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in RECIPES_DIR.glob("*.yaml")))
-        raise SettingsError(
-            f"got recipe {name!r}; known are: {known}. A path to a YAML file goes with --job."
-        )
-    return path

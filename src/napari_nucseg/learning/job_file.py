@@ -1,15 +1,16 @@
-"""Job files: YAML, of which JSON is a part, before anything in them is validated."""
+"""Job files, as which recipes come with the package: YAML, before anything in it is validated."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import yaml
 
 from napari_nucseg.errors import SettingsError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+RECIPES_DIR = Path(__file__).parent / "recipes"
+DEFAULT_RECIPE = "own-images"
 
 
 def read_job_file(path: Path) -> dict[str, Any]:
@@ -37,6 +38,27 @@ def read_job_file(path: Path) -> dict[str, Any]:
             f"{path} holds {type(content).__name__}, expected a mapping of settings to values."
         )
     return content
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(path.stem for path in RECIPES_DIR.glob("*.yaml"))
+
+
+def recipe_path(name: str) -> Path:
+    """Path of a recipe that comes with the package.
+
+    Raises
+    ------
+    SettingsError
+        If there is no recipe of that name.
+    """
+    path = RECIPES_DIR / f"{name}.yaml"
+    if not path.is_file():
+        raise SettingsError(
+            f"got recipe {name!r}; known are: {', '.join(recipe_names())}. A path to a YAML file goes with --job."
+        )
+    return path
 
 
 class _Loader(yaml.SafeLoader):
