@@ -43,6 +43,7 @@ SYSTEMS = ["unet-dsb2018", "unet-dsb2018-80-20", "unetpp-dsb2018", "unet26-lizar
         pytest.param("name: a/b", r"Choose another name\.$", id="a path for a name"),
         pytest.param("name: CON", r"Choose another name\.$", id="a name of Windows' own"),
         pytest.param("a: [", "not valid YAML", id="no YAML"),
+        pytest.param("{{name}}: a", "not valid YAML", id="a template"),
         pytest.param("name: ../escape", "name", id="a path for a name"),
         pytest.param("steps: 5\nepochs: 2", "steps and epochs", id="two lengths"),
         pytest.param(

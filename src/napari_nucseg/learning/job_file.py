@@ -1,4 +1,4 @@
-"""Job files, as which recipes come with the package: YAML, before anything in it is validated."""
+"""Job files and the recipes that come with the package: YAML, before anything in it is validated."""
 
 from __future__ import annotations
 
@@ -65,12 +65,13 @@ class _Loader(yaml.SafeLoader):
     """Refuses a name that stands twice, of which YAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
+        # no set: a name may be a list, which is refused later
+        seen: list[Any] = []
         for name, _ in node.value:
             if name.value in seen:
                 line = name.start_mark.line + 1
                 raise yaml.constructor.ConstructorError(
                     problem=f"{name.value!r} stands there a second time in line {line}. Leave one."
                 )
-            seen.add(name.value)
+            seen.append(name.value)
         return super().construct_mapping(node, deep)
