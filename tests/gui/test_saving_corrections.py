@@ -305,5 +305,7 @@ def test_a_set_that_is_opened_shows_the_channel_its_nuclei_were_found_in(viewer,
     corrections = CorrectionSet(image, "YXC", labels, labels.astype(np.uint8), settings={"channel": 1})
     viewer.add_image(np.zeros((3, 4, 64, 80), np.uint8))
     viewer.dims.set_point(1, 0)
+    _, segmenter = viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
     corrector.controller.open(save_correction_set(tmp_path / "set", corrections))
     assert viewer.dims.point[-3] == 1
+    assert segmenter.form.axes.chosen_channel() == 1, "the one to segment again"

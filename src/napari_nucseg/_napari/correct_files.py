@@ -16,6 +16,7 @@ from napari_nucseg._napari.image_layout import (
     layout_for,
 )
 from napari_nucseg._napari.layer_state import (
+    NUCLEI_CHANNEL,
     CorrectionState,
     mark_safe,
     read_state,
@@ -129,7 +130,8 @@ def _show_image(viewer: ViewerModel, corrections: CorrectionSet) -> Image:
     if size is not None:
         placed["scale"] = tuple(size if a in "YX" else 1.0 for a in spatial)
         placed["units"] = tuple("µm" if a in "YX" else "pixel" for a in spatial)
-    image = Image(pixels, name=corrections.name or "image", rgb=rgb, **placed)
+    metadata = {NUCLEI_CHANNEL: corrections.settings.get("channel")}
+    image = Image(pixels, name=corrections.name or "image", rgb=rgb, metadata=metadata, **placed)
     viewer.add_layer(image)
     return image
 

@@ -14,6 +14,7 @@ from napari_nucseg._napari.image_layout import (
     axes_in_file,
     channels_last,
 )
+from napari_nucseg._napari.layer_state import NUCLEI_CHANNEL
 from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
 from napari_nucseg.data.dark_field import COLOURS
 from napari_nucseg.data.nuclear_dyes import first_of_nuclei
@@ -49,7 +50,7 @@ class AxesChoice(QWidget):
     """Rows for what only some images have: an axis of channels, the channel, slices.
 
     napari does not say what the leading axes of an image are, so the user does, once for each image; the default is how
-    its result was made, else what axis labels or the image's file tell.
+    its result was made, else what axis labels, the image's file or the corrections it was opened with tell.
 
     ``changed`` is emitted when another axis or channel, or other slices, are chosen.
     """
@@ -111,6 +112,8 @@ class AxesChoice(QWidget):
         if known is not None:
             self.channel.setCurrentIndex(max(0, self.channel.findData(known.channel)))
             self.slices.setCurrentIndex(int(known.all_slices))
+        elif image is not None and NUCLEI_CHANNEL in image.metadata:
+            self.channel.setCurrentIndex(max(0, self.channel.findData(image.metadata[NUCLEI_CHANNEL])))
 
     def let_go(self) -> None:
         """Follow no layer any more; what is chosen stays."""
