@@ -449,7 +449,7 @@ def test_drawn_rectangle(viewer, user, widget, nuclei):
     image = viewer.add_image(nuclei, scale=(0.5, 0.5))
     widget.form.where.where.setCurrentText("Drawn region")
     user.click(widget.form.run)
-    assert "no region is drawn" in user.said()
+    assert "⚠ No region is drawn" in user.said()
     user.click(widget.form.where.draw)
     shapes = viewer.layers.selection.active
     assert shapes.mode == "add_rectangle"

@@ -448,7 +448,9 @@ class TestLearning:
     @pytest.mark.parametrize(
         ("script", "words"),
         [
-            pytest.param({"error": "there is nothing to learn."}, "there is nothing to learn.", id="refused"),
+            pytest.param(
+                {"error": "there is nothing to learn."}, "⚠ There is nothing to learn.", id="refused"
+            ),
             pytest.param({"dies": True}, "out of luck", id="died"),
         ],
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from napari.settings import get_settings
+from napari.utils.notifications import notification_manager
 from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_nucseg._napari.dock_column import DOCK_WIDTH_PX
+from napari_nucseg._napari.failure import sentence
 from napari_nucseg._napari.words import Words
 
 TIMEOUT_MS = 60_000
@@ -67,3 +69,29 @@ def test_large_fonts_leave_room_for_the_image(large_font, viewer, qtbot):
         _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", title, tabify=True)
         qtbot.wait(100)
         assert widget.minimumSizeHint().width() < 500, title
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        pytest.param("got 3 channels", "Got 3 channels", id="sentence"),
+        pytest.param("cells.tif cannot be read", "cells.tif cannot be read", id="file"),
+        pytest.param("my-nuclei comes with it", "my-nuclei comes with it", id="model"),
+        pytest.param("channel: too large", "channel: too large", id="setting"),
+        pytest.param("c:\\cells is gone", "c:\\cells is gone", id="folder"),
+        pytest.param("“my cells” is a stack", "“my cells” is a stack", id="quoted"),
+    ],
+)
+def test_a_message_begins_with_a_capital_unless_a_name_stands_there(message, shown):
+    assert sentence(message) == shown
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_what_failed_is_said_in_whole_sentences(viewer, title):
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", title)
+    noted = []
+    notification_manager.notification_ready.connect(noted.append)
+    widget.controller.failed.emit("there is no image. Open one.")
+    notification_manager.notification_ready.disconnect(noted.append)
+    assert widget.form.status.text() == "⚠ There is no image. Open one."
+    assert [note.message for note in noted] == ["There is no image.\nOpen one."]

@@ -602,7 +602,7 @@ def test_an_image_is_done_without_its_picture_and_not_without_its_nuclei(
     assert (controller.worklist.item("a").status, controller.worklist.current) == (Status.DONE, "b")
     viewer.layers.remove(layer)
     click(opened.form.done)
-    assert opened.form.status.text().startswith("⚠ no nuclei are on show")
+    assert opened.form.status.text().startswith("⚠ No nuclei are on show")
     assert (controller.worklist.item("b").status, controller.worklist.current) == (Status.UNTOUCHED, "b")
     controller.show("b")
     qtbot.waitUntil(lambda: not controller.busy, timeout=TIMEOUT_MS)

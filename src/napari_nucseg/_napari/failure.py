@@ -11,11 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 END_OF_SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
+FIRST_WORD = re.compile(r"[a-z]+(?= )")
+"""A word that a message begins with; names of files, folders and settings have other signs in them or after them."""
+
+
+def sentence(message: str) -> str:
+    """Begin a message with a capital, unless a name stands there."""
+    return message[:1].upper() + message[1:] if FIRST_WORD.match(message) else message
 
 
 def show_failure(say: Callable[[str], None], message: str) -> None:
     """Say why something failed, by the dock's line and by napari's note."""
-    words = f"{message[:1].upper()}{message[1:]}"
+    words = sentence(message)
     say(f"⚠ {words}")
     # the note shows one line until it is unfolded: what happened stands there whole, what to do next comes below
     show_error(END_OF_SENTENCE.sub("\n", words, count=1))

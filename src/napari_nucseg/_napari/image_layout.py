@@ -44,7 +44,7 @@ def channels_last(image: Image) -> str:
     if image.rgb or len(shape) < 3 or shape[-1] > MOST_CHANNELS or min(shape[-3:-1]) < LEAST_SIDE_PX:
         return ""
     return (
-        f"the image “{image.name}” has the shape {shape}: its channels seem to come last, where napari has X. Save it "
+        f"The image “{image.name}” has the shape {shape}: its channels seem to come last, where napari has X. Save it "
         "in grey or with channels first and open that, or add one channel in napari's console: "
         f"viewer.add_image(viewer.layers[{image.name!r}].data[..., 0])"
     )

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout
 
 from napari_nucseg._napari.docked import Docked
+from napari_nucseg._napari.failure import show_failure
 from napari_nucseg._napari.models_controller import Family, ModelsController, Taken
 from napari_nucseg._napari.models_form import ModelsForm
 from napari_nucseg._napari.models_text import card_words, children_of
@@ -208,8 +208,7 @@ class ModelsWidget(Docked):
         self.form.table.show_rows(compared.comparisons)
 
     def _show_failure(self, message: str) -> None:
-        self.form.say(f"⚠ {message}")
-        show_error(message)
+        show_failure(self.form.say, message)
 
     def _follow_theme(self, event: object = None) -> None:
         self.form.table.follow_theme(self._viewer.theme)

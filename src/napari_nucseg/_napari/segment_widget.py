@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout
@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout
 from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
 from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, add_drawing_layer, draw_again
+from napari_nucseg._napari.failure import show_failure
 from napari_nucseg._napari.layer_state import has_edits, read_state
 from napari_nucseg._napari.live_decoding import LiveDecoding
 from napari_nucseg._napari.models_watch import ModelsWatch
@@ -233,8 +234,7 @@ class SegmentWidget(Docked):
             self.form.say(text)
 
     def _show_failure(self, message: str) -> None:
-        self.form.say(f"⚠ {message}")
-        show_error(message)
+        show_failure(self.form.say, message)
 
     def _show_cancelled(self) -> None:
         self.form.say("Cancelled. Nothing was changed.")

@@ -121,7 +121,7 @@ class TeachController(QObject):
         kept = tuple(collect_source(self._viewer, source) for source in self.examples.pinned)
         for pinned in kept:
             if pinned.problem:
-                self.failed.emit(f"{pinned.source.name}: {pinned.problem}")
+                self.failed.emit(f"“{pinned.source.name}”: {pinned.problem}")
                 return
         layers = [layer for layer in map(self.examples.layer_of, self.examples.sources) if layer is not None]
         self._view = view_of(self._viewer, layers) if preview else None

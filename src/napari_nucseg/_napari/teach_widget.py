@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QVBoxLayout
 
 from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
 from napari_nucseg._napari.docked import Docked
+from napari_nucseg._napari.failure import show_failure
 from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.teach_choosing import Choosing
 from napari_nucseg._napari.teach_controller import TeachController
@@ -279,8 +280,7 @@ class TeachWidget(Docked):
         self.uptake.resegment(self.controller.examples.corrected, self._result_name())
 
     def _show_failure(self, message: str) -> None:
-        self.form.say(f"⚠ {message}")
-        show_error(message)
+        show_failure(self.form.say, message)
 
     def _follow_theme(self, event: object = None) -> None:
         self.form.plot.follow_theme(self._viewer.theme)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QMessageBox
 
+from napari_nucseg._napari.failure import sentence
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -19,7 +21,7 @@ def ask_to_begin_anew(name: str, reason: str, kept_in: Path, parent: QWidget | N
     box.setWindowTitle("Work through a folder")
     box.setText(f"“{name}” cannot be opened with what was corrected.")
     box.setInformativeText(
-        f"{reason[:1].upper()}{reason[1:]}\n\n"
+        f"{sentence(reason)}\n\n"
         f"Begin anew: the image is opened as it is now. What was corrected before is kept in {kept_in}."
     )
     anew = box.addButton("Begin anew", QMessageBox.ButtonRole.AcceptRole)

@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout
 
 from napari_nucseg._napari.docked import Docked
+from napari_nucseg._napari.failure import sentence, show_failure
 from napari_nucseg._napari.work_controller import WorkController
 from napari_nucseg._napari.work_form import WorkForm
 from napari_nucseg._napari.work_question import ask_to_begin_anew
@@ -125,14 +125,14 @@ class WorkWidget(Docked):
 
     def _show_set_aside(self, words: str) -> None:
         if words:
-            self._set_aside = f"⚠ {words}"
+            self._set_aside = f"⚠ {sentence(words)}"
             self._show_failure(words)
 
     def _show_item(self, item: QListWidgetItem) -> None:
         self.controller.show(item.data(Qt.ItemDataRole.UserRole))
 
     def _ask_to_begin_anew(self, refused: Refused) -> None:
-        self.form.say(f"⚠ {refused.reason}")
+        self.form.say(f"⚠ {sentence(refused.reason)}")
         kept_in = self.controller.worklist.output / SET_ASIDE
         if ask_to_begin_anew(refused.name, refused.reason, kept_in, self):
             self.controller.begin_anew(refused.name)
@@ -159,5 +159,4 @@ class WorkWidget(Docked):
         self._show_list()
 
     def _show_failure(self, message: str) -> None:
-        self.form.say(f"⚠ {message}")
-        show_error(message)
+        show_failure(self.form.say, message)

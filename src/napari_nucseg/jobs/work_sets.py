@@ -55,7 +55,7 @@ def new_corrections(
     """
     axes = str(sample.metadata.get("axes") or ("YX" if sample.image.ndim == 2 else "YXC"))
     if not set(axes) <= set("YXC"):
-        raise DatasetError(f"{sample.name} is a stack (axes {axes}); work through folders of 2D images.")
+        raise DatasetError(f"“{sample.name}” is a stack (axes {axes}). Work through folders of 2D images.")
     shape = tuple(n for n, axis in zip(sample.image.shape, axes, strict=True) if axis != "C")
     if labels is None:
         labels = np.zeros(shape, np.int32)
