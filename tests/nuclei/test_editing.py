@@ -173,6 +173,11 @@ class TestAddOutline:
         new = _after(labels, add_outline(labels, self.outline, overwrite=True))
         assert (new[20:40, 46:49] == 10).all()
 
+    def test_a_number_beyond_eight_bits_is_given(self):
+        labels = np.pad(np.full((5, 5), 255, np.uint8), 30)
+        edit = add_outline(labels, [(5, 5), (5, 20), (20, 20), (20, 5)])
+        assert edit.values.max() == 256
+
     def test_outline_beyond_the_image_is_cut(self, labels):
         outline = [(-20, -20), (-20, 15), (15, 15), (15, -20)]
         assert (_after(labels, add_outline(labels, outline))[:14, :14] == 10).all()
@@ -232,6 +237,13 @@ class TestAddByClick:
             np.zeros((60, 60), np.int32), add_at(np.zeros((60, 60), np.int32), maps, (28, 33), diameter_px=24)
         )
         assert (new > 0).sum() == pytest.approx(rr.size, rel=0.02)
+
+    def test_a_number_beyond_eight_bits_is_given(self, picture):
+        truth, maps = picture
+        number = np.bincount(truth[truth > 0]).argmax()
+        labels = np.where(truth == number, 0, 255).astype(np.uint8)
+        edit = add_at(labels, maps, np.argwhere(truth == number).mean(axis=0), diameter_px=24)
+        assert edit.values.max() == 256
 
     def test_two_hills_are_two_nuclei(self):
         y, x = np.mgrid[:60, :90]

@@ -160,7 +160,8 @@ def add_outline(
     check_labels(labels)
     corners = as_points(outline, at_least=3)
     box = grown(box_between([corners.min(axis=0), corners.max(axis=0)], labels.shape), 1, labels.shape)
-    old = labels[box]
+    # NumPy would wrap a number around that labels of eight bits do not hold
+    old = labels[box].astype(np.int32)
     inside = polygon2mask(old.shape, corners - [side.start for side in box])
     if not overwrite:
         inside &= old == 0
@@ -170,7 +171,7 @@ def add_outline(
             "the outline encloses no free pixel. Draw around a place without nuclei, or allow overwriting."
         )
     number = first_free_number(labels) if first_free is None else first_free
-    return Edit(box, np.where(inside, number, old).astype(np.int32), f"Added nucleus {number}.")
+    return Edit(box, np.where(inside, number, old), f"Added nucleus {number}.")
 
 
 def fill_holes_at(labels: Labels, point: ArrayLike) -> Edit:

@@ -67,14 +67,15 @@ def add_at(
     reach_px = max(round(REACH_DIAMETERS * diameter_px), 4)
     box = grown((slice(y, y + 1), slice(x, x + 1)), reach_px, labels.shape)
     click = y - box[0].start, x - box[1].start
-    old = labels[box]
+    # NumPy would wrap a number around that labels of eight bits do not hold
+    old = labels[box].astype(np.int32)
     foreground, distance, _ = maps[:, box[0], box[1]]
     basin = _basin(np.where(old == 0, foreground, 0), distance, click, reach_px)
     smallest_px = max(4, SMALLEST_SHARE * np.pi / 4 * diameter_px**2)
     if basin.sum() < smallest_px:
         raise EditError(f"only {int(basin.sum())} free pixels look like a nucleus. Draw its outline instead.")
     number = first_free_number(labels) if first_free is None else first_free
-    return Edit(box, np.where(basin, number, old).astype(np.int32), f"Added nucleus {number}.")
+    return Edit(box, np.where(basin, number, old), f"Added nucleus {number}.")
 
 
 def _basin(
