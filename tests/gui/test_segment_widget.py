@@ -65,6 +65,15 @@ def test_of_channels_opened_as_layers_that_of_nuclei_is_chosen(viewer, qtbot, nu
     assert widget.form.image.layer == rfp
 
 
+def test_a_channel_that_was_clicked_on_stays_chosen_when_the_dock_opens(viewer, nuclei, tmp_path):
+    path = tmp_path / "dyes.tif"
+    tifffile.imwrite(path, np.stack([nuclei] * 3), photometric="minisblack")
+    gfp, _, _ = viewer.open(path, channel_axis=0, name=["GFP", "DAPI", "RFP"])
+    viewer.layers.selection.active = gfp
+    _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
+    assert widget.form.image.layer == gfp
+
+
 def test_images_of_other_files_are_not_mistaken_for_the_one_that_was_opened(viewer, widget, nuclei, tmp_path):
     for name in ("DAPI", "GFP"):
         tifffile.imwrite(tmp_path / f"{name}.tif", nuclei)

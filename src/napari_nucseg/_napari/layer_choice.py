@@ -109,8 +109,8 @@ class ImageLayerChoice(LayerChoice):
     def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
         super().__init__(viewer, parent)
         viewer.layers.events.inserted.connect(self._remember_added)
-        # the active one is the last that was opened, unless somebody clicked on another
-        if not isinstance(viewer.layers.selection.active, Labels):
+        # napari makes the last one active that is opened; if another one is, somebody clicked on it
+        if self._layers[:1] == [self.layer] and not isinstance(viewer.layers.selection.active, Labels):
             self._choose(self._of_nuclei(self.layer))
 
     def disconnect_viewer(self) -> None:
