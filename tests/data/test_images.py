@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from napari_nucseg.data.images import as_colours, image_size, read_image, to_planes
+from napari_nucseg.data.images import axes_and_channel, image_size, read_image, to_planes
 from napari_nucseg.errors import ImageError
 
 RNG = np.random.default_rng(0)
@@ -542,17 +542,18 @@ def test_pixels_that_are_not_square_have_no_size(write, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("axes", "shape", "expected"),
+    ("known", "shape", "expected"),
     [
-        ("CYX", (3, 40, 50), "SYX"),
-        ("CYX", (2, 40, 50), "CYX"),
-        ("YXC", (40, 50, 3), "YXC"),
-        ("YX", (40, 50), "YX"),
-        (None, (40, 50), None),
+        ({"axes": "CYX"}, (3, 40, 50), ("SYX", None)),
+        ({"axes": "CYX", "nuclei_channel": 2}, (3, 40, 50), ("CYX", 2)),
+        ({"axes": "CYX"}, (2, 40, 50), ("CYX", None)),
+        ({"axes": "YXC"}, (40, 50, 3), ("YXC", None)),
+        ({"axes": "YX"}, (40, 50), ("YX", None)),
+        ({}, (40, 50), (None, None)),
     ],
 )
-def test_three_channels_are_colours_where_nobody_can_be_asked(axes, shape, expected):
-    assert as_colours(axes, shape) == expected
+def test_channels_where_nobody_can_be_asked_are_taken_by_name_else_three_as_colours(known, shape, expected):
+    assert axes_and_channel(known, shape) == expected
 
 
 @pytest.mark.parametrize("names", [["GFP", "DAPI"], ["GFP", ""]])

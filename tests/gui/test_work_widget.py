@@ -16,7 +16,9 @@ from tifffile import imwrite
 
 from napari_nucseg._napari import work_steps
 from napari_nucseg._napari.camera import corners_in_view
+from napari_nucseg._napari.image_layout import known_channel
 from napari_nucseg._napari.layer_state import CorrectionState, read_corrections
+from napari_nucseg._napari.segment_widget import SegmentWidget
 from napari_nucseg._napari.work_layers import LABELS_NAME, with_counts
 from napari_nucseg._napari.work_widget import WorkWidget
 from napari_nucseg.data.correction_set import open_correction_set
@@ -100,6 +102,23 @@ def test_the_channel_on_show_is_kept_with_what_was_reviewed(viewer, worker, tmp_
     (page,), problems = read_pages([Example(path=tmp_path / "slides corrections")])
     assert not problems
     np.testing.assert_array_equal(page.planes[0], made.image)
+
+
+def test_the_channel_that_a_file_names_for_nuclei_is_shown_and_offered(
+    viewer, worker, tmp_path, click, answer, choose
+):
+    made = synthetic_fluorescence((96, 128), seed=0).image
+    (tmp_path / "slides").mkdir()
+    channels = np.stack([np.zeros_like(made), np.zeros_like(made), made])
+    metadata = {"axes": "CYX", "Channel": {"Name": ["GFP", "RFP", "DAPI"]}}
+    imwrite(tmp_path / "slides" / "a.ome.tif", channels, photometric="minisblack", metadata=metadata)
+    answer(choose(tmp_path / "slides"))
+    segmenting = SegmentWidget(viewer)
+    viewer.window.add_dock_widget(segmenting)
+    click(worker.form.choose)
+    assert viewer.dims.current_step[0] == 2
+    assert segmenting.form.axes.channel.currentData() == 2
+    assert known_channel(_labels(viewer)) == 2
 
 
 def test_image_after_image_everything_is_kept(viewer, opened, folder, click):

@@ -329,6 +329,20 @@ class TestSegmentRemaining:
         assert "Channel in Segment nuclei" in outcome.error
         assert not outcome.unreadable, "Done leads to it"
 
+    def test_the_channel_that_a_file_names_for_nuclei_is_taken(self, folder, tiny_model):
+        image = np.random.default_rng(0).integers(0, 255, (3, 64, 64), np.uint8)
+        metadata = {"axes": "CYX", "Channel": {"Name": ["GFP", "RFP", "DAPI"]}}
+        imwrite(folder / "b.ome.tif", image, photometric="minisblack", metadata=metadata)
+        (folder / "b.png").unlink()
+        work = _open(folder)
+        for name in "ac":
+            work = work.with_status(name, Status.DONE)
+        drain(segment_remaining(work, {"model": tiny_model, "diameter_px": 24}))
+        settings = open_correction_set(work.folder_of("b")).settings
+        assert (settings["axes"], settings["channel"]) == ("CYX", 2)
+        untouched = new_corrections(work.dataset.read("b"), None, is_prediction=False)
+        assert untouched.settings["channel"] == 2, "what a person draws is of that, too"
+
     def test_what_a_person_corrects_meanwhile_is_left_to_them(self, folder, tiny_model):
         work, on_show = _open(folder), ""
         mine = np.full((64, 64), 7, np.int32)

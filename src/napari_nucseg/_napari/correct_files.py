@@ -12,8 +12,8 @@ from napari_nucseg._napari.image_layout import (
     channel_for,
     fits,
     image_data,
-    known_channel,
     layout_for,
+    show_channel,
 )
 from napari_nucseg._napari.layer_state import (
     NUCLEI_CHANNEL,
@@ -95,7 +95,7 @@ def show_set(viewer: ViewerModel, corrections: CorrectionSet, folder: Path) -> L
     )
     write_corrections(layer, state)
     viewer.add_layer(layer)
-    _show_channel(viewer, layer, image)
+    show_channel(viewer, layer, image)
     return layer
 
 
@@ -134,14 +134,6 @@ def _show_image(viewer: ViewerModel, corrections: CorrectionSet) -> Image:
     image = Image(pixels, name=corrections.name or "image", rgb=rgb, metadata=metadata, **placed)
     viewer.add_layer(image)
     return image
-
-
-def _show_channel(viewer: ViewerModel, layer: Labels, image: Image) -> None:
-    """Turn to the channel that nuclei were found in, where that is known."""
-    axis, channel = layout_for(layer, image).channel_axis, known_channel(layer)
-    if axis is not None and channel is not None:
-        place = [channel if each == axis else 0 for each in range(image.ndim)]
-        viewer.dims.set_point(axis - image.ndim + viewer.dims.ndim, image.data_to_world(place)[axis])
 
 
 def _axes(image: Image, layout: PlaneLayout) -> str:

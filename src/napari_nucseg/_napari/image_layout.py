@@ -109,5 +109,13 @@ def channel_for(viewer: ViewerModel, layer: Labels, image: Image, layout: PlaneL
     return channel
 
 
+def show_channel(viewer: ViewerModel, layer: Labels, image: Image) -> None:
+    """Turn to the channel that nuclei were found in, or are to be, where that is known."""
+    axis, channel = layout_for(layer, image).channel_axis, known_channel(layer)
+    if axis is not None and channel is not None:
+        place = [channel if each == axis else 0 for each in range(image.ndim)]
+        viewer.dims.set_point(axis - image.ndim + viewer.dims.ndim, image.data_to_world(place)[axis])
+
+
 def _is_channels(image: Image, axis: int) -> bool:
     return image.axis_labels[axis].lower() in CHANNEL_NAMES

@@ -40,7 +40,7 @@ WORK_ON = "napari-nucseg-work-on"
 PUT_AWAY = "napari-nucseg-put-away"
 """Metadata key of an image layer that a work list hid: it shows another image now."""
 NUCLEI_CHANNEL = "napari-nucseg-channel"
-"""Metadata key of an image layer that was opened with corrections: number of the channel that they were found in."""
+"""Metadata key of an image layer that was opened with corrections: the channel they were found in, or are to be."""
 OVERLAYS = frozenset({TRUST_OF, PREVIEW_OF})
 """Keys of Labels layers that hold no nuclei of the user's."""
 CACHE_BYTES = 1_000_000_000

@@ -9,10 +9,11 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_nucseg._napari.camera import fit
-from napari_nucseg._napari.image_layout import channel_for, layout_for
+from napari_nucseg._napari.image_layout import channel_for, layout_for, show_channel
 from napari_nucseg._napari.layer_state import (
     CORRECTIONS_KEY,
     METADATA_KEY,
+    NUCLEI_CHANNEL,
     PUT_AWAY,
     TRUST_OF,
     WORK_ON,
@@ -65,12 +66,13 @@ class WorkLayers:
             mark_safe(self._labels)  # also what was painted and taken back, which left nothing to keep
         pixels, placed, rgb = _as_napari_shows(corrections)
         self._agree_on(placed["units"][-1])
+        channel = {NUCLEI_CHANNEL: corrections.settings.get("channel")}
         image = self._images.get((pixels.ndim, rgb))
         for other in self._images.values():
             if other is not image:
                 _hide(other)
         if image is None or image not in self._viewer.layers:
-            image = Image(pixels, rgb=rgb, name=corrections.name, **placed)
+            image = Image(pixels, rgb=rgb, name=corrections.name, metadata=channel, **placed)
             self._viewer.layers.insert(self._below_labels(), image)
             self._images[pixels.ndim, rgb] = image
         else:
@@ -80,6 +82,7 @@ class WorkLayers:
             image.name = corrections.name
             image.visible = True
             image.metadata.pop(PUT_AWAY, None)
+            image.metadata |= channel
             if not rgb:
                 image.reset_contrast_limits()
         self._image, self._shown = image, corrections
@@ -87,6 +90,7 @@ class WorkLayers:
         selection = self._viewer.layers.selection
         selection.clear()  # the same layer holds another image: whoever follows the active one is told
         selection.active = self._labels
+        show_channel(self._viewer, self._labels, image)
         fit(self._viewer, self._labels)
         return self._labels
 

@@ -20,7 +20,7 @@ from napari_nucseg.data.tiff_images import is_tiff, read_tiff, tiff_size
 from napari_nucseg.errors import ChannelError, ImageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -144,11 +144,15 @@ def are_channels(axes: str | None) -> bool:
     return "C" in letters and letters.index("C") < letters.find("Y")
 
 
-def as_colours(axes: str | None, shape: tuple[int, ...]) -> str | None:
-    """Axes of an image about which nobody can be asked: three channels are taken for red, green and blue."""
+def axes_and_channel(metadata: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[str | None, int | None]:
+    """Axes and channel of a sample about which nobody can be asked.
+
+    The channel is the one that the file names for nuclei, else three are taken for red, green and blue.
+    """
+    axes, channel = metadata.get("axes"), metadata.get("nuclei_channel")
     letters = (axes or "").upper()
     is_three = are_channels(axes) and shape[letters.index("C")] == 3
-    return letters.replace("C", "S") if is_three else axes
+    return (letters.replace("C", "S") if is_three and channel is None else axes), channel
 
 
 def _as_array(image: ArrayLike) -> NDArray[Any]:

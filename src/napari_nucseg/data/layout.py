@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.data.dark_field import is_dark
-from napari_nucseg.data.images import IMAGE_SUFFIXES, read_image
+from napari_nucseg.data.images import IMAGE_SUFFIXES, are_channels, read_image
+from napari_nucseg.data.nuclear_dyes import first_of_nuclei
 from napari_nucseg.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -48,10 +49,13 @@ class Picture:
 
 
 def read_picture(tree: Tree, file: str, layout: str) -> Picture:
-    """Read a sample's image; metadata gets ``layout``, ``image_path``, ``axes`` and the pixel size if known.
+    """Read a sample's image; metadata gets ``layout``, ``image_path``, ``axes`` and what else the file tells.
 
-    Singleton axes are dropped, and the samples of a colour come last, as do three channels on a bright ground. Others
-    stay where they are: they need not be red, green and blue, and ``to_planes`` tells by their place.
+    That is ``pixel_size_um``, and ``nuclei_channel`` where one of several channels is named for nuclei.
+
+    Singleton axes are dropped, and the samples of a colour come last, as do three channels on a bright ground, none of
+    which is named for nuclei. Others stay where they are: they need not be red, green and blue, and ``to_planes`` tells
+    by their place.
     """
     place = tree.locate(file)
     with tree.open(file) as stream:
@@ -59,13 +63,17 @@ def read_picture(tree: Tree, file: str, layout: str) -> Picture:
     keep = [i for i, letter in enumerate(image.axes) if letter in "YX" or image.pixels.shape[i] > 1]
     axes = "".join(image.axes[i] for i in keep)
     pixels = image.pixels.reshape([image.pixels.shape[i] for i in keep])
-    if axes.endswith("SYX") or (axes == "CYX" and len(pixels) == 3 and not is_dark(pixels)):
+    nuclear = first_of_nuclei(image.channels) if are_channels(axes) else None
+    is_colour = axes == "CYX" and len(pixels) == 3 and nuclear is None and not is_dark(pixels)
+    if axes.endswith("SYX") or is_colour:
         pixels, axes = np.moveaxis(pixels, -3, -1), axes[:-3] + "YXC"
     if not {"Y", "X"} <= set(axes):
         raise DatasetError(
             f"{place} has axes {image.axes} and shape {image.pixels.shape}; Y and X are needed"
         )
     metadata: dict[str, Any] = {"layout": layout, "image_path": place, "axes": axes}
+    if nuclear is not None:
+        metadata["nuclei_channel"] = nuclear
     if image.pixel_size_um is not None:
         metadata["pixel_size_um"] = image.pixel_size_um
     return Picture(pixels, metadata)

@@ -37,7 +37,8 @@ class Sample:
         Label value to class name; None where the set has no classes.
     metadata
         ``layout``, ``axes``, ``image_path``, ``labels_path`` and ``pixel_size_um`` (µm), ``kind``, ``split``, ``group``
-        where known; ``unread_labels_path`` where labels are in a file of another kind.
+        where known; ``nuclei_channel`` where one of several channels is named for nuclei; ``unread_labels_path`` where
+        labels are in a file of another kind.
     """
 
     name: str

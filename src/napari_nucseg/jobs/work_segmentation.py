@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
-from napari_nucseg.data.images import TOO_LARGE, as_colours
+from napari_nucseg.data.images import TOO_LARGE, axes_and_channel
 from napari_nucseg.errors import ChannelError, DatasetError, NucSegError, OutputError
 from napari_nucseg.jobs.batch import check_choices
 from napari_nucseg.jobs.work_outcomes import Outcome
@@ -111,8 +111,8 @@ def _segment_one(
     corrections = new_corrections(
         sample, None, is_prediction=False
     )  # refuses a stack before the network runs
-    axes = as_colours(corrections.axes, sample.image.shape)
-    known = {"axes": axes, "pixel_size_um": corrections.pixel_size_um}
+    axes, channel = axes_and_channel(sample.metadata, sample.image.shape)
+    known = {"axes": axes, "channel": channel, "pixel_size_um": corrections.pixel_size_um}
     settings = make_settings(**{**known, **choices})
     result = yield from segment_steps(sample.image, settings)
     model = load_model(result.model.path)

@@ -57,6 +57,7 @@ def new_corrections(
     if not set(axes) <= set("YXC"):
         raise DatasetError(f"“{sample.name}” is a stack (axes {axes}). Work through folders of 2D images.")
     shape = tuple(n for n, axis in zip(sample.image.shape, axes, strict=True) if axis != "C")
+    channel = sample.metadata.get("nuclei_channel")
     if labels is None:
         labels = np.zeros(shape, np.int32)
     return CorrectionSet(
@@ -69,7 +70,7 @@ def new_corrections(
         pixel_size_um=sample.metadata.get("pixel_size_um"),
         model_name="" if model is None else model.card.name,
         model_sha256="" if model is None else model.sha256,
-        settings=settings or {},
+        settings=settings or ({} if channel is None else {"channel": channel}),
         image_path=_plain_file(sample),
     )
 

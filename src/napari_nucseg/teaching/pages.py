@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
-from napari_nucseg.data.images import as_colours, to_planes
+from napari_nucseg.data.images import axes_and_channel, to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.errors import NucSegError, TrainingError
@@ -179,8 +179,7 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
 
 
 def _whole(sample: Sample, labels: NDArray[np.int32]) -> NDArray[np.float32]:
-    axes: Any = sample.metadata.get("axes")
-    planes = to_planes(sample.image, as_colours(axes, sample.image.shape), keep_units=False)
+    planes = to_planes(sample.image, *axes_and_channel(sample.metadata, sample.image.shape), keep_units=False)
     if planes.shape[1:] != labels.shape:
         raise TrainingError(f"the image has {planes.shape[1:]} px, its labels {labels.shape}.")
     return planes

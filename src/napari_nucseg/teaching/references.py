@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg.data.correction_set import is_correction_set
-from napari_nucseg.data.images import as_colours, to_planes
+from napari_nucseg.data.images import axes_and_channel, to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.data.sample_data import SAMPLES, find_cached
@@ -120,8 +120,7 @@ def _page(sample: Sample) -> Page:
     if sample.labels is None:
         raise TrainingError("it has no labels.")
     labels = np.asarray(sample.labels, np.int32)
-    axes = as_colours(sample.metadata.get("axes"), sample.image.shape)
-    planes = to_planes(sample.image, axes, keep_units=False)
+    planes = to_planes(sample.image, *axes_and_channel(sample.metadata, sample.image.shape), keep_units=False)
     if planes.shape[1:] != labels.shape:
         raise TrainingError(f"the image has {planes.shape[1:]} px, its labels {labels.shape}.")
     return Page(
