@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -488,6 +489,17 @@ def test_a_request_to_stop_that_an_earlier_run_left_ends_no_other(make_job, tmp_
     (job.folder / "stop").touch()
     assert main(["finetune", "--job", str(tmp_path / "job.json")]) == 0
     assert "2 steps" in load_model(capsys.readouterr().out.strip()).card.history[-1]
+
+
+def test_a_run_that_is_refused_leaves_the_others_request_to_stop(make_job, tmp_path, capsys):
+    job = make_job(steps=2)
+    (tmp_path / "job.json").write_text(job.model_dump_json())
+    with closing(finetune_steps(job)) as going:
+        next(going)
+        (job.folder / "stop").touch()
+        assert main(["finetune", "--job", str(tmp_path / "job.json")]) == 2
+        assert "is going on" in capsys.readouterr().err
+        assert (job.folder / "stop").exists()
 
 
 def test_an_interrupted_command_goes_on_with_resume_until_its_model_is_where_it_was_wanted(

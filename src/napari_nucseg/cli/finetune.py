@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Generator
 
     from napari_nucseg.teaching.job import FinetuneJob
     from napari_nucseg.teaching.progress import Comparison, FinetuneProgress, FinetuneResult
@@ -75,22 +77,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _finetune(args: argparse.Namespace) -> int:
-    job = _job(args)
-    stop = job.folder / "stop"
-    if not args.resume:  # one that goes on may have been asked to end already
-        stop.unlink(missing_ok=True)
     from napari_nucseg.learning.place import CHECKPOINT
-    from napari_nucseg.teaching.finetuning import finetune_steps  # late: loads torch
 
+    job = _job(args)
     copied = args.output if args.output is not None and args.output.suffix == SUFFIX else None
     agreed = None if copied is None else _check_copy(copied, job, force=args.force)
     words = "The same command with --resume goes on."
-    try:
-        with told_how_to_go_on(job.folder / CHECKPOINT, words, resumed=args.resume):
-            steps = finetune_steps(job, stop=stop.exists, resume=args.resume, force=args.force)
-            result = drain(told_as(steps, partial(_report, as_json=args.json)))
-    finally:
-        stop.unlink(missing_ok=True)  # it was meant for this run alone
+    with told_how_to_go_on(job.folder / CHECKPOINT, words, resumed=args.resume):
+        steps = _until_asked(job, resume=args.resume, force=args.force)
+        result = drain(told_as(steps, partial(_report, as_json=args.json)))
     if copied is not None:
         result = _put(result, copied, agreed)
     if args.json:
@@ -98,6 +93,26 @@ def _finetune(args: argparse.Namespace) -> int:
     else:
         _tell(result)
     return 0
+
+
+def _until_asked(
+    job: FinetuneJob, *, resume: bool, force: bool
+) -> Generator[FinetuneProgress, None, FinetuneResult]:
+    """Teach to the end, or until a file named stop lies in the run's folder, which is meant for this run alone."""
+    from napari_nucseg.teaching.finetuning import finetune_steps  # late: loads torch
+
+    stop = job.folder / "stop"
+    steps = finetune_steps(job, stop=stop.exists, resume=resume, force=force)
+    with closing(steps):
+        # refused by then if another run goes on there, whose file it is
+        first = next(steps)
+        try:
+            if not resume:  # one that goes on may have been asked to end already
+                stop.unlink(missing_ok=True)
+            yield first
+            return (yield from steps)
+        finally:
+            stop.unlink(missing_ok=True)
 
 
 def _estimate(args: argparse.Namespace) -> int:
