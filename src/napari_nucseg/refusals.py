@@ -30,7 +30,7 @@ _WORDS = {
     "list_type": "must be a list",
     "model_type": "must be names with values",
     "path_type": "must be a path",
-    "string_type": 'must be text, in quotes where it could be a number, such as "5"',
+    "string_type": "must be text",
     "too_long": "must have {max_length} entries at most",
     "too_short": "must have {min_length} entries at least",
     "tuple_type": "must be a list",
@@ -110,7 +110,9 @@ def _reason(problem: ErrorDetails, field: FieldInfo | None, around: type[BaseMod
     words = _WORDS.get(kind) or problem["msg"].replace("Input should be ", _MUST).removesuffix(".")
     words = words.format(**problem.get("ctx", {})) if kind in _WORDS and "ctx" in problem else words
     if field is not None and kind in ("model_type", "tuple_type", "list_type"):
-        words += f", such as {_example(field, in_list=kind != 'model_type')}"
+        words += _example(field, in_list=kind != "model_type")
+    if kind == "string_type" and isinstance(given, int | float):  # as YAML takes 5 and yes
+        words += f', in quotes: "{given}"' if not isinstance(given, bool) else ", in quotes"
     shown = json.dumps(given, ensure_ascii=False) if isinstance(given, str | int | float | None) else ""
     return f"got {shown}, {words}" if 0 < len(shown) <= _LONGEST_SHOWN else words
 
@@ -119,7 +121,7 @@ def _no_such(name: str, around: type[BaseModel]) -> str:
     """Say that there is no such setting, and which may be meant, there or one level deeper."""
     known = dict(_one_deeper(around)) | {n: n for n in around.model_fields}
     close = difflib.get_close_matches(name, known, n=1)
-    return "there is no such setting" + (f"; is {known[close[0]]} meant?" if close else "")
+    return "there is no such setting" + (f"; perhaps {known[close[0]]} is meant" if close else "")
 
 
 def _one_deeper(around: type[BaseModel]) -> Iterator[tuple[str, str]]:
@@ -130,17 +132,19 @@ def _one_deeper(around: type[BaseModel]) -> Iterator[tuple[str, str]]:
 
 
 def _example(field: FieldInfo, *, in_list: bool) -> str:
-    """Return what could be given, as it would stand in a job file."""
+    """Return what could be given, as it would stand in a job file; empty where nothing is known."""
     inner = _settings_in(field.annotation)
     if inner is None:
-        return _plain(field)
-    name, first = next(iter(inner.model_fields.items()))
-    one = f"{{{name}: {_plain(first)}}}"
-    return f"[{one}]" if in_list else one
+        example = _plain(field)
+    else:
+        name, first = next(iter(inner.model_fields.items()))
+        one = f"{{{name}: {_plain(first) or '…'}}}"
+        example = f"[{one}]" if in_list else one
+    return f", such as {example}" if example else ""
 
 
 def _plain(field: FieldInfo) -> str:
     value = field.examples[0] if field.examples else field.default
     if isinstance(value, str):
         return value
-    return json.dumps(value) if isinstance(value, int | float | tuple) and value != () else "…"
+    return json.dumps(value) if isinstance(value, int | float | tuple) and value != () else ""

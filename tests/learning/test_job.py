@@ -20,16 +20,21 @@ SYSTEMS = ["unet-dsb2018", "unet-dsb2018-80-20", "unetpp-dsb2018", "unet26-lizar
     [
         pytest.param("steps: -1", "steps", id="out of bounds"),
         pytest.param(
-            "stepps: 5", r"job\.yaml: stepps: there is no such setting; is steps meant\?", id="misspelt"
+            "stepps: 5",
+            r"job\.yaml: stepps: there is no such setting; perhaps steps is meant\.$",
+            id="misspelt",
         ),
-        pytest.param("crop_px: 64", r"is augment\.crop_px meant", id="one level too high"),
+        pytest.param("crop_px: 64", r"perhaps augment\.crop_px is meant", id="one level too high"),
         pytest.param(
-            "size: {stepz: 5}", r"yaml: size\.stepz: there is no .* steps meant\?\.$", id="in one of two"
+            "size: {stepz: 5}", r"yaml: size\.stepz: there is no .* steps is meant\.$", id="in one of two"
         ),
         pytest.param("normalisation: 5", r"got 5, must be a list, such as \[0\.5, 99\.95\]", id="no list"),
         pytest.param(
             "augment: 5", r"got 5, must be names with values, such as \{crop_px: 256\}", id="no settings"
         ),
+        pytest.param("training_data: 5", r"got 5, must be a list\.$", id="no list of texts"),
+        pytest.param("title: 5", r"got 5, must be text, in quotes: \"5\"\.$", id="a number for a text"),
+        pytest.param("title: [a]", r"title: must be text\.$", id="a list for a text"),
         pytest.param("data: small", r"such as \[\{path: my-folder\}\]", id="no list of settings"),
         pytest.param(
             "validation: {every: x}", r"every: got \"x\", must be a whole number or 'epoch'", id="either"

@@ -126,6 +126,7 @@ def test_images_that_cannot_be_used_are_refused_in_words(small_model, image, cho
         pytest.param({"diameter_px": 3, "diameter_um": 3}, "one of the two", id="two units"),
         pytest.param({"diameter_um": 3}, "pixel size", id="micrometres alone"),
         pytest.param({"foreground_threshold": 2}, "or less", id="threshold"),
+        pytest.param({"decoding": {"min_area": 9}}, r"perhaps min_area_px is meant\.$", id="misspelt"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_in_words(choices, words):

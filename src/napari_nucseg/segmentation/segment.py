@@ -124,7 +124,7 @@ def make_settings(**choices: Any) -> SegmentationSettings:
     try:
         return SegmentationSettings.model_validate(choices)
     except ValidationError as error:
-        raise SettingsError(f"{problems_in(error)}.") from error
+        raise SettingsError(f"{problems_in(error, SegmentationSettings)}.") from error
 
 
 def segment_steps(
