@@ -96,7 +96,7 @@ def test_weights_of_kinds_that_no_image_has_are_told(folder):
     source = {"path": folder, "kind": "histology"}
     job = TrainingJob(data=[source], kind_weights={"histolgy": 1, "histology": 2})
     assert load_examples(job).remarks == (
-        "kind_weights names histolgy, but no image is of such a kind; there are: histology.",
+        "kind_weights of histolgy change nothing: no image is of such a kind; there are: histology.",
     )
 
 

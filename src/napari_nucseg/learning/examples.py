@@ -117,7 +117,7 @@ def _unknown_kinds(job: TrainingJob, samples: Sequence[Sample]) -> tuple[str, ..
     if not (absent := ", ".join(sorted(job.kind_weights.keys() - there))):
         return ()
     return (
-        f"kind_weights names {absent}, but no image is of such a kind; there are: {', '.join(sorted(there))}.",
+        f"kind_weights of {absent} change nothing: no image is of such a kind; there are: {', '.join(sorted(there))}.",
     )
 
 
