@@ -149,6 +149,19 @@ def test_predictions_with_more_folders_before_are_those_of_the_longest_name(tmp_
     assert files.find("a/cell").name == "y_a_cell_labels.tif"
 
 
+def test_predictions_are_found_without_the_folders_that_all_images_lie_in(tmp_path: Path) -> None:
+    for name in ("p_cell_labels", "q_cell_labels", "r_cell_labels", "s_cell_labels"):
+        write_labels(tmp_path / f"{name}.tif", squares())
+    others = ["i/p/cell", "i/r/cell", "k/r/cell", "i/s/cell", "s_cell"]
+    files = PredictionFiles(tmp_path, ["images/q/cell", *others])
+    assert files.find("images/q/cell").name == "q_cell_labels.tif"
+    assert files.find("i/p/cell").name == "p_cell_labels.tif"
+    assert files.find("s_cell").name == "s_cell_labels.tif"
+    for sample in ("i/r/cell", "k/r/cell", "i/s/cell"):
+        with pytest.raises(DatasetError, match="no prediction"):
+            files.find(sample)
+
+
 def test_of_names_that_are_one_in_a_file_the_first_is_meant(tmp_path: Path) -> None:
     write_labels(tmp_path / "a_b_c_labels.tif", squares())
     files = PredictionFiles(tmp_path, ["a/b_c", "a_b/c"])

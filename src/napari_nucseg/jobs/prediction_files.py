@@ -27,8 +27,9 @@ class PredictionFiles:
     """Label files of a folder, found by the names of a dataset's samples.
 
     ``<name>_labels`` comes before ``<name>_cp_masks`` and ``<name>_mask``, and these before ``<name>``. A sample
-    named with its folder, ``a/cell``, has what ``segment_files`` writes for it, ``a_cell_labels`` or with more
-    folders before; and ``cell_labels`` only where no other sample is a ``cell``.
+    named with its folders, ``b/a/cell``, has what ``segment_files`` writes for it, ``b_a_cell_labels``, with more
+    folders before, or with fewer, ``a_cell_labels``, where that can be no other's; and ``cell_labels`` only where no
+    other sample is a ``cell``.
 
     Raises
     ------
@@ -43,12 +44,15 @@ class PredictionFiles:
         self._of_sample: dict[str, list[str]] = defaultdict(list)
         # of several that one file name stands for, the first: segment_files numbers the others
         by_flat_name = {flat_name(sample): sample for sample in reversed(samples) if "/" in sample}
+        by_its_end = _by_its_end(samples)
         for name in self._files:
             words = name.split("_")
             # the longest first: x_a_cell is that of x/a/cell where there is one
             endings = ("_".join(words[start:]) for start in range(len(words)))
             if ending := next((ending for ending in endings if ending in by_flat_name), None):
                 self._of_sample[by_flat_name[ending]].append(name)
+            elif name in by_its_end:
+                self._of_sample[by_its_end[name]].append(name)
 
     def find(self, sample: str) -> Path:
         """Return the file of a sample, of several that hold the same labels the first.
@@ -114,6 +118,17 @@ def read_labels(path: Path, true_shape: tuple[int, ...] = ()) -> tuple[NDArray[n
         check_numbering(plane, str(path))
     was_mask = number_pieces(np.concatenate(stored))[1]
     return (put_together(slices, planes)[0] if len(planes) > 1 else planes[0]), was_mask
+
+
+def _by_its_end(samples: Sequence[str]) -> dict[str, str]:
+    """Return samples by their names without the first folders, in which all that were segmented may lie."""
+    ends: dict[str, list[str]] = defaultdict(list)
+    for sample in samples:
+        parts = sample.split("/")
+        for start in range(1, len(parts) - 1):
+            ends[flat_name("/".join(parts[start:]))].append(sample)
+    called = {PurePosixPath(sample).name for sample in samples}
+    return {end: of[0] for end, of in ends.items() if len(of) == 1 and end not in called}
 
 
 def _hold_the_same(files: Sequence[Path]) -> bool:
