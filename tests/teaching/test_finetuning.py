@@ -568,7 +568,9 @@ def test_paths_of_a_job_file_count_from_the_file(tmp_path):
     assert job.pinned == (Path.home() / "good", tmp_path / "~no-one" / "x")
 
 
-@pytest.mark.parametrize("wrong", [{"stepz": 3}, {"examples": None}, {"examples": 3}, {"pinned": 3}])
+@pytest.mark.parametrize(
+    "wrong", [{"stepz": 3}, {"examples": None}, {"examples": 3}, {"pinned": 3}, {"steps": True}]
+)
 def test_wrong_settings_are_refused_by_name(wrong):
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         make_finetune_job(wrong)

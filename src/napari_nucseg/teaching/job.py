@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.learning.job_file import read_job_file
 from napari_nucseg.learning.ranges import Seed
+from napari_nucseg.learning.settings import Part
 from napari_nucseg.network.names import ModelName
 from napari_nucseg.refusals import problems_in
 
@@ -24,11 +25,7 @@ OTHER_SECONDS = 8.0
 """What a run takes besides learning: start of the process, reading and saving."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Example(_Part):
+class Example(Part):
     """Corrected images to learn from, or to check the outcome on."""
 
     path: Path = Field(
@@ -42,7 +39,7 @@ class Example(_Part):
         return {"path": given} if isinstance(given, str | Path) else given
 
 
-class Preview(_Part):
+class Preview(Part):
     """Image that the new model is tried on while it learns."""
 
     image: Path = Field(description="Image file, or .npy.")
@@ -50,7 +47,7 @@ class Preview(_Part):
     diameter_px: float = Field(gt=0, description="Nucleus diameter in it.")
 
 
-class FinetuneJob(_Part):
+class FinetuneJob(Part):
     """Everything that determines a fine-tuning."""
 
     name: ModelName = Field("my-nuclei", description="Name of the new model.")
