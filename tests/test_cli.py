@@ -210,7 +210,9 @@ def test_interrupt_leaves_nothing_half_written(
         images.append(str(tmp_path / f"{i}.png"))
         os.link(picture, images[-1])
     arguments = ["segment", *images, "-o", str(tmp_path / "out"), "--rle", str(tmp_path / "r.csv"), *tiny]
-    process = nucseg_process(arguments)
+    # under nohup, tests too are told to ignore it
+    heard = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+    process = nucseg_process(arguments, before=heard)
     process.stdout.readline()  # the first image is done
     time.sleep(0.05)
     process.send_signal(getattr(signal, name))
