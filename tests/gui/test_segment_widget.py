@@ -358,6 +358,10 @@ def test_channels_that_the_file_tells_are_no_slices(viewer, user, widget, nuclei
     assert layer.data.shape == nuclei.shape
     assert layer.data.max() > 5
     assert words in user.said()
+    assert viewer.dims.current_step[0] == 2, "its nuclei are shown on it"
+    viewer.dims.set_current_step(0, 0)
+    user.segment()
+    assert viewer.dims.current_step[0] == 0, "whoever looks at another one may"
 
 
 def test_axes_that_the_file_tells_are_those_of_a_hyperstack(viewer, user, widget, nuclei, tmp_path):

@@ -15,7 +15,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_nucseg._napari.camera import corners_in_view
 from napari_nucseg._napari.drawing import REGION_LAYER, last_shape
 from napari_nucseg._napari.edits_question import EditsChoice, ask_about_edits
-from napari_nucseg._napari.image_layout import channels_last, image_data
+from napari_nucseg._napari.image_layout import channels_last, image_data, show_channel
 from napari_nucseg._napari.layer_state import is_work_on
 from napari_nucseg._napari.planes import PlaneLayout, layout_of
 from napari_nucseg._napari.regions import Region, region_from_outline, region_in_view
@@ -171,6 +171,8 @@ class SegmentController(QObject):
             self.adding.emit(True)
             self._viewer.add_layer(target)
             self.adding.emit(False)
+            if image in self._viewer.layers:
+                show_channel(self._viewer, target, image)
         else:
             adopt_result(target, image, result, keep=pending.keep)
             if not pending.keep:
