@@ -93,10 +93,8 @@ def segment_files(
     images
         Files; where two have the same name, their folders or suffixes become part of the output's name. With
         ``skip_done`` an image whose result has its plain name, of a run without a namesake, keeps that.
-    outputs
-        What to write.
-    choices
-        Fields of ``SegmentationSettings`` and ``DecodingSettings``, flat.
+    outputs : what to write.
+    choices : fields of ``SegmentationSettings`` and ``DecodingSettings``, flat.
 
     Yields
     ------

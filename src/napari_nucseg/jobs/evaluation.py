@@ -148,8 +148,7 @@ def evaluate_model(
 
     Parameters
     ----------
-    dataset
-        Samples with labels.
+    dataset : samples with labels.
     choices
         Fields of ``SegmentationSettings`` and ``DecodingSettings``, flat; axes and pixel size come from each
         sample unless they are chosen.

@@ -82,14 +82,8 @@ def child_steps(
         said = anchored(_sparing_a_thread(job), Path.cwd())
         part.write_text(said.model_dump_json(indent=1), encoding="utf8")
     (job.folder / STOP).unlink(missing_ok=True)
-    arguments = [
-        *command,
-        "finetune",
-        "--job",
-        str(path.resolve()),
-        "--json",
-        *(["--resume"] if resume else []),
-    ]
+    going_on = ["--resume"] if resume else []
+    arguments = [*command, "finetune", "--job", str(path.resolve()), "--json", *going_on]
     is_up = asked = False
     with _Child(arguments, job.folder / ERRORS) as child:
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
@@ -15,6 +16,7 @@ from napari_nucseg.jobs.work_outcomes import Outcome
 from napari_nucseg.jobs.work_sets import new_corrections
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
+from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -79,28 +81,30 @@ def segment_remaining(
         with free(item.name) as is_free:
             if not is_free or is_correction_set(worklist.folder_of(item.name)):
                 continue
-        steps = _segment_one(worklist, item.name, choices, free)
-        try:
-            while True:
-                step = next(steps)
-                yield WorkProgress(index, len(items), item.name, outcomes, step)
-        except StopIteration as end:
-            outcome: Outcome | None = end.value
-        except OutputError:
-            raise
-        except NucSegError as error:
-            words = f"{item.name} {SEVERAL_CHANNELS}" if isinstance(error, ChannelError) else str(error)
-            outcome = Outcome(item.name, error=words, unreadable=isinstance(error, DatasetError))
-        except MemoryError:
-            outcome = Outcome(item.name, error=f"{item.name} {TOO_LARGE}")
-        except Exception as error:  # a thousand images must not stop at one nobody thought of
-            logger.exception("segmenting %s failed", item.name)
-            outcome = Outcome(item.name, error=f"{type(error).__name__}: {error}")
-        if outcome is None:
-            continue
-        outcomes = (*outcomes, outcome)
-        yield WorkProgress(index, len(items), item.name, outcomes)
+        told = partial(WorkProgress, index, len(items), item.name, outcomes)
+        outcome = yield from told_as(_guarded(worklist, item.name, choices, free), told)
+        if outcome is not None:
+            outcomes = (*outcomes, outcome)
+            yield WorkProgress(index, len(items), item.name, outcomes)
     return outcomes
+
+
+def _guarded(
+    worklist: WorkList, name: str, choices: Mapping[str, Any], free: Free
+) -> Generator[Progress, None, Outcome | None]:
+    """Segment an image; any failure that the next one need not meet becomes its outcome."""
+    try:
+        return (yield from _segment_one(worklist, name, choices, free))
+    except OutputError:
+        raise
+    except NucSegError as error:
+        words = f"{name} {SEVERAL_CHANNELS}" if isinstance(error, ChannelError) else str(error)
+        return Outcome(name, error=words, unreadable=isinstance(error, DatasetError))
+    except MemoryError:
+        return Outcome(name, error=f"{name} {TOO_LARGE}")
+    except Exception as error:  # a thousand images must not stop at one nobody thought of
+        logger.exception("segmenting %s failed", name)
+        return Outcome(name, error=f"{type(error).__name__}: {error}")
 
 
 def _segment_one(
