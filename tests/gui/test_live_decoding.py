@@ -48,6 +48,15 @@ def test_sliders_of_one_image_do_not_decide_over_the_next(viewer, user, widget, 
     assert _slider(widget, "foreground_threshold").value() == pytest.approx(0.9)
 
 
+def test_sliders_left_alone_follow_the_next_model(user, widget, segmented):
+    assert read_state(segmented).settings.decoding.core_threshold == 0.5, "the U-Net++'s own"
+    _slider(widget, "certainty").setValue(0.3)
+    user.wait_until_idle()
+    widget.form.model.setCurrentIndex(widget.form.model.findData("nuclei-unet"))
+    decoding = read_state(user.segment()).settings.decoding
+    assert (decoding.core_threshold, decoding.certainty) == (0.45, 0.3)
+
+
 def test_minimum_area_and_border(user, widget, segmented):
     n_before = len(np.unique(segmented.data)) - 1
     smallest = np.bincount(segmented.data.ravel())[1:].min()

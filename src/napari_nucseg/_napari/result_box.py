@@ -56,6 +56,11 @@ class ResultBox(QWidget):
         self.form.set_values(state.settings.decoding)
         self.form.setEnabled(bool(state.maps))
 
+    def moved(self) -> DecodingSettings:
+        """Return the sliders that were moved off the model's own; the next run's model decides over the others."""
+        values = self.form.values().items()
+        return DecodingSettings(**{name: value for name, value in values if value != getattr(self._standard, name)})
+
     def _make_adjust(self) -> QGroupBox:
         box = QGroupBox("Adjust")
         box.setToolTip("Moves the outlines at once; the network is not run again. Nuclei you edited stay.")

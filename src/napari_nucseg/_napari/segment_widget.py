@@ -153,7 +153,7 @@ class SegmentWidget(Docked):
 
         # sliders nobody sees must not decide over the next run: the model's own thresholds do
         seen = self.form.result.isVisibleTo(self.form)
-        return DecodingSettings(**self.form.result.form.values()) if seen else DecodingSettings()
+        return self.form.result.moved() if seen else DecodingSettings()
 
     def _image_changed(self) -> None:
         image, layer = self.form.image.layer, self._result()
