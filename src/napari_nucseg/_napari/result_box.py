@@ -59,7 +59,9 @@ class ResultBox(QWidget):
     def moved(self) -> DecodingSettings:
         """Return the sliders that were moved off the model's own; the next run's model decides over the others."""
         values = self.form.values().items()
-        return DecodingSettings(**{name: value for name, value in values if value != getattr(self._standard, name)})
+        return DecodingSettings(
+            **{name: value for name, value in values if value != getattr(self._standard, name)}
+        )
 
     def _make_adjust(self) -> QGroupBox:
         box = QGroupBox("Adjust")
