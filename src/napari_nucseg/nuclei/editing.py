@@ -137,9 +137,9 @@ def delete_in_box(labels: Labels, corners: ArrayLike) -> Edit:
     """
     check_labels(labels)
     box = box_between(corners, labels.shape)
-    numbers, inside = np.unique(labels[box], return_counts=True)
-    whole = _areas(labels, numbers)
-    chosen = numbers[(numbers > 0) & (2 * inside >= whole)]
+    part = labels[box]
+    numbers, inside = np.unique(part[part > 0], return_counts=True)
+    chosen = numbers[2 * inside >= _areas(labels, numbers)]
     if not chosen.size:
         raise EditError("no nucleus lies mostly inside the box. Drag a larger one, or click on a nucleus.")
     return _delete(labels, chosen)
