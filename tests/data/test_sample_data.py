@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
 from hashlib import sha256
 
 import numpy as np
@@ -23,7 +22,7 @@ from napari_nucseg.data.sample_data import (
     remember_folder,
     sample_steps,
 )
-from napari_nucseg.data.sources import SOURCES, RemoteFile, find_source
+from napari_nucseg.data.sources import SOURCES, Archive, find_source
 from napari_nucseg.errors import DatasetError, DownloadError, OutputError, SettingsError
 
 FETCHED = "dsb2018-histology"
@@ -265,8 +264,6 @@ def test_unknown_names():
         find_sample("x")
     with pytest.raises(SettingsError, match="dsb2018"):
         find_source("x")
-    with pytest.raises(SettingsError, match="warwick"):
-        SOURCES["lizard"].url("lizard_images1.zip")
 
 
 def test_size_and_sum_are_checked(server, tmp_path):
@@ -292,6 +289,6 @@ def test_a_file_is_gone_on_with(server, tmp_path):
 
 
 def test_official_sizes_are_checked_when_the_official_place_is_used():
-    source = replace(SOURCES["dsb2018"], base_url="http://127.0.0.1:1/")
-    assert source.file("stage1_train.zip").size_bytes == 82_923_446
-    assert source.at("http://127.0.0.1:1/").file("stage1_train.zip") == RemoteFile("stage1_train.zip")
+    source = SOURCES["dsb2018"]
+    assert source.archive.size_bytes == 82_923_446
+    assert source.at("http://127.0.0.1:1/").archive == Archive("http://127.0.0.1:1/stage1_train.zip")

@@ -15,7 +15,7 @@ from napari_nucseg.data.download import DownloadProgress, explained, fetch_file,
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.remote_zip import RangesNotSupported, extract_members, fetch_members, readable_zip
 from napari_nucseg.data.sample import Dataset, Sample
-from napari_nucseg.data.sources import Source, find_source
+from napari_nucseg.data.sources import Archive, Source, find_source
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.errors import DatasetError, DownloadError, SettingsError
 
@@ -37,7 +37,6 @@ _HISTOLOGY_IDS = (
     "4193474b2f1c72f735b13633b219d9cabdd43c21d9c2bb4dfc4809f104ba4c06",
     "87ea72894f6534b28e740cc34cf5c9eb75d0d8902687fce5fcc08a92e9f41386",
 )
-_ARCHIVE = "stage1_train.zip"
 
 
 class FolderNeeded(DatasetError):
@@ -166,10 +165,11 @@ def sample_steps(
     if cached is not None:
         return cached
     source = source or find_source(sample.source_name or name)
-    if source.base_url is None or not sample.image_ids:
+    remote = source.archive
+    if remote is None or not sample.image_ids:
         raise FolderNeeded(source)
     try:
-        yield from _fetch(sample, source, cache)
+        yield from _fetch(sample, source, remote, cache)
     except DownloadError:
         fetched = _open_fetched(sample, cache)
         if fetched is None:
@@ -180,17 +180,17 @@ def sample_steps(
         return fetched
     fetched = _open_fetched(sample, cache)
     if fetched is None:
-        raise DownloadError(
-            f"{source.url(_ARCHIVE)} no longer holds all images of {sample.title}: see {source.page}"
-        )
+        raise DownloadError(f"{remote.url} no longer holds all images of {sample.title}: see {source.page}")
     return fetched
 
 
-def _fetch(sample: SampleData, source: Source, cache: Path) -> Generator[DownloadProgress, None, None]:
+def _fetch(
+    sample: SampleData, source: Source, remote: Archive, cache: Path
+) -> Generator[DownloadProgress, None, None]:
     """Fill the sample's folder, which appears only when all of it is there."""
     folder = _folder(sample, cache)
     part = _part(sample, cache)
-    url, archive = source.url(_ARCHIVE), cache / _ARCHIVE
+    url, archive = remote.url, cache / remote.name
     wanted = partial(_belongs_to, sample.image_ids)
     if folder.exists() and not part.exists():  # incomplete, or of an older version: keep what is there
         os.replace(folder, part)
@@ -198,8 +198,7 @@ def _fetch(sample: SampleData, source: Source, cache: Path) -> Generator[Downloa
         try:
             yield from fetch_members(url, wanted, part)
         except RangesNotSupported:
-            file = source.file(_ARCHIVE)
-            yield from fetch_file(url, archive, size_bytes=file.size_bytes, sha256=file.sha256)
+            yield from fetch_file(url, archive, size_bytes=remote.size_bytes, sha256=remote.sha256)
     if archive.exists():
         yield from _extract(archive, wanted, part)
     with explained(url, cache):
