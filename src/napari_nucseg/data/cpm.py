@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_nucseg.data.label_files import Size, as_labels, check_fit
+from napari_nucseg.data.label_files import as_labels, check_fit, sizes_in
 from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import IO
 
     from numpy.typing import NDArray
@@ -73,7 +72,7 @@ def _read(tree: Tree, name: str, image_file: str, mask_file: str | None, masks: 
     if mask_file is None:
         return Sample(name, picture.pixels, None, None, picture.metadata)
     place = tree.locate(mask_file)
-    others = partial(_sizes, tree, [mask for mask in masks if mask != mask_file])
+    others = partial(sizes_in, tree, masks, _size)
     with tree.open(mask_file) as stream:
         width, height = _read_size(stream, place)
         check_fit(picture.size, (height, width), picture.metadata["image_path"], place, others)
@@ -96,14 +95,6 @@ def _read_size(stream: IO[bytes], place: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _sizes(tree: Tree, files: list[str]) -> Mapping[str, Size]:
-    """Place and (height, width) of these masks, from their first lines; unreadable ones are left out."""
-    sizes = {}
-    for file in files:
-        try:
-            with tree.open(file) as stream:
-                width, height = _read_size(stream, file)
-        except DatasetError:
-            continue
-        sizes[tree.locate(file)] = (height, width)
-    return sizes
+def _size(stream: IO[bytes]) -> tuple[int, int]:
+    width, height = _read_size(stream, "mask")
+    return height, width

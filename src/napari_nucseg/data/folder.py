@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data.images import image_size
-from napari_nucseg.data.label_files import Size, check_fit, read_label_image
+from napari_nucseg.data.label_files import check_fit, read_label_image, sizes_in
 from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
 from napari_nucseg.data.sample import Sample
 
@@ -152,19 +152,7 @@ def _read(tree: Tree, name: str, image_file: str, label_file: str, label_files: 
     place = tree.locate(label_file)
     with tree.open(label_file) as stream:
         labels, was_mask = read_label_image(stream, place)
-    others = partial(_sizes, tree, [file for file in label_files if file != label_file])
+    others = partial(sizes_in, tree, label_files, image_size)
     check_fit(picture.size, labels.shape, picture.metadata["image_path"], place, others)
     metadata = {**picture.metadata, "labels_path": place, "labels_were_mask": was_mask}
     return Sample(name, picture.pixels, labels, None, metadata)
-
-
-def _sizes(tree: Tree, files: list[str]) -> Mapping[str, Size]:
-    """Place and (height, width) of these label images; unreadable ones are left out."""
-    sizes = {}
-    for file in files:
-        try:
-            with tree.open(file) as stream:
-                sizes[tree.locate(file)] = image_size(stream)
-        except Exception:  # a hint must not fail on some other broken file
-            continue
-    return sizes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.label_files import Size, as_labels, check_fit, mat_array, mat_size, read_mat
+from napari_nucseg.data.label_files import as_labels, check_fit, instances_size, mat_array, read_mat, sizes_in
 from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.errors import DatasetError
@@ -76,21 +76,10 @@ def _read(tree: Tree, name: str, image_file: str, mat_file: str | None, mats: tu
     with tree.open(mat_file) as stream:
         arrays = read_mat(stream, place)
     labels = as_labels(mat_array(arrays, "inst_map", place), place)
-    others = partial(mat_sizes, tree, [mat for mat in mats if mat != mat_file])
+    others = partial(sizes_in, tree, mats, instances_size)
     check_fit(picture.size, labels.shape, picture.metadata["image_path"], place, others)
     metadata = picture.metadata | {"labels_path": place}
     return Sample(name, picture.pixels, labels, _classes(arrays, labels, place), metadata)
-
-
-def mat_sizes(tree: Tree, files: list[str]) -> Mapping[str, Size]:
-    """Place and (height, width) of the instance maps in these MATLAB files; unreadable ones are left out."""
-    sizes = {}
-    for file in files:
-        with tree.open(file) as stream:
-            size = mat_size(stream)
-        if size is not None:
-            sizes[tree.locate(file)] = size
-    return sizes
 
 
 def _classes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
+
+    from napari_nucseg.data.tree import Tree
 
 Size = tuple[int, int]
 _MAX_PIECES_PER_NUMBER = 10  # label images have hardly more than 1, pictures 40 to some thousand
@@ -114,13 +117,20 @@ def mat_array(arrays: Mapping[str, NDArray[Any]], key: str, place: str) -> NDArr
     return arrays[key]
 
 
-def mat_size(file: IO[bytes], key: str = "inst_map") -> Size | None:
-    """Height and width of an array of a MATLAB file; None where it cannot be told."""
-    try:
-        shape = read_mat(file, "mat")[key].shape
-    except (DatasetError, KeyError):
-        return None
-    return (shape[0], shape[1]) if len(shape) == 2 else None
+def sizes_in(
+    tree: Tree, files: tuple[str, ...], size_of: Callable[[IO[bytes]], tuple[int, ...]]
+) -> Mapping[str, tuple[int, ...]]:
+    """Place and (height, width) of these masks; unreadable ones are left out: a hint must not fail on them."""
+    sizes = {}
+    for file in files:
+        with suppress(Exception), tree.open(file) as stream:
+            sizes[tree.locate(file)] = size_of(stream)
+    return sizes
+
+
+def instances_size(file: IO[bytes]) -> tuple[int, ...]:
+    """Height and width of the instance map in a MATLAB file."""
+    return read_mat(file, "mat")["inst_map"].shape
 
 
 def check_fit(
@@ -128,7 +138,7 @@ def check_fit(
     labels_size: Size,
     image_place: str,
     labels_place: str,
-    other_sizes: Callable[[], Mapping[str, Size]] | None = None,
+    other_sizes: Callable[[], Mapping[str, tuple[int, ...]]] | None = None,
 ) -> None:
     """Raise a ``DatasetError`` where labels do not fit their image (sizes are height, width in pixels).
 

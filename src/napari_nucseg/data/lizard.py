@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.data.csv_table import read_table
-from napari_nucseg.data.hovernet import mat_sizes
-from napari_nucseg.data.label_files import as_labels, check_fit, mat_array, read_mat
+from napari_nucseg.data.label_files import as_labels, check_fit, instances_size, mat_array, read_mat, sizes_in
 from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.errors import DatasetError
@@ -83,7 +82,7 @@ def _read(
     with tree.open(mat_file) as stream:
         arrays = read_mat(stream, place)
     labels = as_labels(mat_array(arrays, "inst_map", place), place)
-    others = partial(mat_sizes, tree, [mat for mat in mats if mat != mat_file])
+    others = partial(sizes_in, tree, mats, instances_size)
     check_fit(picture.size, labels.shape, metadata["image_path"], place, others)
     return Sample(
         name, picture.pixels, labels, _classes(arrays, labels, place), {**metadata, "labels_path": place}
