@@ -12,21 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg.data.correction_set import is_correction_set
-from napari_nucseg.data.images import axes_and_channel, to_planes
 from napari_nucseg.data.opening import open_dataset
-from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.data.sample_data import SAMPLES, find_cached
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.errors import NucSegError, TrainingError
-from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.teaching.job import Example
-from napari_nucseg.teaching.pages import Page, read_pages
+from napari_nucseg.teaching.pages import Page, annotated_page, read_pages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from napari_nucseg.data.sample import Dataset, Sample
+    from napari_nucseg.data.sample import Dataset
 
 MOST_IMAGES = 12
 """Of a large pinned dataset, images at even distances are looked at."""
@@ -64,7 +61,9 @@ def reference_images(pinned: Sequence[Path] = ()) -> tuple[Reference, ...]:
 @lru_cache(maxsize=1)
 def _made() -> tuple[Reference, ...]:
     made = (synthetic_fluorescence(_MADE_PX, _MADE_SEED), synthetic_histology(_MADE_PX, _MADE_SEED))
-    return tuple(Reference(sample.name.replace("-", " "), (_page(sample),), made=True) for sample in made)
+    return tuple(
+        Reference(sample.name.replace("-", " "), (annotated_page(sample),), made=True) for sample in made
+    )
 
 
 def labelled_images(path: Path, name: str = "") -> Reference:
@@ -109,29 +108,8 @@ def _pages(dataset: Dataset, problems: list[str] | None = None) -> tuple[Page, .
     pages = []
     for name in (dataset.names[i] for i in chosen):
         try:
-            pages.append(_page(dataset.read(name)))
+            pages.append(annotated_page(dataset.read(name)))
         except NucSegError as error:
             if problems is not None:
                 problems.append(f"Left out {name}: {error}")
     return tuple(pages)
-
-
-def _page(sample: Sample) -> Page:
-    if sample.labels is None:
-        raise TrainingError("it has no labels.")
-    labels = np.asarray(sample.labels, np.int32)
-    planes = to_planes(sample.image, *axes_and_channel(sample.metadata, sample.image.shape), keep_units=False)
-    if planes.shape[1:] != labels.shape:
-        raise TrainingError(f"the image has {planes.shape[1:]} px, its labels {labels.shape}.")
-    return Page(
-        name=sample.name,
-        example=0,
-        use="check",
-        planes=planes,
-        labels=labels,
-        taught=np.ones(labels.shape, bool),
-        prediction=None,
-        changed=np.zeros(0, np.int32),
-        diameter_px=median_diameter(labels),
-        image_sha256=sha256_of_pixels(planes),
-    )
