@@ -16,7 +16,7 @@ nuclei nobody has corrected yet. A model taught so is compared with the old one 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
+
+    from napari_nucseg.teaching.examples import Lesson
 
     Floats = NDArray[np.float64]
 
@@ -45,30 +47,6 @@ _FAR = slice(1 + 2 * 8, None)  # moves of half a diameter and more
 _GROWTHS = np.array([-0.45, -0.3, 0.0, 0.3, 0.45, 0.6, 0.75])  # in radii, along the normals
 _WEAK = 0.35  # of an outline's strong parts
 _WEAK_SHARES = 0.12, 0.7
-
-
-class Checked(Protocol):
-    """What is looked at, such as a lesson."""
-
-    @property
-    def name(self) -> str:
-        """Name of the image."""
-
-    @property
-    def pixels(self) -> NDArray[Any]:
-        """(C, Y, X)."""
-
-    @property
-    def labels(self) -> NDArray[np.int32]:
-        """(Y, X)."""
-
-    @property
-    def taught(self) -> NDArray[np.bool_]:
-        """(Y, X) pixels a person vouches for."""
-
-    @property
-    def changed(self) -> NDArray[np.int32]:
-        """Numbers of the nuclei that differ from a prediction; empty where there was none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +73,7 @@ class _Fit:
         return cls(**parts, diameter_px=float(np.mean([fit.diameter_px for fit in fits])))
 
 
-def warnings_of(examples: Iterable[Checked]) -> tuple[str, ...]:
+def warnings_of(examples: Iterable[Lesson]) -> tuple[str, ...]:
     """Say what is systematically wrong with corrections, a sentence or two each; nothing for sound ones.
 
     Of corrections of a prediction, the changed nuclei are looked at by themselves too: paint at random is found among
@@ -117,7 +95,7 @@ def warnings_of(examples: Iterable[Checked]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _fit(example: Checked, numbers: NDArray[np.int32]) -> _Fit | None:
+def _fit(example: Lesson, numbers: NDArray[np.int32]) -> _Fit | None:
     lines = outlines(example.labels, numbers)
     if not lines:
         return None
