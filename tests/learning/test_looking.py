@@ -17,7 +17,7 @@ from napari_nucseg.learning.losses import map_losses
 from napari_nucseg.learning.picture import GAP_PX, PREDICTION, TRUTH, sample_picture
 from napari_nucseg.learning.run import supervise
 from napari_nucseg.learning.settings import Loss
-from napari_nucseg.learning.validation import roc_auc, score
+from napari_nucseg.learning.validation import Pixels, score
 from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
@@ -29,6 +29,12 @@ def auc_by_ranks(probability, inside):
     return mannwhitneyu(probability[inside], probability[~inside]).statistic / inside.sum() / (~inside).sum()
 
 
+def auc(probability, inside):
+    pixels = Pixels()
+    pixels.add(probability, inside)
+    return pixels.auc
+
+
 @pytest.mark.parametrize("ties", [False, True])
 def test_auc_is_that_of_an_independent_implementation(ties):
     rng = np.random.default_rng(0)
@@ -36,11 +42,11 @@ def test_auc_is_that_of_an_independent_implementation(ties):
     probability = np.clip(0.3 * inside + 0.7 * rng.random(inside.shape), 0, 1)
     probability = np.round(probability, 1) if ties else probability
     expected = auc_by_ranks(probability, inside)
-    assert roc_auc(probability, inside) == pytest.approx(expected, abs=1e-4)
+    assert auc(probability, inside) == pytest.approx(expected, abs=1e-4)
 
 
 def test_auc_of_one_side_alone_is_none():
-    assert np.isnan(roc_auc(np.ones((4, 4)), np.ones((4, 4), bool)))
+    assert np.isnan(auc(np.ones((4, 4)), np.ones((4, 4), bool)))
 
 
 def test_pixel_scores_are_pooled_over_images(tiny_model):

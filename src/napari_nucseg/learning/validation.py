@@ -35,7 +35,7 @@ def score(
 
     ``ap50`` and ``mean_ap`` count nuclei. The others look at the foreground's probability in the pixels of all images
     together, as networks that give a mask alone are judged: ``pixel_accuracy`` is the share of pixels rightly above
-    ½ or not, ``pixel_iou`` the Jaccard index TP / (TP + FP + FN) of those above, ``auc`` that of `roc_auc`.
+    ½ or not, ``pixel_iou`` the Jaccard index TP / (TP + FP + FN) of those above, ``auc`` the area under the ROC curve.
     Without samples there are no scores, and no ``auc`` where all pixels are inside, or none.
     """
     labelled = (sample for sample in samples if sample.labels is not None)
@@ -44,7 +44,7 @@ def score(
 
 def score_found(every: Iterable[tuple[Sample, Segmentation]]) -> dict[str, float]:
     """Scores, as above, of what was found on annotated samples."""
-    truth, predicted, pixels = [], [], _Pixels()
+    truth, predicted, pixels = [], [], Pixels()
     for sample, found in every:
         assert sample.labels is not None
         pixels.add(found.maps[0], sample.labels > 0)
@@ -84,31 +84,14 @@ def predict(model: Model, sample: Sample, device: Device, *, native: bool = Fals
     return found
 
 
-def roc_auc(probability: NDArray[np.floating], inside: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve: how often a pixel inside is given more probability than one outside.
-
-    AUC = P(inside > outside) + ½ P(inside = outside), the Mann-Whitney statistic over the product of the counts
-    (Hanley and McNeil 1982, 10.1148/radiology.143.1.7063747). Probabilities, 0…1, are compared in steps of 1/65535;
-    NaN where all pixels are on one side.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> roc_auc(np.array([0.9, 0.6, 0.6, 0.1]), np.array([True, True, False, False]))
-    0.875
-    """
-    pixels = _Pixels()
-    pixels.add(probability, inside)
-    return pixels.auc
-
-
-class _Pixels:
+class Pixels:
     """Histograms of the probabilities inside and outside of nuclei, over any number of images."""
 
     def __init__(self) -> None:
         self._counts = np.zeros((2, LEVELS), np.int64)
 
     def add(self, probability: NDArray[np.floating], inside: NDArray[np.bool_]) -> None:
+        """Count the pixels of one more image."""
         levels = np.round(np.clip(probability, 0, 1) * (LEVELS - 1)).astype(np.int64)
         for row, where in enumerate((~inside, inside)):
             self._counts[row] += np.bincount(levels[where], minlength=LEVELS)
@@ -128,6 +111,12 @@ class _Pixels:
 
     @property
     def auc(self) -> float:
+        """Area under the ROC curve: how often a pixel inside is given more probability than one outside.
+
+        AUC = P(inside > outside) + ½ P(inside = outside), the Mann-Whitney statistic over the product of the counts
+        (Hanley and McNeil 1982, 10.1148/radiology.143.1.7063747). Probabilities are compared in steps of 1/65535; NaN
+        where all pixels are on one side.
+        """
         outside, inside = self._counts.astype(np.float64)
         pairs = outside.sum() * inside.sum()
         if not pairs:
