@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_nucseg.counted import listed
 from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.jobs.work_item import Status
 
@@ -53,7 +54,7 @@ def segmented_in_words(worklist: WorkList, names: Sequence[str], outcomes: Itera
     n_left = sum(status is Status.UNTOUCHED and name not in failed for name, status in statuses.items())
     words = f"{n_segmented} segmented"
     if failed:
-        words += f", {len(failed)} could not be (point at ⚠ for the reason): {_listed(failed)}"
+        words += f", {len(failed)} could not be (point at ⚠ for the reason): {listed(failed, NAMES_SHOWN)}"
     return words + (f"; {n_left} left." if n_left else ".")
 
 
@@ -62,9 +63,4 @@ def all_done_in_words(worklist: WorkList) -> str:
     closed = [item.name for item in worklist.present if item.unreadable and item.status is not Status.DONE]
     if not closed:
         return "All images are done."
-    return f"All images are done but {len(closed)} that cannot be opened (⚠): {_listed(closed)}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(names[:NAMES_SHOWN]) + more
+    return f"All images are done but {len(closed)} that cannot be opened (⚠): {listed(closed, NAMES_SHOWN)}."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_nucseg.counted import count_words
+from napari_nucseg.counted import count_words, listed
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import check_names, read_rows, select_rows
@@ -108,7 +108,7 @@ def _unscored(job: TrainingJob, n_images: int, n_held: int) -> tuple[str, ...]:
 def _remarks(samples: Sequence[Sample]) -> tuple[str, ...]:
     masks = [sample.name for sample in samples if sample.metadata.get("labels_were_mask")]
     images = count_words(len(masks), "image")
-    said = f"In {images} the labels are a mask, in which nuclei that touch count as one: {_listed(masks)}"
+    said = f"In {images} the labels are a mask, in which nuclei that touch count as one: {listed(masks, NAMES_SHOWN)}"
     return (said,) if masks else ()
 
 
@@ -212,7 +212,9 @@ class _Problems:
         """Tell of files that belong to no image, or lie where none are looked for."""
         for reason, files in dataset.unused().items():
             if files:
-                self._single.append(f"{count_words(len(files), 'file')} {reason}: {_listed(files)}")
+                self._single.append(
+                    f"{count_words(len(files), 'file')} {reason}: {listed(files, NAMES_SHOWN)}"
+                )
 
     def note(self, reason: str, names: Iterable[str]) -> None:
         """Take note of images left out for one reason, which goes on after "3 images"."""
@@ -263,12 +265,7 @@ def _plain(sample: Sample, planes: NDArray[np.float32], channel: int | None) -> 
 
 
 def _alike(reason: str, names: Sequence[str]) -> str:
-    return f"{count_words(len(names), 'image')} {reason}: {_listed(names)}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(names[:NAMES_SHOWN]) + more
+    return f"{count_words(len(names), 'image')} {reason}: {listed(names, NAMES_SHOWN)}"
 
 
 def _samples(dataset: Dataset, source: DataSource, on_error: OnError) -> Iterator[Sample]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import napari_nucseg
+from napari_nucseg.counted import listed
 from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, TeachingRecord
 from napari_nucseg.teaching.holdout import vouched_for
 from napari_nucseg.teaching.watching import LOSS
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.examples import Lessons
     from napari_nucseg.teaching.job import FinetuneJob
     from napari_nucseg.teaching.plan import Plan
+
+NAMES_SHOWN = 5
 
 
 def taught_card(
@@ -37,13 +40,14 @@ def taught_card(
     learned = sum(example.n_learned for example in record.examples)
     n_images = len(record.examples)
     own = f"{learned} corrected nuclei in {n_images} image{'s' if n_images > 1 else ''}"
+    names = listed(list(dict.fromkeys(example.name for example in record.examples)), NAMES_SHOWN)
     scores = {c.name: c.new for c in record.comparisons}
     return base.card.model_copy(
         update={
             "name": job.name,
             "title": job.name,
             "description": f"{base.info.title}, taught on {own}.",
-            "training_data": (*base.card.training_data, f"{own}: {_listed(lessons)}"),
+            "training_data": (*base.card.training_data, f"{own}: {names}"),
             "figures": {f"AP50, {name}": round(value, 4) for name, value in scores.items()},
             "parent_sha256": base.sha256,
             "parent_name": base.card.name,
@@ -108,8 +112,3 @@ def _record(
         warnings=tuple(warnings),
         versions={"napari-nucseg": napari_nucseg.__version__, "torch": str(torch.__version__)},
     )
-
-
-def _listed(lessons: Lessons, shown: int = 5) -> str:
-    names = list(dict.fromkeys(lesson.name for lesson in lessons.lessons))
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
