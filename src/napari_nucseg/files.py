@@ -110,6 +110,12 @@ def nothing_fits(error: OutputError, folder: Path) -> bool:
     return full or not there.is_dir() or not os.access(there, os.W_OK)
 
 
+def named_folder(variable: str, otherwise: Path) -> Path:
+    """Folder that an environment variable names, else another one."""
+    named = os.environ.get(variable)
+    return Path(named).expanduser() if named else otherwise
+
+
 def unused_name(plain: str, taken: set[str]) -> str:
     """Return a name, numbered where it is taken; case is ignored, as some file systems do. It is taken from now on."""
     name, number = plain, 1

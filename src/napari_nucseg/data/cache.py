@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-from platformdirs import user_cache_dir
+from platformdirs import user_cache_path
 
-from napari_nucseg.files import written_whole
+from napari_nucseg.files import named_folder, written_whole
 
 _FOLDERS = "folders.json"
 
 
 def cache_dir() -> Path:
     """Folder for everything fetched; the environment variable NUCSEG_CACHE overrides the system's place."""
-    return Path(
-        os.environ.get("NUCSEG_CACHE") or user_cache_dir("napari-nucseg", appauthor=False)
-    ).expanduser()
+    return named_folder("NUCSEG_CACHE", user_cache_path("napari-nucseg", appauthor=False))
 
 
 def remembered_folder(name: str, cache: Path) -> Path | None:

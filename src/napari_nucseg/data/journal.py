@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
-from platformdirs import user_data_dir
+from platformdirs import user_data_path
 
 from napari_nucseg.data.file_lock import try_lock
 from napari_nucseg.data.journal_format import (
@@ -30,7 +30,7 @@ from napari_nucseg.data.journal_format import (
     unpack,
 )
 from napari_nucseg.errors import JournalError, OutputError
-from napari_nucseg.files import sweep, written_whole
+from napari_nucseg.files import named_folder, sweep, written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,12 +83,7 @@ class Replayed:
 
 def journal_dir() -> Path:
     """Folder of all journals; the environment variable NUCSEG_JOURNAL overrides the system's place."""
-    named = os.environ.get("NUCSEG_JOURNAL")
-    return (
-        Path(named).expanduser()
-        if named
-        else Path(user_data_dir("napari-nucseg", appauthor=False), "journals")
-    )
+    return named_folder("NUCSEG_JOURNAL", user_data_path("napari-nucseg", appauthor=False) / "journals")
 
 
 def fingerprint(array: NDArray[Any]) -> str:

@@ -5,7 +5,6 @@ The memory is a small file in the user's data folder. It may be lost: the list i
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.errors import DatasetError
-from napari_nucseg.files import written_whole
+from napari_nucseg.files import named_folder, written_whole
 from napari_nucseg.jobs.worklist import FILE, source_of
 
 if TYPE_CHECKING:
@@ -112,6 +111,5 @@ def _read() -> _Memory:
 
 def _path() -> Path:
     """File of the memory; the environment variable NUCSEG_WORK names another folder than the system's."""
-    named = os.environ.get("NUCSEG_WORK")
-    folder = Path(named).expanduser() if named else user_data_path("napari-nucseg", appauthor=False) / "work"
+    folder = named_folder("NUCSEG_WORK", user_data_path("napari-nucseg", appauthor=False) / "work")
     return folder / _MEMORY

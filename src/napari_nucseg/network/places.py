@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import platformdirs
+
+from napari_nucseg.files import named_folder
 
 BUNDLED_DIR = Path(__file__).parent.parent / "models"
 SUFFIX = ".safetensors"
@@ -13,5 +14,4 @@ SUFFIX = ".safetensors"
 
 def models_dir() -> Path:
     """Folder of the user's own models; ``NUCSEG_MODELS`` overrides it."""
-    named = os.environ.get("NUCSEG_MODELS")
-    return Path(named).expanduser() if named else platformdirs.user_data_path("napari-nucseg") / "models"
+    return named_folder("NUCSEG_MODELS", platformdirs.user_data_path("napari-nucseg") / "models")

@@ -6,14 +6,17 @@ model, and goes by its name.
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platformdirs import user_data_path
 
 from napari_nucseg.errors import OutputError
+from napari_nucseg.files import named_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DONE = "installed"
 """File in the folder of a run whose model was installed."""
@@ -21,8 +24,7 @@ DONE = "installed"
 
 def runs_dir() -> Path:
     """Folder of all runs; the environment variable NUCSEG_RUNS overrides the system's place."""
-    named = os.environ.get("NUCSEG_RUNS")
-    return Path(named).expanduser() if named else user_data_path("napari-nucseg", appauthor=False) / "runs"
+    return named_folder("NUCSEG_RUNS", user_data_path("napari-nucseg", appauthor=False) / "runs")
 
 
 def delete_run(folder: Path) -> None:
