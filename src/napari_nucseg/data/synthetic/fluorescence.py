@@ -57,14 +57,9 @@ def synthetic_fluorescence(
         "kind": "fluorescence",
         "seed": seed,
         "pixel_size_um": NUCLEUS_UM / diameter_px,
+        "axes": "YX",
     }
-    return Sample(
-        "synthetic-fluorescence",
-        _photograph(signal, diameter_px, rng),
-        labels,
-        None,
-        {**metadata, "axes": "YX"},
-    )
+    return Sample("synthetic-fluorescence", _photograph(signal, diameter_px, rng), labels, None, metadata)
 
 
 def _place(shape: Shape, diameter_px: float, n_nuclei: int, rng: np.random.Generator) -> list[Outline]:

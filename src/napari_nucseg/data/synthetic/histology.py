@@ -71,14 +71,9 @@ def synthetic_histology(
         "kind": "histology",
         "seed": seed,
         "pixel_size_um": NUCLEUS_UM / diameter_px,
+        "axes": "YXC",
     }
-    return Sample(
-        "synthetic-histology",
-        _photograph(stains, diameter_px, rng),
-        labels,
-        classes,
-        {**metadata, "axes": "YXC"},
-    )
+    return Sample("synthetic-histology", _photograph(stains, diameter_px, rng), labels, classes, metadata)
 
 
 def _stain_ground(tissue: Tissue, diameter_px: float, rng: np.random.Generator) -> NDArray[np.float32]:
