@@ -80,7 +80,8 @@ def lesson_ground(lesson: Lesson, seen: Seen, scale: float, patch_px: int, seed:
     """
     scale = allowed_scale(scale)
     distance = distance_map(lesson.labels)
-    truth = np.stack([lesson.labels > 0, distance, _core(distance)]).astype(np.float32)
+    core = core_of(torch.from_numpy(distance)).numpy()
+    truth = np.stack([lesson.labels > 0, distance, core]).astype(np.float32)
     targets = np.where(lesson.learned, truth, seen.maps)
     sure = np.abs(2 * seen.maps[0] - 1)
     relied = reliance(lesson, seen)
@@ -176,11 +177,6 @@ def _middles(labels: NDArray[np.int32], numbers: NDArray[np.integer]) -> NDArray
     if not numbers.size:
         return np.zeros((0, 2))
     return np.array(ndimage.center_of_mass(labels > 0, labels, numbers)).reshape(-1, 2)
-
-
-def _core(distance: NDArray[np.float32]) -> NDArray[np.float32]:
-    core: NDArray[np.float32] = core_of(torch.from_numpy(distance)).numpy()
-    return core
 
 
 def _at_scale(fields: NDArray[np.float32], scale: float) -> NDArray[np.uint8]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
-    from napari_nucseg.teaching.examples import Lesson, Lessons
+    from napari_nucseg.teaching.examples import Lessons
     from napari_nucseg.teaching.ground import Ground
     from napari_nucseg.teaching.pages import Page
     from napari_nucseg.teaching.progress import Comparison, Kind
@@ -105,7 +105,8 @@ def prepare(
     )  # it is the network that learns: what it sees, not what a judge leaves of it
     own, held = [], []
     for number, lesson in enumerate(lessons.lessons):
-        diameter_px = _diameter(base, lesson, device)
+        # where few nuclei are vouched for, what the base estimates
+        diameter_px = lesson.diameter_px or estimate_diameter(base, lesson.image, device).diameter_px
         if lesson.held_out.any():
             held.append(held_out_scene(lesson, diameter_px))
         if lesson.learned.any():
@@ -141,11 +142,6 @@ def _tried(
         old.append(look_at(base, scene, device).labels)
         yield
     return Tried(name, kind, scenes, tuple(old))
-
-
-def _diameter(base: Model, lesson: Lesson, device: Device) -> float:
-    """Diameter of the nuclei a person vouches for; where those are few, what the base estimates."""
-    return lesson.diameter_px or estimate_diameter(base, lesson.image, device).diameter_px
 
 
 def _made() -> list[Page]:
