@@ -39,10 +39,6 @@ class Edit:
     values: NDArray[np.int32]
     summary: str
 
-    def apply_to(self, labels: Labels) -> None:
-        """Write the new labels into an array of the image's size, in place."""
-        labels[self.box] = self.values
-
     def changed_pixels(self, labels: Labels) -> tuple[tuple[NDArray[np.intp], ...], NDArray[np.int32]]:
         """Rows and columns of the pixels this edit changes, and their new labels."""
         where = np.nonzero(labels[self.box] != self.values)
