@@ -26,6 +26,8 @@ from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
+RUN = "import sys; from napari_nucseg.cli import main; sys.exit(main())"
+PROGRAM = f"{sys.executable} -c '{RUN}'"
 needs_bundled = pytest.mark.skipif(
     not (BUNDLED_DIR / "nuclei-unet.safetensors").exists(), reason="the bundled model is not in this checkout"
 )
@@ -41,6 +43,14 @@ def picture(tmp_path: Path) -> Path:
 @pytest.fixture
 def tiny(tiny_model: str) -> list[str]:
     return ["--model", tiny_model, "--device", "cpu", "--diameter", "24"]
+
+
+@pytest.fixture
+def sample(tmp_path: Path, capsys) -> Path:
+    """Folder of the made fluorescence sample; what was said of it is read."""
+    assert main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)]) == 0
+    capsys.readouterr()
+    return tmp_path / "synthetic-fluorescence"
 
 
 def json_lines(text: str) -> list[dict]:
@@ -125,17 +135,8 @@ def test_of_several_images_remarks_are_told_apart_and_summed_up(
 
 def test_segment_writes_run_lengths(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
     table = tmp_path / "lengths.csv"
-    arguments = [
-        "segment",
-        str(picture),
-        "-o",
-        str(tmp_path / "out"),
-        "--rle",
-        str(table),
-        "--quality",
-        "fast",
-    ]
-    assert main([*arguments, *tiny]) == 0
+    options = ["-o", str(tmp_path / "out"), "--rle", str(table), "--quality", "fast"]
+    assert main(["segment", str(picture), *options, *tiny]) == 0
     header, *rows = table.read_text().splitlines()
     assert header == "ImageId,EncodedPixels"
     assert rows and all(row.startswith("cells,") for row in rows)
@@ -257,7 +258,7 @@ def nucseg_process(arguments: list[str], before: str = "") -> subprocess.Popen[s
         [
             sys.executable,
             "-c",
-            f"{before}\nimport sys; from napari_nucseg.cli import main; sys.exit(main())",
+            f"{before}\n{RUN}",
             *arguments,
         ],
         stdout=subprocess.PIPE,
@@ -270,17 +271,8 @@ def nucseg_process(arguments: list[str], before: str = "") -> subprocess.Popen[s
 
 def test_console_without_the_letters(tmp_path: Path, picture: Path, tiny_model: str) -> None:
     """A console that cannot show · or ² gets a replacement, not an error."""
-    command = [sys.executable, "-c", "import sys; from napari_nucseg.cli import main; sys.exit(main())"]
-    command += [
-        "segment",
-        str(picture),
-        "-o",
-        str(tmp_path / "out"),
-        "--model",
-        tiny_model,
-        "--diameter",
-        "24",
-    ]
+    options = ["-o", str(tmp_path / "out"), "--model", tiny_model, "--diameter", "24"]
+    command = [sys.executable, "-c", RUN, "segment", str(picture), *options]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
@@ -289,8 +281,7 @@ def test_console_without_the_letters(tmp_path: Path, picture: Path, tiny_model: 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell with pipes")
 def test_reader_that_leaves_is_no_error(tiny_model: str) -> None:
-    program = f"{sys.executable} -c 'import sys; from napari_nucseg.cli import main; sys.exit(main())'"
-    result = subprocess.run(f"{program} models --json | true", shell=True, capture_output=True, text=True)
+    result = subprocess.run(f"{PROGRAM} models --json | true", shell=True, capture_output=True, text=True)
     assert "Traceback" not in result.stderr
     assert "Exception" not in result.stderr
 
@@ -300,10 +291,9 @@ def test_reader_that_leaves_is_no_error(tiny_model: str) -> None:
 def test_remarks_nobody_can_read_stop_nothing(
     tmp_path: Path, picture: Path, tiny_model: str, away: str
 ) -> None:
-    program = f"{sys.executable} -c 'import sys; from napari_nucseg.cli import main; sys.exit(main())'"
     images = f"{tmp_path}/missing.png {picture}"
     line = (
-        f"{program} segment {images} -o {tmp_path}/out --model {tiny_model} --device cpu --diameter 24 {away}"
+        f"{PROGRAM} segment {images} -o {tmp_path}/out --model {tiny_model} --device cpu --diameter 24 {away}"
     )
     result = subprocess.run(line, shell=True, capture_output=True, text=True)
     assert result.returncode == 1  # for the one that is missing
@@ -313,8 +303,7 @@ def test_remarks_nobody_can_read_stop_nothing(
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
 def test_a_result_that_cannot_be_said_ends_it_in_words() -> None:
-    program = f"{sys.executable} -c 'import sys; from napari_nucseg.cli import main; sys.exit(main())'"
-    result = subprocess.run(f"{program} models >/dev/full", shell=True, capture_output=True, text=True)
+    result = subprocess.run(f"{PROGRAM} models >/dev/full", shell=True, capture_output=True, text=True)
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith("nucseg: cannot write to standard output: No space left on device")
@@ -332,11 +321,9 @@ def test_a_package_that_cannot_be_imported_is_one_line(picture: Path, tmp_path: 
 # ---- evaluate
 
 
-def test_evaluate_files(tmp_path: Path, capsys) -> None:
-    assert main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)]) == 0
-    labels = tmp_path / "synthetic-fluorescence" / "labels"
-    capsys.readouterr()
-    assert main(["evaluate", "--truth", str(labels.parent), "--pred", str(labels), "--json"]) == 0
+def test_evaluate_files(sample: Path, capsys) -> None:
+    labels = sample / "labels"
+    assert main(["evaluate", "--truth", str(sample), "--pred", str(labels), "--json"]) == 0
     image, summary = json_lines(capsys.readouterr().out)
     assert image["ap50"] == 1
     assert summary["summary"]["scores"]["pooled"]["mean_ap"] == 1
@@ -396,15 +383,13 @@ def test_evaluate_says_that_a_mask_has_no_numbers(tmp_path: Path, capsys) -> Non
     assert capsys.readouterr().err == ""
 
 
-def test_evaluate_model_with_rows(tmp_path: Path, tiny: list[str], capsys) -> None:
-    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
+def test_evaluate_model_with_rows(tmp_path: Path, sample: Path, tiny: list[str], capsys) -> None:
     index = tmp_path / "index.csv"
     index.write_text(
         "dataset,name,group,split,kind,height,width,n_nuclei\n"
         "mine,synthetic-fluorescence,g,val,fluorescence,512,512,100\nother,elsewhere,g,val,x,1,1,1\n"
     )
-    arguments = ["evaluate", "--dataset", str(tmp_path / "synthetic-fluorescence"), "--rows", str(index)]
-    capsys.readouterr()
+    arguments = ["evaluate", "--dataset", str(sample), "--rows", str(index)]
     assert main([*arguments, "--split", "val", "--json", *tiny]) == 0
     image, summary = json_lines(capsys.readouterr().out)
     assert image["kind"] == "fluorescence"
@@ -435,35 +420,34 @@ def test_evaluate_needs_one_of_two(arguments: list[str], capsys) -> None:
         pytest.param(["--true-diameter"], id="true-diameter"),
     ],
 )
-def test_evaluate_files_takes_no_settings(options: list[str], tmp_path: Path, capsys) -> None:
-    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
-    labels = str(tmp_path / "synthetic-fluorescence" / "labels")
-    capsys.readouterr()
+def test_evaluate_files_takes_no_settings(options: list[str], sample: Path, capsys) -> None:
+    labels = str(sample / "labels")
     assert main(["evaluate", "--truth", labels, "--pred", labels, *options]) == 2
     output = capsys.readouterr()
     assert f"got {options[0]} with --pred" in output.err
     assert output.out == ""
 
 
-def test_evaluate_takes_one_diameter(tmp_path: Path, tiny: list[str], capsys) -> None:
-    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
-    dataset = str(tmp_path / "synthetic-fluorescence")
-    assert main(["evaluate", "--dataset", dataset, "--true-diameter", *tiny]) == 2
+def test_evaluate_takes_one_diameter(sample: Path, tiny: list[str], capsys) -> None:
+    assert main(["evaluate", "--dataset", str(sample), "--true-diameter", *tiny]) == 2
     assert "give one of the two" in capsys.readouterr().err
 
 
 # ---- train, models, sample, doctor
 
 
-def test_train_a_few_steps_and_resume(tmp_path: Path, capsys) -> None:
-    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
-    job = tmp_path / "job.yaml"
+def small_job(data: Path, steps: int) -> Path:
+    job = data.parent / "job.yaml"
     job.write_text(
-        "name: mine\noutput: runs\nsteps: 2\nbatch_size: 2\npatch_px: 64\ndevice: cpu\n"
-        "validation_share: 0\naugment: {crop_px: 64}\ndata: [{path: synthetic-fluorescence}]\n"
+        f"name: mine\noutput: runs\nsteps: {steps}\nbatch_size: 2\npatch_px: 64\ndevice: cpu\n"
+        f"validation_share: 0\naugment: {{crop_px: 64}}\ndata: [{{path: {data}}}]\n"
         "architecture: {encoder: tu-regnetx_002, encoder_depth: 3, decoder_channels: [16, 8, 8]}\n"
     )
-    capsys.readouterr()
+    return job
+
+
+def test_train_a_few_steps_and_resume(tmp_path: Path, sample: Path, capsys) -> None:
+    job = small_job(sample, steps=2)
     assert main(["train", "--job", str(job), "--output", str(tmp_path / "runs")]) == 0
     model = Path(capsys.readouterr().out.splitlines()[-1])
     assert model == tmp_path / "runs" / "mine" / "mine.safetensors"
@@ -473,14 +457,8 @@ def test_train_a_few_steps_and_resume(tmp_path: Path, capsys) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals to send to a process there")
-def test_train_leaves_a_checkpoint_when_it_is_terminated(tmp_path: Path) -> None:
-    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
-    job = tmp_path / "job.yaml"
-    job.write_text(
-        "name: mine\noutput: runs\nsteps: 100000\nbatch_size: 2\npatch_px: 64\ndevice: cpu\n"
-        "validation_share: 0\naugment: {crop_px: 64}\ndata: [{path: synthetic-fluorescence}]\n"
-        "architecture: {encoder: tu-regnetx_002, encoder_depth: 3, decoder_channels: [16, 8, 8]}\n"
-    )
+def test_train_leaves_a_checkpoint_when_it_is_terminated(tmp_path: Path, sample: Path) -> None:
+    job = small_job(sample, steps=100000)
     process = nucseg_process(["train", "--job", str(job), "--output", str(tmp_path / "runs"), "--json"])
     while '"step": 10,' not in (line := process.stdout.readline()):
         assert line, process.stderr.read()
@@ -616,13 +594,10 @@ def test_doctor_finds_a_card_torch_cannot_use(tmp_path: Path, monkeypatch, capsy
 
 
 @needs_bundled
-def test_synthetic_sample_is_segmented(tmp_path: Path, capsys) -> None:
-    main(["sample", "synthetic-fluorescence", "-o", str(tmp_path)])
-    image = tmp_path / "synthetic-fluorescence" / "images"
-    assert (
-        main(["segment", str(image), "-o", str(tmp_path / "out"), "--diameter", "24", "--device", "cpu"]) == 0
-    )
-    truth = read_image(tmp_path / "synthetic-fluorescence" / "labels" / "synthetic-fluorescence.tif").pixels
+def test_synthetic_sample_is_segmented(tmp_path: Path, sample: Path) -> None:
+    options = ["-o", str(tmp_path / "out"), "--diameter", "24", "--device", "cpu"]
+    assert main(["segment", str(sample / "images"), *options]) == 0
+    truth = read_image(sample / "labels" / "synthetic-fluorescence.tif").pixels
     labels = read_image(tmp_path / "out" / "synthetic-fluorescence_labels.tif").pixels
     assert evaluate(truth, labels).f1 > 0.6
 
