@@ -117,12 +117,6 @@ def test_a_size_head_that_would_read_something_else_is_not_kept(write_job, train
         load_job(write_job(name="third", size="keep"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_same_seed_gives_the_same_weights(write_job, train, kind):
-    one, other = (train(write_job(kind, name=name, steps=4))[0] for name in ("a", "b"))
-    assert_same_weights(one, other)
-
-
 @pytest.mark.parametrize(
     ("kind", "changes"),
     [
@@ -253,8 +247,6 @@ def test_what_is_resumed_is_this_run_not_an_earlier_one_of_its_name(write_job, t
     train(write_job(**changes, seed=1), steps=1)
     with pytest.raises(TrainingError, match=r"other settings \(seed\)"):
         train(write_job(**changes), resume=True)
-    with pytest.raises(TrainingError, match="nothing to resume"):
-        train(write_job(name="misspelt"), resume=True)
 
 
 def test_a_run_that_is_closed_leaves_a_checkpoint_of_its_last_step(write_job, train):
