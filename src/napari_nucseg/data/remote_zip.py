@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.data.download import CHUNK_BYTES, DownloadProgress, explained, request, write_whole
 from napari_nucseg.errors import DownloadError
-from napari_nucseg.steps import drain
+from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -84,10 +84,6 @@ class RangeReader(io.RawIOBase):
         self._position = (
             offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size_bytes}[whence]
         )
-        return self._position
-
-    def tell(self) -> int:
-        """Return the position."""
         return self._position
 
     def readable(self) -> bool:
@@ -187,12 +183,9 @@ def _fetch_directory(reader: RangeReader) -> Generator[DownloadProgress, None, N
 
 
 def _with_progress(reader: RangeReader, start: int, stop: int) -> Generator[DownloadProgress, None, bytes]:
-    steps = reader.fetch(start, stop)
-    while True:
-        try:
-            done = next(steps)
-        except StopIteration as end:
-            return bytes(end.value)
-        yield DownloadProgress(
+    return told_as(
+        reader.fetch(start, stop),
+        lambda done: DownloadProgress(
             reader.bytes_fetched, reader.bytes_fetched + stop - start - done, "list of files"
-        )
+        ),
+    )

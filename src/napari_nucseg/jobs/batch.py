@@ -132,10 +132,7 @@ def _guarded(
 ) -> Generator[BatchProgress, None, FileResult]:
     """Pass on progress; any failure that the next file need not meet becomes the file's result."""
     try:
-        while True:
-            yield BatchProgress(index, total, path, step=next(steps))
-    except StopIteration as end:
-        result: FileResult = end.value
+        result = yield from told_as(steps, partial(BatchProgress, index, total, path))
     except NucSegError as error:
         if isinstance(error, OutputError) and nothing_fits(error, folder):
             raise
