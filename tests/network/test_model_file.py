@@ -177,8 +177,8 @@ def _not_finite(path):
         pytest.param(lambda p: p.unlink(), "no model file", id="missing"),
         pytest.param(_truncated, "no readable safetensors", id="truncated"),
         pytest.param(_empty, "no readable safetensors", id="empty"),
-        pytest.param(_pickled, "no readable safetensors", id="pickle"),
-        pytest.param(_torch_saved, "no readable safetensors", id="torch.save"),
+        pytest.param(_pickled, "model of another program", id="pickle"),
+        pytest.param(_torch_saved, "model of another program", id="torch.save"),
         pytest.param(_foreign, "without a napari-nucseg card", id="foreign"),
         pytest.param(lambda p: _card(p, format=99), "Update napari-nucseg", id="newer"),
         pytest.param(lambda p: _card(p, format="x"), "names no format", id="no format"),
@@ -192,6 +192,13 @@ def _not_finite(path):
 def test_bad_files_are_told_apart(model_path, spoil, words):
     spoil(model_path)
     with pytest.raises(ModelFileError, match=words):
+        load_model(model_path)
+
+
+def test_a_damaged_model_is_not_taken_for_a_pickle_whatever_the_length_of_its_header(model_path):
+    content = model_path.read_bytes()
+    model_path.write_bytes(b"\x80\x02\0\0\0\0\0\0" + content[8:-1000])
+    with pytest.raises(ModelFileError, match="no readable safetensors"):
         load_model(model_path)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 HEADER_KEY = "napari-nucseg"
+_PICKLE = re.compile(rb"\x80[\x02-\x05].{6}[^{]", re.DOTALL)
+"""Beginning of a pickle; in a safetensors file, after the same signs by chance, JSON begins at the ninth."""
 
 
 class _Part(BaseModel):
@@ -132,9 +136,10 @@ def read_card(path: Path) -> ModelCard:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise ModelFileError(
+        words = foreign_words(path) or (
             f"{path} is no readable safetensors file ({error}). Copy or download it again."
-        ) from error
+        )
+        raise ModelFileError(words) from error
     if HEADER_KEY not in header:
         raise ModelFileError(
             f"{path} is a safetensors file without a napari-nucseg card: it is not one of our models."
@@ -147,6 +152,25 @@ def read_card(path: Path) -> ModelCard:
         raise ModelFileError(f"the card of {path} is damaged: {problems_in(error)}.") from error
     except json.JSONDecodeError as error:
         raise ModelFileError(f"the card of {path} is damaged: {error}.") from error
+
+
+def foreign_words(path: Path) -> str:
+    """Say that a file which cannot be read is another program's pickle; empty where it is not, or is missing."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                pickled = any(name.endswith("data.pkl") for name in archive.namelist())
+        else:
+            with path.open("rb") as file:
+                pickled = _PICKLE.match(file.read(9)) is not None
+    except (OSError, zipfile.BadZipFile):
+        return ""
+    if not pickled:
+        return ""
+    return (
+        f"{path} is a model of another program: a file of PyTorch or a pickle, as Cellpose's are. "
+        "It cannot be used here: only models made with napari-nucseg can."
+    )
 
 
 def _check_format(content: Any, path: Path) -> None:
