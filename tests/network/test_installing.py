@@ -4,11 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 
 import napari_nucseg
 from napari_nucseg.errors import ModelFileError, OutputError
 from napari_nucseg.network.architectures import Architecture, build_network
-from napari_nucseg.network.installed import list_models
+from napari_nucseg.network.installed import find_model, list_models
 from napari_nucseg.network.installing import install_model, remove_model, rename_model
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import ModelCard, read_card
@@ -97,6 +98,17 @@ def test_what_cannot_be_installed_is_refused_and_leaves_nothing(file, own, spoil
     assert not own.exists()
 
 
+def test_a_missing_file_has_no_other_name(tmp_path):
+    with pytest.raises(ModelFileError, match=r"gone\.safetensors\. Check the path\.$"):
+        install_model(tmp_path / "gone.safetensors")
+
+
+def test_a_model_of_another_program_is_not_to_be_renamed(tmp_path):
+    torch.save({"weights": torch.zeros(3)}, tmp_path / "cpsam")
+    with pytest.raises(ModelFileError, match=r"cpsam is a model of another program.*cannot be used here"):
+        install_model(tmp_path / "cpsam")
+
+
 def test_a_file_of_another_kind_is_refused(tmp_path):
     (tmp_path / "weights.pt").write_bytes(b"anything")
     with pytest.raises(ModelFileError, match=r"ends in \.safetensors"):
@@ -108,6 +120,36 @@ def test_a_model_is_not_installed_over_itself(file):
     with pytest.raises(ModelFileError, match="already"):
         install_model(model.path, force=True)
     assert own_names() == ["histo"]
+
+
+def test_of_two_files_of_one_name_the_one_called_so_counts_and_the_other_is_told(file, own):
+    prefer_model(install_model(file).name)
+    annas = make_file(own / "histo from Anna.safetensors")
+    assert find_model("histo") == find_model("auto") == own / "histo.safetensors"
+    (told,) = model_problems()
+    assert told.startswith(
+        f"{annas} is left out: its model is called histo, and so is that of histo.safetensors"
+    )
+    with pytest.raises(ModelFileError, match="is left out"):
+        find_model("histo from Anna")
+    assert install_model(annas, "annas").path == own / "annas.safetensors"
+    assert remove_model("histo from Anna") == annas
+    assert model_problems() == () and own_names() == ["histo", "annas"]
+    assert remove_model("histo") == own / "histo.safetensors"
+
+
+def test_a_file_that_claims_a_bundled_models_name_is_told(own):
+    bundled = next(model for model in list_models() if model.bundled)
+    make_file(own / "mine.safetensors", bundled.name)
+    assert find_model(bundled.name) == bundled.path
+    assert "mine.safetensors is left out" in model_problems()[0]
+
+
+def test_a_file_that_was_renamed_by_hand_can_give_its_model_that_name(file, own):
+    path = install_model(file).path.rename(own / "liver.safetensors")
+    assert own_names() == ["histo"]
+    assert rename_model("histo", "liver").path == path
+    assert os.listdir(own) == ["liver.safetensors"] and own_names() == ["liver"]
 
 
 def _make_newer(file):

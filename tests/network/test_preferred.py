@@ -151,6 +151,13 @@ def test_what_is_not_installed_is_not_preferred():
     assert preferred_model() is None
 
 
+def test_a_damaged_model_is_not_preferred_and_the_reason_is_said(own):
+    (own / "second.safetensors").write_bytes(b"cut short")
+    with pytest.raises(ModelFileError, match=r"second\.safetensors is no readable safetensors file"):
+        prefer_model("second")
+    assert preferred_model() is None
+
+
 def test_a_choice_that_cannot_be_written_is_said(own):
     (own / "preferred.json").mkdir()
     with pytest.raises(OutputError, match="cannot write"):
@@ -243,7 +250,9 @@ def test_cards_that_name_each_other_as_parents_end_no_program(own):
     ("old", "new", "words"),
     [
         pytest.param("nonsense", "x", "not installed", id="unknown"),
-        pytest.param("first", "second", r"there already\. Choose another name\.$", id="taken"),
+        pytest.param(
+            "first", "second", r"^there is a model second already\. Choose another name\.$", id="taken"
+        ),
         pytest.param("first", "", r"^Give it a name\.$", id="no name"),
         pytest.param("first", "auto", "cannot be a model's name", id="reserved"),
         pytest.param("first", "back", "cannot be a model's name", id="a word of the command line"),
@@ -310,3 +319,11 @@ def test_an_exported_model_is_the_file(own, tmp_path):
     remove_model("second")
     assert install_model(target).name == "second"
     assert tree()["third"] == ("second", True, 2)
+
+
+@pytest.mark.parametrize("target", ["copy.safetensors", "second.safetensors", ""])
+def test_a_model_is_not_exported_among_the_users_own(own, target):
+    before = sorted(os.listdir(own))
+    with pytest.raises(ModelFileError, match="Choose another folder"):
+        export_model("second", own / target, force=True)
+    assert sorted(os.listdir(own)) == before

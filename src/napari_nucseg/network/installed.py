@@ -1,4 +1,7 @@
-"""The models there are, by name: those that come with the package and the user's own. None is loaded."""
+"""The models there are, by name: those that come with the package and the user's own. None is loaded.
+
+And which of the user's own files are left out, and why.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors import SafetensorError
+
 from napari_nucseg.errors import ModelFileError
 from napari_nucseg.network.choices import AUTO, read_choices
 from napari_nucseg.network.model_card import read_card
 from napari_nucseg.network.places import BUNDLED_DIR, SUFFIX, models_dir
-from napari_nucseg.network.unreadable import unreadable_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,18 +44,46 @@ class ModelInfo:
         return self.card.title if self.bundled else self.name
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A file in the folder of the user's own models that is not listed among them.
+
+    Attributes
+    ----------
+    path
+        The file.
+    reason
+        Why, and what to do.
+    is_broken
+        Whether it is damaged as a file: no version of this program could use it.
+    """
+
+    path: Path
+    reason: str
+    is_broken: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the file, in place of the card's."""
+        return self.path.stem
+
+
 def list_models() -> tuple[ModelInfo, ...]:
-    """Return bundled and user's models, the default first; ``unreadable_models`` tells what cannot be read."""
-    found: dict[str, ModelInfo] = {}
-    for folder in (BUNDLED_DIR, models_dir()):
-        for path in sorted(folder.glob(f"*{SUFFIX}")):
-            try:
-                card = read_card(path)
-            except ModelFileError:
-                continue
-            found.setdefault(card.name, ModelInfo(card.name, path, card))
+    """Return bundled and user's models, the default first; ``left_out_models`` tells what is not among them."""
+    found, _ = _read_all()
     preferred = read_choices().latest
-    return tuple(sorted(found.values(), key=lambda m: (m.name != preferred, m.name != DEFAULT_MODEL, m.name)))
+    return tuple(sorted(found, key=lambda m: (m.name != preferred, m.name != DEFAULT_MODEL, m.name)))
+
+
+def left_out_models() -> tuple[LeftOut, ...]:
+    """Return the files of the user's own that cannot be read, or whose model's name another has."""
+    _, left_out = _read_all()
+    return left_out
+
+
+def left_out_model(name: str) -> LeftOut | None:
+    """Return the file of this name among those that are left out; None where there is none."""
+    return next((each for each in left_out_models() if each.name == name), None)
 
 
 def automatic_model(models: Sequence[ModelInfo], *, fluorescence: bool = False) -> ModelInfo | None:
@@ -94,9 +126,38 @@ def find_model(name_or_path: str | Path = "auto", *, fluorescence: bool = False)
         found = next((model for model in models if model.name == str(name_or_path)), None)
     if found is not None:
         return found.path
-    if unreadable := unreadable_model(str(name_or_path)):
-        raise ModelFileError(unreadable.reason)
+    if left_out := left_out_model(str(name_or_path)):
+        raise ModelFileError(left_out.reason)
     known = ", ".join(m.name for m in models) or "none"
     raise ModelFileError(
         f"got model {str(name_or_path)!r}; installed are: {known}. A file's name ends in {SUFFIX}."
+    )
+
+
+def _read_all() -> tuple[tuple[ModelInfo, ...], tuple[LeftOut, ...]]:
+    """Read all cards; of several models of one name the bundled counts, else the one whose file is called so."""
+    read, left_out = [], []
+    for folder in (BUNDLED_DIR, models_dir()):
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            try:
+                card = read_card(path)
+            except ModelFileError as error:
+                if folder != BUNDLED_DIR:
+                    is_broken = isinstance(error.__cause__, SafetensorError)
+                    left_out.append(LeftOut(path, str(error), is_broken))
+            else:
+                read.append(ModelInfo(card.name, path, card))
+    found: dict[str, ModelInfo] = {}
+    for model in sorted(read, key=lambda m: (not m.bundled, m.path.stem != m.name)):
+        first = found.setdefault(model.name, model)
+        if first is not model:
+            left_out.append(LeftOut(model.path, _second_of_its_name(model, first), is_broken=False))
+    return tuple(found.values()), tuple(left_out)
+
+
+def _second_of_its_name(model: ModelInfo, first: ModelInfo) -> str:
+    holder = "a model that comes with napari-nucseg" if first.bundled else first.path.name
+    return (
+        f"{model.path} is left out: its model is called {model.name}, and so is that of {holder}. "
+        "Move it out of the folder; imported from there it can have another name."
     )

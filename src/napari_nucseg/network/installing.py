@@ -10,13 +10,18 @@ from safetensors.torch import save
 from napari_nucseg.errors import ModelFileError, NameTakenError, OutputError
 from napari_nucseg.files import written_whole
 from napari_nucseg.network.choices import read_choices, write_choices
-from napari_nucseg.network.installed import ModelInfo, find_model, list_models
+from napari_nucseg.network.installed import (
+    ModelInfo,
+    find_model,
+    left_out_model,
+    left_out_models,
+    list_models,
+)
 from napari_nucseg.network.lineage import sha256_of
-from napari_nucseg.network.model_card import HEADER_KEY, ModelCard, read_card
+from napari_nucseg.network.model_card import HEADER_KEY, ModelCard, foreign_words, read_card
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.network.names import checked_name
 from napari_nucseg.network.places import SUFFIX, models_dir
-from napari_nucseg.network.unreadable import unreadable_model, unreadable_models
 
 
 def install_model(path: str | Path, name: str | None = None, *, force: bool = False) -> ModelInfo:
@@ -44,7 +49,10 @@ def install_model(path: str | Path, name: str | None = None, *, force: bool = Fa
     """
     source = Path(path)
     if source.suffix != SUFFIX:
-        raise ModelFileError(f"got {source.name}; a model file's name ends in {SUFFIX}.")
+        words = foreign_words(source) or f"got {source.name}; a model file's name ends in {SUFFIX}."
+        raise ModelFileError(words)
+    if not source.is_file():
+        raise ModelFileError(f"there is no model file {source}. Check the path.")
     card = load_model(source).card
     target = _place_for(name or card.name, source, force=force)
     return copy_model(source, name or card.name, target)
@@ -65,7 +73,8 @@ def rename_model(old: str, new: str) -> ModelInfo:
     history = read_choices().history
     if old in history:
         write_choices(tuple(new if name == old else name for name in history))
-    _delete(model.path)
+    if not renamed.path.samefile(model.path):
+        _delete(model.path)
     return renamed
 
 
@@ -75,7 +84,7 @@ def export_model(name: str, target: str | Path, *, force: bool = False) -> Path:
     Raises
     ------
     ModelFileError
-        If there is no such model, or the file is there already.
+        If there is no such model, the file is there already, or would lie among the user's own models.
     OutputError
         If it cannot be written.
     """
@@ -84,6 +93,11 @@ def export_model(name: str, target: str | Path, *, force: bool = False) -> Path:
         target /= f"{read_card(source).name}{SUFFIX}"
     if target.suffix != SUFFIX:
         raise ModelFileError(f"got {target.name}; a model file's name ends in {SUFFIX}.")
+    if target.parent.resolve() == models_dir().resolve():
+        raise ModelFileError(
+            f"{models_dir()} is the folder of your own models, where a copy would be a second {name}. "
+            "Choose another folder."
+        )
     if target.exists() and not force:
         raise ModelFileError(f"{target} is there already. Choose another name, or replace it with --force.")
     with written_whole(target) as part:
@@ -92,7 +106,7 @@ def export_model(name: str, target: str | Path, *, force: bool = False) -> Path:
 
 
 def remove_model(name: str) -> Path:
-    """Delete a model of the user's own, or what is left of one in a file that cannot be read; return where it was.
+    """Delete a model of the user's own, or a file that is left out among them, by its own name; return where it was.
 
     Raises
     ------
@@ -101,9 +115,9 @@ def remove_model(name: str) -> Path:
     OutputError
         If the file cannot be deleted.
     """
-    readable = any(model.name == name and not model.bundled for model in list_models())
-    unreadable = None if readable else unreadable_model(name)
-    path = unreadable.path if unreadable else _own(name, "removed").path
+    is_listed = any(model.name == name and not model.bundled for model in list_models())
+    left_out = None if is_listed else left_out_model(name)
+    path = left_out.path if left_out else _own(name, "removed").path
     _delete(path)
     history = read_choices().history
     if name in history:
@@ -137,8 +151,8 @@ def _own(name: str, done: str) -> ModelInfo:
     """Find a model of the user's own; ``done`` says what is to be done to it."""
     models = {model.name: model for model in list_models()}
     own = ", ".join(model.name for model in models.values() if not model.bundled) or "none"
-    if name not in models and (unreadable := unreadable_model(name)):
-        raise ModelFileError(unreadable.reason)
+    if name not in models and (left_out := left_out_model(name)):
+        raise ModelFileError(left_out.reason)
     if name not in models:
         raise ModelFileError(f"got model {name!r}, which is not installed; your own models are: {own}.")
     if models[name].bundled:
@@ -166,11 +180,14 @@ def _place_for(name: str, source: Path, *, force: bool | None = None) -> Path:
         raise NameTakenError(f"{name} comes with napari-nucseg. Choose another name.")
     target = namesake.path if namesake is not None else models_dir() / f"{name}{SUFFIX}"
     if target.exists() and target.samefile(source):
+        if namesake is None:  # somebody renamed the file, and now the model
+            return target
         raise ModelFileError(f"{source} is the installed model {name} already.")
-    is_broken = any(each.path == target and each.is_broken for each in unreadable_models())
+    is_broken = any(each.path == target and each.is_broken for each in left_out_models())
     if target.exists() and not (force or is_broken):
         way = "" if force is None else ", or replace it with --force (force=True)"
-        raise NameTakenError(f"{target} is there already. Choose another name{way}.")
+        taken = f"{target} is there" if namesake is None else f"there is a model {name}"
+        raise NameTakenError(f"{taken} already. Choose another name{way}.")
     return target
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from napari_nucseg.errors import ModelFileError
 from napari_nucseg.network.choices import AUTO, read_choices, write_choices
-from napari_nucseg.network.installed import list_models
-from napari_nucseg.network.unreadable import unreadable_models
+from napari_nucseg.network.installed import left_out_model, left_out_models, list_models
 
 
 def preferred_model() -> str | None:
@@ -25,8 +24,8 @@ def preference_problem() -> str | None:
 
 
 def model_problems() -> tuple[str, ...]:
-    """Say what is wrong among the user's own models: files that cannot be read, a default that is not used."""
-    reasons = [each.reason for each in unreadable_models()]
+    """Say what is wrong among the user's own models: files that are left out, a default that is not used."""
+    reasons = [each.reason for each in left_out_models()]
     return (*reasons, *filter(None, [preference_problem()]))
 
 
@@ -36,12 +35,14 @@ def prefer_model(name: str) -> None:
     Raises
     ------
     ModelFileError
-        If there is no such model.
+        If there is no such model, or its file cannot be read.
     OutputError
         If the choice cannot be written.
     """
     installed = [model.name for model in list_models()]
     if name != AUTO and name not in installed:
+        if left_out := left_out_model(name):
+            raise ModelFileError(left_out.reason)
         raise ModelFileError(f"got model {name!r}; installed are: {', '.join(installed) or 'none'}.")
     write_choices((*(read_choices().history or (AUTO,)), name))
 
