@@ -131,6 +131,25 @@ def test_rename_keeps_descent(qtbot, panel, click):
     assert panel.form.details.text().startswith("small")
 
 
+def test_a_name_that_is_refused_can_be_changed(qtbot, panel, click):
+    _choose(panel, "tiny")
+    click(panel.form.rename)
+    for typed, words in (
+        ("tiny-2", "There is a model “tiny-2” already"),
+        ("a/b", "be a model's name"),
+        (" ", "Give it"),
+    ):
+        panel.form.new_name.setText(typed)
+        qtbot.keyClick(panel.form.new_name, Qt.Key.Key_Return)
+        assert words in panel.form.status.text()
+        assert panel.form.renaming.isVisible() and panel.form.new_name.text() == typed
+    panel.form.new_name.setText("small")
+    qtbot.keyClick(panel.form.new_name, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: panel.form.chosen == ["small"], timeout=TIMEOUT_MS)
+    assert not panel.form.renaming.isVisible()
+    assert "is called “small” now" in panel.form.status.text()
+
+
 def test_other_docks_go_on_with_a_model_that_is_renamed_and_say_when_it_is_gone(
     qtbot, viewer, own_models, widget, tiny_models, user, nuclei
 ):
@@ -224,11 +243,12 @@ def test_an_export_gets_the_suffix_that_model_files_have(qtbot, panel, click, an
     _choose(panel, "tiny-2")
     answer(choose(tmp_path / "backup-1.2"))
     click(panel.form.export)
-    qtbot.waitUntil((tmp_path / "backup-1.2.safetensors").exists, timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: "was saved as" in panel.form.status.text(), timeout=TIMEOUT_MS)
     (tmp_path / "backup-1.2.safetensors").write_bytes(b"another file")
     answer(choose(tmp_path / "backup-1.2"))
     click(panel.form.export)
     assert "backup-1.2.safetensors is there already" in panel.form.question.text.text()
+    assert not panel.form.status.text(), "what was said of the export before is no part of the question"
     click(panel.form.question.buttons["Replace"])
     whole = find_model("tiny-2").read_bytes()
     qtbot.waitUntil(lambda: (tmp_path / "backup-1.2.safetensors").read_bytes() == whole, timeout=TIMEOUT_MS)
@@ -284,6 +304,26 @@ def test_a_default_that_is_damaged_meanwhile_is_said(qtbot, panel, click):
     assert f"{path} is no readable safetensors file" in said
     assert "default model tiny-2 is gone or damaged" in said
     assert not panel.form.status.text(), "it is not used from now on"
+
+
+def test_a_model_that_is_damaged_in_place_is_listed_no_longer(qtbot, panel):
+    path = find_model("tiny-2")
+    with path.open("r+b") as file:
+        file.truncate(1000)
+    qtbot.waitUntil(panel.form.problems.isVisible, timeout=TIMEOUT_MS)
+    assert f"{path} is no readable safetensors file" in panel.form.problems.text()
+    assert "tiny-2" not in [descent.model.name for descent in panel._family.descents]
+
+
+def test_a_model_that_cannot_be_taken_up_is_said_with_the_reason_and_listed_no_longer(qtbot, panel, click):
+    panel.controller._watch.stop()  # as in a shared folder that tells nothing
+    path = find_model("tiny-2")
+    _choose(panel, "tiny-2")
+    path.write_bytes(b"cut short")
+    click(panel.form.use)
+    qtbot.waitUntil(panel.form.problems.isVisible, timeout=TIMEOUT_MS)
+    assert f"{path} is no readable safetensors file" in panel.form.status.text()
+    assert "tiny-2" not in [descent.model.name for descent in panel._family.descents]
 
 
 def test_a_name_half_typed_and_a_question_outlive_what_happens_in_the_folder(qtbot, panel, click):

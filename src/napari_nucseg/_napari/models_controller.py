@@ -85,6 +85,8 @@ class ModelsController(QObject):
         self._comparing.ended.connect(self._end_comparing)
         for runs in (self._listing, self._acting, self._comparing):
             runs.failed.connect(self.failed)
+        for runs in (self._acting, self._comparing):
+            runs.failed.connect(self.refresh)  # a model may be gone or damaged
 
     def refresh(self) -> None:
         """List models again."""

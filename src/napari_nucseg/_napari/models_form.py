@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QTreeWidget,
     QTreeWidgetItem,
+    QVBoxLayout,
     QWidget,
 )
 
@@ -140,10 +141,10 @@ class ModelsForm(QWidget):
 
     def _make_renaming(self) -> QWidget:
         renaming = QWidget()
-        row = QHBoxLayout(renaming)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(QLabel("New name"))
-        row.addWidget(self.new_name, stretch=1)
+        column = QVBoxLayout(renaming)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(QLabel("Type the new name and press Enter."))
+        column.addWidget(self.new_name)
         return renaming
 
 

@@ -1,10 +1,12 @@
-"""Tells when models came, went, were renamed or another became the default, whoever did it."""
+"""Tells when models came, went, changed, were renamed or another became the default, whoever did it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
+
+from napari_nucseg.network.places import SUFFIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +30,7 @@ class ModelsWatch(QObject):
         self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._timer.timeout.connect(self._tell)
         self._watcher.directoryChanged.connect(lambda path: self._timer.start())
+        self._watcher.fileChanged.connect(lambda path: self._timer.start())
         self._follow()
 
     def stop(self) -> None:
@@ -36,16 +39,17 @@ class ModelsWatch(QObject):
         self._let_go()
 
     def _follow(self) -> None:
-        """Follow the folder; where it is missing, the nearest above it until it is there."""
+        """Follow the folder and its models; where it is missing, the nearest above it until it is there."""
         self._let_go()
         places = (self._folder, *self._folder.parents)
         self._followed = next((path for path in places if path.is_dir()), None)
         if self._followed is not None:
-            self._watcher.addPath(str(self._followed))
+            files = self._folder.glob(f"*{SUFFIX}")  # the folder tells nothing of what is written into them
+            self._watcher.addPaths([str(path) for path in (self._followed, *files)])
 
     def _let_go(self) -> None:
-        if self._watcher.directories():
-            self._watcher.removePaths(self._watcher.directories())
+        if paths := [*self._watcher.directories(), *self._watcher.files()]:
+            self._watcher.removePaths(paths)
 
     def _tell(self) -> None:
         before = self._followed

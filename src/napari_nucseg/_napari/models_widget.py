@@ -13,7 +13,7 @@ from napari_nucseg._napari.failure import show_failure
 from napari_nucseg._napari.models_controller import Family, ModelsController, Taken
 from napari_nucseg._napari.models_form import ModelsForm
 from napari_nucseg._napari.models_text import card_words, children_of
-from napari_nucseg._napari.teach_folder import unused_name
+from napari_nucseg._napari.teach_folder import refuse_name, unused_name
 from napari_nucseg.network.places import SUFFIX
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class ModelsWidget(Docked):
         form.export.clicked.connect(self._export)
         form.install.clicked.connect(self._install)
         form.delete.clicked.connect(self._ask_whether_to_delete)
+        form.question.asked.connect(lambda: form.say(""))  # what was said last is no part of it
         controller.listed.connect(self._show_family)
         controller.said.connect(form.say)
         controller.made.connect(self._choose_next)
@@ -93,7 +94,8 @@ class ModelsWidget(Docked):
         self.form.show_family(family, self._wanted)
         if self._wanted in self.form.chosen:
             self._wanted = ""
-        if is_worse or self.form.status.text() == "Reading models …":
+        said = self.form.status.text()
+        if said == "Reading models …" or (is_worse and not said.startswith("⚠")):
             self.form.say("")  # what was said last may hold no longer
         if family != before:
             self.form.question.drop()  # what it asks may hold no longer
@@ -129,13 +131,17 @@ class ModelsWidget(Docked):
         self.form.renaming.setVisible(True)
         self.form.new_name.setFocus()
         self.form.new_name.selectAll()
-        self.form.say("Type the new name and press Enter.")
+        self.form.say("")
 
     def _rename(self) -> None:
         new = self.form.new_name.text().strip()
-        old = self.form.chosen[0]
+        old, taken = self.form.chosen[0], {d.model.name for d in self._family.descents}
+        if new != old and (refusal := refuse_name(new, taken)):
+            self.form.say(f"⚠ {refusal}")
+            return
+        self.form.say("")
         self.form.renaming.setVisible(False)
-        if new and new != old:
+        if new != old:
             self.controller.rename(old, new)
 
     def _compare(self) -> None:
