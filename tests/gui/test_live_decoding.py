@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
@@ -107,7 +109,7 @@ def test_a_million_pixels_follow_the_slider(viewer, user, widget):
     assert covered[0] > covered[1] > covered[2] > 0
 
 
-def test_table_python_and_methods(user, widget, segmented, tmp_path, answer, choose):
+def test_table_outlines_python_and_methods(user, widget, segmented, tmp_path, answer, choose):
     from qtpy.QtWidgets import QApplication
 
     target = tmp_path / "nuclei.csv"
@@ -118,6 +120,12 @@ def test_table_python_and_methods(user, widget, segmented, tmp_path, answer, cho
     assert header.startswith("label,area_px,centroid_y_px,centroid_x_px")
     assert "mean_intensity" in header
     assert len(rows) == len(np.unique(segmented.data)) - 1
+
+    target = tmp_path / "nuclei.geojson"
+    answer(choose(target))
+    user.click(widget.form.result.outlines)
+    user.qtbot.waitUntil(target.exists, timeout=10_000)
+    assert len(json.loads(target.read_text())["features"]) == len(rows)
 
     user.click(widget.form.result.python)
     code = QApplication.clipboard().text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -52,16 +53,18 @@ CHOICES = {"model": "tiny", "device": "cpu", "diameter_px": 24.0}
 def test_everything_asked_for_is_written(tmp_path: Path, tiny_model: str) -> None:
     tags = {"imagej": True, "resolution": (2, 2), "metadata": {"unit": "micron", "axes": "YX"}}
     image = write_image(tmp_path / "a.tif", **tags)
-    progress, (result,) = drain(segment_files([image], Outputs(tmp_path / "out", True, True), CHOICES))
-    assert sorted(os.listdir(tmp_path / "out")) == ["a_labels.tif", "a_overlay.png", "a_table.csv"]
+    outputs = Outputs(tmp_path / "out", overlay=True, table=True, outlines=True)
+    progress, (result,) = drain(segment_files([image], outputs, CHOICES))
+    names = ["a_labels.tif", "a_outlines.geojson", "a_overlay.png", "a_table.csv"]
+    assert sorted(os.listdir(tmp_path / "out")) == names
     labels = read_image(result.labels)
     assert labels.pixels.shape == (70, 90)
     assert labels.pixel_size_um == result.pixel_size_um == pytest.approx(0.5)
-    assert labels.pixels.max() == result.n_nuclei
+    assert labels.pixels.max() == result.n_nuclei == len(json.loads(result.outlines.read_text())["features"])
     header = (tmp_path / "out" / "a_table.csv").read_text().splitlines()[0]
     assert "area_um2" in header
     assert "mean_intensity" in header
-    stages = list(dict.fromkeys(p.step.stage for p in progress if p.step))
+    stages = list(dict.fromkeys(p.step.stage for p in progress if p.step and p.step.stage != "outline"))
     assert stages == ["normalise", "size", "network", "decode", "draw", "measure", "write"]
     assert progress[-1].result is result
     assert (result.model, result.diameter_px, result.diameter_confidence) == ("tiny", 24.0, None)
@@ -74,17 +77,19 @@ def test_what_no_longer_fits_new_labels_is_named_and_kept(tmp_path: Path, tiny_m
         tmp_path / "out",
     )
     few, other = {**CHOICES, "min_area_px": 3}, CHOICES
-    _, (first,) = drain(segment_files([image], Outputs(out, True, True), few))
+    _, (first,) = drain(segment_files([image], Outputs(out, True, True, True), few))
     _, (same,) = drain(segment_files([image], Outputs(out), few))
     _, (changed,) = drain(segment_files([image], Outputs(out), other))
     _, (skipped,) = drain(segment_files([image], Outputs(out, overlay=True, skip_done=True), other))
-    _, (renewed,) = drain(segment_files([image], Outputs(out, True, True), other))
+    _, (renewed,) = drain(segment_files([image], Outputs(out, True, True, True), other))
     assert changed.n_nuclei != first.n_nuclei
     assert first.notes == same.notes == renewed.notes
     overlay = first.overlay.name
-    assert f"{overlay} and a_table.csv beside the labels do not fit them" in changed.notes[-1]
-    assert "a_table.csv beside the labels does not fit them" in skipped.notes[-1]
-    assert sorted(os.listdir(out)) == ["a_labels.tif", overlay, "a_table.csv"]
+    assert (
+        f"{overlay}, a_table.csv, a_outlines.geojson beside the labels do not fit them" in changed.notes[-1]
+    )
+    assert "a_table.csv, a_outlines.geojson beside the labels do not fit them" in skipped.notes[-1]
+    assert sorted(os.listdir(out)) == ["a_labels.tif", "a_outlines.geojson", overlay, "a_table.csv"]
 
 
 def test_only_labels_unless_more_is_asked(tmp_path: Path, tiny_model: str) -> None:
@@ -560,7 +565,7 @@ def test_what_was_done_is_taken_and_the_rest_made_from_it(tmp_path: Path, tiny_m
     tags = {"imagej": True, "resolution": (2, 2), "metadata": {"unit": "micron", "axes": axes}}
     image = write_image(tmp_path / "a.tif", (3, 40, 50)[-len(axes) :], **tags)
     choices = {**CHOICES, "min_area_px": 3}
-    every = {"overlay": True, "table": True}
+    every = {"overlay": True, "table": True, "outlines": True}
     outputs = Outputs(tmp_path / "whole", **every, run_lengths=tmp_path / "whole.csv")
     _, (whole,) = drain(segment_files([image], outputs, choices))
     drain(segment_files([image], Outputs(tmp_path / "out"), choices))
@@ -569,12 +574,17 @@ def test_what_was_done_is_taken_and_the_rest_made_from_it(tmp_path: Path, tiny_m
     outputs = Outputs(tmp_path / "out", **every, run_lengths=tmp_path / "r.csv", skip_done=True)
     progress, (result,) = drain(segment_files([image], outputs, choices))
     assert result.skipped
-    assert [p.step.stage for p in progress if p.step] == ["draw", "measure"], "nothing was segmented"
+    assert {p.step.stage for p in progress if p.step} <= {"draw", "measure", "outline"}, (
+        "nothing was segmented"
+    )
     assert labels.stat().st_mtime_ns == before
     told = {"n_nuclei", "median_area_px", "model", "diameter_px"}
     assert {name: getattr(result, name) for name in told} == {name: getattr(whole, name) for name in told}
     assert (tmp_path / "r.csv").read_text() == (tmp_path / "whole.csv").read_text()
     assert result.table.read_text() == whole.table.read_text()
+    first, *features = result.outlines.read_text().splitlines()
+    assert features == whole.outlines.read_text().splitlines()[1:]
+    assert "nucseg segment" in first
     np.testing.assert_array_equal(read_image(result.overlay).pixels, read_image(whole.overlay).pixels)
 
 

@@ -29,7 +29,10 @@ class ResultBox(QWidget):
         self.form = SettingsForm(DecodingSettings, SLIDERS)
         self.defaults = tipped_button("Defaults", "Back to the settings that serve the model best.")
         self.table = tipped_button(
-            "Save table (CSV)…", "Label, area, centroid and mean intensity of every nucleus."
+            "Table (CSV)…", "Label, area, centroid and mean intensity of every nucleus."
+        )
+        self.outlines = tipped_button(
+            "Outlines (GeoJSON)…", "Every nucleus as a polygon, which QuPath opens as a detection."
         )
         self.python = tipped_button("Copy as Python", "Python that repeats this segmentation.")
         self.methods = tipped_button(
@@ -74,9 +77,9 @@ class ResultBox(QWidget):
     def _make_export(self) -> QGroupBox:
         box = QGroupBox("Export")
         grid = QGridLayout(box)
-        grid.addWidget(self.table, 0, 0, 1, 2)
-        grid.addWidget(self.python, 1, 0)
-        grid.addWidget(self.methods, 1, 1)
+        buttons = (self.table, self.outlines, self.python, self.methods)
+        for number, button in enumerate(buttons):
+            grid.addWidget(button, *divmod(number, 2))
         return box
 
     def _tell(self) -> None:

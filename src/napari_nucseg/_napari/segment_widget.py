@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QApplication, QFileDialog, QVBoxLayout
+from qtpy.QtWidgets import QApplication, QVBoxLayout
 
 from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
 from napari_nucseg._napari.docked import Docked
@@ -18,11 +17,11 @@ from napari_nucseg._napari.layer_state import has_edits, read_state
 from napari_nucseg._napari.live_decoding import LiveDecoding
 from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.results import result_layer, segmented_words
+from napari_nucseg._napari.saving import ResultSaving
 from napari_nucseg._napari.segment_controller import Request, SegmentController, visible_plane
 from napari_nucseg._napari.segment_form import SegmentForm
 from napari_nucseg._napari.segment_summary import Summaries
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY, SEGMENT_KEY_TEXT, ViewerShortcut
-from napari_nucseg._napari.table import table_steps
 from napari_nucseg._napari.text import methods_text, notes_text, python_text, short_device
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.network.places import models_dir
@@ -32,8 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
-    from napari.layers import Labels
+    from napari.layers import Image, Labels
 
+    from napari_nucseg._napari.layer_state import LayerState
     from napari_nucseg._napari.segment_job import JobProgress, JobResult
     from napari_nucseg.nuclei.decoding import DecodingSettings
 
@@ -60,7 +60,7 @@ class SegmentWidget(Docked):
         self.summaries = Summaries(self)
         self._shown: Labels | None = None
         self._measure = LineMeasure(napari_viewer, self)
-        self._tables = Runs(self)
+        self._saving = ResultSaving(self)
         self._catalogue = Runs(self)
         self._models = ModelsWatch(models_dir(), self)
         self._shortcut = ViewerShortcut(napari_viewer, SEGMENT_KEY, self.segment)
@@ -91,7 +91,7 @@ class SegmentWidget(Docked):
         self.live.stop()
         self._measure.stop()
         self.summaries.stop()
-        self._tables.forget()
+        self._saving.forget()
         self._catalogue.forget()
         self._models.stop()
         self.form.image.disconnect_viewer()
@@ -105,7 +105,8 @@ class SegmentWidget(Docked):
         form.diameter.measure_requested.connect(self._measure_line)
         form.where.draw_requested.connect(self._draw_region)
         form.result.decoding_changed.connect(self._decode)
-        form.result.table.clicked.connect(self._save_table)
+        form.result.table.clicked.connect(lambda: self._save(self._saving.save_table))
+        form.result.outlines.clicked.connect(lambda: self._save(self._saving.save_outlines))
         form.result.python.clicked.connect(self._copy_python)
         form.result.methods.clicked.connect(self._copy_methods)
         controller.started.connect(self._show_running)
@@ -120,8 +121,7 @@ class SegmentWidget(Docked):
         self.summaries.ready.connect(self._show_summary)
         self._measure.measured.connect(form.diameter.set_diameter_px)
         self._measure.ended.connect(self._measure_ended)
-        self._tables.returned.connect(self._table_saved)
-        self._tables.failed.connect(self._show_failure)
+        self._saving.failed.connect(self._show_failure)
         self._catalogue.returned.connect(self._show_catalogue)
         self._catalogue.failed.connect(self._show_failure)
         self._models.changed.connect(lambda: self._catalogue.start(read_catalogue))
@@ -267,19 +267,11 @@ class SegmentWidget(Docked):
         if layer is not None and image is not None and state is not None and not self.controller.running:
             self.live.request(layer, decoding, visible_plane(self._viewer, image, state.layout))
 
-    def _save_table(self) -> None:
+    def _save(self, save: Callable[[Labels, Image, LayerState], None]) -> None:
         layer, image = self._result(), self.form.image.layer
         state = None if layer is None else read_state(layer)
-        if layer is None or image is None or state is None:
-            return
-        name, _ = QFileDialog.getSaveFileName(self, "Save table", f"{layer.name}.csv", "CSV (*.csv)")
-        if name:
-            data = image.data[0] if image.multiscale else image.data
-            size = state.settings.pixel_size_um
-            self._tables.start(lambda: table_steps(Path(name), layer.data, data, state.layout, size))
-
-    def _table_saved(self, n_nuclei: int) -> None:
-        show_info(f"Saved a table of {n_nuclei:,} nuclei.")
+        if layer is not None and image is not None and state is not None:
+            save(layer, image, state)
 
     def _copy_python(self) -> None:
         self._copy(python_text, "Python is on the clipboard.")

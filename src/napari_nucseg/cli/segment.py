@@ -36,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--table", action="store_true", help="Also write area, centroid, intensity … (CSV).")
     parser.add_argument(
+        "--outlines",
+        action="store_true",
+        help="Also write the outlines as polygons that QuPath opens (GeoJSON).",
+    )
+    parser.add_argument(
         "--rle",
         type=Path,
         metavar="FILE",
@@ -52,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--skip-done",
         action="store_true",
         help="Do not segment again what an earlier run, perhaps one that was ended, segmented with the same settings, "
-        "model and version; overlay, table and run lengths are made from its labels.",
+        "model and version; overlay, table, outlines and run lengths are made from its labels.",
     )
     parser.add_argument("--json", action="store_true", help="Print one JSON line an image.")
     add_settings(parser)
@@ -64,7 +69,12 @@ def run(args: argparse.Namespace) -> int:
     from napari_nucseg.jobs.batch import segment_files  # late: loads torch
     from napari_nucseg.jobs.batch_files import Outputs, find_images
 
-    written = {"overlay": args.overlay, "table": args.table, "run_lengths": args.rle}
+    written = {
+        "overlay": args.overlay,
+        "table": args.table,
+        "outlines": args.outlines,
+        "run_lengths": args.rle,
+    }
     outputs = Outputs(args.output, **written, overwrite=args.overwrite, skip_done=args.skip_done)
     images, results = find_images(args.images), []
     for progress in segment_files(images, outputs, choices):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg.jobs.result_mark import Origin
 
-_ENDS = ("labels.tif", "overlay.png", "overlay.tif", "table.csv")
+_ENDS = ("labels.tif", "overlay.png", "overlay.tif", "table.csv", "outlines.geojson")
 """What the names of results end with."""
 _RESULT = re.compile(r"(?P<name>.+)_(labels|overlay)")
 FileIds = set[tuple[int, int]]
@@ -37,6 +37,7 @@ class Outputs:
     folder: Path
     overlay: bool = False
     table: bool = False
+    outlines: bool = False
     run_lengths: Path | None = None
     overwrite: bool = False
     skip_done: bool = False
@@ -49,19 +50,25 @@ class Targets:
     labels: Path
     overlay: Path | None
     table: Path | None
+    outlines: Path | None
 
     @classmethod
     def of(cls, outputs: Outputs, name: str, n_slices: int) -> Targets:
         """Name the files of an image; the outlines of a stack are a TIFF."""
         overlay = outputs.folder / f"{name}_overlay.{'png' if n_slices == 1 else 'tif'}"
         table = outputs.folder / f"{name}_table.csv"
-        labels = outputs.folder / f"{name}_labels.tif"
-        return cls(labels, overlay if outputs.overlay else None, table if outputs.table else None)
+        outlines = outputs.folder / f"{name}_outlines.geojson"
+        return cls(
+            outputs.folder / f"{name}_labels.tif",
+            overlay if outputs.overlay else None,
+            table if outputs.table else None,
+            outlines if outputs.outlines else None,
+        )
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Those that are written."""
-        return tuple(filter(None, (self.labels, self.overlay, self.table)))
+        return tuple(filter(None, (self.labels, self.overlay, self.table, self.outlines)))
 
     @property
     def left_alone(self) -> tuple[Path, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay, write_table
+from napari_nucseg.jobs.outline_file import outline_steps
 from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of
 from napari_nucseg.jobs.slices import axes_of, measure_slices, notes_of, put_together
 from napari_nucseg.nuclei.measuring import areas_in
@@ -40,6 +41,7 @@ class FileResult:
     labels: Path | None = None
     overlay: Path | None = None
     table: Path | None = None
+    outlines: Path | None = None
     n_nuclei: int | None = None
     median_area_px: float | None = None
     diameter_px: float | None = None
@@ -107,7 +109,7 @@ def _write_beside(
     labels: NDArray[np.int32],
     settings: SegmentationSettings,
 ) -> Generator[Progress, None, None]:
-    """Write the overlay and the table of labels (…, Y, X), where they are asked for."""
+    """Write the overlay, the table and the outlines of labels (…, Y, X), where they are asked for."""
     if targets.overlay:
         yield Progress("draw", 0, 1)
         each = labels.reshape(-1, *labels.shape[-2:])
@@ -119,6 +121,10 @@ def _write_beside(
     if targets.table:
         yield Progress("measure", 0, 1)
         write_table(targets.table, measure_slices(slices, labels, settings.channel, settings.pixel_size_um))
+    if targets.outlines:
+        n_nuclei = int(labels.max(initial=0))
+        for done in outline_steps(targets.outlines, labels, axes_of(slices), **_mark(origin)):
+            yield Progress("outline", done, n_nuclei)
 
 
 def _outdated(targets: Targets, origin: Origin, labels: NDArray[np.int32]) -> tuple[str, ...]:
@@ -130,8 +136,8 @@ def _outdated(targets: Targets, origin: Origin, labels: NDArray[np.int32]) -> tu
         return ()
     do, them = ("does", "it") if len(old) == 1 else ("do", "them")
     return (
-        f"{' and '.join(old)} beside the labels {do} not fit them, being of an earlier run: make {them} anew with "
-        f"--overlay and --table, or delete {them}.",
+        f"{', '.join(old)} beside the labels {do} not fit them, being of an earlier run: make {them} anew with "
+        f"--overlay, --table or --outlines, or delete {them}.",
     )
 
 
@@ -153,6 +159,7 @@ def _counted(
         labels=targets.labels,
         overlay=targets.overlay,
         table=targets.table,
+        outlines=targets.outlines,
         n_nuclei=int(np.count_nonzero(areas)),
         median_area_px=float(np.median(areas)) if areas.size else None,
         pixel_size_um=settings.pixel_size_um,

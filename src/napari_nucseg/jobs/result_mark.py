@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from napari_nucseg.jobs import outline_file
 from napari_nucseg.nuclei.measuring import are_columns
 
 SOFTWARE = "nucseg segment"
@@ -91,6 +92,9 @@ def _marks(path: Path) -> str | None:
                 return (
                     str(image.info.get(HISTORY_TEXT, "")) if image.info.get("Software") == SOFTWARE else None
                 )
+        if path.suffix == outline_file.SUFFIX:
+            marks = outline_file.marks_of(path)
+            return str(marks.get("history", "")) if marks.get("software") == SOFTWARE else None
         with path.open(newline="", encoding="utf-8") as file:
             return "" if path.suffix == ".csv" and are_columns(next(csv.reader(file), ())) else None
     except Exception:  # whatever cannot be read is none of ours

@@ -1,0 +1,89 @@
+"""Saving a result layer for other programs, off the GUI thread: the table and the outlines of its nuclei."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_nucseg._napari.table import table_steps
+from napari_nucseg._napari.workers import Runs
+from napari_nucseg.counted import count_words
+from napari_nucseg.errors import ImageError
+from napari_nucseg.jobs.outline_file import outline_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Image, Labels
+    from numpy.typing import NDArray
+
+    from napari_nucseg._napari.layer_state import LayerState
+
+
+class ResultSaving(QObject):
+    """Ask for a file and write it; what was saved is said at once, what failed by ``failed(str)``."""
+
+    failed = Signal(str)
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._asks = parent
+        self._tables, self._outlines = Runs(self), Runs(self)
+        for runs, what in ((self._tables, "a table"), (self._outlines, "outlines")):
+            runs.returned.connect(lambda n, what=what: show_info(_saved(what, n)))
+            runs.failed.connect(self.failed)
+
+    def save_table(self, layer: Labels, image: Image, state: LayerState) -> None:
+        """Save area, place and intensity of every nucleus as CSV."""
+        path = self._ask("Save table", f"{layer.name}.csv", "CSV (*.csv)")
+        if path:
+            data = image.data[0] if image.multiscale else image.data
+            size = state.settings.pixel_size_um
+            self._tables.start(lambda: table_steps(path, layer.data, data, state.layout, size))
+
+    def save_outlines(self, layer: Labels, image: Image, state: LayerState) -> None:
+        """Save every nucleus as a polygon in GeoJSON."""
+        path = self._ask("Save outlines", f"{layer.name}.geojson", "GeoJSON (*.geojson)")
+        if path:
+            labels = state.layout.without_channel(layer.data)
+            names = [image.axis_labels[axis] for axis in state.layout.stack_axes]
+            self._outlines.start(lambda: outline_steps(path, *with_times_first(labels, names)))
+
+    def forget(self) -> None:
+        """Give up what is being written; nothing half-written stays."""
+        self._tables.forget()
+        self._outlines.forget()
+
+    def _ask(self, title: str, proposed: str, kind: str) -> Path | None:
+        name, _ = QFileDialog.getSaveFileName(self._asks, title, proposed, kind)
+        return Path(name) if name else None
+
+
+def with_times_first(labels: NDArray[Any], names: Sequence[str]) -> tuple[NDArray[Any], str]:
+    """Bring labels of a stack into the order of their axes, T, Z, Y, X; names are those of the axes before Y and X.
+
+    Of one axis without a name it is not known which it is: slices are likelier than times.
+
+    Raises
+    ------
+    ImageError
+        If there are more than two axes before Y and X.
+    """
+    if len(names) > 2:
+        raise ImageError(
+            f"outlines are told apart by slice (Z) and time (T), but this stack has {len(names)} axes beside Y and X. "
+            "Save those of a part of it."
+        )
+    times = [name.lower() in ("t", "time") for name in names]
+    if len(names) < 2:
+        return labels, f"{'T' if any(times) else 'Z' * len(names)}YX"
+    return (np.moveaxis(labels, 1, 0) if times == [False, True] else labels), "TZYX"
+
+
+def _saved(what: str, n_nuclei: int) -> str:
+    return f"Saved {what} of {count_words(n_nuclei, 'nucleus', 'nuclei')}."
