@@ -6,9 +6,7 @@ The child is ``nucseg finetune --estimate`` at low priority, so that the window 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -16,8 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg._napari.teach_text import PRESET_SECONDS
-from napari_nucseg.jobs.finetune_child import NUCSEG
-from napari_nucseg.jobs.parent import ENDS_WITH_PARENT
+from napari_nucseg.jobs.finetune_child import NUCSEG, start_child
 from napari_nucseg.teaching.job import FinetuneJob
 
 if TYPE_CHECKING:
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 
 TIMED = "standard"
 _POLL_S = 0.1
-_NICENESS = 10
 
 
 def estimate_presets(model: str, device: str) -> Generator[None, None, dict[Preset, float]]:
@@ -36,7 +32,8 @@ def estimate_presets(model: str, device: str) -> Generator[None, None, dict[Pres
         path = Path(scratch, "job.json")
         job = FinetuneJob(model=model, device=device, preset=TIMED, output=Path(scratch))
         path.write_text(job.model_dump_json(), encoding="utf8")
-        child = _start([*NUCSEG, "finetune", "--job", str(path), "--estimate", "--json"])
+        arguments = [*NUCSEG, "finetune", "--job", str(path), "--estimate", "--json"]
+        child = start_child(arguments, subprocess.DEVNULL)
         try:
             while child.poll() is None:
                 yield
@@ -49,21 +46,3 @@ def estimate_presets(model: str, device: str) -> Generator[None, None, dict[Pres
         seconds = float(json.loads(said.splitlines()[-1])["seconds"])
         return {preset: seconds * s / PRESET_SECONDS[TIMED] for preset, s in PRESET_SECONDS.items()}
     return {}
-
-
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    windows = sys.platform == "win32"
-    flags = subprocess.BELOW_NORMAL_PRIORITY_CLASS | subprocess.CREATE_NO_WINDOW if windows else 0
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,  # never written to: its end tells the child that we are gone
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {ENDS_WITH_PARENT: "1", "PYTHONUTF8": "1"},
-        creationflags=flags,
-        start_new_session=not windows,
-    )
-    if not windows:
-        with suppress(OSError):  # it may have ended already
-            os.setpriority(os.PRIO_PROCESS, child.pid, _NICENESS)
-    return child

@@ -111,22 +111,11 @@ class _Child:
 
     def __init__(self, arguments: Sequence[str], errors: Path) -> None:
         self._errors = errors
-        environment = os.environ | {ENDS_WITH_PARENT: "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
         try:
             with errors.open("wb") as stderr:
-                self._process = subprocess.Popen(
-                    arguments,
-                    stdin=subprocess.PIPE,  # never written to: its end tells the child that we are gone
-                    stdout=subprocess.PIPE,
-                    stderr=stderr,
-                    env=environment,
-                    **_low_priority(),
-                )
+                self._process = start_child(arguments, stderr)
         except OSError as error:
             raise OutputError(in_words(error, errors)) from error
-        if sys.platform != "win32":
-            with suppress(OSError):  # it may have ended already
-                os.setpriority(os.PRIO_PROCESS, self._process.pid, _NICENESS)
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         assert self._process.stdout is not None
         threading.Thread(
@@ -195,6 +184,22 @@ def _read(stdout: IO[bytes], lines: queue.SimpleQueue[bytes | None]) -> None:
         for line in stdout:
             lines.put(line)
     lines.put(None)
+
+
+def start_child(arguments: Sequence[str], stderr: int | IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a child of low priority that ends with us, and whose output can be read."""
+    child = subprocess.Popen(
+        arguments,
+        stdin=subprocess.PIPE,  # never written to: its end tells the child that we are gone
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        env=os.environ | {ENDS_WITH_PARENT: "1", "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
+        **_low_priority(),
+    )
+    if sys.platform != "win32":
+        with suppress(OSError):  # it may have ended already
+            os.setpriority(os.PRIO_PROCESS, child.pid, _NICENESS)
+    return child
 
 
 def _low_priority() -> dict[str, Any]:
