@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.teach_drafts import Drafts, describe_steps
-from napari_nucseg._napari.teach_examples import Examples, collect_source
+from napari_nucseg._napari.teach_examples import Examples, collect_source, layer_of
 from napari_nucseg._napari.teach_folder import ask_to_stop, has_learned, unfinished_runs
 from napari_nucseg._napari.teach_preview import hide_preview, show_preview, view_of
 from napari_nucseg._napari.teach_run import Done, Order, Told, finish_steps, start_steps
@@ -123,7 +123,8 @@ class TeachController(QObject):
             if pinned.problem:
                 self.failed.emit(f"“{pinned.source.name}”: {pinned.problem}")
                 return
-        layers = [layer for layer in map(self.examples.layer_of, self.examples.sources) if layer is not None]
+        found = (layer_of(self._viewer, source) for source in self.examples.sources)
+        layers = [layer for layer in found if layer is not None]
         self._view = view_of(self._viewer, layers) if preview else None
         order = Order(job, examples, kept, self._view)
         self._run(job.folder, lambda: start_steps(order))

@@ -163,10 +163,6 @@ class Examples:
         """Let a source be an example again, if it is a layer."""
         self._pinned.remove(source)
 
-    def layer_of(self, source: Source) -> Labels | None:
-        """Layer of a source; None where it is a folder or gone."""
-        return layer_of(self._viewer, source)
-
     def _layers(self) -> list[Labels]:
         return [
             layer
