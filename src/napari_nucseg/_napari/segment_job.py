@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.errors import ImageError
-from napari_nucseg.steps import Cancelled
+from napari_nucseg.steps import Cancelled, told_as
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -125,14 +125,7 @@ def _run_plane(
 
     plane = job.layout.read(job.data, index)
     steps = segment_steps(plane, job.settings, model, region=_work_box(job))
-    try:
-        while True:
-            yield _in_job(next(steps), number, len(job.planes))
-    except StopIteration as stop:
-        segmentation: Segmentation = stop.value
-        return segmentation
-    finally:
-        steps.close()
+    return (yield from told_as(steps, lambda step: _in_job(step, number, len(job.planes))))
 
 
 def _in_job(progress: Progress, number: int, total: int) -> JobProgress:
