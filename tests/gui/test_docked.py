@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from qtpy.QtCore import Qt, QThreadPool
-from qtpy.QtWidgets import QDockWidget, QMainWindow
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_nucseg._napari.correct_tools import EDIT_TOOLS
 from napari_nucseg._napari.docked import Docked
@@ -156,7 +156,7 @@ def test_a_window_that_stays_open_after_all_keeps_its_widgets(qtbot):
         def let_go(self):
             self.ends += 1
 
-    window, dock, widget = Window(), QDockWidget(), Counted()
+    window, dock, widget = Window(), QDockWidget(), Counted(QWidget())
     qtbot.addWidget(window)
     dock.setWidget(widget)
     window.addDockWidget(dock.allowedAreas().LeftDockWidgetArea, dock)

@@ -27,7 +27,7 @@ from napari_nucseg._napari.correct_tools import (
     TRUST_TOOLS,
     VIEW_KEY,
 )
-from napari_nucseg._napari.dock_column import DockColumn
+from napari_nucseg._napari.dock_column import DockColumn, fill
 from napari_nucseg._napari.image_line import ImageLine
 from napari_nucseg._napari.layer_choice import LabelsLayerChoice
 from napari_nucseg._napari.question_strip import QuestionStrip
@@ -86,10 +86,7 @@ class CorrectForm(QWidget):
         self.banner, self.banner_text, self.restore, self.discard = _make_banner()
         self.body = self._make_body()
         column = DockColumn([self.banner, self.empty, self.body, self._make_files()])
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(column)
-        self.setSizePolicy(column.sizePolicy())
+        fill(self, column)
         self.banner.setVisible(False)
         self.show_place(None)
         self.show_part("the image")

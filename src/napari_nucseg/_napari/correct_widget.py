@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QFileDialog, QMessageBox, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_nucseg._napari.camera import look_at
 from napari_nucseg._napari.correct_controller import CorrectController
@@ -16,7 +16,6 @@ from napari_nucseg._napari.correct_form import CorrectForm
 from napari_nucseg._napari.correct_subject import HIDDEN, SWITCH_VIEW
 from napari_nucseg._napari.correct_tools import CHECKED_KEY, NEXT_KEY, PREVIOUS_KEY, VIEW_KEY
 from napari_nucseg._napari.docked import Docked
-from napari_nucseg._napari.failure import show_failure
 from napari_nucseg._napari.layer_state import read_corrections
 from napari_nucseg._napari.shortcuts import ViewerShortcut
 from napari_nucseg.nuclei.corrections import count_kinds
@@ -46,13 +45,8 @@ class CorrectWidget(Docked):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
+        super().__init__(CorrectForm(napari_viewer))
         self._viewer = napari_viewer
-        self.form = CorrectForm(napari_viewer)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.form)
-        self.setSizePolicy(self.form.sizePolicy())
         self.controller = CorrectController(napari_viewer, self)
         self._shortcuts = [self._bind(key, act) for key, act in self._keys().items()]
         self._connect()
@@ -270,9 +264,6 @@ class CorrectWidget(Docked):
             button.setChecked(other is tool)
         if tool is None:
             self.form.say("")
-
-    def _show_failure(self, message: str) -> None:
-        show_failure(self.form.say, message)
 
     def _show_restorable(self, found: Restorable | None) -> None:
         self.form.banner.setVisible(found is not None)

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 DOCK_WIDTH_PX = 310
 
 
+def fill(outer: QWidget, content: QWidget) -> None:
+    """Let a widget be its content and no more; without the same size policy napari puts an empty half below it."""
+    column = QVBoxLayout(outer)
+    column.setContentsMargins(0, 0, 0, 0)
+    column.addWidget(content)
+    outer.setSizePolicy(content.sizePolicy())
+
+
 class DockColumn(QScrollArea):
     """Parts below each other; the last may grow."""
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from qtpy.QtWidgets import QWidget
 
+from napari_nucseg._napari.dock_column import fill
 from napari_nucseg._napari.dock_place import join_tabs_where_low
+from napari_nucseg._napari.failure import show_failure
 
 if TYPE_CHECKING:
     from qtpy.QtCore import QObject
@@ -22,10 +24,17 @@ class Docked(QWidget):
 
     A dock that is moved, made to float or hidden is not closed. One whose × was clicked is not used again: napari makes
     a new one.
+
+    Parameters
+    ----------
+    form
+        All that is seen of it; ``say`` shows a line.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, form: QWidget) -> None:
         super().__init__()
+        self.form = form
+        fill(self, form)
         self._is_shut = False
         self._window_closes = False
         # once napari has put the dock into its window, and not while Qt lays it out
@@ -75,3 +84,6 @@ class Docked(QWidget):
         elif kind == QEvent.Type.Hide and self._window_closes and not event.spontaneous():
             self.shut()
         return super().eventFilter(watched, event)
+
+    def _show_failure(self, message: str) -> None:
+        show_failure(self.form.say, message)

@@ -8,7 +8,6 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QGridLayout,
-    QHBoxLayout,
     QHeaderView,
     QLabel,
     QLineEdit,
@@ -20,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucseg._napari.comparison_table import ComparisonTable
-from napari_nucseg._napari.dock_column import DockColumn
+from napari_nucseg._napari.dock_column import DockColumn, fill
 from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import running_row, tipped_button
 from napari_nucseg._napari.words import Words
@@ -73,10 +72,7 @@ class ModelsForm(QWidget):
                 self.table,
             ]
         )
-        outer = QHBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(column)
-        self.setSizePolicy(column.sizePolicy())
+        fill(self, column)
         self.problems.setVisible(False)
         self.renaming.setVisible(False)
         self.running.setVisible(False)

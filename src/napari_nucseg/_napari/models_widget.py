@@ -6,10 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog
 
 from napari_nucseg._napari.docked import Docked
-from napari_nucseg._napari.failure import show_failure
 from napari_nucseg._napari.models_controller import Family, ModelsController, Taken
 from napari_nucseg._napari.models_form import ModelsForm
 from napari_nucseg._napari.models_text import card_words, children_of
@@ -35,15 +34,10 @@ class ModelsWidget(Docked):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
+        super().__init__(ModelsForm())
         self._viewer = napari_viewer
         self._family = Family((), (), can_go_back=False)
         self._wanted = ""
-        self.form = ModelsForm()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.form)
-        self.setSizePolicy(self.form.sizePolicy())
         self.controller = ModelsController(napari_viewer, self)
         self._connect()
         self._follow_theme()
@@ -212,9 +206,6 @@ class ModelsWidget(Docked):
         self.form.say("")
         self.form.details.setText(compared.words)
         self.form.table.show_rows(compared.comparisons)
-
-    def _show_failure(self, message: str) -> None:
-        show_failure(self.form.say, message)
 
     def _follow_theme(self, event: object = None) -> None:
         self.form.table.follow_theme(self._viewer.theme)

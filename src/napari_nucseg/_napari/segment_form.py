@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucseg._napari.diameter_choice import DiameterChoice
-from napari_nucseg._napari.dock_column import DockColumn
+from napari_nucseg._napari.dock_column import DockColumn, fill
 from napari_nucseg._napari.image_choice import AxesChoice, WhereChoice
 from napari_nucseg._napari.layer_choice import ImageLayerChoice
 from napari_nucseg._napari.model_choice import ModelChoice
@@ -103,8 +103,4 @@ class SegmentForm(QWidget):
 
     def _lay_out(self) -> None:
         column = DockColumn([self.empty, self.choices, self.run, self.running, self.status, self.result])
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(column)
-        # without this napari puts an empty half below the form
-        self.setSizePolicy(column.sizePolicy())
+        fill(self, column)

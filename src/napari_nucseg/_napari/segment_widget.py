@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_info
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QApplication, QVBoxLayout
+from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
 from napari_nucseg._napari.docked import Docked
 from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, add_drawing_layer, draw_again
-from napari_nucseg._napari.failure import show_failure
 from napari_nucseg._napari.layer_state import has_edits, read_state
 from napari_nucseg._napari.live_decoding import LiveDecoding
 from napari_nucseg._napari.models_watch import ModelsWatch
@@ -48,13 +47,8 @@ class SegmentWidget(Docked):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
+        super().__init__(SegmentForm(napari_viewer))
         self._viewer = napari_viewer
-        self.form = SegmentForm(napari_viewer)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.form)
-        self.setSizePolicy(self.form.sizePolicy())
         self.controller = SegmentController(napari_viewer, self)
         self.live = LiveDecoding(self)
         self.summaries = Summaries(self)
@@ -232,9 +226,6 @@ class SegmentWidget(Docked):
     def _show_summary(self, layer: Labels, text: str) -> None:
         if layer == self._result():
             self.form.say(text)
-
-    def _show_failure(self, message: str) -> None:
-        show_failure(self.form.say, message)
 
     def _show_cancelled(self) -> None:
         self.form.say("Cancelled. Nothing was changed.")

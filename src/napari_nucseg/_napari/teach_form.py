@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible, QLabeledDoubleSlider
 
-from napari_nucseg._napari.dock_column import DockColumn
+from napari_nucseg._napari.dock_column import DockColumn, fill
 from napari_nucseg._napari.model_choice import ModelChoice
 from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import add_row, folded, form_rows, growing_combo, running_row, tipped_button
@@ -165,10 +165,7 @@ class TeachForm(QWidget):
             ]
         )
         self.question.asked.connect(lambda: self._column.reveal(self.question))
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self._column)
-        self.setSizePolicy(self._column.sizePolicy())
+        fill(self, self._column)
 
     def _make_choices(self) -> QWidget:
         choices = QWidget()

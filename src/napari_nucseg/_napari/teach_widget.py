@@ -6,11 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_info
-from qtpy.QtWidgets import QVBoxLayout
 
 from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
 from napari_nucseg._napari.docked import Docked
-from napari_nucseg._napari.failure import show_failure
 from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.teach_choosing import Choosing
 from napari_nucseg._napari.teach_controller import TeachController
@@ -44,13 +42,8 @@ class TeachWidget(Docked):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
+        super().__init__(TeachForm())
         self._viewer = napari_viewer
-        self.form = TeachForm()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.form)
-        self.setSizePolicy(self.form.sizePolicy())
         self.controller = TeachController(napari_viewer, self)
         self.uptake = Uptake(napari_viewer, self)
         self._models: tuple[ModelInfo, ...] = ()
@@ -91,7 +84,7 @@ class TeachWidget(Docked):
         form.name.textChanged.connect(self._show_readiness)
         form.run.clicked.connect(self.start)
         form.cancel.clicked.connect(self._cancel)
-        form.outcome.use.clicked.connect(lambda: uptake.use(self._result_name()))
+        form.outcome.use.clicked.connect(lambda: uptake.use(self._taught))
         form.outcome.use_anyway.clicked.connect(self._ask_whether_anyway)
         form.outcome.again.clicked.connect(self._show_choices)
         form.outcome.resegment.clicked.connect(self._resegment)
@@ -255,11 +248,8 @@ class TeachWidget(Docked):
         self._show_choices()
         self._show_failure(message)
 
-    def _result_name(self) -> str:
-        return self._taught
-
     def _ask_whether_anyway(self) -> None:
-        name = self._result_name()
+        name = self._taught
         self.form.question.ask(
             f"“{name}” did not pass. Use it from now on all the same? “My models” leads back to the one before.",
             {"Leave it": None, "Use it": lambda: self.uptake.use(name)},
@@ -272,15 +262,12 @@ class TeachWidget(Docked):
     def _look_whether_deleted(self, installed: list[str]) -> None:
         outcome = self.form.outcome
         if outcome.isVisibleTo(self.form):
-            outcome.show_installed(self._result_name() in installed)
-            if self._result_name() not in installed:
+            outcome.show_installed(self._taught in installed)
+            if self._taught not in installed:
                 self.form.question.drop()
 
     def _resegment(self) -> None:
-        self.uptake.resegment(self.controller.examples.corrected, self._result_name())
-
-    def _show_failure(self, message: str) -> None:
-        show_failure(self.form.say, message)
+        self.uptake.resegment(self.controller.examples.corrected, self._taught)
 
     def _follow_theme(self, event: object = None) -> None:
         self.form.plot.follow_theme(self._viewer.theme)

@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_nucseg._napari.dock_column import DockColumn
+from napari_nucseg._napari.dock_column import DockColumn, fill
 from napari_nucseg._napari.rows import running_row, tipped_button
 from napari_nucseg._napari.words import Words
 from napari_nucseg.jobs.work_item import Status
@@ -62,10 +62,7 @@ class WorkForm(QWidget):
         self.running = running_row(self.progress, self.cancel)
         self.body = self._make_body()
         column = DockColumn([self._make_top(), self.empty, self.body, self.status])
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(column)
-        self.setSizePolicy(column.sizePolicy())
+        fill(self, column)
         self.show_list(None)
         self.running.setVisible(False)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog
 
 from napari_nucseg._napari.docked import Docked
-from napari_nucseg._napari.failure import sentence, show_failure
+from napari_nucseg._napari.failure import sentence
 from napari_nucseg._napari.work_controller import WorkController
 from napari_nucseg._napari.work_form import WorkForm
 from napari_nucseg._napari.work_question import ask_to_begin_anew
@@ -37,12 +37,7 @@ class WorkWidget(Docked):
     """
 
     def __init__(self, napari_viewer: ViewerModel) -> None:
-        super().__init__()
-        self.form = WorkForm()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.form)
-        self.setSizePolicy(self.form.sizePolicy())
+        super().__init__(WorkForm())
         self.controller = WorkController(napari_viewer, self)
         self._set_aside = ""  # what is to be read still once the next image is there
         self._homeless: Path | None = None  # images that were chosen, with no place for their list
@@ -157,6 +152,3 @@ class WorkWidget(Docked):
         if words:
             self.form.say(words)
         self._show_list()
-
-    def _show_failure(self, message: str) -> None:
-        show_failure(self.form.say, message)
