@@ -128,11 +128,6 @@ def test_what_is_masked_is_nan(dtype):
     np.testing.assert_array_equal(planes, expected)
 
 
-def test_rows_of_several_lengths_are_no_image():
-    with pytest.raises(ImageError, match="equal length"):
-        to_planes([[1, 2], [3]])
-
-
 def test_units_are_given_up_only_where_float32_needs_it():
     grey = image(40, 50)
     for pixels in (grey, grey.astype(np.int32) - 5000, grey / 7e5, grey.astype(np.float32) + 1e9):

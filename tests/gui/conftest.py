@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -85,6 +85,20 @@ class Hand:
     def _world(self, layer: Labels, point: tuple[float, float]) -> tuple[float, ...]:
         index = tuple(round(p) for p in layer.world_to_data(self.viewer.dims.point)[:-2])
         return tuple(layer.data_to_world((*index, *point)))
+
+
+class Chunked:
+    """Stack whose slices are read when they are asked for, as dask and zarr do; one of them is lost."""
+
+    def __init__(self, stack: np.ndarray, lost: int) -> None:
+        self.stack, self.lost = stack, lost
+        self.shape, self.dtype, self.ndim = stack.shape, stack.dtype, stack.ndim
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        number = key[0] if isinstance(key, tuple) else key
+        if number == self.lost:
+            raise OSError("tile 7 lost")
+        return self.stack[key]
 
 
 def answer_next_dialog(act: Callable[[QDialog], None], tries: int = 400) -> None:
@@ -194,6 +208,12 @@ def choose() -> Callable[[Path], Callable[[QDialog], None]]:
 def largest() -> Callable[[np.ndarray], int]:
     """Find the largest nucleus."""
     return largest_nucleus
+
+
+@pytest.fixture
+def chunked() -> type[Chunked]:
+    """Make a stack with a slice that cannot be read."""
+    return Chunked
 
 
 @pytest.fixture(scope="session")

@@ -194,6 +194,22 @@ def test_cancelling_a_stack_keeps_the_slices_that_are_done(viewer, user, widget,
     assert filled == [True] * kept + [False] * (12 - kept)
 
 
+@pytest.mark.parametrize("lost", [0, 2])
+def test_a_slice_that_cannot_be_read_is_named_and_those_before_are_kept(
+    viewer, user, widget, nuclei, chunked, lost
+):
+    viewer.add_image(chunked(np.stack([nuclei] * 3), lost), contrast_limits=(0, 255))
+    widget.form.axes.slices.setCurrentIndex(1)
+    with user.qtbot.waitSignal(widget.controller.ended, timeout=60_000):
+        user.click(widget.form.run)
+    user.wait_until_idle()
+    assert f"Slice {lost}: the image could not be read: tile 7 lost." in user.said()
+    assert "Cancelled" not in user.said()
+    found = [layer.data.any(axis=(1, 2)).tolist() for layer in viewer.layers if isinstance(layer, Labels)]
+    assert found == ([[True, True, False]] if lost else [])
+    assert ("2 of 3 slices are done and kept." in user.said()) == bool(lost)
+
+
 def test_quality_is_chosen_and_the_automatic_model_says_what_it_is(viewer, user, widget, nuclei):
     viewer.add_image(nuclei)
     quality = widget.form.quality_form.editors["quality"].widget

@@ -55,6 +55,17 @@ def test_labels_of_eight_bits_are_widened_for_more_than_255_nuclei(viewer, again
     assert (read_corrections(layer).trust == Trust.REVIEWED).sum() == (mine > 0).sum()
 
 
+def test_a_slice_that_cannot_be_read_is_told_and_those_before_are_segmented(qtbot, viewer, nuclei, chunked):
+    viewer.add_image(chunked(np.stack([nuclei] * 3), lost=2), contrast_limits=(0, 255))
+    layer = viewer.add_labels(np.zeros((3, *nuclei.shape), np.int32))
+    uptake = Uptake(viewer)
+    with qtbot.waitSignal(uptake.failed, timeout=TIMEOUT_MS) as failed:
+        uptake.resegment([layer], "nuclei-unet")
+    assert failed.args[0].startswith("Slice 2: the image could not be read: tile 7 lost.")
+    assert failed.args[0].endswith("2 of 3 slices are done and kept.")
+    assert layer.data.any(axis=(1, 2)).tolist() == [True, True, False]
+
+
 @pytest.fixture
 def reopened(viewer, user, nuclei):
     """Return a segmented layer with an edit, whose image was closed and opened again beside another."""

@@ -19,7 +19,7 @@ from napari_nucseg._napari.regions import region_from_outline, region_in_view
 from napari_nucseg._napari.segment_job import SegmentJob, run_job
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY
 from napari_nucseg._napari.text import Counted, count_steps, summary_text
-from napari_nucseg._napari.workers import Failed, Finished, drive
+from napari_nucseg._napari.workers import Failed, Finished, Runs, drive
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import ImageError, InferenceError
 from napari_nucseg.segmentation.settings import SegmentationSettings
@@ -185,6 +185,17 @@ def test_worker_turns_errors_into_words_and_closes_what_it_cancels():
     cancelled.set()
     assert _outcome(driving) is None
     assert len(closed) == 4
+
+
+def test_a_bug_is_told_too(qtbot):
+    def steps():
+        yield
+        raise KeyError("nobody thought of it")
+
+    runs = Runs()
+    with qtbot.waitSignals([runs.failed, runs.ended], order="strict") as told:
+        runs.start(steps)
+    assert "nobody thought of it" in told.all_signals_and_args[0].args[0]
 
 
 def test_cancelled_work_may_return_what_it_has():

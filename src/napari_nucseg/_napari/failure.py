@@ -10,6 +10,7 @@ from napari.utils.notifications import show_error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+NO_MEMORY = "there is not enough memory for this. Close other programs, or segment a drawn region."
 END_OF_SENTENCE = re.compile(r"(?<=\.) (?=[A-Z])")
 FIRST_WORD = re.compile(r"[a-z]+(?= )")
 """A word that a message begins with; names of files, folders and settings have other signs in them or after them."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.arrays import told_where_unreadable
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
@@ -113,11 +114,18 @@ class PlaneLayout:
         )
 
     def read(self, data: Any, index: PlaneIndex) -> NDArray[Any]:
-        """Take one plane out of the array (NumPy, dask, zarr …) into memory, axes as in ``plane_axes``, no alpha."""
+        """Take one plane out of the array (NumPy, dask, zarr …) into memory, axes as in ``plane_axes``, no alpha.
+
+        Raises
+        ------
+        ImageError
+            If it cannot be read.
+        """
         where = dict(zip(self.index_axes, index, strict=True))
         where.pop(self.channel_axis, None)
         key = tuple(where.get(axis, slice(None)) for axis in range(self.n_leading))
-        plane = np.asarray(data[key] if key else data)
+        with told_where_unreadable():
+            plane = np.asarray(data[key] if key else data)
         return plane[..., :3] if self.rgb else plane
 
     def without_channel(self, labels: NDArray[Any]) -> NDArray[Any]:

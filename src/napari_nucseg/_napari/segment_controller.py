@@ -185,7 +185,7 @@ class SegmentController(QObject):
 
     def _end(self) -> None:
         self._close_activity()
-        if self._pending is not None:  # neither result nor words: cancelled, or a bug napari shows by itself
+        if self._pending is not None:  # neither result nor words: cancelled
             self._pending = None
             self.cancelled.emit()
         self.ended.emit()

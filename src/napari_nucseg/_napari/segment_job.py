@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg._napari.failure import NO_MEMORY, sentence
 from napari_nucseg._napari.torch_import import make_torch_safe
-from napari_nucseg.errors import ImageError
+from napari_nucseg.errors import ImageError, NucSegError
 from napari_nucseg.steps import Cancelled, told_as
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -71,21 +73,25 @@ class JobProgress:
 
 @dataclass(frozen=True, eq=False)
 class JobResult:
-    """Segmentations by plane, at least one, and the model that made them."""
+    """Segmentations by plane, at least one, the model that made them, and what stopped the run, if not a cancel."""
 
     job: SegmentJob
     planes: Mapping[PlaneIndex, Segmentation]
     model: Model
+    problem: str = ""
 
     @property
     def cut_short(self) -> str:
-        """What a cancelled run got done, in words; empty where it came to its end."""
+        """What a run that was stopped got done, and why it was, in words; empty where it came to its end."""
         n_done, n_all = len(self.planes), len(self.job.planes)
-        return "" if n_done == n_all else f"Cancelled: {n_done} of {n_all} slices are done and kept."
+        kept = f"{n_done} of {n_all} slices are done and kept."
+        if n_done == n_all:
+            return ""
+        return f"{sentence(self.problem.rstrip('.'))}. {kept}" if self.problem else f"Cancelled: {kept}"
 
 
 def run_job(job: SegmentJob) -> Generator[JobProgress, None, JobResult]:
-    """Segment plane by plane. Cancelled, it returns the planes that are done, if there are any.
+    """Segment plane by plane. Stopped by a cancel or an error, it returns the planes that are done, if there are any.
 
     Raises
     ------
@@ -100,22 +106,38 @@ def run_job(job: SegmentJob) -> Generator[JobProgress, None, JobResult]:
 
     model: Model | None = None
     if len(job.planes) > 1:
-        model = model_for((job.layout.read(job.data, index) for index in job.planes), job.settings)
+        model = model_for(_readable(job), job.settings)
     done: dict[PlaneIndex, Segmentation] = {}
+    problem = ""
     for number, index in enumerate(job.planes):
         try:
-            done[index] = found = yield from _run_plane(job, model, number, index)
-            model = model or load_model(found.model.path)
-        except Cancelled:
+            with _naming_the_slice(job, index):
+                done[index] = yield from _run_plane(job, model, number, index)
+        except (Cancelled, NucSegError, MemoryError) as stop:
             if not done:
                 raise
+            if not isinstance(stop, Cancelled):
+                problem = NO_MEMORY if isinstance(stop, MemoryError) else str(stop)
             break
-        except ImageError as error:
-            if len(job.planes) == 1:
-                raise
-            raise ImageError(f"slice {', '.join(map(str, index))}: {error}") from error
-    assert model is not None
-    return JobResult(job, done, model)
+    model = model or load_model(done[job.planes[0]].model.path)
+    return JobResult(job, done, model, problem)
+
+
+def _readable(job: SegmentJob) -> Iterator[NDArray[Any]]:
+    """Planes that can be read; segmenting the others says why they cannot."""
+    for index in job.planes:
+        with suppress(ImageError):
+            yield job.layout.read(job.data, index)
+
+
+@contextmanager
+def _naming_the_slice(job: SegmentJob, index: PlaneIndex) -> Iterator[None]:
+    try:
+        yield
+    except ImageError as error:
+        if len(job.planes) == 1:
+            raise
+        raise ImageError(f"slice {', '.join(map(str, index))}: {error}") from error
 
 
 def _run_plane(

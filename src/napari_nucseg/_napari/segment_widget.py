@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QApplication
@@ -218,7 +218,8 @@ class SegmentWidget(Docked):
             self.form.say(words if self.form.image.layer is None else self._known())
             show_info(words)
         for note in notes:
-            show_info(note)
+            tell = show_error if result.problem and note == result.cut_short else show_info
+            tell(note)
 
     def _show_decoded(self, layer: Labels, planes: object) -> None:
         self.summaries.make(layer, ["adjusted"])

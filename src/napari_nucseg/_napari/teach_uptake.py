@@ -97,6 +97,9 @@ class Uptake(QObject):
         except NucSegError as error:
             self.failed.emit(str(error))
             return
+        if result.cut_short:
+            self.failed.emit(result.cut_short)
+            return
         self.resegmented.emit(
             f"“{self._layer.name}” was segmented again. Nuclei you reviewed or changed stay as they were."
         )

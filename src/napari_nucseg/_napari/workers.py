@@ -14,6 +14,7 @@ from napari.qt.threading import create_worker
 from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Signal
 
+from napari_nucseg._napari.failure import NO_MEMORY
 from napari_nucseg.errors import InferenceError, NucSegError
 from napari_nucseg.network.allocator import hand_back_freed_memory
 from napari_nucseg.steps import Cancelled
@@ -73,7 +74,7 @@ class Runs(QObject):
 
             return checked
 
-        # errors we know come back as Failed; what is left is a bug, which napari shows with its traceback
+        # errors we know come back as Failed; what is left is a bug: napari shows its traceback
         create_worker(
             drive,
             make_steps,
@@ -82,6 +83,7 @@ class Runs(QObject):
             _connect={
                 "yielded": if_wanted(self._tell),
                 "returned": if_wanted(self._deliver),
+                "errored": if_wanted(self._tell_bug),
                 "finished": if_wanted(self._end),
             },
         )
@@ -105,6 +107,10 @@ class Runs(QObject):
             self.returned.emit(outcome.value)
         elif isinstance(outcome, Failed):
             self.failed.emit(outcome.message)
+
+    def _tell_bug(self, error: Exception) -> None:
+        known = isinstance(error, NucSegError)
+        self.failed.emit(str(error) if known else f"something unforeseen happened: {error!r}.")
 
     def _end(self) -> None:
         self._cancel = None
@@ -135,7 +141,7 @@ def drive(
     except NucSegError as error:
         return Failed(str(error))
     except MemoryError:
-        return Failed("there is not enough memory for this. Close other programs, or segment a drawn region.")
+        return Failed(NO_MEMORY)
     except RuntimeError as error:
         raise InferenceError(f"the network could not be run: {error}") from error
     finally:

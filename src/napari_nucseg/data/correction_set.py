@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.arrays import in_memory
 from napari_nucseg.data.correction_image import (
     find_image,
     pixels_sha256,
@@ -102,6 +103,8 @@ def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
     ------
     CorrectionSetError
         If its parts do not belong together, or the folder is there and holds something else.
+    ImageError
+        If the image cannot be read.
     OutputError
         If it cannot be written.
     """
@@ -238,14 +241,14 @@ def _write_parts(part: Path, folder: Path, corrections: CorrectionSet) -> None:
     _write_tiff(part / REVIEWED, corrections.trust.astype(np.uint8))
     if corrections.prediction is not None:
         _write_tiff(part / PREDICTION, corrections.prediction.astype(np.int32))
-    image_path = corrections.image_path
-    as_shown = None if image_path is None else reads_as_shown(image_path, corrections.image)
+    image_path, pixels = corrections.image_path, in_memory(corrections.image)
+    as_shown = None if image_path is None else reads_as_shown(image_path, pixels)
     if image_path is None or as_shown is None:
-        _write_tiff(part / COPIED_IMAGE, np.asarray(corrections.image))
+        _write_tiff(part / COPIED_IMAGE, pixels)
         file, path, of_pixels = part / COPIED_IMAGE, COPIED_IMAGE, ""
     else:
         file, path = image_path, reference(image_path, folder)
-        of_pixels = pixels_sha256(corrections.image)
+        of_pixels = pixels_sha256(pixels)
     image = ImageRecord(
         path=path,
         sha256=sha256_of(file),

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.arrays import in_memory
 from napari_nucseg.data.dark_field import is_dark
 from napari_nucseg.data.pillow_images import open_with_pillow, read_with_pillow
 from napari_nucseg.data.precision import within_float32
@@ -121,7 +122,7 @@ def to_planes(
     ImageError
         Saying the shape got, what is allowed and the next step.
     """
-    array = _as_array(image)
+    array = in_memory(image)
     _check_pixels(array)
     letters = _check_axes(array, axes)
     array, letters = _squeeze(array, letters)
@@ -155,16 +156,6 @@ def axes_and_channel(metadata: Mapping[str, Any], shape: tuple[int, ...]) -> tup
     return (letters.replace("C", "S") if is_three and channel is None else axes), channel
 
 
-def _as_array(image: ArrayLike) -> NDArray[Any]:
-    """Take an array, a masked one as it is, or what can become one."""
-    try:
-        return image if isinstance(image, np.ma.MaskedArray) else np.asarray(image)
-    except ValueError as error:
-        raise ImageError(
-            f"got what is no image ({error}): rows, columns and channels of equal length are allowed"
-        ) from error
-
-
 def _unmasked(planes: NDArray[Any]) -> NDArray[Any]:
     """Return a plain array with NaN, which counts for nothing, where pixels are masked."""
     if not isinstance(planes, np.ma.MaskedArray):
@@ -175,9 +166,10 @@ def _unmasked(planes: NDArray[Any]) -> NDArray[Any]:
 
 def _check_pixels(array: NDArray[Any]) -> None:
     if array.dtype.kind not in "buif":
+        how = "numpy.abs(image)" if array.dtype.kind == "c" else "image.astype(float)"
         raise ImageError(
             f"got pixels of type {array.dtype}; boolean, integer and floating point are allowed: "
-            "convert first, e.g. numpy.abs(image) for complex"
+            f"convert first, e.g. {how}"
         )
     if array.size == 0:
         raise ImageError(f"got an empty image of shape {array.shape}; every axis needs at least one pixel")

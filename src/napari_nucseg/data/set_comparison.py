@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.arrays import in_memory
 from napari_nucseg.data.correction_set import LABELS, REVIEWED, is_correction_set, open_correction_set
 from napari_nucseg.data.images import read_image
 from napari_nucseg.errors import CorrectionSetError, ImageError
@@ -45,7 +46,7 @@ def holds_labels(folder: Path, labels: NDArray[np.integer], trust: NDArray[np.ui
 
 def _channels_first(corrections: CorrectionSet) -> NDArray[Any]:
     """Image with its channels, if any, as the first axis, and colour without its opacity."""
-    pixels, axes = np.asarray(corrections.image), corrections.axes.upper().replace("S", "C")
+    pixels, axes = in_memory(corrections.image), corrections.axes.upper().replace("S", "C")
     if axes.endswith("C") and pixels.shape[-1] == 4:
         pixels = pixels[..., :3]
     return np.moveaxis(pixels, axes.index("C"), 0) if "C" in axes else pixels
