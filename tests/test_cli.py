@@ -110,6 +110,13 @@ def test_segment_json_is_one_line_an_image(tmp_path: Path, picture: Path, tiny: 
     assert "missing.png" in second["error"]
 
 
+def test_segment_says_what_it_passes_over(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
+    (picture.parent / "cells.zarr").mkdir()
+    (picture.parent / "cells.zarr" / ".zgroup").write_text("{}")
+    assert main(["segment", str(picture.parent), "-o", str(tmp_path / "out"), *tiny]) == 0
+    assert "cells.zarr is passed over: zarr is not read" in capsys.readouterr().err
+
+
 def test_segment_counts_what_it_skips(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
     arguments = ["segment", str(picture), "-o", str(tmp_path / "out"), "--skip-done", *tiny]
     assert [main(arguments), main(arguments)] == [0, 0]

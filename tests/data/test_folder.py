@@ -78,6 +78,7 @@ def test_what_belongs_to_no_image_is_told(tmp_path):
     write(tmp_path / "labels" / "orphan.png", LABELS)
     write(tmp_path / "labels" / "a.png", LABELS)
     assert open_dataset(tmp_path).unused() == {
+        "in zarr, which is not read (save as TIFF)": (),
         "of labels without an image": ("labels/orphan.png",),
         "with labels in folders below that of the images": ("below/b.png",),
     }

@@ -177,6 +177,20 @@ def test_what_is_no_dataset_is_said(tmp_path):
         open_dataset(tmp_path / "broken.zip")
 
 
+def test_zarr_is_no_image_and_said(tmp_path):
+    zarr = tmp_path / "images" / "cells.zarr"
+    zarr.mkdir(parents=True)
+    for file in (".zarray", "0.0", "0.1", "0.tif"):
+        (zarr / file).touch()
+    for path in (zarr, tmp_path / "images", tmp_path):
+        with pytest.raises(DatasetError, match="zarr is not read"):
+            open_dataset(path)
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "images" / "cell.tif")
+    dataset = open_dataset(tmp_path)
+    assert dataset.names == ("cell",)
+    assert ("images/cells.zarr",) in dataset.unused().values()
+
+
 def test_a_dataset_is_a_lazy_sequence(test_data):
     dataset = open_dataset(test_data / "lizard")
     assert dataset[2:5].names == dataset.names[2:5]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -444,6 +445,22 @@ def test_folders_stand_for_their_images(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ImageError, match="no image"):
         find_images([tmp_path / "empty"])
+
+
+def test_slides_are_images_and_zarr_is_none(tmp_path: Path) -> None:
+    slide, zarr = tmp_path / "slide.SVS", tmp_path / "cells.zarr"
+    (zarr / "0").mkdir(parents=True)
+    (zarr / "zarr.json").write_text("{}")
+    (tmp_path / "cells.czi").touch()
+    for named in (zarr, zarr / "zarr.json", tmp_path):
+        with pytest.raises(ImageError, match="zarr is not read.*TIFF"):
+            find_images([named])
+    slide.touch()
+    assert find_images([tmp_path]) == (slide,)
+    slide.unlink()
+    shutil.rmtree(zarr)
+    with pytest.raises(ImageError, match=r"found 1 x \.czi: name the folder"):
+        find_images([tmp_path])
 
 
 def test_a_link_to_nothing_is_an_image_that_failed(tmp_path: Path, tiny_model: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
 from napari_nucseg.cli.options import add_settings, chosen_settings
 from napari_nucseg.counted import count_words
+from napari_nucseg.data.zarr_folder import NOT_READ, zarr_in
 
 if TYPE_CHECKING:
     import argparse
@@ -77,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     }
     outputs = Outputs(args.output, **written, overwrite=args.overwrite, skip_done=args.skip_done)
     images, results = find_images(args.images), []
+    for path in (zarr for named in map(Path, args.images) if named.is_dir() for zarr in zarr_in(named)):
+        note(f"{path} is passed over: {NOT_READ}")
     for progress in segment_files(images, outputs, choices):
         if progress.result is None:
             show_progress(_where(progress))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data.images import image_size
 from napari_nucseg.data.label_files import check_fit, read_label_image, sizes_in
 from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
 from napari_nucseg.data.sample import Sample
+from napari_nucseg.data.zarr_folder import is_zarr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,7 +59,11 @@ def find_unused(tree: Tree) -> dict[str, tuple[str, ...]]:
     labels = _label_index(files)
     wanted = {place for image in images for place in _label_places(image)}
     others = [file for file in files if file not in images]
+    unread = [file for file in tree.files if not is_image(file)]
     return {
+        "in zarr, which is not read (save as TIFF)": tuple(
+            file for file in unread if is_zarr(Path(tree.locate(file)))
+        ),
         "of labels without an image": tuple(
             file for file in others if _is_below(file, LABEL_FOLDERS) and wanted.isdisjoint(_places(file))
         ),

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
     from napari_nucseg.data.image_file import ImageFile
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2"}
+    # TIFF by other names: large ones, those of slide scanners and of microscopes
+    | {".btf", ".tf8", ".svs", ".ndpi", ".scn", ".qptiff", ".lsm", ".stk"}
+)
 KNOWN_AXES = "TZCYX"
 _PAGES = (["I"], ["Q"])  # tifffile's letter for an axis of which a file says nothing
 TOO_LARGE = "is too large for this computer's memory: crop it, or close other programs"

@@ -16,7 +16,7 @@ from napari_nucseg.data.nuclear_dyes import first_of_nuclei
 from napari_nucseg.errors import DatasetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -82,6 +82,12 @@ def read_picture(tree: Tree, file: str, layout: str) -> Picture:
 def is_image(file: str) -> bool:
     """Whether a file's suffix is an image's (its content decides the format later)."""
     return PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES
+
+
+def suffixes_of(files: Iterable[str]) -> str:
+    """Say of what kinds files are, as "3 x .czi, 1 x .txt", the commonest first."""
+    suffixes = Counter(PurePosixPath(file).suffix.lower() or "no suffix" for file in files)
+    return ", ".join(f"{count} x {suffix}" for suffix, count in suffixes.most_common(5)) or "no files"
 
 
 def stem(file: str) -> str:

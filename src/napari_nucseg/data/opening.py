@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data import cpm, dsb2018, folder, hovernet, lizard
-from napari_nucseg.data.layout import is_image, stem
+from napari_nucseg.data.layout import is_image, stem, suffixes_of
 from napari_nucseg.data.sample import Dataset
 from napari_nucseg.data.tree import FolderTree, JoinedTree, open_tree
+from napari_nucseg.data.zarr_folder import NOT_READ, is_zarr
 from napari_nucseg.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ def open_dataset(path: str | Path, layout: str | None = None) -> Dataset:
         raise DatasetError(f"got layout {layout!r}; allowed are {', '.join(LAYOUTS)}")
     if path.is_file() and is_image(path.name):
         return _open_image(path, layout)
+    if is_zarr(path):
+        raise DatasetError(f"{path}: {NOT_READ}")
     tree = _with_companions(path, open_tree(path))
     name, found = _recognise(tree, layout)
     return _dataset(
@@ -89,11 +91,10 @@ def _recognise(tree: Tree, layout: str | None) -> tuple[str, list[Found]]:
         return next(iter(named.items()))
     found = folder.find(tree) if layout in (None, folder.LAYOUT) else []
     if not found:
-        suffixes = Counter(PurePosixPath(file).suffix.lower() or "no suffix" for file in tree.files)
-        seen = ", ".join(f"{count} x {suffix}" for suffix, count in suffixes.most_common(5)) or "no files"
+        zarr = any(is_zarr(Path(tree.locate(file))) for file in tree.files)
         raise DatasetError(
-            f"{tree.root} holds no dataset of layout {layout or ', '.join(LAYOUTS)}: found {seen}. "
-            "Name the folder or zip that holds the images"
+            f"{tree.root} holds no dataset of layout {layout or ', '.join(LAYOUTS)}: found {suffixes_of(tree.files)}. "
+            f"{NOT_READ if zarr else 'Name the folder or zip that holds the images'}"
         )
     return folder.LAYOUT, found
 

@@ -25,6 +25,8 @@ _WHITE_IS_ZERO, _PALETTE, _YCBCR = 0, 3, 6
 _OTHER_COLOURS = {5, 8, 9, 10}  # CMYK; CIE, ICC and ITU L*a*b*
 _UNCOMPRESSED, _LZW, _DEFLATE, _PACKBITS = 1, 5, (8, 32946), 32773
 _ALPHA = {1, 2}
+_BESIDE = {"Thumbnail", "Label", "Macro", "Map"}
+"""Names that tifffile gives to small images in the files of slide scanners."""
 
 
 def is_tiff(file: IO[bytes]) -> bool:
@@ -73,9 +75,13 @@ def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
 
 
 def _largest(tiff: TiffFile) -> tuple[TiffPageSeries, str]:
-    """Return the largest image of a file, the first of equals, and a note on others; smaller copies are none."""
+    """Return the largest image of a file, the first of equals, and a note on others.
+
+    Smaller copies are none, nor is what a scanner of whole slides puts beside its image.
+    """
     held = images_in(tiff)
-    images = [series for series in held if not series.keyframe.is_reduced] or held
+    whole = [series for series in held if series.name not in _BESIDE] or held
+    images = [series for series in whole if not series.keyframe.is_reduced] or whole
     largest = max(images, key=lambda series: math.prod(series.shape))
     if len(images) == 1:
         return largest, ""

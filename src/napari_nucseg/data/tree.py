@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Protocol
 
+from napari_nucseg.data.zarr_folder import MARKS
 from napari_nucseg.errors import DatasetError
 
 MAX_DEPTH = 7
@@ -125,6 +126,8 @@ def open_tree(path: Path) -> Tree:
 def list_folder(root: Path) -> FolderTree:
     """List a folder and its subfolders; hidden ones and links that lead back to what is listed are left out.
 
+    A folder in zarr stands for itself, as a file does.
+
     Raises
     ------
     DatasetError
@@ -140,6 +143,10 @@ def list_folder(root: Path) -> FolderTree:
             subfolders.clear()
             continue
         seen.add(real)
+        if here != Path() and not MARKS.isdisjoint(names):
+            files.append(here.as_posix())  # an image of a kind that is not read, its chunks are none
+            subfolders.clear()
+            continue
         subfolders[:] = sorted(
             name
             for name in subfolders

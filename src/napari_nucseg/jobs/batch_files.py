@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_nucseg.data.layout import flat_name, is_image, stem, unique_names
+from napari_nucseg.data.layout import flat_name, is_image, stem, suffixes_of, unique_names
+from napari_nucseg.data.zarr_folder import NOT_READ, is_zarr, zarr_in
 from napari_nucseg.errors import ImageError, OutputError
 from napari_nucseg.files import sweep, unused_name
 from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of, place_of
@@ -180,13 +181,15 @@ def find_images(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     Raises
     ------
     ImageError
-        If a name is empty, a folder holds no image, or there is no such file at all.
+        If a name is empty, a folder holds no image or is one in zarr, or there is no such file at all.
     """
     images: list[Path] = []
     for named in paths:
         if not str(named):
             raise ImageError("got an empty name for an image: name image files, or a folder of them")
         for path in _expanded(Path(named)):
+            if is_zarr(path):
+                raise ImageError(f"{path}: {NOT_READ}")
             images += _images_in(path) if path.is_dir() else [path]
     beside = {(path.parent, name) for path, name in output_names(list(dict.fromkeys(images))).items()}
     beside |= {(path.parent, stem(path.name)) for path in images}
@@ -259,7 +262,9 @@ def _images_in(folder: Path) -> list[Path]:
     stems = _stems(folder)
     images = [file for file in sorted(seen) if _may_be_file(file) and not _is_result(file, stems)]
     if not images:
-        raise ImageError(f"{folder} holds no image directly in it: name the folder of the images")
+        there = suffixes_of(path.name for path in folder.iterdir())
+        todo = NOT_READ if zarr_in(folder) else "name the folder of the images"
+        raise ImageError(f"{folder} holds no image directly in it, found {there}: {todo}")
     return images
 
 
