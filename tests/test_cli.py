@@ -18,12 +18,15 @@ from PIL import Image
 import napari_nucseg
 from napari_nucseg.cli import main
 from napari_nucseg.cli.main import COMMANDS
+from napari_nucseg.cli.time_left import TimeLeft
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.rows import read_rows
+from napari_nucseg.jobs.batch import BatchProgress
 from napari_nucseg.network.installed import find_model
 from napari_nucseg.network.places import BUNDLED_DIR
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.nuclei.scoring import evaluate
+from napari_nucseg.segmentation.result import Progress
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
 RUN = "import sys; from napari_nucseg.cli import main; sys.exit(main())"
@@ -115,6 +118,22 @@ def test_segment_says_what_it_passes_over(tmp_path: Path, picture: Path, tiny: l
     (picture.parent / "cells.zarr" / ".zgroup").write_text("{}")
     assert main(["segment", str(picture.parent), "-o", str(tmp_path / "out"), *tiny]) == 0
     assert "cells.zarr is passed over: zarr is not read" in capsys.readouterr().err
+
+
+def test_the_time_left_is_told_by_the_pace_of_the_network() -> None:
+    seconds = iter([100, 104, 110, 300, 900, 905, 915])
+    left = TimeLeft(lambda: next(seconds))
+
+    def told(done: int, index: int) -> str:
+        step = Progress("slice 2/4, network", done, 10, part=(2, 4))
+        left.see(BatchProgress(index, 2, Path("a.tif"), step).share)
+        return left.words
+
+    words = [told(done, 0) for done in (0, 1, 2, 10)]
+    assert words == ["", "", "about 6 min left", "about 20 min left"]
+    left.forget_pace()
+    assert [told(done, 1) for done in (0, 1, 2)] == [words[-1], words[-1], "about 3 min 30 s left"]
+    assert BatchProgress(0, 2, Path("a.tif"), Progress("decode", 0, 1)).share is None
 
 
 def test_segment_counts_what_it_skips(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
@@ -226,7 +245,7 @@ def test_interrupt_leaves_nothing_half_written(
     process.send_signal(getattr(signal, name))
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
-    assert "interrupted; files written so far are whole" in errors
+    assert "interrupted; files written so far are whole. The same command with --skip-done goes on." in errors
     assert "Traceback" not in errors
     written = list((tmp_path / "out").iterdir())
     assert 0 < len(written) < len(images)

@@ -1,4 +1,4 @@
-"""Numbers of things, and their names, as a person would say them."""
+"""Numbers of things, their names, and durations, as a person would say them."""
 
 from __future__ import annotations
 
@@ -17,3 +17,16 @@ def listed(names: Sequence[str], most: int) -> str:
     """Say names; of many the first ones, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def duration_words(seconds: float) -> str:
+    """Say a duration as "40 s", "1 min 20 s" or "12 min"."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(round(whole / 10) * 10, 60)
+    if minutes < 5 and rest:
+        return f"{minutes} min {rest} s"
+    if minutes < 60:
+        return f"{round(whole / 60)} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -453,7 +453,7 @@ def test_slides_are_images_and_zarr_is_none(tmp_path: Path) -> None:
     (zarr / "zarr.json").write_text("{}")
     (tmp_path / "cells.czi").touch()
     for named in (zarr, zarr / "zarr.json", tmp_path):
-        with pytest.raises(ImageError, match="zarr is not read.*TIFF"):
+        with pytest.raises(ImageError, match="zarr is not read"):
             find_images([named])
     slide.touch()
     assert find_images([tmp_path]) == (slide,)

@@ -28,8 +28,9 @@ from napari_nucseg._napari.rows import add_row, folded, form_rows, growing_combo
 from napari_nucseg._napari.teach_outcome import Outcome
 from napari_nucseg._napari.teach_plot import TeachPlot
 from napari_nucseg._napari.teach_rows import SourceList
-from napari_nucseg._napari.teach_text import NOTHING_CORRECTED, duration_words, seconds_with
+from napari_nucseg._napari.teach_text import NOTHING_CORRECTED, seconds_with
 from napari_nucseg._napari.words import Words
+from napari_nucseg.counted import duration_words
 from napari_nucseg.teaching.job import Preset
 
 if TYPE_CHECKING:

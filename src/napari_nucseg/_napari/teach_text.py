@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
-from napari_nucseg.counted import count_words
+from napari_nucseg.counted import count_words, duration_words
 from napari_nucseg.teaching.job import OTHER_SECONDS, PRESET_STEPS
 from napari_nucseg.teaching.progress import Verdict
 
@@ -71,19 +71,6 @@ def seconds_with(preset: Preset, seconds: float, steps: int) -> float:
     if not steps:
         return seconds
     return OTHER_SECONDS + max(0.0, seconds - OTHER_SECONDS) * steps / PRESET_STEPS[preset]
-
-
-def duration_words(seconds: float) -> str:
-    """Say a duration as "40 s", "1 min 20 s" or "12 min"."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(round(whole / 10) * 10, 60)
-    if minutes < 5 and rest:
-        return f"{minutes} min {rest} s"
-    if minutes < 60:
-        return f"{round(whole / 60)} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def example_words(

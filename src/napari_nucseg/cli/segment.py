@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
 from napari_nucseg.cli.options import add_settings, chosen_settings
+from napari_nucseg.cli.time_left import TimeLeft
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.zarr_folder import NOT_READ, zarr_in
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from napari_nucseg.jobs.batch import BatchProgress
     from napari_nucseg.jobs.batch_outputs import FileResult
+
+_HOW_TO_GO_ON = "The same command with --skip-done goes on."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,12 +83,18 @@ def run(args: argparse.Namespace) -> int:
     images, results = find_images(args.images), []
     for path in (zarr for named in map(Path, args.images) if named.is_dir() for zarr in zarr_in(named)):
         note(f"{path} is passed over: {NOT_READ}")
-    for progress in segment_files(images, outputs, choices):
-        if progress.result is None:
-            show_progress(_where(progress))
-            continue
-        results.append(progress.result)
-        _report(progress.result, as_json=args.json, alone=len(images) == 1)
+    left = TimeLeft()
+    try:
+        for progress in segment_files(images, outputs, choices):
+            if progress.result is None:
+                show_progress(_where(progress, left))
+                continue
+            results.append(progress.result)
+            if progress.result.skipped or progress.result.error is not None:
+                left.forget_pace()
+            _report(progress.result, as_json=args.json, alone=len(images) == 1)
+    except KeyboardInterrupt as interrupt:
+        raise type(interrupt)(_HOW_TO_GO_ON if len(images) > 1 else "") from None
     n_failed = sum(result.error is not None for result in results)
     if not args.json:
         _sum_up(results, n_failed, args)
@@ -104,10 +113,13 @@ def _sum_up(results: Sequence[FileResult], n_failed: int, args: argparse.Namespa
         note(f"{done} segmented, {n_failed:,} failed")
 
 
-def _where(progress: BatchProgress) -> str:
-    step = progress.step
+def _where(progress: BatchProgress, left: TimeLeft) -> str:
+    step, share = progress.step, progress.share
+    if share is not None:
+        left.see(share)
     stage = f"{step.stage} {step.done}/{step.total}" if step else ""
-    return f"[{progress.index + 1:,}/{progress.total:,}] {progress.image.name}: {stage}"
+    where = f"[{progress.index + 1:,}/{progress.total:,}] {progress.image.name}: {stage}"
+    return f"{where}, {left.words}" if left.words else where
 
 
 def _report(result: FileResult, *, as_json: bool, alone: bool) -> None:

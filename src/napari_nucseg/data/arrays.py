@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.counted import listed
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
@@ -68,10 +69,10 @@ def _what_instead(image: Any) -> str:
         )
     if hasattr(image, "keys") and not hasattr(image, "__array__"):
         names = sorted(map(str, image.keys()))
-        held = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
-        return f"got a group of arrays ({held or 'empty'}): choose one of them, e.g. group[{(names or ['0'])[0]!r}]"
+        held, first = listed(names, _MOST_NAMED) or "empty", (names or ["0"])[0]
+        return f"got a group of arrays ({held}): choose one of them, e.g. group[{first!r}]"
     shapes = [getattr(level, "shape", ()) for level in image] if isinstance(image, Sequence) else []
     if len(set(shapes)) > 1 and all(len(shape) > 1 for shape in shapes):
-        sizes = ", ".join(map(str, shapes[:_MOST_NAMED]))
+        sizes = listed([str(shape) for shape in shapes], _MOST_NAMED)
         return f"got {len(shapes)} arrays of several sizes ({sizes}), as of a pyramid: pass its first level, image[0]"
     return ""

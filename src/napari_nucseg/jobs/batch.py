@@ -58,6 +58,15 @@ class BatchProgress:
     step: Progress | None = None
     result: FileResult | None = None
 
+    @property
+    def share(self) -> float | None:
+        """Share of the batch that is behind, while the network runs: nearly all time is its; None at other times."""
+        if self.step is None or not self.step.stage.endswith("network"):
+            return None
+        number, n_slices = self.step.part
+        of_image = (number - 1 + self.step.done / max(1, self.step.total)) / n_slices
+        return (self.index + of_image) / self.total
+
 
 def check_choices(choices: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the choices that were made, before any image is touched.
@@ -233,4 +242,6 @@ def _segment_slice(
 
 
 def _in_stack(step: Progress, number: int, total: int) -> Progress:
-    return step if total == 1 else replace(step, stage=f"slice {number}/{total}, {step.stage}")
+    if total == 1:
+        return step
+    return replace(step, stage=f"slice {number}/{total}, {step.stage}", part=(number, total))

@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a segmentation stands. Stages: normalise, size, network, decode; of a file then draw, measure, write."""
+    """Where a segmentation stands. Stages: normalise, size, network, decode; of a file then draw, measure, write.
+
+    ``part`` is which slice of a stack, counted from 1, and of how many.
+    """
 
     stage: str
     done: int
     total: int
     message: str = ""
+    part: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True, eq=False)
