@@ -91,6 +91,23 @@ def test_children_stand_below_their_parent_with_score_and_date(panel):
     assert any("better" in text for text in panel.form.table.cells())
 
 
+def test_a_model_that_was_checked_on_no_nucleus_has_no_score(qtbot, panel):
+    model = load_model(find_model("tiny-2"))
+    (checked,) = RECORD.comparisons
+    unchecked = RECORD.model_copy(
+        update={"comparisons": (checked.model_copy(update={"n_nuclei": 0, "old": 1.0, "new": 1.0}),)}
+    )
+    card = model.card.model_copy(update={"name": "tiny-3", "teaching": unchecked})
+    save_model(models_dir() / "tiny-3.safetensors", card, model.network)
+    qtbot.waitUntil(
+        lambda: bool(
+            panel.form.tree.findItems("tiny-3", Qt.MatchFlag.MatchContains | Qt.MatchFlag.MatchRecursive, 0)
+        ),
+        timeout=TIMEOUT_MS,
+    )
+    assert _item(panel, "tiny-3").text(1) == ""
+
+
 def test_use_and_go_back(qtbot, panel, click):
     _choose(panel, "tiny-2")
     click(panel.form.use)

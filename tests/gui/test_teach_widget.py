@@ -416,6 +416,22 @@ class TestLearning:
         assert any(text.startswith("↓ lower") for text in outcome.table.cells())
         assert outcome.use.isVisible()
 
+    def test_no_score_is_shown_where_no_nucleus_was_kept_aside(self, qtbot, teacher, scripted, layer, click):
+        none = {**HELD_OUT, "n_nuclei": 0, "old": 1, "new": 1, "low": 0, "high": 0}
+        scripted({**UNSURE, "comparisons": [{**none, "verdict": "not enough evidence"}]})
+        _run(qtbot, teacher, click)
+        assert teacher.form.outcome.table.cells()[-4:] == [
+            "Your corrections, held out\n0 nuclei",
+            "–",
+            "–",
+            "? not enough evidence\n–",
+        ]
+
+    def test_the_axis_of_scores_ends_where_they_can_be(self, teacher):
+        teacher.form.plot.show_curves((), {"ap50": ((0, 0.0), (5, 0.0))})
+        low, high = teacher.form.plot.scores.viewRange()[1]
+        assert -0.05 < low < 0 < high <= 1.02
+
     @pytest.mark.parametrize(
         ("result", "headline", "advice"),
         [

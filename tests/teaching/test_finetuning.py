@@ -473,6 +473,19 @@ def test_the_command_line_says_that_only_a_part_was_taken_up(make_job, tmp_path,
     assert "takes up 25% of what was learned" in capsys.readouterr().err
 
 
+def test_no_score_is_given_where_no_nucleus_was_kept_aside(make_job, tmp_path, capsys):
+    labels = np.zeros((SIZE, SIZE), np.int32)
+    labels[40:60, 40:60] = 1
+    corrected(tmp_path / "mine", labels=labels)
+    path = tmp_path / "job.json"
+    path.write_text(make_job(steps=1).model_dump_json())
+    assert main(["finetune", "--job", str(path)]) == 0
+    said = capsys.readouterr()
+    assert "your corrections, held out: no AP50, on 0 nuclei" in said.err
+    card = load_model(said.out.strip().splitlines()[-1]).card
+    assert card.figures.keys() == {"AP50, synthetic fluorescence", "AP50, synthetic histology"}
+
+
 def test_images_to_check_on_come_to_the_jobs_own_examples(make_job, tmp_path, capsys):
     (tmp_path / "job.json").write_text(make_job(steps=1).model_dump_json())
     corrected(tmp_path / "other", seed=1)

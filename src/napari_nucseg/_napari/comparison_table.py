@@ -12,7 +12,6 @@ from napari_nucseg._napari.teach_text import (
     AS_BEFORE,
     SIGNS,
     TOLERATED,
-    change_words,
     score_words,
     verdict_words,
 )
@@ -92,10 +91,11 @@ class ComparisonTable(QWidget):
         sign = {AS_BEFORE: "=", TOLERATED: "↓"}.get(words, SIGNS[verdict])
         nuclei = count_words(comparison.n_nuclei, "nucleus", "nuclei")
         self._put(row, 0, f"{comparison.name[:1].upper()}{comparison.name[1:]}\n{nuclei}")
-        self._put(row, 1, score_words(comparison.old))
-        self._put(row, 2, score_words(comparison.new), "font-weight: bold;")
+        old, new, change = score_words(comparison)
+        self._put(row, 1, old)
+        self._put(row, 2, new, "font-weight: bold;")
         style = "" if as_before else f"color: {self._colours[verdict]};"
-        self._put(row, 3, f"{sign} {words}\n{change_words(comparison)}", style)
+        self._put(row, 3, f"{sign} {words}\n{change}", style)
 
     def _put(self, row: int, column: int, text: str, style: str = "") -> None:
         cell = QLabel(text, alignment=Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)

@@ -146,7 +146,8 @@ class ModelsForm(QWidget):
 
 def _columns(descent: Descent, *, is_default: bool) -> list[str]:
     teaching = descent.model.card.teaching
-    score = next((c.new for c in teaching.comparisons if "held out" in c.name), None) if teaching else None
+    known = teaching.comparisons if teaching else ()
+    score = next((c.new for c in known if "held out" in c.name and c.n_nuclei), None)
     return [
         f"{'★ ' if is_default else ''}{descent.model.title}",
         "" if score is None else f"{score:.2f}",

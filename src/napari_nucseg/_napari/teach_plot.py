@@ -48,7 +48,7 @@ class TeachPlot(QWidget):
         self.scores.hideAxis("bottom")
         self.losses.setLabel("bottom", "step")
         self.losses.getAxis("bottom").enableAutoSIPrefix(False)
-        self.scores.setLimits(yMax=1.02)
+        self.scores.setLimits(yMin=-0.02, yMax=1.02)
         self._view.ci.layout.setRowStretchFactor(0, 3)
         self._view.ci.layout.setRowStretchFactor(1, 2)
         self._view.ci.setContentsMargins(2, 2, 6, 2)

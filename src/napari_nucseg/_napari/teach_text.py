@@ -119,14 +119,12 @@ def installed_words(name: str, wanted: str) -> str:
     return f"Another model came to the name “{wanted}” meanwhile and stays as it is: the new one is called “{name}”."
 
 
-def score_words(value: float) -> str:
-    """Say an AP: ".84"."""
-    return f"{value:.2f}"
-
-
-def change_words(comparison: Compared) -> str:
-    """Say how much changed, and between which bounds that is certain."""
-    return f"{comparison.new - comparison.old:+.2f}\n{comparison.low:+.2f} … {comparison.high:+.2f}"
+def score_words(comparison: Compared) -> tuple[str, str, str]:
+    """Say the old AP, the new one, and the change with its bounds; without a nucleus there is none."""
+    c = comparison
+    if not c.n_nuclei:
+        return "–", "–", "–"
+    return f"{c.old:.2f}", f"{c.new:.2f}", f"{c.new - c.old:+.2f}\n{c.low:+.2f} … {c.high:+.2f}"
 
 
 def verdict_words(comparison: Compared) -> str:

@@ -224,6 +224,8 @@ def _tell(result: FinetuneResult) -> None:
 
 def _line(c: Comparison) -> str:
     nuclei, images = count_words(c.n_nuclei, "nucleus", "nuclei"), count_words(c.n_images, "image")
+    if not c.n_nuclei:
+        return f"{c.name}: no AP50, on {nuclei} of {images}: {c.verdict}"
     return (
         f"{c.name}: AP50 {c.old:.3f} → {c.new:.3f} ({c.low:+.3f} to {c.high:+.3f}) on {nuclei} of {images}: "
         f"{c.verdict}"

@@ -41,7 +41,7 @@ def taught_card(
     n_images = len(record.examples)
     own = f"{learned} corrected nuclei in {n_images} image{'s' if n_images > 1 else ''}"
     names = listed(list(dict.fromkeys(example.name for example in record.examples)), NAMES_SHOWN)
-    scores = {c.name: c.new for c in record.comparisons}
+    scores = {c.name: c.new for c in record.comparisons if c.n_nuclei}
     return base.card.model_copy(
         update={
             "name": job.name,
