@@ -102,3 +102,16 @@ def test_of_images_without_a_name_in_common_one_at_the_same_place_is_likelier(vi
     layer.name = "masks"
     viewer.layers["cells"].scale = (0.25, 0.25)
     assert Subject(viewer, layer).image.name == "day2"
+
+
+def test_of_channels_that_were_split_the_one_named_for_a_dye_of_nuclei_is_likelier(viewer, corrector):
+    channels = np.stack([np.full(SHAPE, value, np.uint8) for value in (1, 2)])
+    viewer.add_image(channels, channel_axis=0, name=["DAPI", "GFP"])
+    layer = viewer.add_labels(np.eye(*SHAPE, dtype=np.int32), name="masks")
+    assert Subject(viewer, layer).image.name == "DAPI"
+    layer.name = "GFP masks"
+    assert Subject(viewer, layer).image.name == "GFP"
+    viewer.layers.selection.active = layer
+    _mark(corrector, layer)
+    layer.name = "masks"
+    assert collect(Subject(viewer, layer)).name == "GFP", "what it was worked on with"

@@ -12,13 +12,14 @@ from napari.layers import Labels
 
 from napari_nucseg._napari.layer_data import SAMPLE
 from napari_nucseg._napari.layer_state import OVERLAYS
+from napari_nucseg.data.nuclear_dyes import names_nuclei
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
     from numpy.typing import NDArray
 
-Rank = tuple[bool, int, bool, bool, int, bool, int]
+Rank = tuple[bool, int, bool, bool, bool, int, bool, int]
 
 
 def lies_with(layer: Labels, image: Image) -> bool:
@@ -33,9 +34,10 @@ def lies_with(layer: Labels, image: Image) -> bool:
 def rank(viewer: ViewerModel, layer: Labels, image: Image) -> Rank:
     """Rank an image among those that labels may belong to: the lowest is the likeliest.
 
-    What was opened as one sample belongs together, then what shares a name, the longer the better, then what covers
-    the same part of the world. Then come images below the labels before those above, and the fewer other labels lie
-    between, the better; of several alike the ones on show, and the nearest of them.
+    What was opened as one sample belongs together, then what shares a name, the longer the better, then what is called
+    after a dye of nuclei, then what covers the same part of the world. Then come images below the labels before those
+    above, and the fewer other labels lie between, the better; of several alike the ones on show, and the nearest of
+    them.
     """
     layers = list(viewer.layers)
     own = layers.index(layer) if layer in layers else len(layers)
@@ -45,6 +47,7 @@ def rank(viewer: ViewerModel, layer: Labels, image: Image) -> Rank:
     return (
         not _of_one_sample(layer.metadata, image.metadata),
         -_shared_name(layer.name, image.name),
+        not names_nuclei(image.name),
         not np.allclose(_sides(layer), _sides(image)),
         place > own,
         others,
