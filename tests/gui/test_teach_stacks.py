@@ -14,7 +14,7 @@ from napari_nucseg._napari import teach_run
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
 from napari_nucseg._napari.layer_state import PREVIEW_OF
-from napari_nucseg._napari.teach_preview import hide_preview, show_preview, view_of
+from napari_nucseg._napari.teach_preview import hide_preview, remove_preview, show_preview, view_of
 from napari_nucseg._napari.teach_resegment import job_for
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.data.correction_set import open_correction_set
@@ -116,12 +116,13 @@ class TestStacks:
         for z in (1, 3):
             viewer.dims.set_current_step(0, z)
             view = view_of(viewer, [layer])
+            remove_preview(viewer, "my-nuclei")  # as a run does that begins
             preview = show_preview(viewer, "my-nuclei", view, np.ones(view.shape, np.int32))
             assert preview.visible
             assert layer.world_to_data(preview.data_to_world((0, 0, 0)))[0] == z
             assert show_preview(viewer, "my-nuclei", view, np.zeros(view.shape, np.int32)) is preview
             hide_preview(viewer, "my-nuclei")
-            assert not preview.visible
+            assert not _preview(viewer).visible
 
     def test_a_changed_nucleus_teaches_its_plane_alone(self, viewer, user, taught, planes):
         viewer.add_image(planes[0][:2, :96, :96], name="stack")

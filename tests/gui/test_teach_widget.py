@@ -586,6 +586,26 @@ class TestStopping:
         assert plot._old.isVisible(), "the old model's line"
         assert plot._old.value() == pytest.approx(0.6)
 
+    def test_a_run_that_goes_on_leaves_one_preview_and_one_thrown_away_none(
+        self, qtbot, viewer, teacher, scripted, layer, click
+    ):
+        def previews():
+            return [each for each in viewer.layers if PREVIEW_OF in each.metadata]
+
+        scripted(seconds=0.1, steps=300)
+        _learning(qtbot, teacher)
+        click(teacher.form.cancel)
+        qtbot.waitUntil(lambda: "Go on" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
+        click(teacher.form.question.buttons["Go on"])
+        qtbot.waitUntil(lambda: any(each.visible for each in previews()), timeout=TIMEOUT_MS)
+        qtbot.waitUntil(lambda: teacher.form.progress.value() >= 20, timeout=TIMEOUT_MS)
+        click(teacher.form.cancel)
+        qtbot.waitUntil(lambda: "Go on" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
+        assert [each.visible for each in previews()] == [False]
+        click(teacher.form.question.buttons["Throw away"])
+        qtbot.waitUntil(lambda: not (runs_dir() / "my-nuclei").exists(), timeout=TIMEOUT_MS)
+        assert not previews()
+
     def test_cancel_and_throw_away(self, qtbot, teacher, scripted, layer, click):
         scripted(seconds=0.1, steps=300)
         _learning(qtbot, teacher)

@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_nucseg._napari.teach_drafts import Drafts, describe_steps
 from napari_nucseg._napari.teach_examples import Examples, collect_source, layer_of
 from napari_nucseg._napari.teach_folder import ask_to_stop, has_learned, unfinished_runs
-from napari_nucseg._napari.teach_preview import hide_preview, show_preview, view_of
+from napari_nucseg._napari.teach_preview import hide_preview, remove_preview, show_preview, view_of
 from napari_nucseg._napari.teach_run import Done, Order, Told, finish_steps, start_steps
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.teaching.runs import delete_run
@@ -131,6 +131,8 @@ class TeachController(QObject):
 
     def finish(self, folder: Path, *, at_once: bool = False) -> None:
         """Go on with a run that was stopped; ``at_once``: keep its best so far and learn no more."""
+        if folder != self._folder:
+            self._view = None  # another run's
         self._run(folder, lambda: finish_steps(folder, at_once=at_once))
 
     def cancel(self) -> None:
@@ -148,6 +150,7 @@ class TeachController(QObject):
 
     def discard(self, folder: Path) -> None:
         """Delete what a run left."""
+        remove_preview(self._viewer, folder.name)
         self._deleting.start(lambda: _delete(folder))
 
     def look_for_unfinished(self) -> None:
@@ -182,6 +185,7 @@ class TeachController(QObject):
     def _run(self, folder: Path, make_steps: object) -> None:
         self._folder, self._last, self._cancelled = folder, None, False
         self._running.start(make_steps)
+        remove_preview(self._viewer, self.model_name)
 
     def _follow(self, told: Told | None) -> None:
         now = time.monotonic()

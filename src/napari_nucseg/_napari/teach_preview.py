@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari.components import ViewerModel
+    from napari.layers import Layer
     from numpy.typing import NDArray
 
     from napari_nucseg._napari.regions import Box
@@ -76,8 +77,8 @@ def show_preview(viewer: ViewerModel, name: str, view: PreviewView, labels: NDAr
     if labels.shape != view.shape:
         labels = np.zeros(view.shape, np.int32)
     labels = labels.reshape((1,) * (len(view.placed["scale"]) - 2) + view.shape)
-    for layer in viewer.layers:
-        if layer.metadata.get(PREVIEW_OF) == name and layer.data.shape == labels.shape:
+    for layer in _previews(viewer, name):
+        if layer.data.shape == labels.shape:
             layer.data = labels
             return layer
     chosen = viewer.layers.selection.active
@@ -95,14 +96,19 @@ def show_preview(viewer: ViewerModel, name: str, view: PreviewView, labels: NDAr
 
 
 def hide_preview(viewer: ViewerModel, name: str) -> None:
-    """Put the preview out of sight once it is outdated; the user may look at it again or delete it.
+    """Put the preview out of sight once it is outdated; the user may look at it again or delete it."""
+    for layer in _previews(viewer, name):
+        layer.visible = False
 
-    A later run of the name gets one of its own: that may lie elsewhere, or on another slice.
-    """
-    for layer in viewer.layers:
-        if layer.metadata.get(PREVIEW_OF) == name:
-            layer.visible = False
-            layer.metadata = {**layer.metadata, PREVIEW_OF: ""}
+
+def remove_preview(viewer: ViewerModel, name: str) -> None:
+    """Take away what a run of this name left: its next preview may lie elsewhere, or on another slice."""
+    for layer in _previews(viewer, name):
+        viewer.layers.remove(layer)
+
+
+def _previews(viewer: ViewerModel, name: str) -> list[Layer]:
+    return [layer for layer in viewer.layers if layer.metadata.get(PREVIEW_OF) == name]
 
 
 def _view_of(subject: Subject) -> PreviewView | None:
