@@ -249,6 +249,15 @@ def test_the_blend_that_gains_without_harm_is_taken(tried, share):
     assert best_of([blend(*each) for each in tried]).share == share
 
 
+def test_no_more_nuclei_are_asked_for_where_something_is_odd_about_them():
+    no_gain = held_out(judged(range(5), range(5), n=24))
+    assert "correct what the old model does wrong" in judge([no_gain])[1]
+    assert judge([no_gain], odd=True)[1].endswith("That is no gain.")
+    gain = held_out(judged(range(5), range(7), n=24))
+    assert "more reviewed nuclei" in judge([gain])[1]
+    assert judge([gain], odd=True)[1].endswith("That may be chance.")
+
+
 def test_images_without_a_nucleus_count_by_what_is_seen_in_them():
     comparison = held_out(judged(range(8), [], true=[]))
     assert (comparison.old, comparison.new, comparison.verdict) == (0, 1, Verdict.BETTER)

@@ -45,13 +45,22 @@ class Blend:
 
 
 def choose_blend(
-    base: Model, learner: Learner, material: Material, device: Device, planned: float = 1.0
+    base: Model,
+    learner: Learner,
+    material: Material,
+    device: Device,
+    planned: float = 1.0,
+    *,
+    odd: bool = False,
 ) -> Generator[Blend, None, Blend]:
-    """Try shares from the planned one downwards while something gets worse; yields each, returns ``best_of`` them."""
+    """Try shares from the planned one downwards while something gets worse; yields each, returns ``best_of`` them.
+
+    ``odd`` : whether something is odd about the examples, see :func:`judge`.
+    """
     tried: list[Blend] = []
     for part in PARTS:
         share = part * planned
-        blend = _tried(base, learner.blended(share), share, material, device)
+        blend = _tried(base, learner.blended(share), share, material, device, odd=odd)
         yield blend
         tried.append(blend)
         if not blend.harms:
@@ -71,11 +80,11 @@ def best_of(tried: Sequence[Blend]) -> Blend:
 
 
 def _tried(
-    base: Model, network: SegmentationNetwork, share: float, material: Material, device: Device
+    base: Model, network: SegmentationNetwork, share: float, material: Material, device: Device, *, odd: bool
 ) -> Blend:
     model = with_network(base, network)
     comparisons = tuple(
         tried.compared([look_at(model, scene, device).labels for scene in tried.scenes])
         for tried in (material.held_out, *material.references)
     )
-    return Blend(share, network, comparisons, *judge(comparisons))
+    return Blend(share, network, comparisons, *judge(comparisons, odd=odd))

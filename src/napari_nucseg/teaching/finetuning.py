@@ -122,7 +122,7 @@ def _finetune_steps(
     course = Course(base, learner, material.held_out.watched(), device, tell, preview)
     yield from course.steps(job.folder / CHECKPOINT, identity(job, base, lessons), stop=stop, resume=resume)
     yield tell("comparing", learner.step)
-    blending = choose_blend(base, learner, material, device, plan.share)
+    blending = choose_blend(base, learner, material, device, plan.share, odd=bool(warnings))
     blend = yield from told_as(blending, lambda tried: tell("comparing", learner.step, message=tried.words))
     blend = replace(blend, words=f"{blend.words} {lessons.remark}".rstrip())
     yield tell("saving", learner.step)

@@ -101,10 +101,11 @@ def compare(name: str, kind: Kind, images: Sequence[Judged], *, seed: int = 0) -
     )
 
 
-def judge(comparisons: Sequence[Comparison]) -> tuple[Verdict, str]:
+def judge(comparisons: Sequence[Comparison], *, odd: bool = False) -> tuple[Verdict, str]:
     """Judge a new model by all comparisons, and say why in a few sentences for a biologist.
 
-    Better only where it is better on held-out nuclei beyond doubt, and worse nowhere.
+    Better only where it is better on held-out nuclei beyond doubt, and worse nowhere. Where something is ``odd`` about
+    the examples, more of them would not help.
     """
     held_out = [c for c in comparisons if c.kind == "held-out"]
     references = [c for c in comparisons if c.kind != "held-out"]
@@ -117,7 +118,7 @@ def judge(comparisons: Sequence[Comparison]) -> tuple[Verdict, str]:
         verdict = Verdict.BETTER
     else:
         verdict = Verdict.UNSURE
-        sentences.append(_what_would_help(held_out))
+        sentences.append(_what_would_help(held_out, odd=odd))
     sentences += [_lost(c) for c in worse]
     if references and not worse:
         sentences.append(_not_worse(references))
@@ -187,10 +188,12 @@ def _lost_of_made(c: Comparison) -> str:
     )
 
 
-def _what_would_help(held_out: Sequence[Comparison]) -> str:
+def _what_would_help(held_out: Sequence[Comparison], *, odd: bool) -> str:
     if not any(c.n_nuclei or c.false_old or c.false_new for c in held_out):
         return "No nucleus was kept aside, so nothing can be said: review a second area or image."
     more = max(c.more_nuclei for c in held_out)
+    if odd:
+        return "That may be chance." if more else "That is no gain."
     if not more:
         return "That is no gain; correct what the old model does wrong most often, and teach again."
     if more >= _MOST_ASKED_FOR:
