@@ -178,6 +178,20 @@ def test_any_integers_are_labels(dtype: str) -> None:
     assert scores.as_dict() == evaluate(y_true, y_pred).as_dict()
 
 
+def test_a_mask_of_one_number_is_refused() -> None:
+    true = np.kron(np.arange(1, 26).reshape(5, 5), np.pad(np.ones((4, 4), int), 2))
+    mask = np.where(true > 0, 255, 0).astype(np.uint8)
+    with pytest.raises(
+        ImageError, match=r"y_true has one number for 25 separate pieces.*skimage\.measure\.label"
+    ):
+        evaluate(mask, true)
+    with pytest.raises(ImageError, match=r"y_pred has one number for 25"):
+        evaluate([true], [mask])
+    one = np.where(true == 7, 7, 0)
+    one[0, 0] = one[-1, -1] = 7
+    assert evaluate(one, true).n_true == 1, "a nucleus with stray pixels"
+
+
 def test_iou_on_the_threshold_is_a_match() -> None:
     y_true = np.repeat([1, 0], [11, 9])[np.newaxis]
     assert evaluate(y_true, np.ones_like(y_true)).counts.tp[0].tolist() == [1, 1, 0, 0, 0, 0, 0, 0, 0, 0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from skimage import measure
 
 from napari_nucseg.errors import ImageError
 
@@ -23,6 +24,8 @@ THRESHOLDS = np.round(np.arange(0.5, 0.96, 0.05), 2)
 THRESHOLDS.setflags(write=False)
 
 _LABEL_LIMIT = 2**31
+_MANY_PIECES = 10
+"""Of a lone number: more are no nucleus with stray pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +97,7 @@ def count(y_true: ArrayLike, y_pred: ArrayLike) -> Counts:
     Raises
     ------
     ImageError
-        Shapes differ, or one of the two is no array of non-negative integers.
+        Shapes differ, or one of the two is no array of non-negative integers, or a mask of one number.
     """
     true, pred = _as_labels(y_true, "y_true"), _as_labels(y_pred, "y_pred")
     if true.shape != pred.shape:
@@ -106,6 +109,9 @@ def count(y_true: ArrayLike, y_pred: ArrayLike) -> Counts:
     pairs, overlap = np.unique((true << 32) | pred, return_counts=True)
     true_index, true_area = _areas(pairs >> 32, overlap)
     pred_index, pred_area = _areas(pairs & 0xFFFFFFFF, overlap)
+    for labels, area, name in ((true, true_area, "y_true"), (pred, pred_area, "y_pred")):
+        if area.size == 1:
+            _check_numbered(labels, name)
     both = (true_index >= 0) & (pred_index >= 0)
     true_index, pred_index, intersection = true_index[both], pred_index[both], overlap[both]
     union = true_area[true_index] + pred_area[pred_index] - intersection
@@ -142,6 +148,15 @@ def _as_labels(labels: ArrayLike, name: str) -> NDArray[np.int64]:
             f"allowed are 0 (background) to {_LABEL_LIMIT - 1}"
         )
     return array.astype(np.int64, copy=False)
+
+
+def _check_numbered(labels: NDArray[np.int64], name: str) -> None:
+    n_pieces = measure.label(labels, background=0).max()
+    if n_pieces > _MANY_PIECES:
+        raise ImageError(
+            f"{name} has one number for {n_pieces} separate pieces: labels have one number a nucleus "
+            "(a mask becomes labels with skimage.measure.label)"
+        )
 
 
 def _areas(

@@ -12,8 +12,7 @@ pixels for AJI, Dice and pixel accuracy). *Per-image* scores are ratios of one i
 alike.
 
 *Nothing to find and nothing found* (truth and prediction without a nucleus) is a score of 1; other ratios of
-0 to 0, such as the precision of an empty prediction of an image with nuclei, are 0. StarDist gives 0 in both
-cases, which makes a difference to means over images only.
+0 to 0, such as the precision of an empty prediction, are 0. StarDist gives 0 in both: means over images differ.
 """
 
 from __future__ import annotations
@@ -258,6 +257,7 @@ def evaluate(y_true: ArrayLike | Sequence[ArrayLike], y_pred: ArrayLike | Sequen
     y_true, y_pred
         Labels of one image as an array of any shape, or of N images as two lists (or tuples) of arrays in the
         same order. Integers, 0 is background; numbers need be neither consecutive nor the same in the two.
+        In an array a number is one nucleus: give stacks whose numbers begin anew in each slice as lists of slices.
 
     Returns
     -------
@@ -267,7 +267,7 @@ def evaluate(y_true: ArrayLike | Sequence[ArrayLike], y_pred: ArrayLike | Sequen
     Raises
     ------
     ImageError
-        The lists are empty or of different length, shapes differ, or labels are no non-negative integers.
+        The lists are empty or of different length, shapes differ, or labels are no non-negative integers, or a mask.
 
     Examples
     --------
