@@ -282,8 +282,38 @@ class TestExamples:
         assert len(job["examples"]) == len(job["pinned"]) == 1
         assert open_correction_set(job["pinned"][0]).labels.shape == made.labels.shape
 
+    def test_the_same_image_twice_is_said_with_the_names_of_layers(self, qtbot, viewer, teacher, layer):
+        other = viewer.add_labels(layer.data.copy(), name="mine too")
+        _trust(other, Trust.REVIEWED)
+        _ready(qtbot, teacher)
+        (words,) = [each.detail.text() for each in teacher.form.examples.rows if "same" in each.detail.text()]
+        assert "“cells nuclei” shows the same image as “mine too”" in words
+
 
 class TestWhyNot:
+    def test_a_mask_without_numbers(self, qtbot, viewer, teacher, layer):
+        layer.data = (layer.data > 0).astype(np.uint8)
+        teacher.controller.refresh()
+        (row,) = teacher.form.examples.rows
+        qtbot.waitUntil(lambda: "as in a mask" in row.detail.text(), timeout=TIMEOUT_MS)
+        assert "skimage.measure.label" in teacher.form.why_not.text()
+        assert not teacher.form.run.isEnabled()
+
+    def test_a_pinned_layer_in_which_nothing_is_reviewed(self, qtbot, viewer, teacher, layer, made, click):
+        viewer.add_image(np.roll(made.image, 40, axis=0), name="other")
+        other = viewer.add_labels(np.roll(made.labels, 40, axis=0), name="other nuclei")
+        corrections_of(other)
+        source = next(s for s in teacher.controller.examples.sources if s.name == "other nuclei")
+        teacher._choosing._pin(source)
+        why_not = teacher.form.why_not
+        qtbot.waitUntil(lambda: "kept good on “other nuclei”" in why_not.text(), timeout=TIMEOUT_MS)
+        assert not teacher.form.run.isEnabled()
+        (row,) = teacher.form.pinned.rows
+        assert row.detail.text() == "⚠ No nucleus in it is reviewed or labelled."
+        _trust(other, Trust.REVIEWED)
+        _ready(qtbot, teacher)
+        assert "nuclei · 100% of the image" in row.detail.text()
+
     def test_changed_nuclei_of_labels_from_elsewhere_need_a_review(self, qtbot, teacher, layer, largest):
         _trust(layer, 0)
         layer.data_setitem(np.nonzero(layer.data == largest(layer.data)), 0)

@@ -117,6 +117,8 @@ class TestOneImageTwice:
         assert_split_well(Lessons(lessons.lessons[:1], ()))
         assert "“slide 7” in tuesday shows the same image as “slide 7” in monday" in lessons.uses[1].problem
         assert [bool(use.problem) for use in lessons.uses] == [False, True, True]
+        examples = [Example(path=day, name=f"layer {i}") for i, day in enumerate(days)]
+        assert "“layer 1” shows the same image as “layer 0”:" in describe_examples(examples)[1].problem
 
     @pytest.mark.parametrize("value", [0, 255, np.nan])
     def test_blank_planes_are_no_image_twice(self, value):
@@ -259,6 +261,34 @@ def test_a_broken_set_is_left_out_of_a_folder_and_said(tmp_path):
     assert len(lessons.lessons) == 1
     (use,) = lessons.uses
     assert "Left out 1" in use.problem
+
+
+def test_a_mask_without_numbers_is_left_out_and_said(tmp_path):
+    mask = (synthetic_fluorescence((SIZE, SIZE)).labels > 0).astype(np.int32)
+    (use,) = describe_examples([Example(path=corrected(tmp_path / "a", labels=mask), name="my mask")])
+    assert (use.use, use.n_nuclei) == ("left out", 0)
+    assert "“my mask”, whose pieces all have one number, as in a mask" in use.problem
+    with pytest.raises(TrainingError, match=r"nothing to learn from.*one number.*skimage\.measure\.label"):
+        read_examples(job(tmp_path / "a"))
+    image, labels = np.stack([np.zeros((SIZE, SIZE), np.uint8)] * 3), np.stack([mask, mask, mask])
+    labels[0] = synthetic_fluorescence((SIZE, SIZE)).labels
+    planes = {"image": image, "axes": "ZYX", "labels": labels, "trust": np.ones(labels.shape, np.uint8)}
+    (use,) = describe_examples([Example(path=save_correction_set(tmp_path / "b", CorrectionSet(**planes)))])
+    assert use.n_images == 1
+    assert "one number" in use.problem
+    assert "1 more plane" in use.problem
+
+
+def test_classes_in_place_of_labels_are_left_out_of_a_dataset_and_said(tmp_path):
+    for sub in ("images", "labels"):
+        (tmp_path / sub).mkdir()
+    sample = synthetic_fluorescence((SIZE, SIZE))
+    for name, labels in (("a", sample.labels), ("b", np.where(sample.labels > 0, sample.labels % 2 + 1, 0))):
+        imwrite(tmp_path / "images" / f"{name}.tif", sample.image)
+        imwrite(tmp_path / "labels" / f"{name}.tif", labels)
+    (use,) = describe_examples([Example(path=tmp_path)])
+    assert use.n_images == 1
+    assert "Left out b: it is an image most of whose labels lie in pieces" in use.problem
 
 
 @pytest.mark.parametrize(

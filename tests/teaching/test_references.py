@@ -9,7 +9,7 @@ import tifffile
 from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import TrainingError
-from napari_nucseg.teaching.references import MOST_IMAGES, labelled_images, reference_images
+from napari_nucseg.teaching.references import MOST_IMAGES, describe_pinned, labelled_images, reference_images
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +64,20 @@ def test_of_a_correction_set_the_reviewed_area_counts(tmp_path):
     (page,) = reference_images([tmp_path / "set"])[-1].pages
     assert page.taught[:32].all()
     assert not page.taught[32:].any()
+
+
+def test_what_is_pinned_is_described_as_it_will_be_compared(tmp_path):
+    sample = synthetic_fluorescence((64, 64), diameter_px=14)
+    reviewed = np.ones((64, 64), np.uint8)
+    for name, trust in (("set", reviewed), ("unreviewed", 0 * reviewed)):
+        save_correction_set(tmp_path / name, CorrectionSet(sample.image, "YX", sample.labels, trust))
+    use = describe_pinned(tmp_path / "set", "mine")
+    assert (use.name, use.n_nuclei, use.problem) == ("mine", sample.labels.max(), "")
+    assert describe_pinned(dataset(tmp_path / "many", 30), "many").n_images == MOST_IMAGES
+    use = describe_pinned(tmp_path / "unreviewed", "mine")
+    assert (use.n_nuclei, use.problem) == (0, "No nucleus in it is reviewed or labelled.")
+    with pytest.raises(TrainingError, match=r"compared on .*unreviewed: No nucleus in it is reviewed"):
+        reference_images([tmp_path / "unreviewed"])
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QMenu
 
+from napari_nucseg._napari.teach_drafts import Described
 from napari_nucseg._napari.teach_examples import Source
-from napari_nucseg._napari.teach_text import example_words, refusal
+from napari_nucseg._napari.teach_text import example_words, pinned_words, refusal, refusal_of_pinned
 
 if TYPE_CHECKING:
     from napari_nucseg._napari.teach_controller import TeachController
     from napari_nucseg._napari.teach_form import TeachForm
-    from napari_nucseg.teaching.progress import ExampleUse
+    from napari_nucseg.teaching.job import Use
 
 
 class Choosing(QObject):
@@ -30,8 +31,7 @@ class Choosing(QObject):
         super().__init__(parent)
         self._form = form
         self._controller = controller
-        self._uses: tuple[ExampleUse, ...] = ()
-        self._problems: list[str] = []
+        self._described = Described((), ())
         self._problem = ""
         form.add_folder.clicked.connect(self._add_folder)
         form.examples.use_changed.connect(self._set_use)
@@ -46,7 +46,8 @@ class Choosing(QObject):
         """Say why nothing can be learned from these examples; empty where it can."""
         examples = self._controller.examples
         chosen = [examples.use_of(source) for source in examples.sources]
-        return self._problem or refusal(self._uses, chosen, self._problems)
+        uses, pinned = self._described.examples, self._described.pinned
+        return self._problem or refusal(uses, chosen) or refusal_of_pinned(pinned)
 
     def _show_sources(self) -> None:
         examples, form = self._controller.examples, self._form
@@ -55,24 +56,21 @@ class Choosing(QObject):
         form.pinned.show_sources([(source, None) for source in examples.pinned])
         form.nothing.setVisible(not sources)
 
-    def _show_uses(self, uses: tuple[ExampleUse, ...]) -> None:
-        self._uses, self._problem = uses, ""
-        # a layer without a problem of its own only has nothing in it that is reviewed
-        self._problems = [
-            use.problem if each.corrections is None else ""
-            for each, use in zip(self._controller.collected, uses, strict=True)
-        ]
+    def _show_uses(self, described: Described) -> None:
+        self._described, self._problem = described, ""
+        collected, pins = self._controller.collected, self._controller.collected_pins
         known = {
             c.source: example_words(use, c.shape, c.taken_from, predicted=c.predicted)
-            for c, use in zip(self._controller.collected, uses, strict=True)
+            for c, use in zip(collected, described.examples, strict=True)
         }
-        for row in self._form.examples.rows:
+        known |= {c.source: pinned_words(use, c.shape) for c, use in zip(pins, described.pinned, strict=True)}
+        for row in (*self._form.examples.rows, *self._form.pinned.rows):
             if row.source in known:
                 row.say(known[row.source])
         self.changed.emit()
 
     def _show_problem(self, message: str) -> None:
-        self._uses, self._problem = (), message
+        self._described, self._problem = Described((), ()), message
         self.changed.emit()
 
     def _add_folder(self) -> None:
@@ -81,7 +79,7 @@ class Choosing(QObject):
             self._controller.examples.add(folder)
             self._controller.refresh()
 
-    def _set_use(self, source: Source, use: str) -> None:
+    def _set_use(self, source: Source, use: Use) -> None:
         self._controller.examples.set_use(source, use)
         self._controller.refresh()
 

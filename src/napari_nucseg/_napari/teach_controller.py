@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.teach_drafts import Drafts, describe_steps
-from napari_nucseg._napari.teach_examples import Examples, collect_source, layer_of
+from napari_nucseg._napari.teach_examples import Examples, layer_of
 from napari_nucseg._napari.teach_folder import ask_to_stop, has_learned, unfinished_runs
 from napari_nucseg._napari.teach_preview import hide_preview, remove_preview, show_preview, view_of
 from napari_nucseg._napari.teach_run import Done, Order, Told, finish_steps, start_steps
@@ -39,7 +39,7 @@ KEPT_POLL_MS, KEPT_POLLS = 100, 200
 class TeachController(QObject):
     """Teaches one model at a time.
 
-    Signals: ``listed()`` when other sources are there; ``described(uses)`` with what they offer, in their order;
+    Signals: ``listed()`` when other sources are there; ``described(Described)`` with what they offer;
     ``undescribed(str)`` why that is not known; ``told(Told)``; ``done(Done)``; ``stopped(int | None)`` after a
     cancel, with the step it had come to, None where there is nothing to keep; ``failed(str)``;
     ``unfinished(Unfinished | None)``.
@@ -58,6 +58,7 @@ class TeachController(QObject):
         super().__init__(parent)
         self.examples = Examples(viewer)
         self.collected: tuple[Collected, ...] = ()
+        self.collected_pins: tuple[Collected, ...] = ()
         self._viewer = viewer
         self._drafts = tempfile.TemporaryDirectory(prefix="nucseg-", ignore_cleanup_errors=True)
         self._drafted = Drafts(Path(self._drafts.name))
@@ -106,8 +107,9 @@ class TeachController(QObject):
             self._soon.start()
             return
         collected = self.collected = self.examples.collect()
+        pinned = self.collected_pins = self.examples.collect_pinned()
         known = self._known
-        self._describing.start(lambda: describe_steps(collected, self._drafted, known))
+        self._describing.start(lambda: describe_steps(collected, pinned, self._drafted, known))
 
     def teach_from(self, base: ModelCard) -> None:
         """Look at the examples again if the model to teach learned from other images before."""
@@ -118,7 +120,7 @@ class TeachController(QObject):
     def start(self, job: FinetuneJob, *, preview: bool) -> None:
         """Teach what the job says from the examples as they are now."""
         examples = tuple(each for each in self.examples.collect() if not each.problem)
-        kept = tuple(collect_source(self._viewer, source) for source in self.examples.pinned)
+        kept = self.examples.collect_pinned()
         for pinned in kept:
             if pinned.problem:
                 self.failed.emit(f"“{pinned.source.name}”: {pinned.problem}")

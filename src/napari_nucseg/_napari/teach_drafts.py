@@ -15,8 +15,8 @@ from napari_nucseg._napari.teach_examples import file_name
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
 from napari_nucseg.data.set_comparison import holds_labels
 from napari_nucseg.teaching.examples import describe_examples
-from napari_nucseg.teaching.job import Example
 from napari_nucseg.teaching.progress import ExampleUse
+from napari_nucseg.teaching.references import describe_pinned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
@@ -33,11 +33,24 @@ class Drafts:
     folder: Path
     ages: dict[Path, int] = field(default_factory=dict)
     said: tuple[object, tuple[ExampleUse, ...]] | None = None
+    said_of_pinned: dict[Path, tuple[int, ExampleUse]] = field(default_factory=dict)
+
+    def age(self, place: Path) -> int:
+        """Return a number that is another one once what lies there has changed."""
+        return self.ages.get(place, _modified(place))
+
+
+@dataclass(frozen=True)
+class Described:
+    """What each example, and each pinned source, has to offer, in their order."""
+
+    examples: tuple[ExampleUse, ...]
+    pinned: tuple[ExampleUse, ...]
 
 
 def describe_steps(
-    sources: Sequence[Collected], drafts: Drafts, known: Collection[str] = ()
-) -> Generator[None, None, tuple[ExampleUse, ...]]:
+    sources: Sequence[Collected], pinned: Sequence[Collected], drafts: Drafts, known: Collection[str] = ()
+) -> Generator[None, None, Described]:
     """Say what each source has to offer; only what changed since is saved and read again.
 
     ``known`` are the images that the model to teach learned from before, as its card lists them.
@@ -50,20 +63,39 @@ def describe_steps(
     examples = []
     for number, collected in enumerate(sources, start=1):
         yield
-        if collected.problem:
-            continue
-        place = collected.source.folder
-        if collected.corrections is not None:
-            place = drafts.folder / file_name(collected.source.name, number)
-            _save(place, collected.corrections, drafts)
-        examples.append(Example(path=place, use=collected.use))
+        if not collected.problem:
+            place = _drafted(collected, drafts.folder / file_name(collected.source.name, number), drafts)
+            examples.append(collected.as_example(place))
     yield
-    ages = [(example, drafts.ages.get(example.path, _modified(example.path))) for example in examples]
-    key = (ages, known)
+    key = ([(example, drafts.age(example.path)) for example in examples], known)
     if drafts.said is None or drafts.said[0] != key:
         drafts.said = key, describe_examples(examples, known)
     said = iter(drafts.said[1])
-    return tuple(_unusable(each) if each.problem else _with_unsaved(each, next(said)) for each in sources)
+    uses = tuple(_unusable(each) if each.problem else _with_unsaved(each, next(said)) for each in sources)
+    kept = []
+    for number, collected in enumerate(pinned, start=1):
+        yield
+        kept.append(_unusable(collected) if collected.problem else _kept(collected, number, drafts))
+    return Described(uses, tuple(kept))
+
+
+def _kept(collected: Collected, number: int, drafts: Drafts) -> ExampleUse:
+    """Say what there is to keep good on."""
+    name = collected.source.name
+    place = _drafted(collected, drafts.folder / "pinned" / file_name(name, number), drafts)
+    age = drafts.age(place)
+    known = drafts.said_of_pinned.get(place)
+    if known is None or known[0] != age:
+        known = drafts.said_of_pinned[place] = age, describe_pinned(place, name)
+    return known[1]
+
+
+def _drafted(collected: Collected, place: Path, drafts: Drafts) -> Path:
+    """Save a layer where it is another one than was saved there before; return where a source lies."""
+    if collected.corrections is None:
+        return collected.source.folder
+    _save(place, collected.corrections, drafts)
+    return place
 
 
 def _with_unsaved(collected: Collected, use: ExampleUse) -> ExampleUse:

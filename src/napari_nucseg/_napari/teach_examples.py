@@ -17,6 +17,7 @@ from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.image_layout import known_channel
 from napari_nucseg._napari.layer_state import OVERLAYS, has_edits, read_corrections, read_state, snapshot_of
 from napari_nucseg.errors import NucSegError
+from napari_nucseg.teaching.job import Example, Use
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,7 @@ class Collected:
     """
 
     source: Source
-    use: str = "auto"
+    use: Use = "auto"
     corrections: CorrectionSet | None = None
     taken_from: str = ""
     problem: str = ""
@@ -97,6 +98,11 @@ class Collected:
         """Whether the prediction is known that the labels were made of; of others only what is reviewed is taught."""
         return self.corrections is None or self.corrections.prediction is not None
 
+    def as_example(self, place: Path) -> Example:
+        """Return what a job says of it, lying at a place; a layer's own name says more than that of a folder for it."""
+        name = "" if self.corrections is None else self.source.name
+        return Example(path=place, use=self.use, name=name)
+
 
 class Examples:
     """Sources in their order: the viewer's corrected layers, then folders that were added."""
@@ -105,7 +111,7 @@ class Examples:
         self._viewer = viewer
         self._folders: list[Source] = []
         self._pinned: list[Source] = []
-        self._uses: dict[Source, str] = {}
+        self._uses: dict[Source, Use] = {}
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -126,11 +132,11 @@ class Examples:
         """All corrected layers of the viewer, the topmost first: those that a listed folder stands for, too."""
         return tuple(layer for layer in reversed(self._viewer.layers) if is_corrected(layer))
 
-    def use_of(self, source: Source) -> str:
+    def use_of(self, source: Source) -> Use:
         """Return the user's choice: auto, learn or check."""
         return self._uses.get(source, "auto")
 
-    def set_use(self, source: Source, use: str) -> None:
+    def set_use(self, source: Source, use: Use) -> None:
         """Choose what becomes of an example."""
         self._uses[source] = use
 
@@ -153,6 +159,10 @@ class Examples:
             )
             for source in self.sources
         )
+
+    def collect_pinned(self) -> tuple[Collected, ...]:
+        """Copy what pinned layers hold now; one that cannot be used says why."""
+        return tuple(collect_source(self._viewer, source) for source in self.pinned)
 
     def pin(self, source: Source) -> None:
         """Keep the new model good on a source."""
@@ -207,7 +217,7 @@ def layer_of(viewer: ViewerModel, source: Source) -> Labels | None:
     return next((layer for layer in viewer.layers if layer.unique_id == source.layer_id), None)
 
 
-def collect_source(viewer: ViewerModel, source: Source, use: str = "auto") -> Collected:
+def collect_source(viewer: ViewerModel, source: Source, use: Use = "auto") -> Collected:
     """Copy what a source's layer holds now; a folder is left where it is."""
     layer = layer_of(viewer, source)
     if layer is None:

@@ -40,7 +40,6 @@ class SourceRow(QFrame):
         self.use.addItems(list(USES))
         self.use.setToolTip(USE_TIP)
         if use is None:  # pinned: there is nothing to choose
-            self.detail.hide()
             self.use.hide()
         else:
             self.use.setCurrentIndex(list(USES.values()).index(use))

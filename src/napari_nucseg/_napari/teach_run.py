@@ -20,7 +20,7 @@ from napari_nucseg.data.correction_set import save_correction_set
 from napari_nucseg.errors import NameTakenError, TrainingError
 from napari_nucseg.files import written_whole
 from napari_nucseg.jobs.finetune_child import child_steps
-from napari_nucseg.teaching.job import Example, FinetuneJob, Preview, load_finetune_job
+from napari_nucseg.teaching.job import FinetuneJob, Preview, load_finetune_job
 from napari_nucseg.teaching.progress import FinetuneResult
 from napari_nucseg.teaching.runs import DONE, rename_run_of
 
@@ -179,10 +179,9 @@ def _write(order: Order) -> Generator[None, None, FinetuneJob]:
     yield
     pinned = save_sources(folder / "pinned", order.pinned)
     yield
-    uses = (collected.use for collected in order.examples)
     return order.job.model_copy(
         update={
-            "examples": tuple(Example(path=p, use=u) for p, u in zip(examples, uses, strict=True)),
+            "examples": tuple(each.as_example(p) for each, p in zip(order.examples, examples, strict=True)),
             "pinned": pinned,
             "preview": None if order.view is None else _write_view(folder / PREVIEW_IMAGE, order.view),
         }

@@ -63,6 +63,7 @@ NO_NUCLEUS = (
     "There is no nucleus in what was reviewed. Review an area with nuclei: what is checked as empty is learned too, "
     "but a model needs some to see what they look like."
 )
+UNPIN = "Review nuclei in it, or take it out of the list (✕)."
 ONLY_CHECKED = "All examples are set to “Check”. Let the model learn from at least one."
 
 
@@ -87,10 +88,17 @@ def example_words(
     """
     if use.taught_px == 0:
         nothing = NOTHING_MARKED if predicted else NOTHING_MARKED_ELSEWHERE
-        return f"⚠ {nothing if shape else use.problem or nothing}"
+        return f"⚠ {use.problem or nothing}"
     nuclei = count_words(use.n_nuclei, "nucleus", "nuclei")
     lines = [f"{nuclei} · {_where_words(use, shape)}", taken_from, USES[use.use]]
     return "\n".join(filter(None, [*lines, f"⚠ {use.problem}" if use.problem else ""]))
+
+
+def pinned_words(use: ExampleUse, shape: tuple[int, ...] | None) -> str:
+    """Say what there is to keep good on, or why it cannot be used; parameters as above."""
+    nuclei = count_words(use.n_nuclei, "nucleus", "nuclei")
+    there = f"{nuclei} · {_where_words(use, shape)}" if use.n_nuclei else ""
+    return "\n".join(filter(None, [there, f"⚠ {use.problem}" if use.problem else ""]))
 
 
 def _where_words(use: ExampleUse, shape: tuple[int, ...] | None) -> str:
@@ -159,7 +167,7 @@ def advice(result: FinetuneResult) -> str:
     return ADVICE[result.verdict]
 
 
-def refusal(uses: Sequence[ExampleUse], chosen: Sequence[str], problems: Sequence[str] = ()) -> str:
+def refusal(uses: Sequence[ExampleUse], chosen: Sequence[str]) -> str:
     """Say why learning cannot start with these examples; empty where it can.
 
     Parameters
@@ -168,15 +176,22 @@ def refusal(uses: Sequence[ExampleUse], chosen: Sequence[str], problems: Sequenc
         What each example has to offer.
     chosen
         The user's choice for each: auto, learn or check.
-    problems
-        Why layers and folders cannot be used.
     """
     if not uses:
         return NOTHING_CORRECTED
     if all(use.taught_px == 0 for use in uses):
+        problems = (use.problem for use in uses)
         return next((said[:1].upper() + said[1:] for said in problems if said), NOTHING_REVIEWED)
     if all(use.n_nuclei == 0 for use in uses):
         return NO_NUCLEUS
     if all(choice == "check" for choice in chosen):
         return ONLY_CHECKED
     return ""
+
+
+def refusal_of_pinned(uses: Sequence[ExampleUse]) -> str:
+    """Say why a new model cannot be kept good on what is pinned; empty where it can."""
+    unfit = next((use for use in uses if not use.n_nuclei), None)
+    if unfit is None:
+        return ""
+    return f"It cannot be kept good on “{unfit.name}”: {unfit.problem.rstrip('.')}. {UNPIN}"

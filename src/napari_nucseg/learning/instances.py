@@ -17,6 +17,10 @@ SCATTERED = (
     "most of whose labels lie in pieces, as those of classes, of smoothed masks and of pictures do: "
     "each nucleus needs a number of its own"
 )
+UNNUMBERED = (
+    "whose pieces all have one number, as in a mask: each nucleus needs a number of its own "
+    "(skimage.measure.label gives each piece one)"
+)
 MOST_IN_PIECES, IN_MANY_PIECES = 0.5, 0.25
 """Shares of labels in two or more pieces, and in three or more, above which labels are of no nuclei.
 
@@ -33,6 +37,8 @@ they are classes. In the 10 images of the same sets with so few labels each is i
 
 def why_no_instances(labels: NDArray[np.int32]) -> str:
     """Say of images why their labels (Y, X) cannot be of nuclei one by one: "whose …"; empty where they can."""
+    if not labels.any():
+        return ""
     if labels.all():
         return NO_BACKGROUND
     pieces = label(labels, connectivity=2)
@@ -42,7 +48,7 @@ def why_no_instances(labels: NDArray[np.int32]) -> str:
     if owner.size < FEW:
         areas_px = np.bincount(pieces.ravel())[1:]
         classes = n_pieces.mean() > MANY_PIECES or _in_alike_pieces(areas_px[owners == n] for n in owner)
-        return SCATTERED if classes else ""
+        return (UNNUMBERED if owner.size == 1 else SCATTERED) if classes else ""
     in_pieces = (n_pieces > 1).mean() > MOST_IN_PIECES and (n_pieces > 2).mean() > IN_MANY_PIECES
     return SCATTERED if in_pieces else ""
 

@@ -135,6 +135,7 @@ def read_examples(job: FinetuneJob, base: Model | None = None, device: Device | 
         raise TrainingError("there are no examples: save corrections, or name images with labels.")
     pages, problems = read_pages(job.examples)
     masks = hold_out(pages, base.card.learned_images)
+    _tell_nothing(job.examples, pages, problems)
     _tell_repetitions(pages, problems)
     lessons = tuple(
         _lesson(page, learned, held_out, base, device)
@@ -160,6 +161,13 @@ def describe_examples(examples: Sequence[Example], known: Collection[str] = ()) 
     pages, problems = read_pages(examples, pixels=False)
     _tell_repetitions(pages, problems)
     return _uses(examples, pages, hold_out(pages, known), problems)
+
+
+def _tell_nothing(examples: Sequence[Example], pages: Sequence[Page], problems: dict[int, list[str]]) -> None:
+    for number in {*range(len(examples))} - {page.example for page in pages} - problems.keys():
+        problems[number] = [
+            f"{examples[number].path}: nothing in it is reviewed or changed. Mark what you have checked as reviewed."
+        ]
 
 
 def _tell_repetitions(pages: Sequence[Page], problems: dict[int, list[str]]) -> None:

@@ -32,6 +32,7 @@ class Example(Part):
         description="Correction set, folder of correction sets, folder worked through, or any dataset with labels."
     )
     use: Use = Field("auto", description="auto: we decide; check: held out, never learned from.")
+    name: str = Field("", description="What a user knows it by, where the path does not tell.")
 
     @model_validator(mode="before")
     @classmethod

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
 from napari_nucseg.data.images import axes_and_channel, to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.errors import NucSegError, TrainingError
+from napari_nucseg.learning.instances import why_no_instances
 from napari_nucseg.nuclei.corrections import diff
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.nuclei.trust import taught_area
@@ -19,6 +21,7 @@ from napari_nucseg.teaching.holdout import vouched_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -52,8 +55,8 @@ class Page:
         Of which stack it is a plane: the same nuclei may be seen in its other planes. Empty where it stands alone.
     image_sha256
         Of the planes: pages with the same one show the same image.
-    folder
-        Name of the correction set it comes from; empty where it comes from another dataset.
+    called
+        What to call it beside others: they may show an image of the same name.
     """
 
     name: str
@@ -67,7 +70,7 @@ class Page:
     diameter_px: float | None
     stack: str = ""
     image_sha256: str = ""
-    folder: str = ""
+    called: str = ""
 
 
 def read_pages(
@@ -84,10 +87,6 @@ def read_pages(
             lines.append(str(error))
             continue
         pages += found
-        if not found and not lines:
-            lines.append(
-                f"{example.path}: nothing in it is reviewed or changed. Mark what you have checked as reviewed."
-            )
     return pages, {number: lines for number, lines in problems.items() if lines}
 
 
@@ -95,12 +94,12 @@ def _pages_of(example: Example, number: int, problems: list[str], *, pixels: boo
     """Pages of one example; what cannot be read of a folder is told and stops nothing."""
     path = example.path.expanduser()
     if is_correction_set(path):
-        yield from _of_set(open_correction_set(path), path.name, number, example.use, pixels=pixels)
+        yield from _of_set(path, number, example, problems, pixels=pixels)
         return
     sets = sorted(f for f in path.iterdir() if is_correction_set(f)) if path.is_dir() else []
     for folder in sets:
         try:
-            yield from _of_set(open_correction_set(folder), folder.name, number, example.use, pixels=pixels)
+            yield from _of_set(folder, number, example, problems, pixels=pixels)
         except NucSegError as error:
             problems.append(f"Left out {folder.name}: {error}")
     if sets:
@@ -114,39 +113,61 @@ def _pages_of(example: Example, number: int, problems: list[str], *, pixels: boo
 
 
 def _of_set(
-    corrections: CorrectionSet, folder_name: str, example: int, use: Use, *, pixels: bool
+    folder: Path, number: int, example: Example, problems: list[str], *, pixels: bool
 ) -> Iterator[Page]:
-    """Pages of a correction set; planes of a stack in which nothing is taught are left out."""
+    """Pages of a correction set; planes of a stack in which nothing is taught are left out.
+
+    So are those whose labels are of no nuclei one by one, and that is told.
+    """
+    corrections = open_correction_set(folder)
+    unfit: list[str] = []
+    for index in np.ndindex(corrections.labels.shape[:-2]):
+        prediction = None if corrections.prediction is None else corrections.prediction[index]
+        labels = corrections.labels[index]
+        changes = () if prediction is None else diff(prediction, labels)
+        taught = taught_area(corrections.trust[index], labels, prediction, changes)
+        if not taught.any():
+            continue
+        plane = "".join(f" [{i}]" for i in index)
+        called = _called(corrections, folder.name, example, plane)
+        if why := why_no_instances(labels):
+            unfit.append(f"{called}, {why}")
+            continue
+        planes = _planes(corrections, index)  # even for a list: it says what cannot be used
+        yield Page(
+            name=(corrections.name or folder.name) + plane,
+            example=number,
+            use=example.use,
+            planes=planes if pixels else None,
+            labels=labels,
+            taught=taught,
+            prediction=prediction,
+            changed=np.array(sorted({n for change in changes for n in change.after}), np.int32),
+            diameter_px=_diameter(labels, taught),
+            stack=f"{number} {folder.name}" if index else "",
+            image_sha256=sha256_of_pixels(planes),
+            called=called,
+        )
+    if unfit:
+        more = f" Likewise {count_words(len(unfit) - 1, 'more plane')}." if len(unfit) > 1 else ""
+        problems.append(f"Left out {unfit[0]}.{more}")
+
+
+def _planes(corrections: CorrectionSet, index: tuple[int, ...]) -> NDArray[np.float32]:
+    """Channels of one plane of a stack, (C, Y, X)."""
     axes = corrections.axes.upper()
     leading = [axes.index(a) for a in axes if a not in "SCYX"]
     plane_axes = "".join(a for a in axes if a in "SCYX")
     stack = np.moveaxis(corrections.image, leading, range(len(leading)))
     channel = corrections.settings.get("channel") if len(plane_axes) > len("YX") else None
-    name = corrections.name or folder_name
-    for index in np.ndindex(corrections.labels.shape[:-2]):
-        labels = corrections.labels[index]
-        prediction = None if corrections.prediction is None else corrections.prediction[index]
-        changes = () if prediction is None else diff(prediction, labels)
-        taught = taught_area(corrections.trust[index], labels, prediction, changes)
-        if taught.any():
-            changed = np.array(sorted({n for change in changes for n in change.after}), np.int32)
-            planes = to_planes(
-                stack[index], plane_axes, channel, keep_units=False
-            )  # even for a list: it says what cannot be used
-            yield Page(
-                name=name + "".join(f" [{i}]" for i in index),
-                example=example,
-                use=use,
-                planes=planes if pixels else None,
-                labels=labels,
-                taught=taught,
-                prediction=prediction,
-                changed=changed,
-                diameter_px=_diameter(labels, taught),
-                stack=f"{example} {folder_name}" if index else "",
-                image_sha256=sha256_of_pixels(planes),
-                folder=folder_name,
-            )
+    return to_planes(stack[index], plane_axes, channel, keep_units=False)
+
+
+def _called(corrections: CorrectionSet, folder_name: str, example: Example, plane: str) -> str:
+    if example.name:
+        return f"“{example.name}”{plane}"
+    name = (corrections.name or folder_name) + plane
+    return f"“{name}”" + (f" in {folder_name}" if name != folder_name else "")
 
 
 def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixels: bool = True) -> Page:
@@ -155,13 +176,15 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
     Raises
     ------
     TrainingError
-        If it has no labels, or other pixels than they have.
+        If it has no labels, such as are of no nuclei one by one, or other pixels than they have.
     ImageError
         If its axes are not told.
     """
     if sample.labels is None:
         raise TrainingError("it has no labels.")
     labels = sample.labels.astype(np.int32)
+    if why := why_no_instances(labels):
+        raise TrainingError(f"it is an image {why}.")
     taught = np.ones(labels.shape, bool)
     planes = _whole(sample, labels)  # as above
     return Page(
@@ -175,6 +198,7 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
         changed=np.zeros(0, np.int32),
         diameter_px=_diameter(labels, taught),
         image_sha256=sha256_of_pixels(planes),
+        called=f"“{sample.name}”",
     )
 
 

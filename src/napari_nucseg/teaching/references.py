@@ -16,8 +16,10 @@ from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.sample_data import SAMPLES, find_cached
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.errors import NucSegError, TrainingError
+from napari_nucseg.teaching.holdout import vouched_for
 from napari_nucseg.teaching.job import Example
 from napari_nucseg.teaching.pages import Page, annotated_page, read_pages
+from napari_nucseg.teaching.progress import ExampleUse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,23 +81,46 @@ def labelled_images(path: Path, name: str = "") -> Reference:
     TrainingError
         If they cannot be read, or nobody vouches for a nucleus in them.
     """
-    path = path.expanduser()
-    problems: list[str] = []
-    pages: tuple[Page, ...] = ()
-    try:
-        if _holds_correction_sets(path):
-            found, by_example = read_pages((Example(path=path, use="check"),))
-            pages, problems = tuple(found), by_example.get(0, [])
-        else:
-            pages = _pages(open_dataset(path), problems)
-    except NucSegError as error:
-        problems = [str(error)]
-    if not any(page.labels[page.taught].any() for page in pages):
-        why = " ".join(problems) or "Nobody vouches for a nucleus in them."
+    pages, problems = _read(path)
+    if why := _why_not(pages, problems):
         raise TrainingError(
             f"models cannot be compared on {name or path}: {why.rstrip('.')}. Name images with labels."
         )
     return Reference(name or path.name, pages, problems=tuple(problems))
+
+
+def describe_pinned(path: Path, name: str) -> ExampleUse:
+    """Say what there is of images to keep good on; where they cannot be used, ``problem`` says why."""
+    pages, problems = _read(path)
+    why = _why_not(pages, problems)
+    return ExampleUse(
+        name=name,
+        n_nuclei=sum(vouched_for(page.labels, page.taught).size for page in pages),
+        taught_px=sum(int(page.taught.sum()) for page in pages),
+        use="left out" if why else "held out",
+        n_images=len(pages),
+        problem=why or " ".join(problems),
+    )
+
+
+def _read(path: Path) -> tuple[tuple[Page, ...], list[str]]:
+    """Read the pages of images to compare on, and what is wrong with others."""
+    path = path.expanduser()
+    problems: list[str] = []
+    try:
+        if _holds_correction_sets(path):
+            found, by_example = read_pages((Example(path=path, use="check"),))
+            return tuple(found), by_example.get(0, [])
+        return _pages(open_dataset(path), problems), problems
+    except NucSegError as error:
+        return (), [str(error)]
+
+
+def _why_not(pages: Sequence[Page], problems: Sequence[str]) -> str:
+    """Say why nothing can be compared on pages; empty where it can."""
+    if any(vouched_for(page.labels, page.taught).size for page in pages):
+        return ""
+    return " ".join(problems) or "No nucleus in it is reviewed or labelled."
 
 
 def _holds_correction_sets(path: Path) -> bool:

@@ -69,7 +69,7 @@ def repetitions(pages: Sequence[Page]) -> dict[int, str]:
     for same in _repeated(pages):
         first, *others = (pages[i] for i in same)
         for page in others:
-            words = f"{_named(page)} shows the same image as {_named(first)}"
+            words = f"{page.called} shows the same image as {first.called}"
             found.setdefault(page.example, []).append(words)
     return {number: _sentence(said) for number, said in found.items()}
 
@@ -86,7 +86,3 @@ def _repeated(pages: Sequence[Page]) -> list[list[int]]:
         if page.image_sha256:
             groups.setdefault(page.image_sha256, []).append(i)
     return [same for same in groups.values() if len({pages[i].stack or i for i in same}) > 1]
-
-
-def _named(page: Page) -> str:
-    return f"“{page.name}”" + (f" in {page.folder}" if page.folder not in ("", page.name) else "")
