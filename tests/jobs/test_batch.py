@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -565,6 +566,23 @@ def test_the_result_of_another_image_is_kept(tmp_path: Path, tiny_model: str, ov
     assert overlay or result.labels.read_bytes() == labels
     _, (replaced,) = drain(segment_files([other], Outputs(tmp_path / "out", True, overwrite=True), CHOICES))
     assert replaced.error is None
+
+
+def test_of_two_runs_at_once_the_later_keeps_the_result_of_the_other(tmp_path: Path, tiny_model: str) -> None:
+    mine, other = (write_image(tmp_path / folder / "x.png") for folder in "ab")
+    Image.fromarray(np.full((50, 60), 9, np.uint8)).save(other)
+    out = tmp_path / "out"
+    steps = segment_files([mine], Outputs(out, table=True), CHOICES)
+    while (progress := next(steps)).step is None or progress.step.stage != "network":
+        pass  # that it is there is checked already, and nothing is
+    options = ["--model", tiny_model, "--device", "cpu", "--diameter", "24", "--table"]
+    subprocess.run(
+        [sys.executable, "-m", "napari_nucseg", "segment", str(other), "-o", str(out), *options], check=True
+    )
+    written = {path: path.read_bytes() for path in out.iterdir()}
+    _, (result,) = drain(steps)
+    assert "the result of another image of this name, ../b/x.png" in (result.error or "")
+    assert {path: path.read_bytes() for path in out.iterdir()} == written
 
 
 def test_the_same_image_is_known_changed_or_moved(tmp_path: Path, tiny_model: str) -> None:

@@ -2,8 +2,58 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import IO, Any
+import time
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any
+
+from napari_nucseg.errors import OutputError
+from napari_nucseg.files import in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PAUSE_SECONDS = 0.05
+
+
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Wait until no other process is within this for the same file, which is there as long as one is.
+
+    Missing folders are made.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be made.
+    """
+    while True:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            file = lock.open("a+b")
+        except OSError as error:
+            raise OutputError(in_words(error, lock)) from error
+        with file:
+            # whoever had it may have deleted the file since we opened it: to lock what has no name keeps nobody out
+            if try_lock(file) and _is_at(file, lock):
+                try:
+                    yield
+                finally:
+                    if sys.platform == "win32":
+                        file.close()  # there, no open file is deleted, be it ours or another's
+                    with suppress(OSError):
+                        lock.unlink()
+                return
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _is_at(file: IO[Any], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def try_lock(file: IO[Any]) -> bool:

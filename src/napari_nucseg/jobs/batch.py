@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from napari_nucseg.data.file_lock import one_at_a_time
 from napari_nucseg.data.images import TOO_LARGE, are_channels, read_image
 from napari_nucseg.data.nuclear_dyes import first_of_nuclei
 from napari_nucseg.errors import ChannelError, ImageError, NucSegError, OutputError
@@ -181,15 +182,19 @@ def _segment_file(
         raise ImageError(f"{path} changed while it was read: run again once it is written")
     targets.check(images, origin, overwrite=outputs.overwrite)
     labels = labels_done(targets.labels, origin) if outputs.skip_done else None
-    if labels is not None:
-        written = yield from take_done(path, targets, origin, slices, labels, settings)
-    else:
+    if labels is None:
         check_writable(targets.files)
         try:
             found = yield from _segment_slices(slices, settings)
         except ChannelError as error:
             raise ChannelError(f"{error}. {_how_to_choose(image)}", error.n_channels) from error
-        written, labels = yield from write_outputs(path, targets, origin, slices, found)
+    with one_at_a_time(targets.lock):
+        # again: meanwhile another run may have written results of this name
+        targets.check(images, origin, overwrite=outputs.overwrite)
+        if labels is None:
+            written, labels = yield from write_outputs(path, targets, origin, slices, found)
+        else:
+            written = yield from take_done(path, targets, origin, slices, labels, settings)
     if add_run_lengths is not None:
         for part, on_it in zip(slices, labels.reshape(-1, *labels.shape[-2:]), strict=True):
             add_run_lengths(f"{name}{part.suffix}", on_it)

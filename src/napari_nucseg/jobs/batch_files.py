@@ -79,6 +79,11 @@ class Targets:
             path for end in _ENDS if (path := self.labels.with_name(f"{name}_{end}")) not in self.files
         )
 
+    @property
+    def lock(self) -> Path:
+        """File that is there while a run writes them; no longer than their names."""
+        return self.labels.with_name(f".{self.labels.name.removesuffix('_labels.tif')}.lock")
+
     def check(self, images: FileIds, origin: Origin, *, overwrite: bool) -> None:
         """Refuse to replace an image of the batch, and without ``overwrite`` what no batch made of this image.
 
