@@ -613,7 +613,7 @@ def test_what_was_done_is_taken_and_the_rest_made_from_it(tmp_path: Path, tiny_m
         "nothing was segmented"
     )
     assert labels.stat().st_mtime_ns == before
-    told = {"n_nuclei", "median_area_px", "model", "diameter_px"}
+    told = {"n_nuclei", "median_area_px", "model", "device", "diameter_px"}
     assert {name: getattr(result, name) for name in told} == {name: getattr(whole, name) for name in told}
     assert (tmp_path / "r.csv").read_text() == (tmp_path / "whole.csv").read_text()
     assert result.table.read_text() == whole.table.read_text()
@@ -633,11 +633,14 @@ def test_only_the_same_image_and_settings_are_done(tmp_path: Path, tiny_model: s
         return [result.skipped for result in results]
 
     assert skipped() == [False, False]
-    assert skipped(tile_px=64) == [True, True]
+    assert skipped(tile_px=64, precision="auto") == [True, True]
     write_image(images[1], (40, 50))
     assert skipped() == [True, False]
     assert skipped(foreground_threshold=0.3) == [False, False]
     assert skipped(foreground_threshold=0.3) == [True, True]
+    assert skipped(precision="float32") == [False, False]
+    assert skipped(precision="float32") == [True, True]
+    assert skipped(precision="bfloat16") == [False, False]
     tifffile.imwrite(tmp_path / "out" / "a_labels.tif", np.ones((70, 90), np.uint16))
     _, (by_hand,) = drain(segment_files(images[:1], outputs, CHOICES))
     assert "does not say that nucseg segment made it" in by_hand.error

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_nucseg.segmentation.result import Segmentation
     from napari_nucseg.segmentation.settings import SegmentationSettings
 
-_KEPT = ("model", "diameter_px", "diameter_confidence")
+_KEPT = ("model", "device", "diameter_px", "diameter_confidence")
 """Of a record, what the mark of the labels keeps."""
 
 
@@ -50,9 +50,10 @@ class FileResult:
     pixel_size_um: float | None = None
     model: str | None = None
     device: str | None = None
+    """Device and precision."""
     seconds: float | None = None
     skipped: bool = False
-    """Whether an earlier run had made the labels; ``device`` and ``seconds`` of that are not known."""
+    """Whether an earlier run had made the labels; how long that took is not known."""
     summary: str = ""
     notes: tuple[str, ...] = ()
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_nucseg.jobs.result_mark import Origin
     from napari_nucseg.segmentation.settings import SegmentationSettings
 
-_HOW_IT_RUNS = {"device", "precision", "tile_px", "batch_size"}
+_HOW_IT_RUNS = {"device", "tile_px", "batch_size"}
 """Settings that are about speed and memory."""
 
 
@@ -34,7 +34,8 @@ def fingerprint(settings: SegmentationSettings) -> str:
     ModelFileError
         If there is no such model.
     """
-    chosen = settings.model_dump(exclude={*_HOW_IT_RUNS, "decoding"})
+    by_device = {"precision"} if settings.precision == "auto" else set()
+    chosen = settings.model_dump(exclude={*_HOW_IT_RUNS, *by_device, "decoding"})
     decoding = settings.decoding.model_dump(exclude_unset=True)  # the others are the model's
     models = [sha256_of(find_model(settings.model, fluorescence=which)) for which in (False, True)]
     content = json.dumps([chosen, decoding, models, napari_nucseg.__version__], sort_keys=True)

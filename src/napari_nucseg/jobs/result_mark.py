@@ -29,6 +29,7 @@ class Origin(BaseModel):
     settings: str = ""
     """Fingerprint of all that, with the image, determines the labels."""
     model: str | None = None
+    device: str | None = None
     diameter_px: float | None = None
     diameter_confidence: float | None = None
     """How labels were made, for the record of a later run that takes them as they are."""
