@@ -234,6 +234,60 @@ def test_axes_and_pixel_size_of_tiff(write, axes, pixel_size_um, tmp_path):
     assert image_size(tmp_path / "a.tif") == (9, 11)
 
 
+@pytest.mark.parametrize(
+    ("unit", "side"),
+    [
+        *(
+            ("m", 2.5e-7),
+            ("mm", 2.5e-4),
+            ("µm", 0.25),
+            ("μm", 0.25),
+            ("nm", 250.0),
+            ("pm", 2.5e5),
+            ("Å", 2500.0),
+        ),
+        *(
+            ("\N{ANGSTROM SIGN}", 2500.0),
+            ("in", 0.25 / 25400),
+            ("thou", 0.25 / 25.4),
+            ("li", 0.25 * 12 / 25400),
+        ),
+        *(("pt", 0.25 * 72 / 25400), ("ft", 0.25 / 304800), ("Mm", 2.5e-13)),
+    ],
+)
+def test_ome_may_state_the_pixel_size_in_any_unit_of_length(unit, side, tmp_path):
+    metadata = {"axes": "YX"} | {f"PhysicalSize{axis}": side for axis in "XY"}
+    metadata |= {f"PhysicalSize{axis}Unit": unit for axis in "XY"}
+    tifffile.imwrite(tmp_path / "a.ome.tif", image(9, 11), metadata=metadata)
+    got = read_image(tmp_path / "a.ome.tif")
+    assert (got.pixel_size_um, got.notes) == (pytest.approx(0.25), ())
+
+
+@pytest.mark.parametrize(
+    ("unit", "size_um", "words"),
+    [
+        ("inch", 0.25, ""),
+        ("Microns", 0.25, ""),
+        ("NM", 0.25, ""),
+        ("pixel", None, ""),
+        (
+            "furlong",
+            None,
+            "The file states its pixel size in 'furlong', a unit not known here: none was taken from it.",
+        ),
+    ],
+)
+def test_imagej_may_state_it_in_many_and_what_is_not_known_is_noted(unit, size_um, words, tmp_path):
+    per_um = {"inch": 25400, "NM": 1e-3}.get(unit, 1)
+    metadata = {"axes": "YX", "unit": unit}
+    tifffile.imwrite(
+        tmp_path / "a.tif", image(9, 11), imagej=True, resolution=(4 * per_um,) * 2, metadata=metadata
+    )
+    got = read_image(tmp_path / "a.tif")
+    assert got.pixel_size_um == (size_um and pytest.approx(size_um))
+    assert got.notes == ((words,) if words else ())
+
+
 def test_a_mosaic_may_be_larger_than_pillow_thinks_wise(tmp_path, monkeypatch):
     Image.fromarray(image(30, 40)).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
