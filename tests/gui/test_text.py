@@ -11,6 +11,7 @@ from napari.layers import Image, Labels
 
 from napari_nucseg._napari.layer_state import MapsCache, read_state
 from napari_nucseg._napari.planes import PlaneIndex, layout_of
+from napari_nucseg._napari.regions import Region
 from napari_nucseg._napari.result_box import ResultBox
 from napari_nucseg._napari.results import adopt_result, new_result_layer
 from napari_nucseg._napari.segment_job import JobResult, SegmentJob, run_job
@@ -117,6 +118,29 @@ def test_a_diameter_in_micrometres_is_told_as_it_was_given(stack):
     layer = new_result_layer(stack, _segmented(stack, (0,), diameter_um=8, pixel_size_um=0.325))
     methods = methods_text(read_state(layer), edited=False)
     assert "The nucleus diameter was set to 8 µm (24.6 px at 0.325 µm per pixel)." in methods
+
+
+def test_methods_tell_channel_part_and_precision_where_they_are_not_the_plain_ones(nuclei):
+    plane = nuclei[:128, :128]
+    one, two = Image(plane), Image(np.stack([plane // 2, plane]))
+    several = layout_of(two.data, rgb=False, channel_axis=0)
+    choices = {"quality": "fast", "diameter_px": 24, "device": "cpu"}
+    plain = make_settings(precision="float32", **choices)
+    chosen = make_settings(precision="bfloat16", axes="CYX", channel=1, **choices)
+    part = Region((slice(0, 64), slice(0, 64)))
+    jobs = {
+        one: SegmentJob(one.data, layout_of(one.data, rgb=False), ((),), plain),
+        two: SegmentJob(two.data, several, ((),), chosen, part),
+    }
+    said_of_one, said_of_two = (
+        methods_text(read_state(new_result_layer(image, drain(run_job(job)))), edited=False)
+        for image, job in jobs.items()
+    )
+    assert (
+        " on CPU, computed in bfloat16. Channel 1 of the image, counted from 0, was used. The last run segmented only "
+        "a part of the image. The nucleus diameter was set to 24.0 px. "
+    ) in said_of_two
+    assert " on CPU. The nucleus diameter was set to 24.0 px. " in said_of_one
 
 
 def test_planes_segmented_alike_need_no_words(stack):

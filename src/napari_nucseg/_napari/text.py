@@ -149,9 +149,12 @@ def methods_text(state: LayerState, *, edited: bool) -> str:
     """Paragraph for a methods section: what was used, with which settings, whether edited, whom to cite."""
     run = _some_run(state)
     where = "" if run is None else f" on {short_device(run.device.name, run.device.description)}"
+    if run is not None and run.device.precision != "float32":
+        where += f", computed in {run.device.precision}"
     sentences = [
         f"Nuclei were segmented with napari-nucseg {napari_nucseg.__version__} (model {state.model_name}, SHA-256 "
         f"{state.model_sha256[:12]}…) in napari {_version('napari')}{where}.",
+        _pixels_words(state),
         _size_words(state),
         _quality_words(state.settings, run),
         _decoding_words(state.settings.decoding, run),
@@ -212,6 +215,18 @@ def _differing(
     return [(n, getattr(model, n)) for n in names if getattr(model, n) != getattr(default, n)]
 
 
+def _pixels_words(state: LayerState) -> str:
+    """Say which pixels were looked at, where not all of the image were."""
+    layout, channel = state.layout, state.settings.channel
+    of_several = channel is not None and (layout.rgb or layout.n_channels > 1)
+    words = [f"Channel {channel} of the image, counted from 0, was used."] if of_several else []
+    if state.regions:
+        words.append(
+            f"The last run segmented only a part of {'some planes' if layout.stack_shape else 'the image'}."
+        )
+    return " ".join(words)
+
+
 def _size_words(state: LayerState) -> str:
     settings, given = state.settings, state.settings.given_diameter_px
     if given is not None:
@@ -233,7 +248,7 @@ def _size_words(state: LayerState) -> str:
 
 def _quality_words(settings: SegmentationSettings, run: Segmentation | None) -> str:
     """Say how the network was run where that is not the plain way."""
-    words = [] if settings.quality == "standard" else [f"Quality: {settings.quality}."]
+    words = [] if settings.quality == "standard" else [f"The quality setting was {settings.quality}."]
     views = settings.views_for(1 if run is None else len(run.model.card.architecture.heads))
     if len(views) > 1:
         words.append(
