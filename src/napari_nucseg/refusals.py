@@ -1,4 +1,4 @@
-"""What pydantic refused, in words that say what to give instead."""
+"""What settings are made of, and what was refused of them, in words that say what to give instead."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,23 @@ _WORDS = {
 }
 _MUST = "must be "
 _LONGEST_SHOWN = 40
+
+
+class Settings(BaseModel):
+    """Settings that belong together: written once, checked, no others allowed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_switch_for_a_number(cls, given: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false, of which pydantic would make 1 and 0."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        is_number = {int, float} & {annotation, *typing.get_args(annotation)}
+        kind = getattr(getattr(given, "dtype", None), "kind", "")  # numpy's are no bool
+        if is_number and (isinstance(given, bool) or kind == "b"):
+            raise ValueError(f"got {str(given).lower()}, must be a number")
+        return given
 
 
 def problems_in(error: ValidationError, settings: type[BaseModel] | None = None) -> str:

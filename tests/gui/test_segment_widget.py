@@ -229,7 +229,7 @@ def test_quality_is_chosen_and_the_automatic_model_says_what_it_is(viewer, user,
     assert "quality='accurate'" in QApplication.clipboard().text()
     user.click(widget.form.result.methods)
     n_views = len(state.settings.views_for(3))
-    assert f"Quality: accurate. The network's maps were averaged over {n_views} views" in (
+    assert f"The quality setting was accurate. The network's maps were averaged over {n_views} views" in (
         QApplication.clipboard().text()
     )
 

@@ -126,6 +126,21 @@ def test_images_that_cannot_be_used_are_refused_in_words(small_model, image, cho
         pytest.param({"diameter_px": 3, "diameter_um": 3}, "one of the two", id="two units"),
         pytest.param({"diameter_um": 3}, "pixel size", id="micrometres alone"),
         pytest.param({"foreground_threshold": 2}, "or less", id="threshold"),
+        *(
+            pytest.param(
+                {name: switch}, f"{name}: got true, must be a number", id=f"{type(switch)} for {name}"
+            )
+            for name in (
+                "diameter_px",
+                "pixel_size_um",
+                "channel",
+                "batch_size",
+                "tile_px",
+                "min_area_px",
+                "certainty",
+            )
+            for switch in (True, np.True_)
+        ),
         pytest.param({"decoding": {"min_area": 9}}, r"perhaps min_area_px is meant\.$", id="misspelt"),
     ],
 )

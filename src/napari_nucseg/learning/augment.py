@@ -15,14 +15,14 @@ from torch import nn
 from napari_nucseg.learning.colours import recolour, restain
 from napari_nucseg.learning.light import blur, count_photons, dim, noise, shade
 from napari_nucseg.learning.ranges import PositiveRange, QualityRange
-from napari_nucseg.learning.settings import Part
 from napari_nucseg.learning.warping import warp
 from napari_nucseg.nuclei.targets import CORE_DISTANCE
+from napari_nucseg.refusals import Settings
 
 CORE_SOFTNESS = 0.05  # width in normalised distance over which the core's edge is soft
 
 
-class AugmentSettings(Part):
+class AugmentSettings(Settings):
     """How far training patches may stray from the images they were cut from; ``p_…`` says how often."""
 
     crop_px: int = Field(256, ge=64, description="Side of the squares the network is trained on.")

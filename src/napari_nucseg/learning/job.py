@@ -19,7 +19,6 @@ from napari_nucseg.learning.settings import (
     EarlyStop,
     Loss,
     Optimizer,
-    Part,
     Schedule,
     Validation,
 )
@@ -30,7 +29,7 @@ from napari_nucseg.network.model_card import read_card
 from napari_nucseg.network.names import ModelName
 from napari_nucseg.network.places import SUFFIX
 from napari_nucseg.network.plain import PLAIN
-from napari_nucseg.refusals import problems_in
+from napari_nucseg.refusals import Settings, problems_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +50,7 @@ _SHORT = {
 """Settings that may stand at the top of a job, and the part they belong to."""
 
 
-class TrainingJob(Part):
+class TrainingJob(Settings):
     """Everything that determines a training run."""
 
     name: ModelName = Field("my-model", description="Name of the new model.")

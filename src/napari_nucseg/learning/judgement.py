@@ -14,11 +14,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from napari_nucseg.learning.examples import group_of
-from napari_nucseg.learning.settings import Part
 from napari_nucseg.nuclei.decoding import DecodingSettings, propose
 from napari_nucseg.nuclei.judging import FARTHEST, LEAST_SPREAD, Judge
 from napari_nucseg.nuclei.pieces import FEATURES, measure_pieces
 from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.refusals import Settings
 from napari_nucseg.segmentation.segment import segment_steps
 from napari_nucseg.segmentation.settings import SegmentationSettings
 from napari_nucseg.steps import drain
@@ -41,7 +41,7 @@ FEWEST = 50
 """Objects that are right, and as many that are wrong, without which there is nothing to learn."""
 
 
-class JudgeSettings(Part):
+class JudgeSettings(Settings):
     """How the judge of nuclei is taught."""
 
     images: int = Field(600, ge=1, description="Images looked at, at most; every n-th if there are more.")

@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, model_validator
+
+from napari_nucseg.refusals import Settings
 
 OverlapLoss = Literal["bce+dice", "bce", "dice"]
 ScoreName = Literal["ap50", "mean_ap", "pixel_accuracy", "pixel_iou", "auc"]
 
 
-class Part(BaseModel):
-    """Settings that belong together."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _no_switch_for_a_number(cls, given: Any, info: ValidationInfo) -> Any:
-        """Refuse true and false, of which pydantic would make 1 and 0."""
-        annotation = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(given, bool) and {int, float} & {annotation, *typing.get_args(annotation)}:
-            raise ValueError(f"got {str(given).lower()}, must be a number")
-        return given
-
-
-class DataSource(Part):
+class DataSource(Settings):
     """One dataset of a training run, optionally narrowed to rows of an index file."""
 
     path: Path = Field(
@@ -52,7 +38,7 @@ class DataSource(Part):
         return self.model_copy(update={"path": folder / os.path.expanduser(self.path), "index": index})
 
 
-class Optimizer(Part):
+class Optimizer(Settings):
     """How a step changes the weights."""
 
     kind: Literal["adamw", "adam", "adam-amsgrad"] = "adamw"
@@ -64,7 +50,7 @@ class Optimizer(Part):
     )
 
 
-class Schedule(Part):
+class Schedule(Settings):
     """How the learning rate changes over a run: a linear warm-up, then one of three ways."""
 
     kind: Literal["cosine", "constant", "step"] = Field(
@@ -92,7 +78,7 @@ class Schedule(Part):
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-class Loss(Part):
+class Loss(Settings):
     """What a step makes small; the map of distance has a loss of its own."""
 
     foreground: OverlapLoss = Field(
@@ -104,7 +90,7 @@ class Loss(Part):
     )
 
 
-class Validation(Part):
+class Validation(Settings):
     """Which images are held back, and how often they are scored."""
 
     share: float = Field(0.1, ge=0, lt=1, description="Share of the groups of each kind to hold back.")
@@ -128,7 +114,7 @@ class Validation(Part):
         return self
 
 
-class EarlyStop(Part):
+class EarlyStop(Settings):
     """Stop when held-back images are scored no better for a while; the best weights are kept."""
 
     score: ScoreName = Field("mean_ap", description="Score that is to rise.")

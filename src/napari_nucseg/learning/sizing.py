@@ -15,10 +15,10 @@ from napari_nucseg.errors import TrainingError
 from napari_nucseg.learning.examples import group_of, kind_of
 from napari_nucseg.learning.patches import normalised
 from napari_nucseg.learning.ranges import Range
-from napari_nucseg.learning.settings import Part
 from napari_nucseg.learning.worsening import WorseSettings, worsened
 from napari_nucseg.network.size_head import SizeHead
 from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.refusals import Settings
 from napari_nucseg.segmentation.size_views import VIEW_PX, at_scale, square, summaries
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_nucseg.network.model_card import ModelCard
 
 
-class SizeSettings(Part):
+class SizeSettings(Settings):
     """How the size head is taught."""
 
     views_an_image: int = Field(10, ge=1)

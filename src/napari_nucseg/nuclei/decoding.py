@@ -13,7 +13,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy import ndimage
 from skimage.measure import label as label_regions
 
@@ -29,6 +29,7 @@ from napari_nucseg.nuclei.tidying import (
     trimmed,
     without_border,
 )
+from napari_nucseg.refusals import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,10 +49,8 @@ SMALLEST_SHARE = 0.05
 """Default minimum area, as a share of the area of a nucleus of median diameter."""
 
 
-class DecodingSettings(BaseModel):
+class DecodingSettings(Settings):
     """Choices that turn maps into labels; changing them never runs the network again."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     foreground_threshold: float = Field(
         0.5,

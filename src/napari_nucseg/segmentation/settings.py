@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from napari_nucseg.nuclei.decoding import DecodingSettings
+from napari_nucseg.refusals import Settings
 from napari_nucseg.segmentation.views import ACCURATE_VIEWS, ONE_HEAD_VIEWS, VIEWS, ViewsName
 
 if TYPE_CHECKING:
@@ -20,10 +21,8 @@ Precision = Literal["auto", "bfloat16", "float16", "float32"]
 DIAMETERS_PX = (0.1, 100_000.0)
 
 
-class SegmentationSettings(BaseModel):
+class SegmentationSettings(Settings):
     """Everything that, with the image and the model file, determines the labels."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(
         "auto", title="Model", description="Name of an installed model, or path of a model file."

@@ -11,9 +11,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.learning.job_file import read_job_file
 from napari_nucseg.learning.ranges import Seed
-from napari_nucseg.learning.settings import Part
 from napari_nucseg.network.names import ModelName
-from napari_nucseg.refusals import problems_in
+from napari_nucseg.refusals import Settings, problems_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,7 @@ OTHER_SECONDS = 8.0
 """What a run takes besides learning: start of the process, reading and saving."""
 
 
-class Example(Part):
+class Example(Settings):
     """Corrected images to learn from, or to check the outcome on."""
 
     path: Path = Field(
@@ -40,7 +39,7 @@ class Example(Part):
         return {"path": given} if isinstance(given, str | Path) else given
 
 
-class Preview(Part):
+class Preview(Settings):
     """Image that the new model is tried on while it learns."""
 
     image: Path = Field(description="Image file, or .npy.")
@@ -48,7 +47,7 @@ class Preview(Part):
     diameter_px: float = Field(gt=0, description="Nucleus diameter in it.")
 
 
-class FinetuneJob(Part):
+class FinetuneJob(Settings):
     """Everything that determines a fine-tuning."""
 
     name: ModelName = Field("my-nuclei", description="Name of the new model.")
