@@ -31,6 +31,7 @@ _WORDS = {
     "model_type": "must be names with values",
     "path_type": "must be a path",
     "string_type": "must be text",
+    "string_too_short": "must not be empty",
     "too_long": "must have {max_length} entries at most",
     "too_short": "must have {min_length} entries at least",
     "tuple_type": "must be a list",

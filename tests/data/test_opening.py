@@ -156,6 +156,11 @@ def test_one_dsb_image_comes_with_its_masks(test_data):
     assert dataset[0].labels.max() == 27
 
 
+def test_an_empty_name_is_not_the_folder_we_are_in():
+    with pytest.raises(DatasetError, match="got an empty name for a dataset"):
+        open_dataset("")
+
+
 def test_several_datasets_in_one_folder_have_to_be_told_apart(test_data):
     with pytest.raises(DatasetError, match=r"several datasets.*dsb2018.*lizard.*cpm.*hovernet"):
         open_dataset(test_data)

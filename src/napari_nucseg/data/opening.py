@@ -51,6 +51,8 @@ def open_dataset(path: str | Path, layout: str | None = None) -> Dataset:
     DatasetError
         Where nothing, or more than one layout, is recognised.
     """
+    if not str(path):
+        raise DatasetError("got an empty name for a dataset: name its folder, its zip or an image")
     path = Path(path).expanduser()
     if layout is not None and layout not in LAYOUTS:
         raise DatasetError(f"got layout {layout!r}; allowed are {', '.join(LAYOUTS)}")

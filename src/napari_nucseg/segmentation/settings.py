@@ -35,6 +35,7 @@ class SegmentationSettings(Settings):
     )
     axes: str | None = Field(
         None,
+        min_length=1,
         title="Axes",
         description="Meaning of each image axis, e.g. YX, YXC or CYX. Needed where the shape alone does not tell.",
     )
