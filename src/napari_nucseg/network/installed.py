@@ -5,6 +5,7 @@ And which of the user's own files are left out, and why.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,7 +113,7 @@ def find_model(name_or_path: str | Path = "auto", *, fluorescence: bool = False)
     ModelFileError
         If there is no such model, or its file cannot be read.
     """
-    path = Path(name_or_path)
+    path = Path(os.path.expanduser(str(name_or_path)))
     if path.suffix == SUFFIX:
         if not path.is_file():
             raise ModelFileError(
