@@ -194,10 +194,15 @@ def test_diameter_in_all_its_forms(
         pytest.param(["--diameter", "big"], ["'big'", "8um"], id="diameter"),
         pytest.param(["--diameter", "."], ["'.'", "8um"], id="no digit"),
         pytest.param(["--diameter", "24.5.5"], ["'24.5.5'", "8um"], id="two points"),
-        pytest.param(["--diameter-px", "inf"], ["diameter_px", "finite"], id="no end"),
+        pytest.param(["--diameter-px", "inf"], ["--diameter-px: ", "finite"], id="no end"),
         pytest.param(["--diameter", "24", "--diameter-px", "24"], ["give one of the two"], id="twice"),
-        pytest.param(["--diameter-px", "-3"], ["diameter_px", "more than 0"], id="bounds"),
-        pytest.param(["--foreground-threshold", "many"], ["foreground_threshold", "number"], id="type"),
+        pytest.param(["--diameter-px", "-3"], ["--diameter-px: got", "more than 0"], id="bounds"),
+        pytest.param(
+            ["--foreground-threshold", "many"], ["--foreground-threshold: got", "number"], id="type"
+        ),
+        pytest.param(["--diameter", "0"], ["--diameter: got"], id="none"),
+        pytest.param(["--diameter", "0um"], ["--diameter: got"], id="no micrometres"),
+        pytest.param(["--axes", ""], ["--axes: got", "must not be empty"], id="no axes"),
         pytest.param(["--rle", "."], ["cannot write"], id="rle"),
         pytest.param(["--device", "abacus"], ["'abacus'", "cpu"], id="device"),
         pytest.param(["--model", "nothing"], ["'nothing'", "tiny"], id="model"),
@@ -211,6 +216,62 @@ def test_what_cannot_be_is_one_line_and_code_2(
     assert output.out == ""
     assert len(output.err.splitlines()) == 1
     assert all(word in output.err for word in words)
+
+
+def test_micrometres_without_a_pixel_size_are_said_in_options(tmp_path: Path, picture: Path, capsys) -> None:
+    assert main(["segment", str(picture), "-o", str(tmp_path / "out"), "--diameter", "8um"]) == 1
+    said = "got --diameter without --pixel-size-um: give the pixel size, or --diameter-px."
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["segment", "a.png", "-o", ""],
+        ["segment", "", "-o", "out"],
+        ["segment", "a.png", "-o", "out", "--rle", ""],
+        ["evaluate", "--dataset", ""],
+        ["train", "--data", ""],
+        ["finetune", "--examples", "a", "-o", ""],
+        ["sample", "cpm", "-o", ""],
+        ["models", "export", "nuclei-unet", ""],
+    ],
+)
+def test_an_empty_name_is_not_the_folder_we_are_in(arguments: list[str], capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "got an empty name" in capsys.readouterr().err
+
+
+def test_home_is_found_where_the_shell_left_its_sign(
+    tmp_path: Path, picture: Path, tiny: list[str], monkeypatch
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    table = "--rle=~/lengths.csv"
+    assert main(["segment", f"~/{picture.name}", "--output=~/out", table, *tiny]) == 0
+    assert (tmp_path / "out" / "cells_labels.tif").is_file()
+    assert (tmp_path / "lengths.csv").is_file()
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("new", ["in/cells.png", "in/mine", "cells.png", "mine.pt"])
+def test_a_new_model_is_a_model_file_or_a_mere_name(new: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["finetune", "--examples", "nowhere", "-o", new]) == 2
+    assert f"got --output {new}: a model file's name ends in .safetensors" in capsys.readouterr().err
+    assert main(["finetune", "--examples", "nowhere", "-o", "v1.2"]) == 2
+    assert "nowhere" in capsys.readouterr().err, "a name with a dot is one"
+
+
+def test_settings_of_a_job_are_named_as_they_stand_there(tmp_path: Path, capsys) -> None:
+    job = tmp_path / "job.yaml"
+    job.write_text("examples: [nowhere]\nsteps: 0\n")
+    assert main(["finetune", "--job", str(job)]) == 2
+    assert ": steps: got 0" in capsys.readouterr().err
+    assert main(["finetune", "--examples", "nowhere", "--steps", "0"]) == 2
+    assert ": --steps: got 0" in capsys.readouterr().err
 
 
 def test_unwritable_output_is_code_2(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
@@ -306,10 +367,14 @@ def test_console_without_the_letters(tmp_path: Path, picture: Path, tiny_model: 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell with pipes")
-def test_reader_that_leaves_is_no_error(tiny_model: str) -> None:
-    result = subprocess.run(f"{PROGRAM} models --json | true", shell=True, capture_output=True, text=True)
-    assert "Traceback" not in result.stderr
-    assert "Exception" not in result.stderr
+def test_a_reader_that_has_gone_is_no_error_and_told_by_the_code(tiny_model: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", RUN, "models", "--json"]
+    result = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert result.stderr == ""
+    assert result.returncode == 141
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")

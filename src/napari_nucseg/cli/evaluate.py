@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
+from napari_nucseg.cli.naming import as_place, in_options
 from napari_nucseg.cli.options import add_settings, chosen_settings
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import check_names, read_rows, select_rows
@@ -30,12 +30,16 @@ _LEGEND = "Pooled over images; matches have IoU >= .5, mean_ap is over IoU .5 to
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``nucseg evaluate``."""
     parser.epilog = "Give --truth and --pred for label files, or --dataset (and --model) to run a model."
-    parser.add_argument("--truth", type=Path, metavar="DIR", help="Dataset, or folder of true label files.")
-    parser.add_argument("--pred", type=Path, metavar="DIR", help="Folder of predicted label files.")
     parser.add_argument(
-        "--dataset", type=Path, metavar="PATH", help="Dataset with labels to run the model on."
+        "--truth", type=as_place, metavar="DIR", help="Dataset, or folder of true label files."
     )
-    parser.add_argument("--rows", type=Path, metavar="CSV", help="Index of the images: split, kind, group.")
+    parser.add_argument("--pred", type=as_place, metavar="DIR", help="Folder of predicted label files.")
+    parser.add_argument(
+        "--dataset", type=as_place, metavar="PATH", help="Dataset with labels to run the model on."
+    )
+    parser.add_argument(
+        "--rows", type=as_place, metavar="CSV", help="Index of the images: split, kind, group."
+    )
     parser.add_argument("--rows-dataset", metavar="NAME", help="Only rows of this dataset.")
     parser.add_argument("--split", metavar="NAME", help="Only rows of this split.")
     parser.add_argument("--kind", metavar="NAME", help="Only rows of this kind.")
@@ -48,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score; 1 where some images could not be scored."""
-    result = drain(told_as(_steps(args), partial(_report, as_json=args.json)))
+    result = drain(told_as(_steps(args), partial(_report, args=args)))
     if args.json:
         say_json({"summary": result.as_dict()})
     elif result.images:
@@ -98,14 +102,14 @@ def _rows_of(dataset: Dataset, rows: tuple[Row, ...]) -> tuple[Row, ...]:
     return found
 
 
-def _report(progress: EvaluationProgress, *, as_json: bool) -> None:
+def _report(progress: EvaluationProgress, *, args: argparse.Namespace) -> None:
     image = progress.image
-    if as_json:
+    if args.json:
         say_json(
             {"name": image.name, "error": image.error} if isinstance(image, Failure) else image.as_dict()
         )
     elif isinstance(image, Failure):
-        complain(f"{image.name}: {image.error}")
+        complain(f"{image.name}: {in_options(image.error, args)}")
     show_progress(f"[{progress.done}/{progress.total}] {image.name}")
 
 

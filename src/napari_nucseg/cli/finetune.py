@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
 from napari_nucseg.cli.interrupts import told_how_to_go_on
+from napari_nucseg.cli.naming import as_place
 from napari_nucseg.counted import count_words
 from napari_nucseg.errors import NucSegError, SettingsError
 from napari_nucseg.steps import drain, told_as
@@ -31,18 +32,18 @@ _EXPLAINED = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``nucseg finetune``."""
     parser.epilog = _EXPLAINED
-    parser.add_argument("--job", type=Path, metavar="FILE", help="YAML or JSON file with the settings.")
+    parser.add_argument("--job", type=as_place, metavar="FILE", help="YAML or JSON file with the settings.")
     parser.add_argument("--model", metavar="BASE", help="Model to teach: name or file. Default: auto.")
     parser.add_argument(
-        "--examples", nargs="+", type=Path, metavar="DIR", help="Corrections to learn from, or check on."
+        "--examples", nargs="+", type=as_place, metavar="DIR", help="Corrections to learn from, or check on."
     )
     parser.add_argument(
-        "--check", nargs="+", type=Path, default=[], metavar="DIR", help="Corrections to check on only."
+        "--check", nargs="+", type=as_place, default=[], metavar="DIR", help="Corrections to check on only."
     )
     parser.add_argument(
         "--pin",
         nargs="+",
-        type=Path,
+        type=as_place,
         metavar="DIR",
         help="Images with labels on which nothing may get worse.",
     )
@@ -58,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads. Default: all.")
     parser.add_argument("--seed", type=int, metavar="N", help="Of all that is drawn at random.")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="NEW", help=f"File of the new model, NAME{SUFFIX}, or its name."
+        "-o",
+        "--output",
+        type=as_place,
+        metavar="NEW",
+        help=f"File of the new model, NAME{SUFFIX}, or its name.",
     )
     parser.add_argument("--force", action="store_true", help="Replace another model that NEW names.")
     parser.add_argument("--resume", action="store_true", help="Go on from the run's last checkpoint.")
@@ -118,7 +123,7 @@ def _until_asked(
 def _estimate(args: argparse.Namespace) -> int:
     job = _job(args)
     places = [example.path for example in job.examples]
-    if places and not any(place.expanduser().exists() for place in places):
+    if places and not any(map(Path.exists, places)):
         raise SettingsError(f"no example is there: {', '.join(map(str, places))}. Check the paths.")
     from napari_nucseg.teaching.trial import estimate_steps  # late: loads torch
 
@@ -156,9 +161,21 @@ def _changes(args: argparse.Namespace) -> dict[str, Any]:
     if args.pin is not None:
         changes["pinned"] = [path.absolute() for path in args.pin]
     if args.output is not None:
+        _check_name(args.output)
         changes["name"] = args.output.name.removesuffix(SUFFIX)
         changes["output"] = args.output.absolute().parent / "runs"
     return changes
+
+
+def _check_name(new: Path) -> None:
+    """Refuse what is neither a model file nor a mere name; names may have dots, as v1.2 has."""
+    from napari_nucseg.data.layout import is_image  # late: loads numpy
+
+    is_file = len(new.parts) > 1 or is_image(new.name) or new.suffix in (".pt", ".pth")
+    if is_file and new.suffix != SUFFIX:
+        raise SettingsError(
+            f"got --output {new}: a model file's name ends in {SUFFIX}, and a mere name has no folder"
+        )
 
 
 def _check_copy(place: Path, job: FinetuneJob, *, force: bool) -> str | None:

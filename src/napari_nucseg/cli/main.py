@@ -1,7 +1,7 @@
 """Find the command, run it, and turn what goes wrong into one line and an exit code.
 
 Exit codes: 0 all went well, 1 some files failed, 2 the request cannot be carried out; 130 interrupted, 143 terminated,
-129 hung up: its terminal was closed.
+129 hung up: its terminal was closed, 141 whoever read the output has gone, as with "| head".
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import napari_nucseg
 from napari_nucseg.cli.console import complain, tolerate_any_console
 from napari_nucseg.cli.interrupts import HungUp, Terminated, end_at_once, take_interrupts
-from napari_nucseg.errors import NucSegError
+from napari_nucseg.cli.naming import in_options
+from napari_nucseg.errors import NucSegError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ COMMANDS = {
     "doctor": "Show versions, devices and places, and what is wrong with them.",
 }
 logger = logging.getLogger(__name__)
-CANNOT, INTERRUPTED = 2, 130
+CANNOT, INTERRUPTED, NOT_READ = 2, 130, 141
 ENDED_BY = {Terminated: 143, HungUp: 129}
 _PURPOSE = (
     "Segment nuclei with U-Net and U-Net++, score the result, train a model. No image leaves this computer."
@@ -54,18 +55,19 @@ def _run(arguments: Sequence[str]) -> int:
     tolerate_any_console()  # first: what is opened later must not take the number of a closed stream
     # What libraries log is for developers; the user gets results, notes and one line an error.
     logging.basicConfig(level=logging.DEBUG if os.environ.get("NUCSEG_DEBUG") else logging.CRITICAL)
+    args = argparse.Namespace()
     try:
-        args = _parser(arguments).parse_args(arguments)
+        _parser(arguments).parse_args(arguments, args)
         code: int = args.run(args)
         return code
     except NucSegError as error:
-        complain(str(error))
+        complain(in_options(str(error), args) if isinstance(error, SettingsError) else str(error))
         return CANNOT
     except KeyboardInterrupt as interrupt:
         complain(f"interrupted; files written so far are whole. {interrupt}".strip())
         return ENDED_BY.get(type(interrupt), INTERRUPTED)
     except BrokenPipeError:
-        return CANNOT
+        return NOT_READ
     except ImportError as error:
         logger.debug("importing failed", exc_info=True)
         package = (error.name or "a package").partition(".")[0]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import note, say, say_json
 from napari_nucseg.cli.models_compare import add_compare
+from napari_nucseg.cli.naming import as_place
 from napari_nucseg.errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     default.set_defaults(action=_default)
     install = actions.add_parser("install", help="Copy a model file into the folder of your own models.")
-    install.add_argument("file", metavar="FILE", help="Model file (.safetensors).")
+    install.add_argument("file", type=as_place, metavar="FILE", help="Model file (.safetensors).")
     install.add_argument("--name", help="Name to install it under, in place of its own.")
     install.add_argument("--force", action="store_true", help="Replace a model of your own of that name.")
     install.set_defaults(action=_install)
@@ -47,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rename.set_defaults(action=_rename)
     export = actions.add_parser("export", help="Copy a model to a file, to take it elsewhere.")
     export.add_argument("name", metavar="NAME")
-    export.add_argument("file", metavar="FILE", help="Model file to write (.safetensors), or a folder.")
+    export.add_argument(
+        "file", type=as_place, metavar="FILE", help="Model file to write (.safetensors), or a folder."
+    )
     export.add_argument("--force", action="store_true", help="Replace a file that is there.")
     export.set_defaults(action=_export)
     remove = actions.add_parser("remove", help="Delete a model of your own.")

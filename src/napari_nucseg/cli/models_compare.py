@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
+from napari_nucseg.cli.naming import as_place
 from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add_compare(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     compare.add_argument("b", metavar="B", help="Name or file of another.")
     compare.add_argument(
         "--data",
-        type=Path,
+        type=as_place,
         nargs="+",
         required=True,
         metavar="PATH",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import complain, note, say, show_progress
+from napari_nucseg.cli.naming import as_place
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.sample_data import SAMPLES, FolderNeeded, find_sample, remember_folder
 from napari_nucseg.errors import DatasetError, DownloadError, SettingsError
@@ -15,6 +15,7 @@ from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from napari_nucseg.data.download import DownloadProgress
 
@@ -24,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listed = ", ".join(sample.name for sample in SAMPLES)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"Samples: {listed}.")
     parser.add_argument("--all", action="store_true", help="All samples, for a computer without a network.")
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="Folder to put them into.")
+    parser.add_argument("-o", "--output", type=as_place, metavar="DIR", help="Folder to put them into.")
     parser.add_argument(
         "--folder",
-        type=Path,
+        type=as_place,
         metavar="DIR",
         help="Where a dataset lies that you fetched yourself (lizard, cpm); remembered for the next time.",
     )

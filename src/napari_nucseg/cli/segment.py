@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
+from napari_nucseg.cli.naming import as_place, in_options
 from napari_nucseg.cli.options import add_settings, chosen_settings
 from napari_nucseg.cli.time_left import TimeLeft
 from napari_nucseg.counted import count_words
@@ -27,11 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "images",
         nargs="+",
+        type=as_place,
         metavar="IMAGE",
         help="Image files, or folders of them; stacks and series are segmented slice by slice.",
     )
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="Folder for the results."
+        "-o", "--output", type=as_place, required=True, metavar="DIR", help="Folder for the results."
     )
     parser.add_argument(
         "--overlay",
@@ -46,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rle",
-        type=Path,
+        type=as_place,
         metavar="FILE",
         help="Also write the nuclei of all images as run lengths, in the form of the 2018 Data Science Bowl (CSV), "
         "when all are done; a file that is there is replaced only with --overwrite.",
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     }
     outputs = Outputs(args.output, **written, overwrite=args.overwrite, skip_done=args.skip_done)
     images, results = find_images(args.images), []
-    for path in (zarr for named in map(Path, args.images) if named.is_dir() for zarr in zarr_in(named)):
+    for path in (zarr for named in args.images if named.is_dir() for zarr in zarr_in(named)):
         note(f"{path} is passed over: {NOT_READ}")
     left = TimeLeft()
     try:
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
             results.append(progress.result)
             if progress.result.skipped or progress.result.error is not None:
                 left.forget_pace()
-            _report(progress.result, as_json=args.json, alone=len(images) == 1)
+            _report(progress.result, args, alone=len(images) == 1)
     except KeyboardInterrupt as interrupt:
         raise type(interrupt)(_HOW_TO_GO_ON if len(images) > 1 else "") from None
     n_failed = sum(result.error is not None for result in results)
@@ -122,13 +123,13 @@ def _where(progress: BatchProgress, left: TimeLeft) -> str:
     return f"{where}, {left.words}" if left.words else where
 
 
-def _report(result: FileResult, *, as_json: bool, alone: bool) -> None:
+def _report(result: FileResult, args: argparse.Namespace, *, alone: bool) -> None:
     """Say what became of an image; its notes begin with its name, unless it is the only one."""
-    if as_json:
+    if args.json:
         say_json(dataclasses.asdict(result))
     elif result.error is not None:
         named = result.error.startswith(f"{result.image} ")
-        complain(result.error if named else f"{result.image}: {result.error}")
+        complain(result.error if named else f"{result.image}: {in_options(result.error, args)}")
     else:
         say(f"{result.image}: {result.summary} -> {result.labels}")
         for text in result.notes:

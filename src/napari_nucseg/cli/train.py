@@ -6,11 +6,11 @@ import argparse
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
 from napari_nucseg.cli.interrupts import INTERRUPTS, interrupt, ours, told_how_to_go_on
+from napari_nucseg.cli.naming import as_place
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.steps import drain, told_as
 
@@ -33,14 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.epilog = f"{_EXPLAINED} Recipes lie in {RECIPES_DIR}"
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--job", type=Path, metavar="FILE", help="YAML file with the settings of the run.")
+    what.add_argument("--job", type=as_place, metavar="FILE", help="YAML file with the settings of the run.")
     what.add_argument(
         "--recipe", metavar="NAME", help=f"Recipe that comes with the package: {', '.join(recipe_names())}."
     )
     _add_data(parser)
     parser.add_argument("--name", help="Name of the new model, in place of the job's.")
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="Folder of the runs, in place of the job's."
+        "--output", type=as_place, metavar="DIR", help="Folder of the runs, in place of the job's."
     )
     parser.add_argument(
         "--start", metavar="MODEL", help="random, imagenet, or the model to go on from: name or file."
@@ -58,10 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", nargs="+", type=Path, metavar="PATH", help="Datasets to learn from, in place of the job's."
+        "--data",
+        nargs="+",
+        type=as_place,
+        metavar="PATH",
+        help="Datasets to learn from, in place of the job's.",
     )
     parser.add_argument(
-        "--index", type=Path, metavar="CSV", help="Index of the datasets: group, split, kind."
+        "--index", type=as_place, metavar="CSV", help="Index of the datasets: group, split, kind."
     )
     parser.add_argument("--rows-dataset", metavar="NAME", help="Only rows of this dataset.")
     parser.add_argument("--split", metavar="NAME", help="Rows of the index to learn from. Default: train.")
@@ -153,28 +157,23 @@ def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any
     if any(model.bundled and model.name == args.name for model in list_models()):
         raise SettingsError(f"{args.name} comes with the package: choose another --name")
     if args.output is not None:
-        changes["output"] = _full(args.output)
+        changes["output"] = args.output.absolute()
     if str(args.start).endswith(SUFFIX):
-        changes["start"] = str(_full(args.start))
+        changes["start"] = str(as_place(args.start).absolute())
     _check_rows(args)
     if args.data is None:
         return changes
     if args.recipe not in (None, DEFAULT_RECIPE):
         changes |= _SAID_OF_ITS_OWN_DATA
-    paths = [_full(path) for path in args.data]
+    paths = [path.absolute() for path in args.data]
     said = {name: getattr(args, name) for name in ("split", "kind", "channel")}
-    said |= {"index": _full(args.index) if args.index else None, "dataset": args.rows_dataset}
+    said |= {"index": args.index.absolute() if args.index else None, "dataset": args.rows_dataset}
     changes["data"] = fill_sources(content.get("data") or (), paths, **said)
     if args.validation_split is not None:
         held = [{**source, "split": args.validation_split} for source in changes["data"]]
         every = {k: v for k, v in (content.get("validation") or {}).items() if k == "every"}
         changes["validation"] = {**every, "data": held}
     return changes
-
-
-def _full(path: Path | str) -> Path:
-    """Count a path from where we are; shells leave the ~ in --output=~/runs."""
-    return Path(os.path.expanduser(path)).absolute()
 
 
 def _check_rows(args: argparse.Namespace) -> None:

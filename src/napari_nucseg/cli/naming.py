@@ -1,0 +1,39 @@
+"""How the command line names things: files and folders by paths, settings by options."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+
+def as_place(name: str) -> Path:
+    """File or folder of a name, with ``~`` for one's own; shells leave the one in --output=~/runs.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If the name is empty: that would be the folder we are in.
+    """
+    if not name:
+        raise argparse.ArgumentTypeError("got an empty name, as a variable gives that is not set")
+    # unlike Path.expanduser, it leaves a folder ~old alone that is no one's home
+    return Path(os.path.expanduser(name))
+
+
+def in_options(message: str, args: argparse.Namespace) -> str:
+    """Call settings in a message by the options they come from; others, as of a job file, keep their names."""
+    # where there is no job file, an option is named that was not given but may be
+    options = {
+        name: f"--{name.replace('_', '-')}"
+        for name, value in vars(args).items()
+        if value is not None or not hasattr(args, "job")
+    }
+    if (diameter := getattr(args, "diameter", None)) is not None:
+        options["diameter_um" if diameter.strip().lower().endswith("m") else "diameter_px"] = "--diameter"
+    for name, option in options.items():
+        # a name of one word may be a mere word, where it does not say what is wrong with it
+        end = r"\b" if "_" in name else "(?=: )"
+        message = re.sub(rf"(?<![\w-])(decoding\.)?{name}{end}", option, message)
+    return message
