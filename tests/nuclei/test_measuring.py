@@ -74,7 +74,17 @@ def test_table_round_trip(tmp_path, labels: np.ndarray) -> None:
     with (tmp_path / "new folder" / "t.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["label"] for row in rows] == ["2", "7"]
-    assert [row["mean_intensity"] for row in rows] == ["", "333.333"]
+    assert [row["mean_intensity"] for row in rows] == ["", "333.3333333"]
+
+
+def test_large_numbers_stay_apart(tmp_path, labels: np.ndarray) -> None:
+    image = np.where(labels == 2, 4294967295, 4294967294).astype(np.uint32)
+    wide = np.pad(labels, ((0, 0), (123456, 0)))
+    write_table(tmp_path / "t.csv", measure(wide, np.pad(image, ((0, 0), (123456, 0)))))
+    with (tmp_path / "t.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["mean_intensity"] for row in rows] == ["4294967295", "4294967294"]
+    assert [row["centroid_x_px"] for row in rows] == ["123456", "123468"]
 
 
 @pytest.mark.parametrize(

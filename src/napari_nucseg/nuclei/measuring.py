@@ -94,7 +94,7 @@ def areas_in(path: Path) -> list[int]:
 
 
 def write_table(path: str | Path, table: Mapping[str, NDArray[Any]]) -> None:
-    """Write a table as CSV (UTF-8, decimal points, six significant digits), whole or not at all.
+    """Write a table as CSV (UTF-8, decimal points, ten significant digits), whole or not at all.
 
     Raises
     ------
@@ -139,5 +139,5 @@ def _mean_intensities(labels: NDArray[np.integer[Any]], table: Table, image: NDA
 def _cell(value: Any) -> Any:
     """Format a number for a spreadsheet: an empty cell where it is not defined."""
     if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.6g}"
+        return "" if np.isnan(value) else f"{value:.10g}"
     return value
