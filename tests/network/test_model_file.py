@@ -109,6 +109,14 @@ def test_the_same_file_is_loaded_once_and_again_when_it_changed(model_path, card
     assert load_model(model_path).card.title == "Other"
 
 
+def test_a_path_may_begin_at_home_and_what_is_no_name_is_refused_in_words(model_path, monkeypatch):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(model_path.parent))
+    assert load_model(f"~/{model_path.name}").card.name == "small"
+    with pytest.raises(ModelFileError, match="got model 'None'; installed are: "):
+        load_model(None)
+
+
 def test_unknown_name_says_what_there_is(monkeypatch, model_path):
     monkeypatch.setenv("NUCSEG_MODELS", str(model_path.parent))
     with pytest.raises(ModelFileError, match=r"installed are:.*small"):
