@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_nucseg.cli.console import note, say, say_json, show_progress
 from napari_nucseg.cli.interrupts import told_how_to_go_on
 from napari_nucseg.cli.naming import as_place
-from napari_nucseg.counted import count_words
+from napari_nucseg.counted import count_words, duration_words
 from napari_nucseg.errors import NucSegError, SettingsError
 from napari_nucseg.steps import drain, told_as
 
@@ -220,7 +220,7 @@ def _report(progress: FinetuneProgress, *, as_json: bool) -> None:
         figures = ", ".join(f"{name} {value:.3f}" for name, value in progress.scores.items())
         note(f"{line}: {figures}, {progress.seconds:.0f} s")
     else:
-        left = f", {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
+        left = "" if progress.seconds_left is None else f", {duration_words(progress.seconds_left)} left"
         show_progress(f"{line}{left}")
 
 
