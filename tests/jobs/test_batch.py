@@ -495,7 +495,7 @@ def test_a_pattern_the_shell_left_alone_stands_for_its_files(tmp_path: Path) -> 
 
 def test_a_pattern_stands_for_no_results(tmp_path: Path, tiny_model: str) -> None:
     images = [write_image(tmp_path / name) for name in ("a.png", "b.png")]
-    drain(segment_files(images, Outputs(tmp_path, overlay=True, table=True), CHOICES))
+    drain(segment_files(images, Outputs(tmp_path, overlay=True, table=True, outlines=True), CHOICES))
     assert find_images([tmp_path / "*"]) == tuple(images)
     with pytest.raises(ImageError, match="nothing but results"):
         find_images([tmp_path / "*_overlay.png"])

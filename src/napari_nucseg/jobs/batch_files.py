@@ -13,6 +13,7 @@ from napari_nucseg.data.layout import flat_name, is_image, stem, suffixes_of, un
 from napari_nucseg.data.zarr_folder import NOT_READ, is_zarr, zarr_in
 from napari_nucseg.errors import ImageError, OutputError
 from napari_nucseg.files import sweep, unused_name
+from napari_nucseg.jobs.outline_file import SUFFIX
 from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of, place_of
 
 if TYPE_CHECKING:
@@ -285,7 +286,7 @@ def _stems(folder: Path) -> set[str]:
 def _is_result(file: Path, stems: set[str]) -> bool:
     """Whether a file is a result by its mark, or by its name that of an image beside it."""
     name = _result_of(file)
-    return name in stems or ((name is not None or file.suffix == ".csv") and is_marked(file))
+    return name in stems or ((name is not None or file.suffix in (".csv", SUFFIX)) and is_marked(file))
 
 
 def _result_of(file: Path) -> str | None:
