@@ -72,7 +72,7 @@ def outline_steps(
             plane = dict(zip(axes.lower(), index, strict=False))
             for label, polygons in outlines_of(labels[index]):
                 file.write(",\n" if done else "\n")
-                json.dump(_feature(label, polygons, plane), file)
+                file.write(json.dumps(_feature(label, polygons, plane)))  # json.dump takes four times as long
                 done += 1
                 if done % _EVERY == 0:
                     yield done
