@@ -109,6 +109,17 @@ def test_a_million_pixels_follow_the_slider(viewer, user, widget):
     assert covered[0] > covered[1] > covered[2] > 0
 
 
+def test_outlines_that_cannot_be_told_apart_are_refused_in_words(
+    viewer, user, widget, nuclei, tmp_path, answer, choose
+):
+    viewer.add_image(np.broadcast_to(nuclei[:96, :96], (2, 2, 2, 96, 96)))
+    user.segment()
+    answer(choose(tmp_path / "nuclei.geojson"))
+    user.click(widget.form.result.outlines)
+    user.qtbot.waitUntil(lambda: "this stack has 3 axes beside Y and X" in user.said(), timeout=10_000)
+    assert not (tmp_path / "nuclei.geojson").exists()
+
+
 def test_table_outlines_python_and_methods(user, widget, segmented, tmp_path, answer, choose):
     from qtpy.QtWidgets import QApplication
 

@@ -1,10 +1,28 @@
-"""Which axis of a stack is which in files for other programs."""
+"""Labels of a layer in files for other programs: which axis of a stack is which, and that they may be read late."""
+
+import json
 
 import numpy as np
 import pytest
 
-from napari_nucseg._napari.saving import with_times_first
+from napari_nucseg._napari.planes import PlaneLayout
+from napari_nucseg._napari.saving import layer_outline_steps, with_times_first
 from napari_nucseg.errors import ImageError
+from napari_nucseg.steps import drain
+
+
+class Late:
+    """Labels (Z, 1, Y, X) that are read when they are asked for, as zarr's are."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.kron(np.array([[4, 0], [0, 5]]).reshape(2, 1, 1, 2), np.ones((1, 1, 6, 3), int))
+
+
+def test_labels_that_are_read_late_are_outlined(tmp_path):
+    layout = PlaneLayout((2, 3, 6, 6), channel_axis=1, channel_kept=True)
+    assert drain(layer_outline_steps(tmp_path / "a.geojson", Late(), layout, ["Z"])) == 2
+    features = json.loads((tmp_path / "a.geojson").read_text())["features"]
+    assert [(f["properties"]["name"], f["geometry"]["plane"]["z"]) for f in features] == [("4", 0), ("5", 1)]
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,13 @@ from napari_nucseg.errors import ImageError
 from napari_nucseg.jobs.outline_file import outline_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
 
     from napari.layers import Image, Labels
     from numpy.typing import NDArray
 
     from napari_nucseg._napari.layer_state import LayerState
+    from napari_nucseg._napari.planes import PlaneLayout
 
 
 class ResultSaving(QObject):
@@ -50,9 +51,8 @@ class ResultSaving(QObject):
         """Save every nucleus as a polygon in GeoJSON."""
         path = self._ask("Save outlines", f"{layer.name}.geojson", "GeoJSON (*.geojson)")
         if path:
-            labels = state.layout.without_channel(layer.data)
             names = [image.axis_labels[axis] for axis in state.layout.stack_axes]
-            self._outlines.start(lambda: outline_steps(path, *with_times_first(labels, names)))
+            self._outlines.start(lambda: layer_outline_steps(path, layer.data, state.layout, names))
 
     def forget(self) -> None:
         """Give up what is being written; nothing half-written stays."""
@@ -83,6 +83,14 @@ def with_times_first(labels: NDArray[Any], names: Sequence[str]) -> tuple[NDArra
     if len(names) < 2:
         return labels, f"{'T' if any(times) else 'Z' * len(names)}YX"
     return (np.moveaxis(labels, 1, 0) if times == [False, True] else labels), "TZYX"
+
+
+def layer_outline_steps(
+    path: Path, labels: Any, layout: PlaneLayout, names: Sequence[str]
+) -> Generator[int, None, int]:
+    """Write the outlines of a layer's labels (NumPy, dask, zarr …) as ``outline_steps`` does."""
+    planes, axes = with_times_first(layout.without_channel(np.asarray(labels)), names)
+    return (yield from outline_steps(path, planes, axes))
 
 
 def _saved(what: str, n_nuclei: int) -> str:
