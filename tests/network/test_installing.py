@@ -15,7 +15,7 @@ from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import ModelCard, read_card
 from napari_nucseg.network.model_file import load_model, save_model
 from napari_nucseg.network.places import models_dir
-from napari_nucseg.network.preferred import model_problems, prefer_model
+from napari_nucseg.network.preferred import model_problems, prefer_model, preferred_model
 
 SMALL = Architecture(encoder="tu-regnetx_002", encoder_depth=3, decoder_channels=(16, 8, 8))
 NETWORK = build_network(SMALL)
@@ -143,6 +143,14 @@ def test_a_file_that_claims_a_bundled_models_name_is_told(own):
     make_file(own / "mine.safetensors", bundled.name)
     assert find_model(bundled.name) == bundled.path
     assert "mine.safetensors is left out" in model_problems()[0]
+
+
+def test_removing_a_file_called_like_a_bundled_model_leaves_that_the_default(own):
+    bundled = next(model for model in list_models() if model.bundled)
+    prefer_model(bundled.name)
+    path = make_file(own / f"{bundled.name}.safetensors", bundled.name)
+    assert remove_model(bundled.name) == path
+    assert preferred_model() == bundled.name
 
 
 def test_a_file_that_was_renamed_by_hand_can_give_its_model_that_name(file, own):

@@ -115,12 +115,13 @@ def remove_model(name: str) -> Path:
     OutputError
         If the file cannot be deleted.
     """
-    is_listed = any(model.name == name and not model.bundled for model in list_models())
-    left_out = None if is_listed else left_out_model(name)
+    models = {model.name: model for model in list_models()}
+    is_bundled = name in models and models[name].bundled
+    left_out = left_out_model(name) if is_bundled or name not in models else None
     path = left_out.path if left_out else _own(name, "removed").path
     _delete(path)
     history = read_choices().history
-    if name in history:
+    if name in history and not is_bundled:  # what goes is a file that is called like one that stays
         write_choices(tuple(choice for choice in history if choice != name))
     return path
 
