@@ -289,6 +289,21 @@ def test_an_import_of_a_name_that_is_taken_asks(qtbot, panel, click, answer, cho
     qtbot.waitUntil(lambda: load_model("tiny-2").card.description == "Another.", timeout=TIMEOUT_MS)
 
 
+def test_an_import_is_not_to_be_kept_under_the_name_of_a_file_that_is_left_out(
+    qtbot, panel, click, answer, choose, tmp_path
+):
+    (models_dir() / "liver.safetensors").write_bytes(find_model("tiny-2").read_bytes())
+    path = export_model("tiny", tmp_path)
+    model = load_model(path)
+    save_model(path, model.card.model_copy(update={"name": "liver"}), model.network)
+    qtbot.waitUntil(panel.form.problems.isVisible, timeout=TIMEOUT_MS)
+    answer(choose(path))
+    click(panel.form.install)
+    qtbot.waitUntil(lambda: panel.form.question.asks, timeout=TIMEOUT_MS)
+    click(panel.form.question.buttons["Keep both"])
+    qtbot.waitUntil(lambda: panel.form.chosen == ["liver-2"], timeout=TIMEOUT_MS)
+
+
 def test_an_import_with_a_bundled_models_name_is_kept_under_another(
     qtbot, panel, click, answer, choose, tmp_path
 ):

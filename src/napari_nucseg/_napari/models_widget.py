@@ -182,7 +182,8 @@ class ModelsWidget(Docked):
     def _ask_about_name(self, taken: Taken) -> None:
         install, models = self.controller.install, [d.model for d in self._family.descents]
         is_bundled = any(model.name == taken.name and model.bundled for model in models)
-        other = unused_name([model.name for model in models], taken.name)
+        # a file that is left out may have the name, too
+        other = unused_name([taken.name, *(model.name for model in models)], taken.name)
         answers = {"Cancel": None, "Keep both": partial(install, taken.path, other)}
         if not is_bundled:
             answers["Replace"] = partial(install, taken.path, replace=True)
