@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -208,6 +209,14 @@ def test_a_damaged_model_is_not_taken_for_a_pickle_whatever_the_length_of_its_he
     model_path.write_bytes(b"\x80\x02\0\0\0\0\0\0" + content[8:-1000])
     with pytest.raises(ModelFileError, match="no readable safetensors"):
         load_model(model_path)
+
+
+def test_a_file_damaged_as_a_zip_stops_no_list_of_models(model_path):
+    with zipfile.ZipFile(model_path, "w") as archive:
+        archive.writestr("ä/data.pkl", b"")
+    model_path.write_bytes(model_path.read_bytes().replace("ä".encode(), b"\xff\xfe"))
+    with pytest.raises(ModelFileError, match="no readable safetensors"):
+        read_card(model_path)
 
 
 def test_a_pickle_in_disguise_is_never_executed(tmp_path):

@@ -163,7 +163,7 @@ def foreign_words(path: Path) -> str:
         else:
             with path.open("rb") as file:
                 pickled = _PICKLE.match(file.read(9)) is not None
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, ValueError, zipfile.BadZipFile):  # damaged as a zip, too
         return ""
     if not pickled:
         return ""
