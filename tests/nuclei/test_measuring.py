@@ -54,6 +54,16 @@ def test_mean_intensities(labels: np.ndarray, n_channels: int | None, names: lis
         assert table[name] == pytest.approx([channel[labels == v].mean() for v in (2, 7)])
 
 
+def test_numbers_may_be_as_high_as_they_like(labels: np.ndarray) -> None:
+    high, low = (
+        measure(np.where(labels == 7, 2**40, labels.astype(np.int64)), labels),
+        measure(labels, labels),
+    )
+    assert high.pop("label").tolist() == [2, 2**40]
+    del low["label"]
+    np.testing.assert_equal(high, low)
+
+
 def test_no_nucleus_is_a_table_without_rows(tmp_path) -> None:
     empty = np.zeros((8, 8), np.int32)
     table = measure(empty, np.ones((8, 8)), pixel_size_um=1)

@@ -40,6 +40,15 @@ def test_rings_are_closed_and_turn_as_geojson_asks(mask):
             assert all(_signed_area(hole) < 0 for hole in holes)
 
 
+def test_numbers_may_be_as_high_as_they_like():
+    labels = np.zeros((9, 9), np.int64)
+    labels[1:3, 1:3], labels[5:8, 1:8], labels[1:4, 5:8], labels[8] = 7, 2**31 - 1, 2**62, -3
+    found = dict(outlines_of(labels))
+    assert list(found) == [7, 2**31 - 1, 2**62]
+    for number, polygons in found.items():
+        np.testing.assert_array_equal(_filled(polygons, labels.shape), labels == number)
+
+
 def test_a_square_has_eight_corners_half_a_pixel_cut():
     labels = np.zeros((30, 30), np.uint16)
     labels[10:20, 5:25] = 7

@@ -11,6 +11,7 @@ from skimage.measure import regionprops_table
 
 from napari_nucseg.errors import ImageError
 from napari_nucseg.files import written_whole
+from napari_nucseg.nuclei.tidying import close_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,9 +62,10 @@ def measure(
             f"got labels of shape {labels.shape} and type {labels.dtype}: integers (Y, X) are allowed; "
             "measure a stack plane by plane"
         )
-    shapes = regionprops_table(labels.astype(np.int64, copy=False), properties=_PROPERTIES)
+    close, numbers = close_numbers(labels)
+    shapes = regionprops_table(close, properties=_PROPERTIES)
     table: Table = {
-        "label": shapes["label"],
+        "label": numbers[shapes["label"]],
         "area_px": shapes["area"].astype(np.int64),
         "centroid_y_px": shapes["centroid-0"],
         "centroid_x_px": shapes["centroid-1"],

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.measure import find_contours, regionprops
 
+from napari_nucseg.nuclei.tidying import close_numbers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,10 +38,11 @@ def outlines_of(labels: NDArray[np.integer[Any]]) -> Iterator[tuple[int, list[Po
         Its parts, each a list of closed rings (N, 2) of x and y in pixels, where 0 is the outer edge of the first
         pixel: the outer ring, counter-clockwise where y points up, then those of holes, clockwise.
     """
-    for nucleus in regionprops(labels.astype(np.int64, copy=False)):
+    close, numbers = close_numbers(labels)
+    for nucleus in regionprops(close):
         parts, n_parts = ndimage.label(nucleus.image)
         corner = np.array(nucleus.bbox[1::-1])
-        yield int(nucleus.label), [_polygon(parts == part, corner) for part in range(1, n_parts + 1)]
+        yield int(numbers[nucleus.label]), [_polygon(parts == part, corner) for part in range(1, n_parts + 1)]
 
 
 def _polygon(mask: NDArray[np.bool_], corner: NDArray[np.integer[Any]]) -> Polygon:

@@ -28,6 +28,25 @@ def renamed(labels: NDArray[np.integer], names: NDArray[np.integer]) -> NDArray[
     return result
 
 
+def close_numbers(labels: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Give nuclei close numbers where theirs go beyond that of pixels, as those of other programs may.
+
+    Who looks nuclei up by number takes memory for each up to the highest.
+
+    Returns
+    -------
+    labels
+        The same nuclei in the same order.
+    numbers
+        By the numbers these have, those they had.
+    """
+    labels, highest = labels.astype(np.int64, copy=False), int(labels.max(initial=0))
+    if highest <= labels.size:
+        return labels, np.arange(highest + 1)
+    numbers, close = np.unique(np.append(labels.clip(0), 0), return_inverse=True)
+    return close[:-1].reshape(labels.shape), numbers
+
+
 def trimmed(labels: NDArray[np.int32], inside: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Keep of each nucleus the largest 4-connected region that lies inside a mask."""
     left = np.where(inside, labels, 0)
