@@ -26,7 +26,7 @@ class TimeLeft:
         self._clock = clock
         self._begun: tuple[float, float] | None = None
         self.words = ""
-        """Such as "about 80 min left"; empty where the pace is not known yet."""
+        """Such as "about 1 h 20 min left"; empty where the pace is not known yet."""
 
     def see(self, share: float) -> None:
         """Take note of how much is behind, from 0 to 1."""

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a segmentation stands. Stages: normalise, size, network, decode; of a file then draw, measure, write.
+    """Where a segmentation stands.
 
-    ``part`` is which slice of a stack, counted from 1, and of how many.
+    Stages: normalise, size, network, decode; of a file then draw, measure, outline, write. ``part`` is which slice of a
+    stack, counted from 1, and of how many.
     """
 
     stage: str
