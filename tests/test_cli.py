@@ -224,6 +224,12 @@ def test_micrometres_without_a_pixel_size_are_said_in_options(tmp_path: Path, pi
     assert said in capsys.readouterr().err
 
 
+def test_a_file_that_is_called_like_a_setting_keeps_its_name(tmp_path: Path, capsys) -> None:
+    (tmp_path / "job").write_text("steps: many")
+    assert main(["train", "--job", str(tmp_path / "job")]) == 2
+    assert f"{tmp_path / 'job'}: steps: got" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
