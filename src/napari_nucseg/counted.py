@@ -20,13 +20,12 @@ def listed(names: Sequence[str], most: int) -> str:
 
 
 def duration_words(seconds: float) -> str:
-    """Say a duration as "40 s", "1 min 20 s" or "12 min"."""
+    """Say a duration as "40 s", "1 min 20 s", "12 min" or "1 h 5 min"."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
     minutes, rest = divmod(round(whole / 10) * 10, 60)
     if minutes < 5 and rest:
         return f"{minutes} min {rest} s"
-    if minutes < 60:
-        return f"{round(whole / 60)} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    hours, minutes = divmod(round(whole / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
