@@ -623,6 +623,14 @@ def test_what_was_done_is_taken_and_the_rest_made_from_it(tmp_path: Path, tiny_m
     np.testing.assert_array_equal(read_image(result.overlay).pixels, read_image(whole.overlay).pixels)
 
 
+def test_what_was_done_is_taken_where_nothing_can_be_written(tmp_path: Path, tiny_model: str) -> None:
+    image, out = write_image(tmp_path / "a.tif"), tmp_path / "out"
+    drain(segment_files([image], Outputs(out), CHOICES))
+    (out / ".a.lock").mkdir()  # stands for a folder without permission, which an administrator has everywhere
+    _, (result,) = drain(segment_files([image], Outputs(out, skip_done=True), CHOICES))
+    assert (result.error, result.skipped) == (None, True)
+
+
 def test_only_the_same_image_and_settings_are_done(tmp_path: Path, tiny_model: str) -> None:
     images = [write_image(tmp_path / name) for name in ("a.png", "b.png")]
     outputs = Outputs(tmp_path / "out", skip_done=True)
