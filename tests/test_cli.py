@@ -228,6 +228,9 @@ def test_a_file_that_is_called_like_a_setting_keeps_its_name(tmp_path: Path, cap
     (tmp_path / "job").write_text("steps: many")
     assert main(["train", "--job", str(tmp_path / "job")]) == 2
     assert f"{tmp_path / 'job'}: steps: got" in capsys.readouterr().err
+    (tmp_path / "job").write_text("")
+    assert main(["train", "--job", str(tmp_path / "job"), "--name", "x"]) == 2
+    assert "such as name: mine" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def in_options(message: str, args: argparse.Namespace) -> str:
     if (diameter := getattr(args, "diameter", None)) is not None:
         options["diameter_um" if diameter.strip().lower().endswith("m") else "diameter_px"] = "--diameter"
     for name, option in options.items():
-        # a name of one word may be a mere word, where it does not say what is wrong with it, or that of a file
-        end = r"\b" if "_" in name else "(?=: )"
-        message = re.sub(rf"(?<![\w/\\-])(decoding\.)?{name}{end}", option, message)
+        # a name of one word may be a mere word, or that of a file, where it does not begin what is wrong
+        begin, end = (r"(?<![\w/\\-])", r"\b") if "_" in name else ("(?:^|(?<=[:;] ))", "(?=: )")
+        message = re.sub(rf"{begin}(decoding\.)?{name}{end}", option, message)
     return message
