@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.live_decoding import decode_again
+from napari_nucseg._napari.parameter_form import SettingsForm
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.model_file import load_model, save_model
 from napari_nucseg.nuclei.decoding import DecodingSettings
@@ -57,6 +58,18 @@ def test_sliders_left_alone_follow_the_next_model(user, widget, segmented):
     widget.form.model.setCurrentIndex(widget.form.model.findData("nuclei-unet"))
     decoding = read_state(user.segment()).settings.decoding
     assert (decoding.core_threshold, decoding.certainty) == (0.45, 0.3)
+
+
+def test_a_slider_left_alone_is_exactly_what_it_was_set_to(qtbot):
+    form = SettingsForm(DecodingSettings, ("core_threshold",))
+    qtbot.addWidget(form)
+    form.set_values(DecodingSettings(core_threshold=0.333))
+    said = []
+    for value in (None, 0.4, 0.33):
+        if value is not None:
+            form.editors["core_threshold"].widget.setValue(value)
+        said.append(form.values()["core_threshold"])
+    assert said == [0.333, 0.4, 0.333]
 
 
 def test_minimum_area_and_border(user, widget, segmented):

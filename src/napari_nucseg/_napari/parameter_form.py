@@ -109,6 +109,8 @@ class _Choice(_Editor):
 
 
 class _FloatSlider(_Editor):
+    """Number between bounds, shown with two decimals; until it is moved it is exactly the one it was set to."""
+
     def __init__(self, low: float, high: float) -> None:
         self.widget = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
         self.widget.setRange(low, high)
@@ -116,10 +118,15 @@ class _FloatSlider(_Editor):
         self.widget.setSingleStep(0.01)
 
     def value(self) -> float:
-        return round(float(self.widget.value()), 2)
+        shown = self._shown()
+        return self._exact if shown == self._shown_at_first else shown
 
     def set_value(self, value: float) -> None:
         self.widget.setValue(value)
+        self._exact, self._shown_at_first = value, self._shown()
+
+    def _shown(self) -> float:
+        return round(float(self.widget.value()), 2)
 
 
 class OptionalIntSlider(_Editor):
