@@ -1,6 +1,8 @@
 """A lock on an open file: who has it, and where there are none."""
 
 import errno
+import os
+import sys
 import threading
 import time
 from pathlib import Path
@@ -58,3 +60,19 @@ def test_a_lock_where_nothing_can_be_made_is_said(tmp_path: Path) -> None:
         one_at_a_time(tmp_path / "file" / "lock"),
     ):
         pass
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no open file is deleted there")
+def test_a_file_that_another_computer_deleted_is_made_anew(tmp_path: Path, monkeypatch) -> None:
+    lock, answers = tmp_path / "lock", iter([OSError(errno.ESTALE, "Stale file handle"), None])
+    real = os.fstat
+
+    def as_on_nfs(number: int) -> os.stat_result:
+        if (error := next(answers)) is not None:
+            raise error
+        return real(number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", as_on_nfs)
+        with one_at_a_time(lock):
+            assert lock.exists()

@@ -36,13 +36,14 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
         except OSError as error:
             raise OutputError(in_words(error, lock)) from error
         with file:
-            # whoever had it may have deleted the file since we opened it: to lock what has no name keeps nobody out
-            if try_lock(file) and _is_at(file, lock):
+            # whoever had it may have deleted the file since we opened it: to lock what has no name keeps nobody out;
+            # on Windows, no open file is deleted, be it ours or another's
+            if try_lock(file) and (sys.platform == "win32" or _is_at(file, lock)):
                 try:
                     yield
                 finally:
                     if sys.platform == "win32":
-                        file.close()  # there, no open file is deleted, be it ours or another's
+                        file.close()
                     with suppress(OSError):
                         lock.unlink()
                 return
@@ -52,7 +53,7 @@ def one_at_a_time(lock: Path) -> Iterator[None]:
 def _is_at(file: IO[Any], path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
+    except OSError:  # it is gone; of one that another computer deleted, NFS says that it is stale
         return False
 
 

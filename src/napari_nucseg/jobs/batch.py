@@ -188,10 +188,8 @@ def _segment_file(
             found = yield from _segment_slices(slices, settings)
         except ChannelError as error:
             raise ChannelError(f"{error}. {_how_to_choose(image)}", error.n_channels) from error
-    nothing_to_write = labels is not None and targets.files == (
-        targets.labels,
-    )  # the folder may be closed to us
-    with nullcontext() if nothing_to_write else one_at_a_time(targets.lock):
+    writes = labels is None or targets.files != (targets.labels,)  # else the folder may be closed to us
+    with one_at_a_time(targets.lock) if writes else nullcontext():
         # again: meanwhile another run may have written results of this name
         targets.check(images, origin, overwrite=outputs.overwrite)
         if labels is None:
