@@ -187,15 +187,19 @@ def test_worker_turns_errors_into_words_and_closes_what_it_cancels():
     assert len(closed) == 4
 
 
-def test_a_bug_is_told_too(qtbot):
+def test_a_bug_is_told_too_and_its_traceback_is_shown_once(qtbot):
     def steps():
         yield
         raise KeyError("nobody thought of it")
 
     runs = Runs()
-    with qtbot.waitSignals([runs.failed, runs.ended], order="strict") as told:
+    with (
+        qtbot.capture_exceptions() as raised,  # napari shows them
+        qtbot.waitSignals([runs.failed, runs.ended], order="strict") as told,
+    ):
         runs.start(steps)
     assert "nobody thought of it" in told.all_signals_and_args[0].args[0]
+    assert [kind for kind, *_ in raised] == [KeyError]
 
 
 def test_cancelled_work_may_return_what_it_has():

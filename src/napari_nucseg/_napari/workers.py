@@ -75,18 +75,19 @@ class Runs(QObject):
             return checked
 
         # errors we know come back as Failed; what is left is a bug: napari shows its traceback
-        create_worker(
+        worker = create_worker(
             drive,
             make_steps,
             cancel,
-            _start_thread=True,
+            _start_thread=False,
             _connect={
                 "yielded": if_wanted(self._tell),
                 "returned": if_wanted(self._deliver),
-                "errored": if_wanted(self._tell_bug),
                 "finished": if_wanted(self._end),
             },
         )
+        worker.errored.connect(if_wanted(self._tell_bug))  # not above: then no traceback would be shown
+        worker.start()
 
     def cancel(self) -> None:
         """Ask the wanted run to stop at its next step; ``ended`` follows when it has."""
