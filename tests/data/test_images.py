@@ -560,10 +560,18 @@ def write_slide(path):
             )
 
 
+def write_map(path):
+    """An image that a person called as slide scanners call small ones."""
+    with tifffile.TiffWriter(path, ome=True) as tiff:
+        for name, side in (("Map", 32), ("detail", 8)):
+            tiff.write(image(side, side), metadata={"axes": "YX", "Name": name})
+
+
 @pytest.mark.parametrize(
     ("write", "note"),
     [
         pytest.param(write_slide, "", id="slide"),
+        pytest.param(write_map, "2 images; only the largest was read", id="map"),
         pytest.param(write_thumbnail_first, "2 images; only the largest was read, number 2", id="thumbnail"),
         pytest.param(write_two_alike, "2 images; only the first was read", id="alike"),
         pytest.param(write_pyramid, "", id="pyramid"),

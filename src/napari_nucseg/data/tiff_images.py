@@ -80,7 +80,8 @@ def _largest(tiff: TiffFile) -> tuple[TiffPageSeries, str]:
     Smaller copies are none, nor is what a scanner of whole slides puts beside its image.
     """
     held = images_in(tiff)
-    whole = [series for series in held if series.name not in _BESIDE] or held
+    # in OME, names are what people called their images
+    whole = held if tiff.is_ome else [series for series in held if series.name not in _BESIDE] or held
     images = [series for series in whole if not series.keyframe.is_reduced] or whole
     largest = max(images, key=lambda series: math.prod(series.shape))
     if len(images) == 1:
