@@ -60,8 +60,15 @@ class ResultSaving(QObject):
         self._outlines.forget()
 
     def _ask(self, title: str, proposed: str, kind: str) -> Path | None:
-        name, _ = QFileDialog.getSaveFileName(self._asks, title, proposed, kind)
-        return Path(name) if name else None
+        dialog = QFileDialog(self._asks, title, "", kind)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(
+            Path(proposed).suffix
+        )  # programs open files by it; the static function adds none
+        dialog.selectFile(proposed)
+        chosen = Path(dialog.selectedFiles()[0]) if dialog.exec() else None
+        dialog.deleteLater()
+        return chosen
 
 
 def with_times_first(labels: NDArray[Any], names: Sequence[str]) -> tuple[NDArray[Any], str]:
