@@ -61,10 +61,7 @@ def outline_steps(
     OutputError
         If the file cannot be written.
     """
-    if axes not in ("YX", "ZYX", "TYX", "TZYX") or labels.ndim != len(axes):
-        raise ImageError(
-            f"got labels of shape {labels.shape} and axes {axes}: outlines have Y and X, and at most T and Z before"
-        )
+    _check_axes(labels, axes)
     done = 0
     with written_whole(path) as part, part.open("w", encoding="ascii", newline="\n") as file:
         file.write(json.dumps({"type": "FeatureCollection", **marks, "features": []}).removesuffix(_END))
@@ -91,6 +88,13 @@ def marks_of(path: Path) -> dict[str, Any]:
     with path.open(encoding="ascii") as file:
         found: dict[str, Any] = json.loads(f"{file.readline()}{_END}")
     return found
+
+
+def _check_axes(labels: NDArray[np.integer[Any]], axes: str) -> None:
+    if axes not in ("YX", "ZYX", "TYX", "TZYX") or labels.ndim != len(axes):
+        raise ImageError(
+            f"got labels of shape {labels.shape} and axes {axes}: outlines have Y and X, and at most T and Z before"
+        )
 
 
 def _feature(label: int, polygons: list[Polygon], plane: Mapping[str, int]) -> dict[str, Any]:

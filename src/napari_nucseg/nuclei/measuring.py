@@ -62,16 +62,7 @@ def measure(
             f"got labels of shape {labels.shape} and type {labels.dtype}: integers (Y, X) are allowed; "
             "measure a stack plane by plane"
         )
-    close, numbers = close_numbers(labels)
-    shapes = regionprops_table(close, properties=_PROPERTIES)
-    table: Table = {
-        "label": numbers[shapes["label"]],
-        "area_px": shapes["area"].astype(np.int64),
-        "centroid_y_px": shapes["centroid-0"],
-        "centroid_x_px": shapes["centroid-1"],
-        "equivalent_diameter_px": shapes["equivalent_diameter_area"],
-        "eccentricity": shapes["eccentricity"],
-    }
+    table = _shapes(labels)
     if pixel_size_um is not None:
         table |= _in_micrometres(table, pixel_size_um)
     if image is not None:
@@ -107,6 +98,20 @@ def write_table(path: str | Path, table: Mapping[str, NDArray[Any]]) -> None:
         writer = csv.writer(file)
         writer.writerow(table)
         writer.writerows([_cell(value) for value in row] for row in zip(*table.values(), strict=True))
+
+
+def _shapes(labels: NDArray[np.integer[Any]]) -> Table:
+    """Label, area, place and form of every nucleus."""
+    close, numbers = close_numbers(labels)
+    shapes = regionprops_table(close, properties=_PROPERTIES)
+    return {
+        "label": numbers[shapes["label"]],
+        "area_px": shapes["area"].astype(np.int64),
+        "centroid_y_px": shapes["centroid-0"],
+        "centroid_x_px": shapes["centroid-1"],
+        "equivalent_diameter_px": shapes["equivalent_diameter_area"],
+        "eccentricity": shapes["eccentricity"],
+    }
 
 
 def _in_micrometres(table: Table, pixel_size_um: float) -> Table:
