@@ -62,9 +62,8 @@ class ResultSaving(QObject):
     def _ask(self, title: str, proposed: str, kind: str) -> Path | None:
         dialog = QFileDialog(self._asks, title, "", kind)
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix(
-            Path(proposed).suffix
-        )  # programs open files by it; the static function adds none
+        # programs open files by it; QFileDialog.getSaveFileName adds none
+        dialog.setDefaultSuffix(Path(proposed).suffix)
         dialog.selectFile(proposed)
         chosen = Path(dialog.selectedFiles()[0]) if dialog.exec() else None
         dialog.deleteLater()
