@@ -40,7 +40,15 @@ class ModelFileError(NucSegError):
 
 
 class NameTakenError(ModelFileError):
-    """A model, or a file, of the name that one is to have is there already."""
+    """A model, or a file, of the name that one is to have is there already.
+
+    ``what`` says which, and where; ``can_give_way`` whether it could be replaced by somebody who was told of it.
+    """
+
+    def __init__(self, message: str, what: str, *, can_give_way: bool) -> None:
+        super().__init__(message)
+        self.what = what
+        self.can_give_way = can_give_way
 
 
 class InferenceError(NucSegError):

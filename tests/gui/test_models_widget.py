@@ -315,6 +315,38 @@ def test_an_import_with_a_bundled_models_name_is_kept_under_another(
     qtbot.waitUntil(lambda: panel.form.chosen == ["nuclei-unet-2"], timeout=TIMEOUT_MS)
 
 
+def test_an_import_takes_no_place_of_a_model_that_the_question_does_not_name(
+    qtbot, panel, click, answer, choose, tmp_path
+):
+    path = export_model("tiny-2", tmp_path)
+    held = find_model("tiny").rename(models_dir() / "tiny-3.safetensors")
+    model = load_model(path)
+    save_model(path, model.card.model_copy(update={"name": "tiny-3"}), model.network)
+    answer(choose(path))
+    click(panel.form.install)
+    qtbot.waitUntil(lambda: panel.form.question.asks, timeout=TIMEOUT_MS)
+    assert "A file tiny-3.safetensors" in panel.form.question.text.text()
+    assert "holds the model “tiny”" in panel.form.question.text.text()
+    assert list(panel.form.question.buttons) == ["Cancel", "Keep both"]
+    click(panel.form.question.buttons["Keep both"])
+    qtbot.waitUntil(lambda: panel.form.chosen == ["tiny-3-2"], timeout=TIMEOUT_MS)
+    assert find_model("tiny") == held
+
+
+def test_an_import_asks_before_it_takes_the_place_of_a_file_of_another_kind(
+    qtbot, panel, click, answer, choose, tmp_path
+):
+    path = export_model("tiny-2", tmp_path)
+    find_model("tiny-2").write_text("a letter")
+    answer(choose(path))
+    click(panel.form.install)
+    qtbot.waitUntil(lambda: panel.form.question.asks, timeout=TIMEOUT_MS)
+    assert "A file tiny-2.safetensors" in panel.form.question.text.text()
+    assert list(panel.form.question.buttons) == ["Cancel", "Keep both", "Replace"]
+    click(panel.form.question.buttons["Replace"])
+    qtbot.waitUntil(lambda: "tiny-2" in [m.name for m in list_models()], timeout=TIMEOUT_MS)
+
+
 def test_an_import_that_is_no_model_is_said(qtbot, panel, click, answer, choose, tmp_path):
     (tmp_path / "broken.safetensors").write_bytes(b"no model")
     answer(choose(tmp_path / "broken.safetensors"))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file as save_tensors
 
 import napari_nucseg
-from napari_nucseg.errors import ModelFileError, OutputError
+from napari_nucseg.errors import ModelFileError, NameTakenError, OutputError
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.installed import find_model, list_models
 from napari_nucseg.network.installing import install_model, remove_model, rename_model
@@ -198,6 +199,39 @@ def test_a_broken_file_gives_way_to_a_sound_one_and_a_newer_one_only_by_force(fi
         install_model(file)
     install_model(file, force=True)
     assert own_names() == ["histo"]
+
+
+def test_a_file_that_holds_a_model_of_another_name_never_gives_way(file, own, tmp_path):
+    path = install_model(file).path.rename(own / "liver.safetensors")
+    before = path.read_bytes()
+    liver = make_file(tmp_path / "liver.safetensors", "liver")
+    for force in (False, True):
+        with pytest.raises(
+            NameTakenError, match=r"liver\.safetensors .* holds the model “histo”\. Choose another name\.$"
+        ):
+            install_model(liver, force=force)
+    assert path.read_bytes() == before
+    with pytest.raises(NameTakenError, match=r"a model “histo” already, in liver\.safetensors.*--force"):
+        install_model(file)
+
+
+def _text(file):
+    file.write_text("a letter")
+
+
+def _weights_of_another_program(file):
+    save_tensors({"weight": torch.zeros(3)}, file)
+
+
+@pytest.mark.parametrize("write", [_text, _weights_of_another_program])
+def test_a_file_that_is_not_ours_gives_way_only_to_who_was_told_of_it(file, own, write):
+    own.mkdir()
+    write(own / "histo.safetensors")
+    before = (own / "histo.safetensors").read_bytes()
+    with pytest.raises(NameTakenError, match=r"a file histo\.safetensors is .* no model .*--force"):
+        install_model(file)
+    assert (own / "histo.safetensors").read_bytes() == before
+    assert install_model(file, force=True).path.read_bytes() == file.read_bytes()
 
 
 def test_a_place_that_cannot_be_written_is_said(file, own):

@@ -251,7 +251,7 @@ def test_cards_that_name_each_other_as_parents_end_no_program(own):
     [
         pytest.param("nonsense", "x", "not installed", id="unknown"),
         pytest.param(
-            "first", "second", r"^there is a model second already\. Choose another name\.$", id="taken"
+            "first", "second", r"^there is a model “second” already\. Choose another name\.$", id="taken"
         ),
         pytest.param("first", "", r"^Give it a name\.$", id="no name"),
         pytest.param("first", "auto", "cannot be a model's name", id="reserved"),

@@ -41,10 +41,12 @@ class Family:
 
 @dataclass(frozen=True)
 class Taken:
-    """A file that was not added, since there is a model of its name."""
+    """A file that was not added: ``what`` says what has its name, which only may be replaced if it ``can_give_way``."""
 
     path: Path
     name: str
+    what: str
+    can_give_way: bool
 
 
 @dataclass(frozen=True)
@@ -197,8 +199,9 @@ def _install(path: Path, name: str | None, *, replace: bool) -> Generator[None, 
     network = _network()
     try:
         model = network.installing.install_model(path, name, force=replace)
-    except NameTakenError:
-        return Taken(path, name or network.model_card.read_card(path).name)
+    except NameTakenError as error:
+        wanted = name or network.model_card.read_card(path).name
+        return Taken(path, wanted, error.what, error.can_give_way)
     return _Acted(f"{path.name} was added to your models as “{model.name}”.", model.name)
 
 

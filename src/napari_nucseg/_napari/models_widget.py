@@ -181,14 +181,13 @@ class ModelsWidget(Docked):
 
     def _ask_about_name(self, taken: Taken) -> None:
         install, models = self.controller.install, [d.model for d in self._family.descents]
-        is_bundled = any(model.name == taken.name and model.bundled for model in models)
         # a file that is left out may have the name, too
         other = unused_name([taken.name, *(model.name for model in models)], taken.name)
         answers = {"Cancel": None, "Keep both": partial(install, taken.path, other)}
-        if not is_bundled:
+        if taken.can_give_way:
             answers["Replace"] = partial(install, taken.path, replace=True)
         self.form.question.ask(
-            f"There is a model “{taken.name}” already. This one can be kept beside it as “{other}”.", answers
+            f"{taken.what[0].upper()}{taken.what[1:]}. This one can be kept beside it as “{other}”.", answers
         )
 
     def _ask_whether_to_delete(self) -> None:

@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     install = actions.add_parser("install", help="Copy a model file into the folder of your own models.")
     install.add_argument("file", type=as_place, metavar="FILE", help="Model file (.safetensors).")
     install.add_argument("--name", help="Name to install it under, in place of its own.")
-    install.add_argument("--force", action="store_true", help="Replace a model of your own of that name.")
+    install.add_argument(
+        "--force", action="store_true", help="Replace a model or file of your own of that name."
+    )
     install.set_defaults(action=_install)
     rename = actions.add_parser("rename", help="Give a model of your own another name.")
     rename.add_argument("old", metavar="OLD")

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from napari_nucseg.errors import ModelFileError
 from napari_nucseg.network.choices import AUTO, read_choices
-from napari_nucseg.network.model_card import read_card
+from napari_nucseg.network.model_card import begins_as_ours, read_card
 from napari_nucseg.network.places import BUNDLED_DIR, SUFFIX, models_dir
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class LeftOut:
     reason
         Why, and what to do.
     is_broken
-        Whether it is damaged as a file: no version of this program could use it.
+        Whether it is a model file of ours that is damaged: no version of this program could use it.
     """
 
     path: Path
@@ -144,7 +144,7 @@ def _read_all() -> tuple[tuple[ModelInfo, ...], tuple[LeftOut, ...]]:
                 card = read_card(path)
             except ModelFileError as error:
                 if folder != BUNDLED_DIR:
-                    is_broken = isinstance(error.__cause__, SafetensorError)
+                    is_broken = isinstance(error.__cause__, SafetensorError) and begins_as_ours(path)
                     left_out.append(LeftOut(path, str(error), is_broken))
             else:
                 read.append(ModelInfo(card.name, path, card))

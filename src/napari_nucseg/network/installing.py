@@ -31,7 +31,8 @@ def install_model(path: str | Path, name: str | None = None, *, force: bool = Fa
     ----------
     path : the file; it is read to its end and checked before anything is written.
     name : name to install it under; its own by default. Its card is changed accordingly.
-    force : replace a model of the user's own that has this name; a damaged file gives way without.
+    force : replace a model of the user's own that has this name, or a file of that name which is no model of ours; a
+        damaged model gives way without, a file that holds a model of another name never does.
 
     Returns
     -------
@@ -41,7 +42,7 @@ def install_model(path: str | Path, name: str | None = None, *, force: bool = Fa
     Raises
     ------
     NameTakenError
-        If a model of that name is there, which comes with the package or is not to be replaced.
+        If a model or file of that name is there, which comes with the package or is not to be replaced.
     ModelFileError
         If the file is missing, damaged, made by a newer version or is not ours, or the name is no name.
     OutputError
@@ -178,18 +179,43 @@ def _place_for(name: str, source: Path, *, force: bool | None = None) -> Path:
         raise ModelFileError(str(error)) from error
     namesake = next((model for model in list_models() if model.name == name), None)
     if namesake is not None and namesake.bundled:
-        raise NameTakenError(f"{name} comes with napari-nucseg. Choose another name.")
+        what = f"a model “{name}” comes with napari-nucseg"
+        raise NameTakenError(f"{what}. Choose another name.", what, can_give_way=False)
     target = namesake.path if namesake is not None else models_dir() / f"{name}{SUFFIX}"
     if target.exists() and target.samefile(source):
         if namesake is None:  # somebody renamed the file, and now the model
             return target
         raise ModelFileError(f"{source} is the installed model {name} already.")
     is_broken = any(each.path == target and each.is_broken for each in left_out_models())
-    if target.exists() and not (force or is_broken):
-        way = "" if force is None else ", or replace it with --force (force=True)"
-        taken = f"{target} is there" if namesake is None else f"there is a model {name}"
-        raise NameTakenError(f"{taken} already. Choose another name{way}.")
+    if target.exists() and not is_broken:
+        taken = _taken(
+            name, target, namesake, way="" if force is None else ", or replace it with --force (force=True)"
+        )
+        if not (force and taken.can_give_way):
+            raise taken
     return target
+
+
+def _taken(name: str, target: Path, namesake: ModelInfo | None, way: str) -> NameTakenError:
+    """Say what a model of this name would be written over, so that nothing else is ever agreed to."""
+    if namesake is not None:
+        place = f", in {target.name}" if target.stem != name else ""
+        what, can_give_way = f"there is a model “{name}” already{place}", True
+    else:
+        held = _name_in(target)
+        holds = f"holds the model “{held}”" if held else "is no model that can be used here"
+        what, can_give_way = f"a file {target.name} is among your models already, and {holds}", held is None
+    return NameTakenError(
+        f"{what}. Choose another name{way if can_give_way else ''}.", what, can_give_way=can_give_way
+    )
+
+
+def _name_in(path: Path) -> str | None:
+    """Name of the model in a file; None where it holds none that can be read."""
+    try:
+        return read_card(path).name
+    except ModelFileError:
+        return None
 
 
 def _with_card(path: Path, card: ModelCard) -> bytes:

@@ -154,6 +154,15 @@ def read_card(path: Path) -> ModelCard:
         raise ModelFileError(f"the card of {path} is damaged: {error}.") from error
 
 
+def begins_as_ours(path: Path) -> bool:
+    """Whether a file, even a damaged one, begins as model files of ours do: with the card, which stands first."""
+    try:
+        with path.open("rb") as file:
+            return HEADER_KEY.encode() in file.read(64)
+    except OSError:
+        return False
+
+
 def foreign_words(path: Path) -> str:
     """Say that a file which cannot be read is another program's pickle; empty where it is not, or is missing."""
     try:
