@@ -136,6 +136,25 @@ def test_the_time_left_is_told_by_the_pace_of_the_network() -> None:
     assert BatchProgress(0, 2, Path("a.tif"), Progress("decode", 0, 1)).share is None
 
 
+def test_segment_takes_an_image_once_under_whatever_names(
+    tmp_path: Path, picture: Path, tiny: list[str], capsys
+) -> None:
+    link, place = tmp_path / "link.png", tmp_path / "place"
+    try:
+        link.symlink_to(picture)
+        place.symlink_to(tmp_path, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system allows no links")
+    another = tmp_path / "another.png"
+    another.write_bytes(picture.read_bytes())
+    names = [picture, another, tmp_path / "x" / ".." / picture.name, place / picture.name, link]
+    assert main(["segment", *map(str, names), "-o", str(tmp_path / "out"), *tiny]) == 0
+    output = capsys.readouterr()
+    assert [line.split(": ")[0] for line in output.out.splitlines()] == [str(picture), str(another)]
+    assert f"{names[2]} is {picture} by another name and segmented once; so are 2 more" in output.err
+    assert sorted(os.listdir(tmp_path / "out")) == ["another_labels.tif", "cells_labels.tif"]
+
+
 def test_segment_counts_what_it_skips(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
     arguments = ["segment", str(picture), "-o", str(tmp_path / "out"), "--skip-done", *tiny]
     assert [main(arguments), main(arguments)] == [0, 0]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from napari_nucseg.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _STALE_SECONDS = 24 * 3600
@@ -124,6 +124,13 @@ def unused_name(plain: str, taken: set[str]) -> str:
         name = f"{plain}_{number}"
     taken.add(name.casefold())
     return name
+
+
+def named_again(paths: Sequence[Path]) -> dict[Path, Path]:
+    """Return those that lead to the file of one before them, by a link or another way of writing it, with that one."""
+    first: dict[str, Path] = {}
+    named = [(path, first.setdefault(os.path.realpath(path), path)) for path in paths]
+    return {path: before for path, before in named if before is not path}
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:

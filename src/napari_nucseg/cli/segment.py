@@ -11,10 +11,12 @@ from napari_nucseg.cli.options import add_settings, chosen_settings
 from napari_nucseg.cli.time_left import TimeLeft
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.zarr_folder import NOT_READ, zarr_in
+from napari_nucseg.files import named_again
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
     from napari_nucseg.jobs.batch import BatchProgress
     from napari_nucseg.jobs.batch_outputs import FileResult
@@ -81,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         "run_lengths": args.rle,
     }
     outputs = Outputs(args.output, **written, overwrite=args.overwrite, skip_done=args.skip_done)
-    images, results = find_images(args.images), []
+    images, results = _each_once(find_images(args.images)), []
     for path in (zarr for named in args.images if named.is_dir() for zarr in zarr_in(named)):
         note(f"{path} is passed over: {NOT_READ}")
     left = TimeLeft()
@@ -100,6 +102,16 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         _sum_up(results, n_failed, args)
     return 1 if n_failed else 0
+
+
+def _each_once(images: Sequence[Path]) -> list[Path]:
+    """Leave out, and say, what would be segmented twice."""
+    again = named_again(images)
+    if again:
+        path, before = next(iter(again.items()))
+        more = f"; so are {len(again) - 1:,} more that are named twice" if len(again) > 1 else ""
+        note(f"{path} is {before} by another name and segmented once{more}")
+    return [path for path in images if path not in again]
 
 
 def _sum_up(results: Sequence[FileResult], n_failed: int, args: argparse.Namespace) -> None:
