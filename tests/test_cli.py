@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import napari_nucseg
 from napari_nucseg.cli import main
 from napari_nucseg.cli.main import COMMANDS
 from napari_nucseg.cli.time_left import TimeLeft
+from napari_nucseg.data.file_lock import one_at_a_time
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.rows import read_rows
 from napari_nucseg.jobs.batch import BatchProgress
@@ -28,6 +30,7 @@ from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.segmentation.result import Progress
 from napari_nucseg.segmentation.settings import SegmentationSettings
+from napari_nucseg.steps import drain
 
 RUN = "import sys; from napari_nucseg.cli import main; sys.exit(main())"
 PROGRAM = f"{sys.executable} -c '{RUN}'"
@@ -153,6 +156,27 @@ def test_segment_takes_an_image_once_under_whatever_names(
     assert [line.split(": ")[0] for line in output.out.splitlines()] == [str(picture), str(another)]
     assert f"{names[2]} is {picture} by another name and segmented once; so are 2 more" in output.err
     assert sorted(os.listdir(tmp_path / "out")) == ["another_labels.tif", "cells_labels.tif"]
+
+
+def test_segment_says_that_it_waits_for_another_run(
+    tmp_path: Path, picture: Path, tiny: list[str], capsys
+) -> None:
+    lock = tmp_path / "out" / ".cells.lock"
+    other = drain(one_at_a_time(lock))
+    other.__enter__()
+    run = threading.Thread(target=main, args=(["segment", str(picture), "-o", str(tmp_path / "out"), *tiny],))
+    run.start()
+    said = ""
+    try:
+        while run.is_alive() and "waiting" not in said:
+            said += capsys.readouterr().err
+            time.sleep(0.05)
+    finally:
+        other.__exit__(None, None, None)
+        run.join()
+    assert said == f"  {picture}: waiting for another run, which writes results of this name\n"
+    assert capsys.readouterr().out.startswith(f"{picture}: ")
+    assert os.listdir(tmp_path / "out") == ["cells_labels.tif"]
 
 
 def test_segment_counts_what_it_skips(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:

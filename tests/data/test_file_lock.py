@@ -11,6 +11,7 @@ import pytest
 
 from napari_nucseg.data.file_lock import one_at_a_time, try_lock
 from napari_nucseg.errors import OutputError
+from napari_nucseg.steps import drain
 
 
 def test_a_file_is_locked_for_one_at_a_time(tmp_path):
@@ -38,7 +39,7 @@ def test_who_comes_later_waits_and_no_file_is_left(tmp_path: Path) -> None:
 
     def work() -> None:
         for _ in range(5):
-            with one_at_a_time(lock):
+            with drain(one_at_a_time(lock)):
                 inside.append(1)
                 most.append(len(inside))
                 time.sleep(0.01)
@@ -57,7 +58,7 @@ def test_a_lock_where_nothing_can_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(OutputError, match="is a file, not a folder"),
-        one_at_a_time(tmp_path / "file" / "lock"),
+        drain(one_at_a_time(tmp_path / "file" / "lock")),
     ):
         pass
 
@@ -74,5 +75,5 @@ def test_a_file_that_another_computer_deleted_is_made_anew(tmp_path: Path, monke
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fstat", as_on_nfs)
-        with one_at_a_time(lock):
+        with drain(one_at_a_time(lock)):
             assert lock.exists()

@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Segment the files; 1 where some failed."""
     choices = chosen_settings(args)
-    from napari_nucseg.jobs.batch import segment_files  # late: loads torch
+    from napari_nucseg.jobs.batch import WAITING, segment_files  # late: loads torch
     from napari_nucseg.jobs.batch_files import Outputs, find_images
 
     written = {
@@ -91,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
         for progress in segment_files(images, outputs, choices):
             if progress.result is None:
                 show_progress(_where(progress, left))
+                if progress.step and progress.step.stage == WAITING:
+                    note(f"{progress.image}: {WAITING}")
                 continue
             results.append(progress.result)
             if progress.result.skipped or progress.result.error is not None:

@@ -12,42 +12,58 @@ from napari_nucseg.errors import OutputError
 from napari_nucseg.files import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 _PAUSE_SECONDS = 0.05
+_PATIENCE_SECONDS = 2
 
 
-@contextmanager
-def one_at_a_time(lock: Path) -> Iterator[None]:
-    """Wait until no other process is within this for the same file, which is there as long as one is.
+def one_at_a_time(lock: Path) -> Generator[None, None, AbstractContextManager[None]]:
+    """Wait until no other process is within what this returns for the same file, which is there as long as one is.
 
-    Missing folders are made.
+    Missing folders are made. Yields once, where it takes so long that somebody may wonder.
 
     Raises
     ------
     OutputError
         If the file cannot be made.
     """
-    while True:
-        try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            file = lock.open("a+b")
-        except OSError as error:
-            raise OutputError(in_words(error, lock)) from error
-        with file:
-            # whoever had it may have deleted the file since we opened it: to lock what has no name keeps nobody out;
-            # on Windows, no open file is deleted, be it ours or another's
-            if try_lock(file) and (sys.platform == "win32" or _is_at(file, lock)):
-                try:
-                    yield
-                finally:
-                    if sys.platform == "win32":
-                        file.close()
-                    with suppress(OSError):
-                        lock.unlink()
-                return
+    begun, told = time.monotonic(), False
+    while (file := _locked(lock)) is None:
+        if not told and time.monotonic() - begun > _PATIENCE_SECONDS:
+            told = True
+            yield
         time.sleep(_PAUSE_SECONDS)
+    return _until_left(file, lock)
+
+
+def _locked(lock: Path) -> IO[Any] | None:
+    """Return the file, open and locked; None where another process has it."""
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a+b")
+    except OSError as error:
+        raise OutputError(in_words(error, lock)) from error
+    # whoever had it may have deleted the file since we opened it: to lock what has no name keeps nobody out;
+    # on Windows, no open file is deleted, be it ours or another's
+    if try_lock(file) and (sys.platform == "win32" or _is_at(file, lock)):
+        return file
+    file.close()
+    return None
+
+
+@contextmanager
+def _until_left(file: IO[Any], lock: Path) -> Iterator[None]:
+    with file:
+        try:
+            yield
+        finally:
+            if sys.platform == "win32":
+                file.close()
+            with suppress(OSError):
+                lock.unlink()
 
 
 def _is_at(file: IO[Any], path: Path) -> bool:

@@ -29,11 +29,13 @@ from napari_nucseg.jobs.result_mark import Origin
 from napari_nucseg.jobs.slices import slices_of
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
+from napari_nucseg.segmentation.result import Progress
 from napari_nucseg.segmentation.segment import make_settings, model_for, segment_steps
 from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
@@ -43,9 +45,11 @@ if TYPE_CHECKING:
     from napari_nucseg.jobs.batch_files import FileIds, Outputs
     from napari_nucseg.jobs.slices import Slice
     from napari_nucseg.network.model_file import Model
-    from napari_nucseg.segmentation.result import Progress, Segmentation
+    from napari_nucseg.segmentation.result import Segmentation
     from napari_nucseg.segmentation.settings import SegmentationSettings
 
+WAITING = "waiting for another run, which writes results of this name"
+"""Stage of an image whose results cannot be written yet; told once."""
 logger = logging.getLogger(__name__)
 
 
@@ -189,7 +193,7 @@ def _segment_file(
         except ChannelError as error:
             raise ChannelError(f"{error}. {_how_to_choose(image)}", error.n_channels) from error
     writes = labels is None or targets.files != (targets.labels,)  # else the folder may be closed to us
-    with one_at_a_time(targets.lock) if writes else nullcontext():
+    with (yield from _in_turn(targets)) if writes else nullcontext():
         # again: meanwhile another run may have written results of this name
         targets.check(images, origin, overwrite=outputs.overwrite)
         if labels is None:
@@ -200,6 +204,11 @@ def _segment_file(
         for part, on_it in zip(slices, labels.reshape(-1, *labels.shape[-2:]), strict=True):
             add_run_lengths(f"{name}{part.suffix}", on_it)
     return replace(written, notes=(*image.notes, *_chosen_by_name(image, settings, choices), *written.notes))
+
+
+def _in_turn(targets: Targets) -> Generator[Progress, None, AbstractContextManager[None]]:
+    """Wait for other runs, and say so."""
+    return (yield from told_as(one_at_a_time(targets.lock), lambda _: Progress(WAITING, 0, 1)))
 
 
 def _chosen_by_name(
