@@ -17,21 +17,29 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
+_A_TIME = "must be a date and time with its time zone, such as 2026-01-31T12:00:00+01:00"
 _WORDS = {
     "missing": "is missing",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
     "dict_type": "must be names with values, such as {name: 1}",
+    "datetime_from_date_parsing": _A_TIME,
+    "datetime_parsing": _A_TIME,
+    "datetime_type": _A_TIME,
     "float_type": "must be a number",
     "float_parsing": "must be a number",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "invalid_key": "which must be text: it stands for a name",
+    "json_invalid": "it is no JSON ({error})",
     "list_type": "must be a list",
     "model_type": "must be names with values",
     "path_type": "must be a path",
     "string_type": "must be text",
+    "string_unicode": "must be text",
     "string_too_short": "must not be empty",
+    "timezone_aware": _A_TIME,
     "too_long": "must have {max_length} entries at most",
     "too_short": "must have {min_length} entries at least",
     "tuple_type": "must be a list",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -43,7 +43,7 @@ class CorrectionRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: str = Field("napari-nucseg corrections", pattern="^napari-nucseg corrections$")
+    format: Literal["napari-nucseg corrections"] = "napari-nucseg corrections"
     version: int = Field(1, ge=1, le=1)
     saved: datetime = Field(default_factory=lambda: datetime.now().astimezone())
     image: ImageRecord
