@@ -178,6 +178,19 @@ def test_one_prediction_is_not_scored_against_two_namesakes(tmp_path: Path, name
     assert [(image.name, image.scores.ap50) for image in result.images] == [("b/cell", 1)]
 
 
+def test_predictions_of_a_folder_and_one_within_it_are_told_apart(tmp_path: Path) -> None:
+    for name in ("cell_labels", "b_cell_labels"):
+        write_labels(tmp_path / f"{name}.tif", squares())
+    files = PredictionFiles(tmp_path, ["images/b/cell", "images/cell", "other"])
+    assert files.find("images/cell").name == "cell_labels.tif"
+    assert files.find("images/b/cell").name == "b_cell_labels.tif"
+    (tmp_path / "b_cell_labels.tif").rename(tmp_path / "other_labels.tif")
+    for sample in ("images/cell", "images/b/cell"):
+        with pytest.raises(DatasetError, match="may belong to any of the 2 images called cell"):
+            files = PredictionFiles(tmp_path, ["images/b/cell", "images/cell", "other"])
+            files.find(sample)
+
+
 def test_slices_of_a_stack_are_one_image(tmp_path: Path) -> None:
     write_labels(tmp_path / "truth" / "s.tif", np.stack([squares(), squares()]), axes="TYX")
     numbered_on = np.stack([squares(), np.where(squares(3) > 0, squares(3) + 4, 0)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ class PredictionFiles:
     ``<name>_labels`` comes before ``<name>_cp_masks`` and ``<name>_mask``, and these before ``<name>``. A sample
     named with its folders, ``b/a/cell``, has what ``segment_files`` writes for it, ``b_a_cell_labels``, with more
     folders before, or with fewer, ``a_cell_labels``, where that can be no other's; and ``cell_labels`` only where no
-    other sample is a ``cell``.
+    other sample is a ``cell``, or these lie in folders below its own and have their files.
 
     Raises
     ------
@@ -40,7 +40,9 @@ class PredictionFiles:
     def __init__(self, folder: Path, samples: Sequence[str]) -> None:
         self._folder = folder
         self._files = _by_image(folder)
-        self._n_called = Counter(PurePosixPath(sample).name for sample in samples)
+        self._called: dict[str, list[str]] = defaultdict(list)
+        for sample in samples:
+            self._called[PurePosixPath(sample).name].append(sample)
         self._of_sample: dict[str, list[str]] = defaultdict(list)
         # of several that one file name stands for, the first: segment_files numbers the others
         by_flat_name = {flat_name(sample): sample for sample in reversed(samples) if "/" in sample}
@@ -64,9 +66,10 @@ class PredictionFiles:
         """
         called, flat = PurePosixPath(sample).name, flat_name(sample)
         names = self._of_sample[sample] or [called]
-        if names == [called] and called in self._files and self._n_called[called] > 1:
+        namesakes = self._called[called]
+        if names == [called] and called in self._files and len(namesakes) > 1 and not self._is_last(sample):
             raise DatasetError(
-                f"{self._files[called][0]} may belong to any of the {self._n_called[called]} images called {called}: "
+                f"{self._files[called][0]} may belong to any of the {len(namesakes)} images called {called}: "
                 f"name the prediction of this one {flat}_labels"
             )
         files = [file for name in names for file in self._files.get(name, [])]
@@ -77,6 +80,14 @@ class PredictionFiles:
                 f"there is no prediction {flat}_labels or {flat} (TIFF or PNG) for it in {self._folder}"
             )
         return files[0]
+
+    def _is_last(self, sample: str) -> bool:
+        """Whether those it shares its plain name with lie in folders below its own, and have files of their own."""
+        called = PurePosixPath(sample).name
+        others = [other for other in self._called[called] if other != sample]
+        return all(
+            other.startswith(sample.removesuffix(called)) and self._of_sample[other] for other in others
+        )
 
 
 def read_labels(path: Path, true_shape: tuple[int, ...] = ()) -> tuple[NDArray[np.int32], bool]:
