@@ -156,6 +156,31 @@ def test_one_dsb_image_comes_with_its_masks(test_data):
     assert dataset[0].labels.max() == 27
 
 
+def _write_pair(images: Path, labels: Path, name: str) -> Path:
+    for folder, value in ((images, 200), (labels, 1)):
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((9, 9), value, np.uint8)).save(folder / f"{name}.png")
+    return images / f"{name}.png"
+
+
+def test_an_image_called_like_its_set_keeps_its_labels(tmp_path):
+    image = _write_pair(tmp_path / "cells" / "images", tmp_path / "cells" / "labels", "cells")
+    for path in (image, image.parent, image.parent.parent, tmp_path):
+        dataset = open_dataset(path)
+        assert (dataset.layout, [sample.labels is not None for sample in dataset]) == ("folder", [True])
+
+
+def test_a_part_of_the_images_comes_with_its_labels(tmp_path, monkeypatch):
+    part = _write_pair(tmp_path / "Images" / "day1" / "p0", tmp_path / "labels" / "day1" / "p0", "a").parent
+    _write_pair(tmp_path / "Images" / "day2", tmp_path / "labels" / "day2", "a")
+    for path in (part, part.parent):
+        (sample,) = open_dataset(path)
+        assert Path(sample.metadata["labels_path"]) == tmp_path / "labels" / "day1" / "p0" / "a.png"
+    monkeypatch.chdir(part)
+    (sample,) = open_dataset(".")
+    assert sample.labels is not None
+
+
 def test_an_empty_name_is_not_the_folder_we_are_in():
     with pytest.raises(DatasetError, match="got an empty name for a dataset"):
         open_dataset("")

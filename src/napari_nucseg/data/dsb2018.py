@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 LAYOUT = "dsb2018"
 _IMAGE = re.compile(r"(?P<folder>(?:.*/)?(?P<id>[^/]+))/images/(?P=id)\.[^./]+")
+_LABELS = re.compile(r"(?P<folder>.*[^/])/labels?/[^/]+")
 _MASK = re.compile(r"(?P<folder>.*[^/])/masks/[^/]+")
 CSV_COLUMNS = ("ImageId", "EncodedPixels")
 
@@ -54,11 +55,15 @@ def find(tree: Tree) -> list[Found]:
 
 
 def _image_folders(tree: Tree) -> dict[str, str]:
-    """Folder of each image to its file: the one image of an ``images`` folder, named as the folder above it."""
+    """Folder of each image to its file: the one image of an ``images`` folder, named as the folder above it.
+
+    Where labels lie beside that it is a set of one image, as ``nucseg sample`` writes.
+    """
     files = [file for file in tree.files if is_image(file)]
     n_beside = Counter(file.rpartition("/")[0] for file in files)
     matches = ((file, _IMAGE.fullmatch(file)) for file in files if n_beside[file.rpartition("/")[0]] == 1)
-    return {match["folder"]: file for file, match in matches if match}
+    others = {match["folder"] for match in map(_LABELS.fullmatch, files) if match}
+    return {match["folder"]: file for file, match in matches if match and match["folder"] not in others}
 
 
 def encode_labels(labels: NDArray[np.integer[Any]]) -> dict[int, str]:

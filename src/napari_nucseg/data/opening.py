@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import partial
 from pathlib import Path
@@ -155,10 +156,25 @@ def companions(path: Path) -> tuple[Path, ...]:
 
 def _with_companions(path: Path, tree: Tree) -> Tree:
     path = path.absolute()
-    parts: list[tuple[str, Tree]] = [(f"{path.name.removesuffix('.zip')}/", tree)]
-    for beside in companions(path):
+    places = companions(path) or _labels_of_part(path)
+    around = Path(os.path.commonpath([path.parent, *(place.parent for place in places)]))
+
+    def prefix(place: Path) -> str:
+        return f"{place.relative_to(around).as_posix().removesuffix('.zip')}/"
+
+    parts: list[tuple[str, Tree]] = [(prefix(path), tree)]
+    for beside in places:
         if beside.suffix == ".csv":
             parts.append(("", FolderTree(beside.parent, (beside.name,))))
         else:
-            parts.append((f"{beside.name.removesuffix('.zip')}/", open_tree(beside)))
+            parts.append((prefix(beside), open_tree(beside)))
     return JoinedTree(path, tuple(parts)) if len(parts) > 1 else tree
+
+
+def _labels_of_part(path: Path) -> tuple[Path, ...]:
+    """Folders with the labels of a folder within that of all images: of ``images/day1`` it is ``labels/day1``."""
+    images = next((above for above in path.parents if above.name.lower() in folder.IMAGE_FOLDERS), None)
+    if images is None:
+        return ()
+    places = [labels / path.relative_to(images) for labels in _label_folders(images.parent)]
+    return tuple(place for place in places if place.is_dir())

@@ -98,9 +98,10 @@ def _unscored(job: TrainingJob, n_images: int, n_held: int) -> tuple[str, ...]:
         return ()
     images = count_words(n_images, "image")
     if job.early_stop:
+        places = " ".join(str(source.path) for source in job.data)
         raise TrainingError(
-            f"early_stop needs images that are held back, and of {images} none can be spared. Add images, or set "
-            f"early_stop: null{IN_A_COPY}."
+            f"early_stop needs images that are held back, and of {images} none can be spared. Add images, or learn "
+            f"from so few with 'nucseg finetune --examples {places} -o NAME', or set early_stop: null{IN_A_COPY}."
         )
     return (f"Of {images} none can be held back: nothing is scored while the model learns.",)
 
