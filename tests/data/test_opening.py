@@ -221,6 +221,14 @@ def test_zarr_is_no_image_and_said(tmp_path):
     assert ("images/cells.zarr",) in dataset.unused().values()
 
 
+def test_a_zip_of_zarr_is_no_dataset_and_said(tmp_path):
+    with zipfile.ZipFile(tmp_path / "cells.zip", "w") as archive:
+        archive.writestr("0/.zarray", "{}")
+        archive.writestr(".zgroup", "{}")
+    with pytest.raises(DatasetError, match="zarr is not read"):
+        open_dataset(tmp_path / "cells.zip")
+
+
 def test_a_dataset_is_a_lazy_sequence(test_data):
     dataset = open_dataset(test_data / "lizard")
     assert dataset[2:5].names == dataset.names[2:5]

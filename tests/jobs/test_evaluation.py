@@ -256,6 +256,17 @@ def test_predictions_must_be_somewhere(tmp_path: Path, truth: Path) -> None:
         drain(compare_labels(open_dataset(truth), tmp_path / "nowhere"))
 
 
+def test_predictions_in_zarr_are_said(tmp_path: Path, truth: Path) -> None:
+    zarr = tmp_path / "pred" / "a.zarr"
+    zarr.mkdir(parents=True)
+    (zarr / ".zarray").write_text("{}")
+    for name, folder in (("b", zarr), ("c.zarr", zarr.parent)):
+        shutil.make_archive(str(tmp_path / name), "zip", folder)
+    for place in (zarr, zarr.parent, tmp_path / "b.zip", tmp_path / "c.zarr.zip"):
+        with pytest.raises(DatasetError, match="zarr is not read by nucseg: save the labels as TIFF"):
+            drain(compare_labels(open_dataset(truth), place))
+
+
 def test_model_on_dataset_groups_by_kind(tmp_path: Path, truth: Path, tiny_model: str) -> None:
     index = tmp_path / "index.csv"
     index.write_text(

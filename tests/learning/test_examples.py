@@ -82,7 +82,8 @@ def test_what_cannot_be_scored_is_said_and_refused_where_training_is_to_stop_by_
     assert "Of 1 image none can be held back: nothing is scored" in remark
     assert load_examples(TrainingJob(data=[one], validation={"share": 0})).remarks == ()
     with pytest.raises(
-        TrainingError, match=r"early_stop needs images that are held back.*finetune --examples .*recipes, with --job"
+        TrainingError,
+        match=r"early_stop needs images that are held back.*finetune --examples .*recipes, with --job",
     ):
         load_examples(TrainingJob(data=[one], early_stop={}))
     with pytest.raises(TrainingError, match=r"early_stop needs images that are held back"):

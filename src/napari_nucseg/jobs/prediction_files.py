@@ -12,6 +12,7 @@ import numpy as np
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.label_files import as_labels, check_numbering, number_pieces, read_label_image
 from napari_nucseg.data.layout import flat_name, is_image, stem
+from napari_nucseg.data.zarr_folder import LABELS_NOT_READ, is_zarr, zarr_in
 from napari_nucseg.errors import DatasetError, NucSegError
 from napari_nucseg.jobs.slices import STACKED, put_together, slices_of
 
@@ -153,11 +154,14 @@ def _hold_the_same(files: Sequence[Path]) -> bool:
 
 def _by_image(folder: Path) -> dict[str, list[Path]]:
     """Label files by the name of their image, of each only those whose ending comes first."""
+    if is_zarr(folder):
+        raise DatasetError(f"{folder}: {LABELS_NOT_READ}")
     if not folder.is_dir():
         raise DatasetError(f"there is no folder {folder}: name the folder of the predicted label files")
     files = sorted(file for file in folder.iterdir() if is_image(file.name))
     if not files:
-        raise DatasetError(f"{folder} holds no label images: name the folder 'nucseg segment' wrote to")
+        todo = LABELS_NOT_READ if zarr_in(folder) else "name the folder 'nucseg segment' wrote to"
+        raise DatasetError(f"{folder} holds no label images: {todo}")
     by_image: dict[str, list[Path]] = {}
     for ending in (*_ENDINGS, re.compile("(.+)")):
         found: dict[str, list[Path]] = defaultdict(list)
