@@ -133,6 +133,25 @@ def test_outlines_that_cannot_be_told_apart_are_refused_in_words(
     assert not (tmp_path / "nuclei.geojson").exists()
 
 
+def test_saving_many_outlines_is_shown_and_can_be_cancelled(
+    user, widget, segmented, tmp_path, answer, choose
+):
+    dots = segmented.data[::3, ::3]
+    dots[:] = np.arange(dots.size).reshape(dots.shape)
+    button, plain = widget.form.result.outlines, widget.form.result.outlines.text()
+    answer(choose(tmp_path / "outlines" / "nuclei.geojson"))
+    user.click(button)
+    assert button.text() == "Cancel saving"
+    user.qtbot.waitUntil((tmp_path / "outlines").exists, timeout=10_000)
+    user.click(button)
+    assert button.text() == plain
+    user.qtbot.waitUntil(lambda: not list((tmp_path / "outlines").iterdir()), timeout=10_000)
+    answer(choose(tmp_path / "nuclei.geojson"))
+    user.click(button)
+    user.qtbot.waitUntil(lambda: button.text() == plain, timeout=60_000)
+    assert len(json.loads((tmp_path / "nuclei.geojson").read_text())["features"]) >= dots.size - 1
+
+
 def test_table_outlines_python_and_methods(user, widget, segmented, tmp_path, answer, choose):
     from qtpy.QtWidgets import QApplication
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from napari_nucseg._napari.table import table_steps
 from napari_nucseg._napari.workers import Runs
@@ -17,7 +18,7 @@ from napari_nucseg.errors import ImageError
 from napari_nucseg.jobs.outline_file import outline_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from napari.layers import Image, Labels
     from numpy.typing import NDArray
@@ -27,37 +28,59 @@ if TYPE_CHECKING:
 
 
 class ResultSaving(QObject):
-    """Ask for a file and write it; what was saved is said at once, what failed by ``failed(str)``."""
+    """Ask for a file and write it; meanwhile the button that asked for it gives it up.
+
+    What was saved is said at once, what failed by ``failed(str)``.
+    """
 
     failed = Signal(str)
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, table: QPushButton, outlines: QPushButton) -> None:
         super().__init__(parent)
         self._asks = parent
         self._tables, self._outlines = Runs(self), Runs(self)
+        self._buttons = {self._tables: table, self._outlines: outlines}
         for runs, what in ((self._tables, "a table"), (self._outlines, "outlines")):
             runs.returned.connect(lambda n, what=what: show_info(_saved(what, n)))
             runs.failed.connect(self.failed)
+            runs.ended.connect(partial(self._buttons[runs].setText, self._buttons[runs].text()))
 
     def save_table(self, layer: Labels, image: Image, state: LayerState) -> None:
         """Save area, place and intensity of every nucleus as CSV."""
+        if self._give_up(self._tables):
+            return
         path = self._ask("Save table", f"{layer.name}.csv", "CSV (*.csv)")
         if path:
             data = image.data[0] if image.multiscale else image.data
             size = state.settings.pixel_size_um
-            self._tables.start(lambda: table_steps(path, layer.data, data, state.layout, size))
+            self._start(self._tables, lambda: table_steps(path, layer.data, data, state.layout, size))
 
     def save_outlines(self, layer: Labels, image: Image, state: LayerState) -> None:
         """Save every nucleus as a polygon in GeoJSON."""
+        if self._give_up(self._outlines):
+            return
         path = self._ask("Save outlines", f"{layer.name}.geojson", "GeoJSON (*.geojson)")
         if path:
             names = [image.axis_labels[axis] for axis in state.layout.stack_axes]
-            self._outlines.start(lambda: layer_outline_steps(path, layer.data, state.layout, names))
+            self._start(self._outlines, lambda: layer_outline_steps(path, layer.data, state.layout, names))
 
     def forget(self) -> None:
         """Give up what is being written; nothing half-written stays."""
         self._tables.forget()
         self._outlines.forget()
+
+    def _start(self, runs: Runs, make_steps: Callable[[], Generator[int, None, int]]) -> None:
+        self._buttons[runs].setText("Cancel saving")
+        runs.start(make_steps)
+
+    def _give_up(self, runs: Runs) -> bool:
+        """Cancel what is being written, if there is something; not waited for: a plane may take half a minute."""
+        if not runs.running:
+            return False
+        runs.forget()
+        runs.ended.emit()
+        show_info("Saving was cancelled.")
+        return True
 
     def _ask(self, title: str, proposed: str, kind: str) -> Path | None:
         dialog = QFileDialog(self._asks, title, "", kind)

@@ -54,7 +54,7 @@ class SegmentWidget(Docked):
         self.summaries = Summaries(self)
         self._shown: Labels | None = None
         self._measure = LineMeasure(napari_viewer, self)
-        self._saving = ResultSaving(self)
+        self._saving = ResultSaving(self, self.form.result.table, self.form.result.outlines)
         self._catalogue = Runs(self)
         self._models = ModelsWatch(models_dir(), self)
         self._shortcut = ViewerShortcut(napari_viewer, SEGMENT_KEY, self.segment)
