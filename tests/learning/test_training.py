@@ -374,3 +374,11 @@ def test_the_running_average_of_a_long_run_has_its_decay():
     torch.nn.init.ones_(network.weight)
     average.update(network)
     assert float(average.module.weight) == pytest.approx(0.1)
+
+
+def test_the_halo_does_not_shrink_with_the_patches(write_job, train):
+    bundled = load_model("nuclei-unet").card
+    small = {"patch_px": 64, "augment": {"crop_px": 64}, "batch_size": 2, "size": None, "judge": None}
+    as_it_was = {"architecture": bundled.architecture.model_dump(mode="json"), "start": bundled.name}
+    path, _ = train(write_job(**small, **as_it_was, learning_rate=1e-7, steps=1))
+    assert abs(load_model(path).card.halo_px - bundled.halo_px) <= bundled.architecture.stride_px

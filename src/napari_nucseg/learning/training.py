@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_nucseg.counted import count_words
 from napari_nucseg.learning.checkpoint import check_settings
 from napari_nucseg.learning.examples import load_examples
@@ -13,7 +15,7 @@ from napari_nucseg.learning.importance import measure_importance
 from napari_nucseg.learning.job import IMAGENET
 from napari_nucseg.learning.judgement import fit_judge
 from napari_nucseg.learning.learned_images import list_learned
-from napari_nucseg.learning.patches import pack_patches, typical_diameter
+from napari_nucseg.learning.patches import cut, pack_patches, typical_diameter
 from napari_nucseg.learning.place import CHECKPOINT, check_place, check_resumable, held
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
@@ -24,7 +26,7 @@ from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.architectures import check_network
 from napari_nucseg.network.device import choose_device
-from napari_nucseg.network.halo import measure_halo
+from napari_nucseg.network.halo import VIEW_PX, measure_halo
 from napari_nucseg.network.installed import find_model
 from napari_nucseg.network.model_card import ModelCard, read_card
 from napari_nucseg.network.model_file import Model, load_model, save_model
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["TrainingProgress", "make_card", "train_steps"]
 
 HALO_VIEWS = 16
-"""Patches the halo is measured on."""
+"""Patches the halo is measured on, mirrored up to size where they are small."""
 FALLBACK_DIAMETER_PX = 24.0
 """Canonical diameter of a model whose training images have no nucleus."""
 OWN_LICENCE = "all rights with whoever trained it"
@@ -159,7 +161,8 @@ def _pack(job: TrainingJob, examples: Examples) -> PatchBank:
 
 def _halo(job: TrainingJob, network: SegmentationNetwork, bank: PatchBank) -> int:
     every = -(-len(bank) // HALO_VIEWS)
-    views = [fields[:3].float().div(255).numpy() for fields in bank.fields[::every]]
+    patches = [cut(fields[:3].numpy(), VIEW_PX)[0] for fields in bank.fields[::every]]
+    views = [patch.astype(np.float32) / 255 for patch in patches]
     return measure_halo(network, views, job.architecture.stride_px)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 0.02  # largest change of a map value that still counts as none
 LARGEST_HALO_PX = 128
+VIEW_PX = 384
+"""Side with room for the largest halo all around the middle: without, all there is would seem to be enough."""
 
 
 def measure_halo(network: nn.Module, images: list[NDArray[np.float32]], stride_px: int) -> int:
@@ -28,7 +30,7 @@ def measure_halo(network: nn.Module, images: list[NDArray[np.float32]], stride_p
     Parameters
     ----------
     network : on the CPU, in evaluation mode.
-    images : (3, Y, X) float32 at the network's scale, sides a multiple of the stride and over 320 px.
+    images : (3, Y, X) float32 at the network's scale, sides a multiple of the stride, ``VIEW_PX`` or more.
     stride_px : the network's stride.
     """
     halo = stride_px
@@ -43,7 +45,8 @@ def _change(
     network: nn.Module, image: NDArray[np.float32], whole: NDArray[np.float32], halo: int, stride: int
 ) -> float:
     """Largest change but one in a thousand in the middle when only a halo around it is seen."""
-    inner = [(n // 3 // stride * stride, n // 3 // stride * stride + 4 * stride) for n in image.shape[1:]]
+    starts = [(n // stride - 4) // 2 * stride for n in image.shape[1:]]
+    inner = [(start, start + 4 * stride) for start in starts]
     window = tuple(slice(max(0, a - halo), b + halo) for a, b in inner)
     kept = tuple(slice(a - w.start, b - w.start) for (a, b), w in zip(inner, window, strict=True))
     part = _maps(network, image[:, window[0], window[1]])[..., kept[0], kept[1]]
