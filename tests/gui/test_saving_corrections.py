@@ -236,6 +236,25 @@ class TestWorkList:
         assert read_corrections(layer).folder == works.worklist.folder_of("b")
 
 
+def test_a_folder_that_was_saved_in_and_is_gone_is_not_made_anew(qtbot, corrector, add, click, tmp_path):
+    """Its drive went away: what is written at the mount point is out of sight once it is back."""
+    layer, drive = add(1), tmp_path / "drive"
+    drive.mkdir()
+    _paint(layer, 7)
+    corrector.controller.save(drive / "mine")
+    _until_saved(qtbot, corrector)
+    drive.rename(tmp_path / "away")
+    _paint(layer, 8)
+    click(corrector.form.save)
+    qtbot.waitUntil(lambda: "no longer holds" in corrector.form.status.text(), timeout=TIMEOUT_MS)
+    assert not drive.exists()
+    assert replay(read_corrections(layer).journal).labels[1, 5] == 8
+    (tmp_path / "away").rename(drive)
+    click(corrector.form.save)
+    _until_saved(qtbot, corrector)
+    assert open_correction_set(drive / "mine").labels[1, 5] == 8
+
+
 class TestLabelsFromElsewhereGoWithTheirImage:
     @pytest.fixture
     def image_of(self, viewer):

@@ -22,7 +22,7 @@ from napari_nucseg._napari.segment_widget import SegmentWidget
 from napari_nucseg._napari.work_layers import LABELS_NAME, with_counts
 from napari_nucseg._napari.work_widget import WorkWidget
 from napari_nucseg.data.correction_set import open_correction_set
-from napari_nucseg.data.journal import Journal, JournalHeader, Part, fingerprint, journal_dir
+from napari_nucseg.data.journal import Journal, JournalHeader, Part, fingerprint, journal_dir, replay
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.jobs.work_item import Status
 from napari_nucseg.jobs.worklist import open_worklist
@@ -672,6 +672,81 @@ def test_what_cannot_be_saved_stays_on_show(viewer, opened, folder, nowhere_to_w
     nowhere_to_write.unlink()
     click(opened.form.next)
     assert open_correction_set(nowhere_to_write).labels[5, 6] == 3
+
+
+@pytest.fixture
+def away(opened, folder):
+    """Return functions that take the list with its corrections away, as a drive does, and bring it back."""
+    output = folder.with_name("slides corrections")
+    return lambda: output.rename(folder.with_name("drive")), lambda: folder.with_name("drive").rename(output)
+
+
+def test_strokes_outlive_a_drive_that_went_and_came_back(
+    viewer, opened, folder, corrector, away, click, qtbot
+):
+    """What is written at its mount point would be out of sight once the drive is back."""
+    go, come_back = away
+    layer, controller, form = _labels(viewer), opened.controller, opened.form
+    session = corrector().controller.session
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    assert controller.save()
+    go()
+    layer.data_setitem((np.array([7]), np.array([8])), 4)
+    controller._save_soon()
+    qtbot.waitUntil(lambda: "no longer there" in form.status.text(), timeout=TIMEOUT_MS)
+    click(form.next)
+    assert "slides corrections is no longer there" in form.status.text()
+    assert controller.worklist.current == "a"
+    assert not controller.worklist.output.exists()
+    session.look()
+    assert replay(read_corrections(layer).journal).labels[7, 8] == 4
+    come_back()
+    controller._save_soon()
+    qtbot.waitUntil(lambda: not controller.busy, timeout=TIMEOUT_MS)
+    assert "⚠" not in form.status.text(), "what was alarming is no longer so"
+    click(form.next)
+    click(form.previous)
+    assert controller.worklist.current == "a"
+    assert (layer.data[5, 6], layer.data[7, 8]) == (3, 4)
+
+
+def test_an_image_opens_and_says_that_its_list_is_gone(opened, away, click):
+    away[0]()
+    click(opened.form.next)
+    assert opened.controller.worklist.current == "b"
+    assert "no longer there" in opened.form.status.text()
+
+
+@pytest.mark.parametrize("choice", ["Begin anew", "Cancel"])
+def test_an_image_whose_corrections_are_gone_never_opens_empty_unasked(
+    viewer, opened, folder, click, qtbot, answer, choice
+):
+    layer, work = _labels(viewer), folder.with_name("slides corrections")
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    click(opened.form.next)
+    (work / "a").rename(work.with_name("backup"))
+    asked = []
+
+    def press(box):
+        asked.append(box.informativeText())
+        next(b for b in box.buttons() if b.text().replace("&", "") == choice).click()
+
+    answer(press)
+    click(opened.form.previous)
+    assert "no longer in" in asked[0]
+    assert "kept in" not in asked[0], "nothing is there to be kept"
+    item = opened.controller.worklist.item("a")
+    if choice == "Cancel":
+        assert opened.controller.worklist.current == "b"
+        assert item.status is Status.IN_WORK
+        work.with_name("backup").rename(work / "a")
+        opened.controller.show("a")
+        qtbot.waitUntil(lambda: not opened.controller.busy, timeout=TIMEOUT_MS)
+        assert layer.data[5, 6] == 3
+    else:
+        assert (opened.controller.worklist.current, item.status) == ("a", Status.UNTOUCHED)
+        assert not layer.data.any()
+        assert not (work / "set aside").exists()
 
 
 def test_corrections_that_cannot_be_saved_never_get_into_the_list_of_another_dataset(

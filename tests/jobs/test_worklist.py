@@ -238,13 +238,14 @@ def test_an_image_is_begun_anew_and_what_was_made_of_it_is_kept(folder):
     kept = folder.parent / "work" / "set aside"
     assert sorted(path.name for path in kept.iterdir()) == ["b", "b_2", "b_3"]
     other = open_worklist(folder, folder.parent / "other")
-    (folder.parent / "other").write_text("a file where the folder should be")
+    _correct(other, "b")
+    (folder.parent / "other" / "set aside").write_text("a file where the folder should be")
     with pytest.raises(OutputError, match="cannot write"):
         begin_anew(other, "b")
 
 
 def test_a_set_that_cannot_be_written_leaves_that_of_another_window_in_its_place(folder):
-    work = _open(folder)
+    work = _open(folder).save()
     corrections = new_corrections(work.dataset.read("b"), None, is_prediction=False)
     place = work.folder_of("b")
     assert keep(place, corrections, ()) is None
@@ -260,7 +261,7 @@ def test_a_set_that_cannot_be_written_leaves_that_of_another_window_in_its_place
 
 
 def test_a_set_stays_where_a_full_disk_cannot_take_note_of_its_new_place(folder, monkeypatch):
-    work = _open(folder)
+    work = _open(folder).save()
     corrections = new_corrections(work.dataset.read("b"), None, is_prediction=False)
     place = work.folder_of("b")
     keep(place, corrections, ())
@@ -274,6 +275,27 @@ def test_a_set_stays_where_a_full_disk_cannot_take_note_of_its_new_place(folder,
         with pytest.raises(OutputError, match="full"):
             keep(place, other, ())
         assert open_correction_set(place).image_path == corrections.image_path
+
+
+@pytest.mark.parametrize("gone", ["work", "work/worklist.json"])
+def test_nothing_is_made_anew_where_a_list_was_and_is_gone(folder, gone, tiny_model):
+    """A drive went away: what is written at its mount point is out of sight once it is back."""
+    work = _open(folder).save()
+    corrections = new_corrections(work.dataset.read("b"), None, is_prediction=False)
+    gone = folder.parent / gone
+    gone.rename(folder.parent / "away")
+    writes = (
+        work.save,
+        lambda: keep(work.folder_of("b"), corrections, ()),
+        lambda: drain(segment_remaining(work, {"model": tiny_model, "diameter_px": 24})),
+    )
+    for write in writes:
+        with pytest.raises(OutputError, match=rf"{gone.name} is no longer there"):
+            write()
+    assert not gone.exists()
+    (folder.parent / "away").rename(gone)
+    keep(work.folder_of("b"), corrections, ())
+    assert work.save().items == work.items
 
 
 def test_nowhere_to_write(folder):
@@ -302,7 +324,7 @@ def test_names_that_are_no_file_names_get_folders_of_their_own(tmp_path):
 class TestSegmentRemaining:
     def test_untouched_images_become_sets_and_one_broken_stops_nothing(self, folder, tiny_model):
         (folder / "b.png").write_bytes(b"no image")
-        work = _open(folder)
+        work = _open(folder).save()
         steps = segment_remaining(
             work.with_status("a", Status.DONE), {"model": tiny_model, "diameter_px": 24}
         )
@@ -321,7 +343,7 @@ class TestSegmentRemaining:
         image = np.zeros((2, 64, 64), np.uint8)
         imwrite(folder / "b.tif", image, imagej=True, metadata={"axes": "CYX"})
         (folder / "b.png").unlink()
-        work = _open(folder)
+        work = _open(folder).save()
         for name in "ac":
             work = work.with_status(name, Status.DONE)
         (outcome,) = drain(segment_remaining(work, {"model": tiny_model, "diameter_px": 24}))
@@ -334,7 +356,7 @@ class TestSegmentRemaining:
         metadata = {"axes": "CYX", "Channel": {"Name": ["GFP", "RFP", "DAPI"]}}
         imwrite(folder / "b.ome.tif", image, photometric="minisblack", metadata=metadata)
         (folder / "b.png").unlink()
-        work = _open(folder)
+        work = _open(folder).save()
         for name in "ac":
             work = work.with_status(name, Status.DONE)
         drain(segment_remaining(work, {"model": tiny_model, "diameter_px": 24}))
@@ -344,7 +366,7 @@ class TestSegmentRemaining:
         assert untouched.settings["channel"] == 2, "what a person draws is of that, too"
 
     def test_what_a_person_corrects_meanwhile_is_left_to_them(self, folder, tiny_model):
-        work, on_show = _open(folder), ""
+        work, on_show = _open(folder).save(), ""
         mine = np.full((64, 64), 7, np.int32)
 
         def free(name):
@@ -363,7 +385,7 @@ class TestSegmentRemaining:
         assert not work.folder_of("b").exists()
 
     def test_cancelled_half_way_the_rest_stays_untouched(self, folder, tiny_model):
-        work = _open(folder)
+        work = _open(folder).save()
         steps = segment_remaining(work, {"model": tiny_model, "diameter_px": 24})
         for progress in steps:
             if progress.outcomes:
@@ -373,7 +395,8 @@ class TestSegmentRemaining:
 
     def test_progress_always_tells_all_outcomes_so_far(self, folder, tiny_model):
         seen = [
-            p.outcomes for p in segment_remaining(_open(folder), {"model": tiny_model, "diameter_px": 24})
+            p.outcomes
+            for p in segment_remaining(_open(folder).save(), {"model": tiny_model, "diameter_px": 24})
         ]
         assert [len(outcomes) for outcomes in seen] == sorted(len(outcomes) for outcomes in seen)
         assert len(seen[-1]) == 3

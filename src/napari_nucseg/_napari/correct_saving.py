@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.correct_files import collect, mark_saved
+from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.workers import Runs
-from napari_nucseg.data.correction_set import save_correction_set, stamp_of
+from napari_nucseg.data.correction_set import is_correction_set, save_correction_set, stamp_of
 from napari_nucseg.data.set_comparison import holds_other_image
-from napari_nucseg.errors import NucSegError
+from napari_nucseg.errors import NucSegError, OutputError
+from napari_nucseg.jobs.worklist import FILE as WORK_LIST
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -26,12 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Saving:
-    """A layer's corrections on their way to a folder; ``occupied`` where another image's corrections lie there."""
+    """A layer's corrections on their way to a folder, ``again`` where that is the one it was opened from or saved in.
+
+    ``occupied`` says that another image's corrections lie there.
+    """
 
     session: Session
     n_edits: int
     folder: Path
     data: np.ndarray
+    again: bool = False
     occupied: bool = False
     stamp: bytes | None = None
 
@@ -78,7 +84,9 @@ class Saver(QObject):
         except NucSegError as error:
             self.failed.emit(str(error))
             return
-        saving = Saving(session, session.n_edits, folder, session.subject.layer.data)
+        layer = session.subject.layer
+        again = corrections_of(layer).folder == folder
+        saving = Saving(session, session.n_edits, folder, layer.data, again)
         self._writing = Writing(saving, corrections, careful=careful)
         self._runs.start(self._writing.steps)
         self.said.emit("Saving …")
@@ -127,7 +135,17 @@ class Writing:
             return self._outcome
 
     def _write(self) -> Saving:
+        if self._saving.again:
+            _check_there(self._saving.folder)
         if self._careful and holds_other_image(self._saving.folder, self._corrections):
             return replace(self._saving, occupied=True)
         save_correction_set(self._saving.folder, self._corrections)
         return replace(self._saving, stamp=stamp_of(self._saving.folder))
+
+
+def _check_there(folder: Path) -> None:
+    """Refuse to make a set anew that is gone, with its drive or under another name; a work list's may be its first."""
+    if not is_correction_set(folder) and not (folder.parent / WORK_LIST).is_file():
+        raise OutputError(
+            f"{folder} no longer holds the corrections. Put them back, or save elsewhere: Save as…"
+        )

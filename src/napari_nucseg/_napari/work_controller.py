@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.work_background import WorkBackground
-from napari_nucseg._napari.work_keeping import SetKeeper
-from napari_nucseg._napari.work_layers import WorkLayers, with_counts
-from napari_nucseg._napari.work_steps import Refused, open_image, write_set
+from napari_nucseg._napari.work_layers import WorkLayers
+from napari_nucseg._napari.work_saving import WorkSaving
+from napari_nucseg._napari.work_steps import Refused, open_image
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.data.correction_set import is_correction_set
 from napari_nucseg.errors import NucSegError, OutputError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from napari_nucseg._napari.work_keeping import Kept
     from napari_nucseg._napari.work_steps import Opened
-    from napari_nucseg.data.correction_set import CorrectionSet
     from napari_nucseg.jobs.work_outcomes import Outcome
 
 AUTOSAVE_MS = 15_000
@@ -55,17 +54,18 @@ class WorkController(QObject):
         super().__init__(parent)
         self.worklist: WorkList | None = None
         self._layers = WorkLayers(viewer)
-        self._keeper = SetKeeper()
+        self._saving = WorkSaving(self._layers, self)
+        self._unsaved = False  # that something could not be saved is still to be read
         self._wanted = ""  # name of the image that is to be on show next
         self._place = ""  # name of the image that was opened last or could not be: Next goes on from it
         self._meeting = threading.Lock()  # of opening an image and segmenting it, both in threads
-        self._opening, self._saving = Runs(self), Runs(self)
+        self._opening = Runs(self)
         self._background = WorkBackground(self._free, self)
         self._opening.returned.connect(self._show)
         self._opening.failed.connect(self._enter_unreadable)
         self._opening.ended.connect(self._opening_ended)
-        self._saving.returned.connect(self._saved)
-        self._saving.failed.connect(self.failed)
+        self._saving.saved.connect(self._saved)
+        self._saving.failed.connect(self._cannot_save)
         self._background.progressed.connect(self.progressed)
         self._background.found.connect(self._enter)
         self._background.failed.connect(self.failed)
@@ -104,7 +104,7 @@ class WorkController(QObject):
             self.segmented.emit("")
         self._opening.forget()
         self._saving.forget()
-        with self._keeper.alone():  # an autosave that waits belongs to the other list
+        with self._saving.keeper.alone():  # an autosave that waits belongs to the other list
             self.worklist, self._place = worklist, ""
         if refusal is None:
             self._layers.put_away()  # no stroke on the image of one list may be kept in another
@@ -141,7 +141,7 @@ class WorkController(QObject):
     def begin_anew(self, name: str) -> None:
         """Move an image's corrections out of the way and show it as if nobody had worked on it."""
         try:
-            with self._keeper.alone():
+            with self._saving.keeper.alone():
                 worklist = begin_anew(self.worklist, name)
         except OutputError as error:
             self.failed.emit(str(error))
@@ -168,7 +168,7 @@ class WorkController(QObject):
         """Keep what was done on the current image, now; False where that is impossible."""
         refusal = self._refusal_to_save(always=always, status=status)
         if refusal is not None:
-            self.failed.emit(str(refusal))
+            self._cannot_save(str(refusal))
         return refusal is None
 
     def segment_remaining(self) -> None:
@@ -209,7 +209,7 @@ class WorkController(QObject):
             corrections = self._layers.as_shown
         try:
             if corrections is not None:
-                self._write_now(folder, corrections)
+                self.set_aside.emit(self._saving.now(folder, corrections).words)
             self._enter_status(self.worklist.current, status)
         except NucSegError as error:
             return error
@@ -221,13 +221,8 @@ class WorkController(QObject):
         folder = worklist.folder_of(worklist.current)
         if is_correction_set(folder):
             raise OutputError(f"{folder} holds other corrections of this image. Choose another folder.")
-        self._write_now(folder, self._layers.as_they_are())
+        self.set_aside.emit(self._saving.now(folder, self._layers.as_they_are()).words)
         return worklist
-
-    def _write_now(self, folder: Path, corrections: CorrectionSet) -> None:
-        kept = self._keeper.write(folder, with_counts(corrections), self._layers.saved_as)
-        self._layers.kept(kept.corrections, folder)
-        self.set_aside.emit(kept.words)
 
     def _show(self, opened: Opened | Refused) -> None:
         if isinstance(opened, Refused):
@@ -238,10 +233,10 @@ class WorkController(QObject):
             return
         self._place = name = opened.name
         self.worklist = self.worklist.at(name).opened(name)
-        self._keep_list()
-        self._keeper.show(opened.folder, opened.stamp)
+        self._saving.keeper.show(opened.folder, opened.stamp)
         self._layers.show(opened.corrections, opened.folder)
         self.shown.emit(name)
+        self._keep_list()
         self.changed.emit()
 
     def _enter_unreadable(self, message: str) -> None:
@@ -259,16 +254,15 @@ class WorkController(QObject):
         self._wanted = ""
 
     def _save_soon(self) -> None:
-        corrections = self._layers.as_they_are()
-        if self.worklist is None or corrections is None or self._saving.running:
-            return
-        keeper, turn, saved_as = self._keeper, self._keeper.turn, self._layers.saved_as
-        folder = self.worklist.folder_of(self.worklist.current)  # another list may be open once it is written
-        self._saving.start(lambda: write_set(keeper, turn, folder, corrections, saved_as))
+        if self.worklist is not None and self.worklist.current:
+            self._saving.soon(self.worklist.folder_of(self.worklist.current))
 
     def _saved(self, kept: Kept | None) -> None:
         if kept is None:
             return
+        if self._unsaved:
+            self._unsaved = False
+            self.said.emit("What could not be saved before is saved now.")
         self.set_aside.emit(kept.words)
         if kept.folder == self.worklist.folder_of(self.worklist.current):
             self._layers.kept(kept.corrections, kept.folder)
@@ -296,4 +290,8 @@ class WorkController(QObject):
         try:
             self.worklist = self.worklist.save()
         except NucSegError as error:
-            self.failed.emit(str(error))
+            self._cannot_save(str(error))
+
+    def _cannot_save(self, message: str) -> None:
+        self._unsaved = True
+        self.failed.emit(message)

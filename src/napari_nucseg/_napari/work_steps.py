@@ -9,7 +9,9 @@ from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.work_layers import with_counts
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, stamp_of
 from napari_nucseg.errors import CorrectionSetError
+from napari_nucseg.jobs.work_item import Status
 from napari_nucseg.jobs.work_sets import new_corrections
+from napari_nucseg.jobs.worklist import check_there
 
 if TYPE_CHECKING:
     import threading
@@ -36,16 +38,23 @@ class Opened:
 
 @dataclass(frozen=True)
 class Refused:
-    """An image that can be read, with corrections that cannot, or that are of other pixels."""
+    """An image that can be read, with corrections that cannot, are of other pixels, or are ``gone``."""
 
     name: str
     reason: str
+    gone: bool = False
 
 
 def open_image(
     worklist: WorkList, name: str, meeting: threading.Lock
 ) -> Generator[None, None, Opened | Refused]:
-    """Read an image's corrections; an untouched one has its dataset's labels, or none."""
+    """Read an image's corrections; an untouched one has its dataset's labels, or none.
+
+    Raises
+    ------
+    NucSegError
+        If the image cannot be read, or the list with its corrections is gone.
+    """
     yield
     folder = worklist.folder_of(name)
     with meeting:  # if it is being written, wait for it
@@ -58,7 +67,11 @@ def open_image(
             _read_anew(worklist, name)  # what cannot be read either says so
             return Refused(name, str(error))
         return Opened(name, replace(corrections, name=name), folder, stamp)  # it may have been renamed since
-    return Opened(name, _read_anew(worklist, name), folder)
+    anew = _read_anew(worklist, name)
+    if worklist.item(name).status is Status.UNTOUCHED:
+        return Opened(name, anew, folder)
+    check_there(worklist.output)
+    return Refused(name, f"its corrections are no longer in {folder}. Put them back.", gone=True)
 
 
 def _read_anew(worklist: WorkList, name: str) -> CorrectionSet:

@@ -128,7 +128,7 @@ class WorkWidget(Docked):
 
     def _ask_to_begin_anew(self, refused: Refused) -> None:
         self.form.say(f"⚠ {sentence(refused.reason)}")
-        kept_in = self.controller.worklist.output / SET_ASIDE
+        kept_in = None if refused.gone else self.controller.worklist.output / SET_ASIDE
         if ask_to_begin_anew(refused.name, refused.reason, kept_in, self):
             self.controller.begin_anew(refused.name)
 

@@ -14,6 +14,7 @@ from napari_nucseg.errors import ChannelError, DatasetError, NucSegError, Output
 from napari_nucseg.jobs.batch import check_choices
 from napari_nucseg.jobs.work_outcomes import Outcome
 from napari_nucseg.jobs.work_sets import new_corrections
+from napari_nucseg.jobs.worklist import check_there
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 from napari_nucseg.steps import told_as
@@ -71,7 +72,7 @@ def segment_remaining(
     SettingsError, ModelFileError
         Before the first image, if the choices could not work for any.
     OutputError
-        If a result cannot be written: the next could not either.
+        If a result cannot be written, or the list is not there: the next could not either.
     """
     choices = check_choices(choices)
     items = worklist.remaining
@@ -127,5 +128,6 @@ def _segment_one(
     with free(name) as is_free:
         if not is_free or is_correction_set(folder):
             return None
+        check_there(worklist.output)
         save_correction_set(folder, corrections)
     return Outcome(name, result.n_nuclei)

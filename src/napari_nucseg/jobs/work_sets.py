@@ -19,10 +19,11 @@ from napari_nucseg.data.correction_set import (
     save_correction_set,
     stamp_of,
 )
-from napari_nucseg.data.set_place import real_folder, set_aside
+from napari_nucseg.data.set_place import place_of, real_folder, set_aside
 from napari_nucseg.errors import CorrectionSetError, DatasetError, NucSegError, OutputError
 from napari_nucseg.files import in_words, unused_name, written_whole
 from napari_nucseg.jobs.work_item import Status
+from napari_nucseg.jobs.worklist import check_there
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -91,8 +92,9 @@ def keep(folder: Path, corrections: CorrectionSet, known: Container[bytes | None
     Raises
     ------
     CorrectionSetError, OutputError
-        If it cannot be written; what was there is there again.
+        If it cannot be written, or the list beside it is gone; what was there is there again.
     """
+    check_there(folder.parent)
     stamp = stamp_of(folder)
     if stamp is None or stamp in known or _holds_the_same(folder, corrections):
         save_correction_set(folder, corrections)
@@ -120,14 +122,16 @@ def _holds_the_same(folder: Path, corrections: CorrectionSet) -> bool:
 
 
 def begin_anew(worklist: WorkList, name: str) -> WorkList:
-    """Move an image's corrections out of the way, into a folder beside them; return the list with it untouched.
+    """Move what there is of an image's corrections into a folder beside them; return the list with it untouched.
 
     Raises
     ------
     OutputError
         If they cannot be moved.
     """
-    _move_aside(worklist.folder_of(name))
+    folder = worklist.folder_of(name)
+    if place_of(folder).exists():
+        _move_aside(folder)
     return worklist.with_status(name, Status.UNTOUCHED)
 
 

@@ -7,6 +7,7 @@ in the list is found again when the list is opened.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from contextlib import suppress
@@ -149,8 +150,10 @@ class WorkList:
         Raises
         ------
         OutputError
-            If it cannot be written.
+            If it cannot be written, or was there before and is gone.
         """
+        if self.on_disk:
+            check_there(self.output)
         others: dict[str, WorkItem] = {}
         with suppress(OutputError):  # what cannot be read is written anew
             known = _read(self.output)
@@ -204,6 +207,21 @@ def open_worklist(source: str | Path, output: str | Path) -> WorkList:
     items += [_gone(item, dataset) for item in known.items if item.folder not in there]
     names = {item.name: name for name, item in before.items()}
     return WorkList(dataset, output, tuple(items), names.get(known.current, known.current), known.items)
+
+
+def check_there(output: Path) -> None:
+    """Refuse to write where a list is gone, with its drive or under another name: a new one would hide what was done.
+
+    Raises
+    ------
+    OutputError
+        If there is no list in this folder.
+    """
+    for place in (output, output / FILE):
+        if not os.path.exists(place):  # False, not an error, for a drive that does not answer
+            raise OutputError(
+                f"{place} is no longer there. Put it back, or keep the work in another folder: Save in…"
+            )
 
 
 def source_of(output: Path) -> Path | None:

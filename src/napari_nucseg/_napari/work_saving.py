@@ -1,0 +1,66 @@
+"""Keeps what was done on the image of a work list: at once, or soon, in a thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_nucseg._napari.work_keeping import SetKeeper
+from napari_nucseg._napari.work_layers import with_counts
+from napari_nucseg._napari.work_steps import write_set
+from napari_nucseg._napari.workers import Runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_nucseg._napari.work_keeping import Kept
+    from napari_nucseg._napari.work_layers import WorkLayers
+    from napari_nucseg.data.correction_set import CorrectionSet
+
+
+class WorkSaving(QObject):
+    """Writes what the layers show, one write after the other.
+
+    Signals, of writes in a thread: ``saved(Kept | None)``, None where a newer one came first, or ``failed(str)``.
+    """
+
+    saved = Signal(object)
+    failed = Signal(str)
+
+    def __init__(self, layers: WorkLayers, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.keeper = SetKeeper()
+        self._layers = layers
+        self._runs = Runs(self)
+        self._runs.returned.connect(self.saved)
+        self._runs.failed.connect(self.failed)
+
+    @property
+    def running(self) -> bool:
+        """Whether something is being written in a thread."""
+        return self._runs.running
+
+    def forget(self) -> None:
+        """Hear no more of what is being written."""
+        self._runs.forget()
+
+    def now(self, folder: Path, corrections: CorrectionSet) -> Kept:
+        """Write before this returns.
+
+        Raises
+        ------
+        CorrectionSetError, OutputError
+            If it cannot be written.
+        """
+        kept = self.keeper.write(folder, with_counts(corrections), self._layers.saved_as)
+        self._layers.kept(kept.corrections, folder)
+        return kept
+
+    def soon(self, folder: Path) -> None:
+        """Write in a thread what was changed since the last time, if anything was and nothing is being written."""
+        corrections = self._layers.as_they_are()
+        if corrections is None or self.running:
+            return
+        turn, saved_as = self.keeper.turn, self._layers.saved_as
+        self._runs.start(lambda: write_set(self.keeper, turn, folder, corrections, saved_as))
