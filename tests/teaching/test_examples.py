@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.teaching.examples import Lessons, count_nuclei, describe_examples, read_examples
 from napari_nucseg.teaching.holdout import hold_out, vouched_for
 from napari_nucseg.teaching.job import Example, FinetuneJob
-from napari_nucseg.teaching.pages import read_pages
+from napari_nucseg.teaching.pages import Page, read_pages
 
 SIZE = 192
 
@@ -83,6 +84,22 @@ def test_of_areas_that_lie_apart_one_is_held_out(tmp_path):
     assert_split_well(lessons)
     (lesson,) = lessons.lessons
     assert lesson.held_out.sum() > 60 * 60
+
+
+def test_many_changed_nuclei_take_no_more_memory_than_few():
+    labels = np.kron(np.arange(1, 401).reshape(20, 20), np.pad(np.ones((6, 6), np.int32), 22)).astype(
+        np.int32
+    )
+    blank = np.zeros(0, np.int32)
+    page = Page("a", 0, "auto", None, labels, labels > 0, None, blank, 6.0, "", "", "a")
+    tracemalloc.start()
+    ((learned, held),) = hold_out([page])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 * labels.size, "bytes; not one mask of the page for each nucleus"
+    assert ((learned | held) == page.taught).all()
+    assert not np.intersect1d(labels[learned], labels[held]).size
+    assert vouched_for(labels, held).size == 100, "a quarter of 400"
 
 
 def test_two_images_with_a_single_nucleus_each_leave_one_to_check(tmp_path):

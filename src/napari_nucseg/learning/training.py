@@ -161,8 +161,8 @@ def _pack(job: TrainingJob, examples: Examples) -> PatchBank:
 
 def _halo(job: TrainingJob, network: SegmentationNetwork, bank: PatchBank) -> int:
     every = -(-len(bank) // HALO_VIEWS)
-    patches = [cut(fields[:3].numpy(), VIEW_PX)[0] for fields in bank.fields[::every]]
-    views = [patch.astype(np.float32) / 255 for patch in patches]
+    patches = (cut(fields[:3].numpy(), VIEW_PX)[0] for fields in bank.fields[::every])
+    views = [np.divide(patch, 255, dtype=np.float32) for patch in patches]
     return measure_halo(network, views, job.architecture.stride_px)
 
 

@@ -7,15 +7,17 @@ the same nuclei, as do two pages of the same image, they are held out together, 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
+from napari_nucseg.nuclei.overlaps import overlaps
 from napari_nucseg.teaching.same_images import GAP_PX, told_apart, units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
     Masks = tuple[Mask, Mask]
-    Area = list[tuple[int, Mask]]
-    """Part of a page that lies apart, or of all planes of a stack: numbers of pages, and where in them."""
 
 SHARE = 0.25
 """Share of the nuclei to keep aside."""
@@ -36,6 +36,22 @@ TYPICAL_PX = 24.0
 """Diameter of a nucleus where nobody knows."""
 COUNTED_SHARE = 0.5
 """A nucleus is vouched for where at least this share of its pixels is taught."""
+
+
+@dataclass(frozen=True)
+class _Area:
+    """What is taught on a page and lies apart, or on all pages that belong together.
+
+    Attributes
+    ----------
+    pages : their numbers.
+    number : of the area among those of these pages.
+    n_nuclei : that a person vouches for in it.
+    """
+
+    pages: Sequence[int]
+    number: int
+    n_nuclei: int
 
 
 def vouched_for(labels: NDArray[np.integer], taught: Mask) -> NDArray[np.int32]:
@@ -88,32 +104,46 @@ def _hold_out_some(
 
 def _hold_out_areas(pages: Sequence[Page], units: Sequence[Sequence[int]], masks: list[Masks]) -> None:
     """Hold out some areas of the free pages or, where that gives no fair share, a part of the largest one."""
-    areas = _counted_areas(pages, units)
-    chosen = _choose([(f"{pages[area[0][0]].name} {k}", n) for k, (area, n) in enumerate(areas)])
-    total = sum(n for _, n in areas)
+    numbered = {i: _numbered(pages[i], apart=len(unit) == 1) for unit in units for i in unit}
+    areas = [area for unit in units for area in _areas_of(unit, pages, numbered)]
+    chosen = _choose([(f"{pages[area.pages[0]].name} {k}", area.n_nuclei) for k, area in enumerate(areas)])
     if not chosen and areas:
-        area, n = max(areas, key=lambda found: found[1])
-        if n > 1:
-            parts = _cut([(pages[i], where) for i, where in area], round(SHARE * total))
-            for (i, where), (learned, held) in zip(area, parts, strict=True):
-                masks[i] = learned | (pages[i].taught & ~where), held
+        largest = max(areas, key=lambda area: area.n_nuclei)
+        if largest.n_nuclei > 1:
+            places = [(pages[i], numbered[i] == largest.number) for i in largest.pages]
+            parts = _cut(places, round(SHARE * sum(area.n_nuclei for area in areas)))
+            for i, (page, where), (learned, held) in zip(largest.pages, places, parts, strict=True):
+                masks[i] = learned | (page.taught & ~where), held
             return
         chosen = [0] if len(areas) > 1 else []
-    for i, where in (place for k in chosen for place in areas[k][0]):
+    for i in dict.fromkeys(i for k in chosen for i in areas[k].pages):
+        where = np.isin(numbered[i], [areas[k].number for k in chosen if i in areas[k].pages])
         learned, held = masks[i]
         masks[i] = _apart(pages[i].labels, learned & ~where, held | where)
 
 
-def _counted_areas(pages: Sequence[Page], units: Sequence[Sequence[int]]) -> list[tuple[Area, int]]:
-    """Areas with nuclei, and how many: those of each page that stands alone, and all of each stack or image as one."""
-    areas: list[Area] = []
-    for unit in units:
-        if len(unit) > 1:
-            areas.append([(i, pages[i].taught) for i in unit])
-        else:
-            areas += [[(unit[0], where)] for where in _areas(pages[unit[0]])]
-    counted = [(area, sum(vouched_for(pages[i].labels, where).size for i, where in area)) for area in areas]
-    return [(area, n) for area, n in counted if n]
+def _numbered(page: Page, *, apart: bool) -> NDArray[np.int32]:
+    """Give each taught pixel of a page, (Y, X), the number of its area: areas that lie ``apart``, or all as one."""
+    if not apart:
+        return page.taught.astype(np.int32)
+    reach = ONE_AREA_DIAMETERS * (page.diameter_px or TYPICAL_PX) / 2
+    near = ndimage.distance_transform_edt(~page.taught) <= reach
+    numbered: NDArray[np.int32] = ndimage.label(near, np.ones((3, 3)))[0]
+    return np.where(page.taught, numbered, 0)
+
+
+def _areas_of(
+    unit: Sequence[int], pages: Sequence[Page], numbered: Mapping[int, NDArray[np.int32]]
+) -> list[_Area]:
+    """Areas with nuclei of pages that belong together; counted as by ``vouched_for``, but all in one go."""
+    counts = np.zeros(1 + max(int(numbered[i].max(initial=0)) for i in unit), int)
+    for i in unit:
+        pairs = overlaps(pages[i].labels, numbered[i])
+        _, index = np.unique(pairs.before, return_inverse=True)
+        area_px = np.bincount(index, pairs.area)[index]
+        counted = (pairs.before > 0) & (pairs.area >= COUNTED_SHARE * area_px)
+        counts += np.bincount(pairs.after[counted], minlength=counts.size)
+    return [_Area(unit, k, int(n)) for k, n in enumerate(counts) if k and n]
 
 
 def _all_on_one_side(page: Page, *, held: bool) -> Masks:
@@ -132,14 +162,6 @@ def _choose(units: Sequence[tuple[str, int]]) -> list[int]:
             chosen.append(k)
             held += n
     return chosen if held >= FEWEST_SHARE * total else []
-
-
-def _areas(page: Page) -> list[Mask]:
-    """Areas of a page that lie apart, as masks."""
-    reach = ONE_AREA_DIAMETERS * (page.diameter_px or TYPICAL_PX) / 2
-    near = ndimage.distance_transform_edt(~page.taught) <= reach
-    numbered, n = ndimage.label(near, np.ones((3, 3)))
-    return [(numbered == k) & page.taught for k in range(1, n + 1)]
 
 
 def _cut(places: Sequence[tuple[Page, Mask]], n_held: int) -> list[Masks]:
