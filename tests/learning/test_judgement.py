@@ -1,6 +1,7 @@
 """The judge of nuclei: taught on a few images, it tells right from wrong on others."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -46,6 +47,18 @@ def test_right_objects_of_other_images_are_mostly_held_for_more_certain_than_wro
     right = evidence_in(found, sample).right
     assert right.any() and not right.all()
     assert (certainty[right][:, None] > certainty[~right]).mean() > 0.8
+
+
+def test_high_numbers_of_true_nuclei_cost_no_memory(model):
+    sample = noisy(100)
+    found = look(model, sample, DEVICE)
+    far = dataclasses.replace(sample, labels=sample.labels * 1_000_000)
+    tracemalloc.start()
+    right = evidence_in(found, far).right
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (right == evidence_in(found, sample).right).all()
+    assert peak < 2 * sample.labels.max() * 1_000_000
 
 
 def test_judged_labels_are_no_worse_than_those_by_thresholds(model, judge):

@@ -44,6 +44,14 @@ def test_without_maps_size_and_shape_decide():
     assert queue.nuclei[0].reasons == "unusual"
 
 
+def test_numbers_below_zero_are_no_nuclei(maps):
+    labels = decode(maps, diameter_px=24)
+    labels[labels == 1] = -3
+    assert {doubt.number for doubt in drain(review_steps(labels, maps)).nuclei} == set(
+        range(2, labels.max() + 1)
+    )
+
+
 def test_what_the_edge_cuts_is_not_unusual_for_that():
     labels = np.zeros((120, 420), np.int32)
     for place in range(20):

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from napari_nucseg.learning.examples import group_of
 from napari_nucseg.nuclei.decoding import DecodingSettings, propose
 from napari_nucseg.nuclei.judging import FARTHEST, LEAST_SPREAD, Judge
+from napari_nucseg.nuclei.pairs import Pairs
 from napari_nucseg.nuclei.pieces import FEATURES, measure_pieces
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.refusals import Settings
@@ -156,14 +157,10 @@ def _weights(evidence: Sequence[Evidence]) -> torch.Tensor:
 
 def _best_iou(truth: NDArray[np.int32], labels: NDArray[np.int32], pairs: NDArray[np.int64]) -> Floats:
     """IoU of each object 1…n, then of each union of two, with the true nucleus it meets best."""
-    ones = np.ones(truth.size)
-    shape = (int(truth.max(initial=0)) + 1, int(labels.max(initial=0)) + 1)
-    shared = sparse.csc_array((ones, (truth.ravel(), labels.ravel())), shape)
-    true_area, area = (np.asarray(shared.sum(axis))[1:] for axis in (1, 0))
+    met = Pairs.of(labels, truth)
     a, b = pairs.T
-    shared = shared[1:, 1:]
-    met = sparse.hstack([shared, shared[:, a] + shared[:, b]]).tocoo()
-    area = np.concatenate([area, area[a] + area[b]])
-    best = np.zeros(area.size)
-    np.maximum.at(best, met.col, met.data / (true_area[met.row] + area[met.col] - met.data))
-    return best
+    shared = sparse.csr_array((met.shared_px, (met.i, met.j)), (met.before.size, met.after.size))
+    every = sparse.vstack([shared, shared[a] + shared[b]]).tocoo()
+    area_px = np.concatenate([met.before_px, met.before_px[a] + met.before_px[b]])
+    numbers = np.arange(1, area_px.size + 1)
+    return Pairs(numbers, met.after, area_px, met.after_px, every.row, every.col, every.data).best_iou()

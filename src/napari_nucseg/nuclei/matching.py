@@ -1,7 +1,7 @@
 """Which predicted nucleus is which true one: the counts of one image that every score is made of.
 
-Only this module looks at pixels. Truth and prediction are reduced to their overlapping pairs of labels, a few
-thousand numbers for an image of millions of pixels; scores are sums and ratios of the counts taken here.
+Truth and prediction are reduced to their overlapping pairs of labels, a few thousand numbers for an image of millions
+of pixels; scores are sums and ratios of the counts taken here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from skimage import measure
 
 from napari_nucseg.errors import ImageError
+from napari_nucseg.nuclei.pairs import Pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,32 +106,25 @@ def count(y_true: ArrayLike, y_pred: ArrayLike) -> Counts:
             f"y_true has shape {true.shape} and y_pred has shape {pred.shape}: "
             "they must be labels of the same image on the same grid"
         )
-    # One sort of combined numbers finds all label pairs and their overlaps, however the labels are numbered.
-    pairs, overlap = np.unique((true << 32) | pred, return_counts=True)
-    true_index, true_area = _areas(pairs >> 32, overlap)
-    pred_index, pred_area = _areas(pairs & 0xFFFFFFFF, overlap)
-    for labels, area, name in ((true, true_area, "y_true"), (pred, pred_area, "y_pred")):
-        if area.size == 1:
+    pairs = Pairs.of(true.reshape(1, -1), pred.reshape(1, -1))
+    for labels, area_px, name in ((true, pairs.before_px, "y_true"), (pred, pairs.after_px, "y_pred")):
+        if area_px.size == 1:
             _check_numbered(labels, name)
-    both = (true_index >= 0) & (pred_index >= 0)
-    true_index, pred_index, intersection = true_index[both], pred_index[both], overlap[both]
-    union = true_area[true_index] + pred_area[pred_index] - intersection
-    iou = intersection / union
-    best = _best_pair_of_each_true(true_index, iou)
-    lonely_true = true_area.sum() - true_area[true_index[best]].sum()
-    unused_pred = pred_area.sum() - pred_area[np.unique(pred_index[best])].sum()
+    iou, best = pairs.iou, pairs.best()
+    lonely_true = pairs.before_px.sum() - pairs.before_px[pairs.i[best]].sum()
+    unused_pred = pairs.after_px.sum() - pairs.after_px[np.unique(pairs.j[best])].sum()
     sure = iou > 0.5
     return Counts(
-        n_true=np.array(true_area.size, np.int64),
-        n_pred=np.array(pred_area.size, np.int64),
-        tp=np.array([_n_one_to_one(true_index, pred_index, iou >= t) for t in THRESHOLDS], np.int64),
+        n_true=np.array(pairs.before.size, np.int64),
+        n_pred=np.array(pairs.after.size, np.int64),
+        tp=np.array([pairs.one_to_one(t).size for t in THRESHOLDS], np.int64),
         pq_tp=np.array(sure.sum(), np.int64),
         pq_iou=np.array(iou[sure].sum(), np.float64),
-        aji_intersection=np.array(intersection[best].sum(), np.int64),
-        aji_union=np.array(union[best].sum() + lonely_true + unused_pred, np.int64),
-        foreground_true=np.array(true_area.sum(), np.int64),
-        foreground_pred=np.array(pred_area.sum(), np.int64),
-        foreground_both=np.array(intersection.sum(), np.int64),
+        aji_intersection=np.array(pairs.shared_px[best].sum(), np.int64),
+        aji_union=np.array(pairs.union_px[best].sum() + lonely_true + unused_pred, np.int64),
+        foreground_true=np.array(pairs.before_px.sum(), np.int64),
+        foreground_pred=np.array(pairs.after_px.sum(), np.int64),
+        foreground_both=np.array(pairs.shared_px.sum(), np.int64),
         n_pixels=np.array(true.size, np.int64),
     )
 
@@ -157,32 +151,3 @@ def _check_numbered(labels: NDArray[np.int64], name: str) -> None:
             f"{name} has one number for {n_pieces} separate pieces: labels have one number a nucleus "
             "(a mask becomes labels with skimage.measure.label)"
         )
-
-
-def _areas(
-    pair_labels: NDArray[np.int64], overlap: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Index of each pair's nucleus (-1 for background) and area in pixels of each nucleus."""
-    labels, index = np.unique(pair_labels, return_inverse=True)
-    area = np.bincount(index, weights=overlap, minlength=labels.size).astype(np.int64)
-    first = int(labels.size > 0 and labels[0] == 0)
-    return index - first, area[first:]
-
-
-def _best_pair_of_each_true(true_index: NDArray[np.intp], iou: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Position of the pair with the highest IoU for each true nucleus that is in any pair."""
-    order = np.lexsort((-iou, true_index))
-    _, first = np.unique(true_index[order], return_index=True)
-    return order[first]
-
-
-def _n_one_to_one(true_index: NDArray[np.intp], pred_index: NDArray[np.intp], ok: NDArray[np.bool_]) -> int:
-    """Count pairs so that no nucleus is in two.
-
-    Labels do not overlap, so pairs of IoU > ½ are unique already. At exactly ½ a nucleus may be the union of
-    two others; those two then overlap nothing else. Such pairs form a star and give one match: keeping one
-    pair a true nucleus, then one a predicted nucleus, is the best assignment there is.
-    """
-    true, pred = true_index[ok], pred_index[ok]
-    _, first = np.unique(true, return_index=True)
-    return int(np.unique(pred[first]).size)

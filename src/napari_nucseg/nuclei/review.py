@@ -10,6 +10,7 @@ import numpy as np
 from napari_nucseg.errors import EditError
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
 from napari_nucseg.nuclei.overlaps import Overlaps, overlaps
+from napari_nucseg.nuclei.pairs import Pairs
 from napari_nucseg.nuclei.strokes import grown
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def review_steps(
         )
     if maps is not None and maps.shape != (3, *labels.shape):
         raise EditError(f"got maps of shape {maps.shape} for labels of shape {labels.shape}. Segment again.")
+    labels = labels.clip(0)  # numbers below are no nuclei
     table = overlaps(labels, labels)
     n = table.before.size
     yield 0.1
@@ -153,7 +155,7 @@ def review_steps(
         for place, variant in enumerate(variants):
             yield 0.2 + 0.8 * place / len(variants)
             other = decode(maps, variant, diameter_px=diameter_px, origin=origin, judge=judge)
-            unstable = np.maximum(unstable, 1 - _best_iou(labels, other, table.before))
+            unstable = np.maximum(unstable, 1 - Pairs.of(labels, other).best_iou())
     return _ranked(table, labels.shape, uncertain, unstable, unusual)
 
 
@@ -196,21 +198,6 @@ def _uncertain(
     doubt = 1 - np.abs(2 * np.nan_to_num(foreground[inside], nan=0.5) - 1)
     index = np.searchsorted(numbers, labels[inside])
     return np.clip(np.bincount(index, weights=doubt, minlength=numbers.size) / area, 0, 1)
-
-
-def _best_iou(labels: NDArray[Any], other: NDArray[np.int32], numbers: NDArray[Any]) -> Floats:
-    """IoU of each nucleus with the one of another decoding that fits it best."""
-    pairs = overlaps(labels, other)
-    of_other = np.bincount(pairs.after, weights=pairs.area)
-    index = np.searchsorted(numbers, pairs.before)
-    of_ours = np.bincount(
-        index[pairs.before > 0], weights=pairs.area[pairs.before > 0], minlength=numbers.size
-    )
-    both = (pairs.before > 0) & (pairs.after > 0)
-    shared, index = pairs.area[both], index[both]
-    best = np.zeros(numbers.size)
-    np.maximum.at(best, index, shared / (of_ours[index] + of_other[pairs.after[both]] - shared))
-    return best
 
 
 def _unusual(labels: NDArray[Any], table: Overlaps) -> Floats:

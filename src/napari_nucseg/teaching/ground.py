@@ -14,7 +14,7 @@ import torch
 from scipy import ndimage, stats
 
 from napari_nucseg.learning.augment import core_of
-from napari_nucseg.nuclei.overlaps import overlaps
+from napari_nucseg.nuclei.pairs import Pairs
 from napari_nucseg.nuclei.targets import distance_map
 from napari_nucseg.segmentation.rescale import allowed_scale, rescale
 from napari_nucseg.teaching.holdout import vouched_for
@@ -118,15 +118,8 @@ def draw(grounds: Sequence[Ground], n: int, side_px: int, random: np.random.Gene
 
 def unmatched(labels: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.int64]:
     """Numbers of the nuclei that share less than IoU ½ with every one of the others, sorted."""
-    pairs = overlaps(labels, others)
-    numbers, index = np.unique(pairs.before, return_inverse=True)
-    areas_px = np.bincount(index, pairs.area)
-    other_index = np.unique(pairs.after, return_inverse=True)[1]
-    other_px = np.bincount(other_index, pairs.area)
-    both = (pairs.before > 0) & (pairs.after > 0)
-    iou = pairs.area / np.maximum(areas_px[index] + other_px[other_index] - pairs.area, 1)
-    matched = np.unique(pairs.before[both & (iou >= SAME_IOU)])
-    return np.setdiff1d(numbers[numbers > 0], matched)
+    pairs = Pairs.of(labels, others)
+    return pairs.before[pairs.best_iou() < SAME_IOU]
 
 
 def reliance(lesson: Lesson, seen: Seen) -> float:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_nucseg.nuclei.overlaps import overlaps
+from napari_nucseg.nuclei.pairs import Pairs
 from napari_nucseg.teaching.same_images import GAP_PX, told_apart, units_of
 
 if TYPE_CHECKING:
@@ -138,11 +138,9 @@ def _areas_of(
     """Areas with nuclei of pages that belong together; counted as by ``vouched_for``, but all in one go."""
     counts = np.zeros(1 + max(int(numbered[i].max(initial=0)) for i in unit), int)
     for i in unit:
-        pairs = overlaps(pages[i].labels, numbered[i])
-        _, index = np.unique(pairs.before, return_inverse=True)
-        area_px = np.bincount(index, pairs.area)[index]
-        counted = (pairs.before > 0) & (pairs.area >= COUNTED_SHARE * area_px)
-        counts += np.bincount(pairs.after[counted], minlength=counts.size)
+        pairs = Pairs.of(pages[i].labels, numbered[i])
+        counted = pairs.shared_px >= COUNTED_SHARE * pairs.before_px[pairs.i]
+        counts += np.bincount(pairs.after[pairs.j[counted]], minlength=counts.size)
     return [_Area(unit, k, int(n)) for k, n in enumerate(counts) if k and n]
 
 

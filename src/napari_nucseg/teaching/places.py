@@ -9,6 +9,8 @@ import numpy as np
 
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.nuclei.overlaps import overlaps
+from napari_nucseg.nuclei.pairs import Pairs
+from napari_nucseg.teaching.holdout import COUNTED_SHARE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     Labels = NDArray[np.integer[Any]]
 
 IOU = 0.5
-COUNTED_SHARE = 0.5
-"""Nuclei count where at least this share of their pixels is in the taught area."""
 TRUE, TP, FP, OVERLAP = range(4)
 """Columns of what is counted at a place: true nuclei, nuclei found, false predictions, IoU of the nuclei found."""
 IOU_DIGITS = 2
@@ -52,25 +52,6 @@ class Judged:
 
 
 @dataclass(frozen=True, eq=False)
-class _Nuclei:
-    """Nuclei of a label image, sorted by number: number, area in pixels, and whether each counts; (N,) each."""
-
-    numbers: NDArray[np.int64]
-    area_px: NDArray[Any]
-    counted: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, labels: Labels, taught: NDArray[np.bool_] | None) -> _Nuclei:
-        inside = np.ones(labels.shape, np.uint8) if taught is None else taught.astype(np.uint8)
-        pairs = overlaps(labels, inside)
-        of_nuclei = pairs.before > 0
-        numbers, index = np.unique(pairs.before[of_nuclei], return_inverse=True)
-        area_px = np.bincount(index, pairs.area[of_nuclei], numbers.size)
-        taught_px = np.bincount(index, (pairs.area * pairs.after)[of_nuclei], numbers.size)
-        return cls(numbers, area_px, taught_px >= COUNTED_SHARE * area_px)
-
-
-@dataclass(frozen=True, eq=False)
 class _Outcome:
     """What became of one model's nuclei: positions of true nuclei in their list, numbers of predictions."""
 
@@ -86,40 +67,40 @@ class _Outcome:
 
 def count_places(image: Judged) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Count what the old and the new model make of each place: two tables (places, 4) with the same rows."""
-    truth = _Nuclei.of(image.truth, image.taught)
-    old, new = (_outcome(image, labels, truth) for labels in (image.old, image.new))
-    n = truth.numbers.size
+    numbers, counted = _counted(image.truth, image.taught)
+    old, new = (_outcome(image, labels) for labels in (image.old, image.new))
+    n = numbers.size
     tables = np.zeros((2, n + old.stray.size + new.stray.size, 4))
-    tables[:, :n, TRUE] = truth.counted
+    tables[:, :n, TRUE] = counted
     for table, outcome, strays in zip(tables, (old, new), _shared_places(image, old, new), strict=True):
-        table[outcome.found, TP] = truth.counted[outcome.found]
+        table[outcome.found, TP] = counted[outcome.found]
         table[outcome.found, OVERLAP] = table[outcome.found, TP] * outcome.iou
         np.add.at(table[:, FP], np.concatenate([outcome.false_at, n + strays]), 1)
     used = tables.any(axis=(0, 2))
     return tables[0, used], tables[1, used]
 
 
-def _outcome(image: Judged, labels: Labels, truth: _Nuclei) -> _Outcome:
-    predicted = _Nuclei.of(labels, image.taught)
-    pairs = overlaps(image.truth, labels)
-    both = (pairs.before > 0) & (pairs.after > 0)
-    i = np.searchsorted(truth.numbers, pairs.before[both])
-    j = np.searchsorted(predicted.numbers, pairs.after[both])
-    shared_px = pairs.area[both]
-    union_px = truth.area_px[i] + predicted.area_px[j] - shared_px
-    matched = shared_px >= IOU * union_px
-    iou = (shared_px / union_px)[matched].round(IOU_DIGITS)
-    # at exactly ½ two may share a partner: keep one pair a true nucleus, then one a prediction (see matching.py)
-    found, one = np.unique(i[matched], return_index=True)
-    partner, first = np.unique(j[matched][one], return_index=True)
-    is_false = predicted.counted.copy()
-    is_false[partner] = False
-    order = np.lexsort((-shared_px, j))
-    touching, first_of = np.unique(j[order], return_index=True)
-    most = np.full(predicted.numbers.size, -1)
-    most[touching] = i[order][first_of]
+def _counted(labels: Labels, taught: NDArray[np.bool_] | None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Numbers of the nuclei of a label image, sorted, and whether each counts; (N,) both."""
+    pairs = Pairs.of(labels, np.ones(labels.shape, np.uint8) if taught is None else taught.astype(np.uint8))
+    taught_px = np.bincount(pairs.i, pairs.shared_px, pairs.before.size)
+    return pairs.before, taught_px >= COUNTED_SHARE * pairs.before_px
+
+
+def _outcome(image: Judged, labels: Labels) -> _Outcome:
+    numbers, is_false = _counted(labels, image.taught)
+    pairs = Pairs.of(image.truth, labels)
+    matched = pairs.one_to_one(IOU)
+    is_false[pairs.j[matched]] = False
+    order = np.lexsort((-pairs.shared_px, pairs.j))
+    touching, first_of = np.unique(pairs.j[order], return_index=True)
+    most = np.full(numbers.size, -1)
+    most[touching] = pairs.i[order][first_of]
     return _Outcome(
-        found[first], iou[one][first], most[is_false & (most >= 0)], predicted.numbers[is_false & (most < 0)]
+        found=pairs.i[matched],
+        iou=pairs.iou[matched].round(IOU_DIGITS),
+        false_at=most[is_false & (most >= 0)],
+        stray=numbers[is_false & (most < 0)],
     )
 
 
