@@ -980,6 +980,17 @@ def test_numbers_beyond_int32_are_said_and_never_merge_nuclei(
     assert not (tmp_path / "set").exists()
 
 
+def test_numbers_below_0_are_said_and_taken_for_no_nucleus(viewer, corrector, drawn, layer):
+    ids = viewer.add_labels(drawn.astype(np.int32) - 1, name="ids")
+    assert "“ids” has numbers below 0, down to -1" in corrector.form.status.text()
+    assert not corrector.form.save.isEnabled()
+    with pytest.raises(CorrectionSetError, match="below 0"):
+        collect(Subject(viewer, ids))
+    ids.data = np.maximum(ids.data, 0)
+    _take(corrector, "delete")
+    assert corrector.controller.tool is not None
+
+
 def test_without_labels_and_with_labels_that_cannot_be_edited(viewer, corrector):
     assert corrector.form.empty.isVisible()
     corrector.controller.take(TOOLS["split"])

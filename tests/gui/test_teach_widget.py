@@ -270,6 +270,32 @@ class TestExamples:
         (draft,) = teacher.controller._drafted.ages
         np.testing.assert_array_equal(open_correction_set(draft).image, made.image)
 
+    @pytest.mark.parametrize(
+        ("unfit", "words"),
+        [
+            pytest.param("numbers", "numbers below 0", id="-1 for background"),
+            pytest.param("image", "tile 7 lost", id="image that cannot be read"),
+        ],
+    )
+    def test_a_layer_that_cannot_be_taught_is_left_out_and_says_why(
+        self, qtbot, viewer, teacher, layer, made, unfit, words
+    ):
+        def read():
+            raise OSError("tile 7 lost")
+
+        lost = dask.array.from_delayed(dask.delayed(read)(), made.image.shape, made.image.dtype)
+        labels = made.labels.astype(np.int32)
+        viewer.add_image(made.image, name="other")
+        other = viewer.add_labels(labels - 1 if unfit == "numbers" else labels, name="other nuclei")
+        if unfit == "image":
+            # napari itself would ask for the pixels: it is lost only once it is on show
+            viewer.layers["other"]._data = lost
+        _trust(other, Trust.REVIEWED)
+        _ready(qtbot, teacher)
+        rows = {row.source.name: row.detail.text() for row in teacher.form.examples.rows}
+        assert words in rows["other nuclei"]
+        assert "19 nuclei" in rows["cells nuclei"]
+
     def test_a_pinned_layer_is_checked_on_and_not_learned(self, qtbot, viewer, teacher, layer, made, click):
         viewer.add_image(made.image, name="other")
         other = viewer.add_labels(made.labels.copy(), name="other nuclei")

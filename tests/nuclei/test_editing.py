@@ -332,3 +332,10 @@ def test_numbers_beyond_int32_are_refused_not_wrapped_around(number):
     labels[2:6, 2:6], labels[10:14, 10:14] = 2, number
     with pytest.raises(EditError, match=f"{number:,}; up to 2,147,483,647 are allowed. Renumber"):
         delete_in_box(labels, [(0, 0), (7, 7)])
+
+
+def test_numbers_below_0_are_no_nuclei_and_no_background():
+    labels = np.zeros((20, 20), np.int16)
+    labels[2:6, 2:6], labels[10:14, 10:14] = 2, -3
+    with pytest.raises(EditError, match=r"below 0, down to -3; .* numpy.maximum"):
+        delete_in_box(labels, [(0, 0), (7, 7)])

@@ -164,7 +164,7 @@ class Subject:
         return ""
 
     def refusal_of_numbers(self) -> str:
-        """Say why the layer's numbers cannot be kept as int32; empty where they can."""
+        """Say why the layer's numbers cannot be those of nuclei; empty where they can."""
         return number_refusal(self.layer.data, f"“{self.layer.name}”")
 
     def refusal(self) -> str:

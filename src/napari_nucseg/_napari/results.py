@@ -98,7 +98,7 @@ def adopt_result(layer: Labels, image: Image, result: JobResult, *, keep: bool) 
     Raises
     ------
     ImageError
-        If the layer has numbers beyond int32.
+        If the layer has numbers below 0 or beyond int32.
     """
     if words := number_refusal(layer.data, f"“{layer.name}”"):
         raise ImageError(words)

@@ -6,7 +6,7 @@ No Qt; this happens in a worker's thread.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from napari_nucseg._napari.teach_examples import file_name
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
 from napari_nucseg.data.set_comparison import holds_labels
+from napari_nucseg.errors import NucSegError
 from napari_nucseg.teaching.examples import describe_examples
 from napari_nucseg.teaching.progress import ExampleUse
 from napari_nucseg.teaching.references import describe_pinned
@@ -51,21 +52,19 @@ class Described:
 def describe_steps(
     sources: Sequence[Collected], pinned: Sequence[Collected], drafts: Drafts, known: Collection[str] = ()
 ) -> Generator[None, None, Described]:
-    """Say what each source has to offer; only what changed since is saved and read again.
+    """Say what each source has to offer, or why nothing; only what changed since is saved and read again.
 
     ``known`` are the images that the model to teach learned from before, as its card lists them.
-
-    Raises
-    ------
-    NucSegError
-        If a draft cannot be written.
     """
-    examples = []
-    for number, collected in enumerate(sources, start=1):
+    sources, examples = list(sources), []
+    for place, collected in enumerate(sources):
         yield
         if not collected.problem:
-            place = _drafted(collected, drafts.folder / file_name(collected.source.name, number), drafts)
-            examples.append(collected.as_example(place))
+            folder = drafts.folder / file_name(collected.source.name, place + 1)
+            try:
+                examples.append(collected.as_example(_drafted(collected, folder, drafts)))
+            except NucSegError as error:
+                sources[place] = replace(collected, problem=str(error))
     yield
     key = ([(example, drafts.age(example.path)) for example in examples], known)
     if drafts.said is None or drafts.said[0] != key:
@@ -75,14 +74,19 @@ def describe_steps(
     kept = []
     for number, collected in enumerate(pinned, start=1):
         yield
-        kept.append(_unusable(collected) if collected.problem else _kept(collected, number, drafts))
+        kept.append(_kept(collected, number, drafts))
     return Described(uses, tuple(kept))
 
 
 def _kept(collected: Collected, number: int, drafts: Drafts) -> ExampleUse:
     """Say what there is to keep good on."""
     name = collected.source.name
-    place = _drafted(collected, drafts.folder / "pinned" / file_name(name, number), drafts)
+    if collected.problem:
+        return _unusable(collected)
+    try:
+        place = _drafted(collected, drafts.folder / "pinned" / file_name(name, number), drafts)
+    except NucSegError as error:
+        return _unusable(replace(collected, problem=str(error)))
     age = drafts.age(place)
     known = drafts.said_of_pinned.get(place)
     if known is None or known[0] != age:

@@ -91,13 +91,20 @@ def present(numbers: Labels) -> Labels:
 
 
 def number_refusal(labels: Labels, name: str) -> str:
-    """Say of named labels (any axes) that int32 does not hold their numbers; empty where it does.
+    """Say of named labels (any axes) that their numbers are no nuclei's, below 0 or beyond int32; empty where they are.
 
     Pixels are looked at only where their type can hold such numbers.
     """
-    if np.iinfo(labels.dtype).max <= LARGEST_NUMBER:
+    kind = np.iinfo(labels.dtype)
+    smallest = int(np.asarray(labels).min(initial=0)) if kind.min < 0 else 0  # they may not be in memory
+    if smallest < 0:
+        return (
+            f"{name} has numbers below 0, down to {smallest:,}; the background is 0, nuclei are numbered from 1. "
+            "Set them to 0, for example with numpy.maximum(labels, 0), as a layer of their own."
+        )
+    if kind.max <= LARGEST_NUMBER:
         return ""
-    largest = int(np.asarray(labels).max(initial=0))  # they may not be in memory
+    largest = int(np.asarray(labels).max(initial=0))
     if largest <= LARGEST_NUMBER:
         return ""
     return (
@@ -107,7 +114,7 @@ def number_refusal(labels: Labels, name: str) -> str:
 
 
 def check_labels(labels: Labels) -> None:
-    """Refuse what is no 2D array of integers, or has numbers beyond int32."""
+    """Refuse what is no 2D array of integers, or has numbers below 0 or beyond int32."""
     if labels.ndim != 2 or labels.dtype.kind not in "iu":
         raise EditError(
             f"got labels of shape {labels.shape} and type {labels.dtype}: integers (Y, X) are allowed; "
