@@ -146,6 +146,16 @@ def test_a_corrected_image_becomes_a_model_with_a_judgement_and_the_old_one_stay
     assert napari_nucseg.segment(np.load(view), model=str(result.model)).labels.shape == (SIZE, SIZE)
 
 
+def test_images_that_are_only_checked_are_no_training_data(make_job, tmp_path):
+    learned, checked = (
+        corrected(tmp_path / name, seed=k, name=name) for k, name in enumerate(("mine", "aside"))
+    )
+    examples = [{"path": learned, "use": "learn"}, {"path": checked, "use": "check"}]
+    card = load_model(run(make_job(examples=examples))[0].model).card
+    assert card.training_data[-1].endswith("in 1 image: mine")
+    assert [example.n_held_out > 0 for example in card.teaching.examples] == [False, True]
+
+
 def test_what_is_learned_from_is_what_the_network_sees_whatever_a_judge_leaves_of_it(make_job, base):
     lessons, n = read_examples(make_job()), len(FEATURES)
     nothing = Judge(np.zeros(n), np.ones(n), (np.zeros((1, n)),), (np.array([-9.0]),))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import napari_nucseg
-from napari_nucseg.counted import listed
+from napari_nucseg.counted import count_words, listed
 from napari_nucseg.network.model_card import TaughtComparison, TaughtExample, TeachingRecord
 from napari_nucseg.teaching.holdout import vouched_for
 from napari_nucseg.teaching.watching import LOSS
@@ -37,10 +37,10 @@ def taught_card(
 ) -> ModelCard:
     """Make the card of the new model: the base's, with where the new weights come from."""
     record = _record(base, job, plan, lessons, blend, rows, warnings)
-    learned = sum(example.n_learned for example in record.examples)
-    n_images = len(record.examples)
-    own = f"{learned} corrected nuclei in {n_images} image{'s' if n_images > 1 else ''}"
-    names = listed(list(dict.fromkeys(example.name for example in record.examples)), NAMES_SHOWN)
+    n_learned = sum(example.n_learned for example in record.examples)
+    nuclei = count_words(n_learned, "corrected nucleus", "corrected nuclei")
+    own = f"{nuclei} in {count_words(len(lessons.learned), 'image')}"
+    names = listed(list(dict.fromkeys(lesson.name for lesson in lessons.learned)), NAMES_SHOWN)
     scores = {c.name: c.new for c in record.comparisons if c.n_nuclei}
     return base.card.model_copy(
         update={
