@@ -79,8 +79,9 @@ class TestSplit:
         assert _n_parts(new, 1) == _n_parts(new, 10) == 1
 
     def test_every_nucleus_under_the_line_is_split(self, labels):
-        new = _after(labels, split_by_line(labels, [(30, 0), (30, 90)], first_free=50))
-        assert set(np.unique(new)) == {0, 1, 2, 3, 9, 50, 51, 52}
+        edit = split_by_line(labels, [(30, 0), (30, 90)], first_free=50)
+        assert set(np.unique(_after(labels, edit))) == {0, 1, 2, 3, 9, 50, 51, 52}
+        assert edit.summary == "Split into 6 nuclei."
 
     def test_a_neighbour_that_is_only_grazed_stays_whole(self, labels):
         new = _after(labels, split_by_line(labels, [(30, 5), (31, 33)]))
@@ -285,10 +286,12 @@ class TestRestore:
             _after(damaged, restore_in_box(damaged, labels, [(15, 5), (45, 55)])), labels
         )
 
-    def test_an_added_nucleus_goes_only_with_a_box(self, labels):
+    def test_an_added_nucleus_goes(self, labels):
         added = labels.copy()
         added[5:10, 60:70] = 30
-        assert 30 not in _after(added, restore_at(added, labels, (7, 65)))
+        restored = restore_at(added, labels, (7, 65))
+        assert 30 not in _after(added, restored)
+        assert restored.summary == "Removed 1 nucleus that was not predicted."
         assert 30 not in _after(added, restore_in_box(added, labels, [(0, 55), (45, 90)]))
 
     def test_neighbours_keep_their_pixels_and_get_back_what_was_taken(self, labels):

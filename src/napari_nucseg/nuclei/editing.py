@@ -76,7 +76,7 @@ def split_by_line(labels: Labels, path: ArrayLike, *, first_free: int | None = N
             free = _cut(new, body, line, free)
     if free == n_before:
         raise EditError("the line ends inside the nucleus. Draw it from outside to outside, across it.")
-    n_pieces = free - n_before + 1
+    n_pieces = free - n_before + present(old[new != old]).size
     return Edit(box, new, f"Split into {n_pieces} nuclei.")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.errors import EditError
 from napari_nucseg.nuclei.edit import Edit, box_of, check_labels, first_free_number, present
 from napari_nucseg.nuclei.strokes import box_between, pixel_at
@@ -88,8 +89,11 @@ def _restore(
     new[freed] = predicted[freed]
     if np.array_equal(new, old):
         raise EditError("this is as predicted already. There is nothing to restore.")
-    n = then.size
-    return Edit(box, new, f"Restored {n} predicted {'nucleus' if n == 1 else 'nuclei'}.")
+    if then.size:
+        words = f"Restored {count_words(then.size, 'predicted nucleus', 'predicted nuclei')}."
+    else:
+        words = f"Removed {count_words(now.size, 'nucleus that was', 'nuclei that were')} not predicted."
+    return Edit(box, new, words)
 
 
 def _existing(labels: Labels, numbers: NDArray[Any]) -> NDArray[Any]:
