@@ -245,6 +245,13 @@ def test_interval_draws_images_as_a_loop_would() -> None:
     assert ours == pytest.approx(np.quantile(looped, (0.025, 0.975)), abs=0.01)
 
 
+@pytest.mark.parametrize("groups", [[("a", 1), ("b", 1), ("a", 1), ("b", 2)], [1, "b", 1, "c"]])
+def test_anything_names_a_group(groups: list[object]) -> None:
+    trues = [blobs(s) for s in range(4)]
+    scores = evaluate(trues, [disturbed(t, s) for s, t in enumerate(trues)])
+    assert scores.interval(groups=groups) == scores.interval(groups=["a", "b", "a", "c"])
+
+
 def test_interval_of_one_group_is_a_point() -> None:
     trues = [blobs(s) for s in range(4)]
     scores = evaluate(trues, [disturbed(t, s) for s, t in enumerate(trues)])
@@ -285,6 +292,7 @@ def test_errors_say_what_was_got(y_true: object, y_pred: object, words: str) -> 
         pytest.param(lambda s: s.interval(n_boot=0), "n_boot 0", id="no draws"),
         pytest.param(lambda s: s.interval(level=2), "level 2", id="level"),
         pytest.param(lambda s: s.interval(groups=[1, 2]), "2 groups for 1 images", id="groups"),
+        pytest.param(lambda s: s.interval(groups=[None]), "0 groups for 1 images", id="no group"),
     ],
 )
 def test_what_no_scores_can_be_made_of_is_said(ask: Callable[[Scores], object], words: str) -> None:

@@ -196,7 +196,7 @@ class Scores:
             Share of the draws inside the interval (percentile bootstrap).
         groups
             One value an image, such as its patient or slide; images of a group are not independent, so whole
-            groups are drawn. Without, each image is a group.
+            groups are drawn. Without, each image is one.
 
         Returns
         -------
@@ -207,14 +207,14 @@ class Scores:
             raise SettingsError(f"got n_boot {n_boot}, level {level}: give 1 or more, and between 0 and 1")
         counts = self.counts
         if groups is not None:
-            if len(groups) != self.n_images:
-                raise SettingsError(f"got {len(groups)} groups for {self.n_images} images: give one an image")
-            _, index = np.unique(np.asarray(groups), return_inverse=True)
+            names = [str(group) for group in groups if group is not None]
+            if not len(names) == len(groups) == self.n_images:
+                raise SettingsError(f"got {len(names)} groups for {self.n_images} images: give one an image")
+            _, index = np.unique(names, return_inverse=True)
             counts = counts.pool((index == np.arange(index.max() + 1)[:, np.newaxis]).astype(np.int64))
         n = counts.n_true.shape[0]
         draws = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_boot)
-        values = _metric(metric)(counts.pool(draws))
-        low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
+        low, high = np.quantile(_metric(metric)(counts.pool(draws)), ((1 - level) / 2, (1 + level) / 2))
         return float(low), float(high)
 
     def subset(self, indices: ArrayLike) -> Scores:
