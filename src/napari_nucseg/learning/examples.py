@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,14 +151,13 @@ def hold_back_images(samples: Sequence[Sample], n_images: int) -> tuple[list[Sam
             f"got {count_words(len(samples), 'image')}, {n_images} of them to be held back: "
             f"nothing is left to learn from. Lower validation.images{IN_A_COPY}."
         )
-    pairs = [_group(s) for s in samples]
+    sizes = Counter(_group(s) for s in samples)
     held: set[tuple[str, str]] = set()
     room = n_images
-    for group in _shuffled(pairs):
-        size = pairs.count(group)
-        if size <= room:
+    for group in _shuffled(sizes):
+        if sizes[group] <= room:
             held.add(group)
-            room -= size
+            room -= sizes[group]
     return _split(samples, held)
 
 
