@@ -1,8 +1,9 @@
-"""Writing files whole or not at all, with errors in words."""
+"""Files: written whole or not at all, with errors in words; their names, and their hashes."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -108,6 +109,12 @@ def nothing_fits(error: OutputError, folder: Path) -> bool:
     full = isinstance(error.__cause__, OSError) and error.__cause__.errno in {*_FULL, errno.EROFS}
     there = _there(folder)
     return full or not there.is_dir() or not os.access(there, os.W_OK)
+
+
+def file_sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content, which is not read into memory at once."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def named_folder(variable: str, otherwise: Path) -> Path:

@@ -15,7 +15,6 @@ else lies in the folder stays.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import shutil
 from dataclasses import dataclass, field
@@ -42,7 +41,7 @@ from napari_nucseg.data.correction_record import (
 )
 from napari_nucseg.data.set_place import is_leftover, place_of, put_in_place, real_folder
 from napari_nucseg.errors import CorrectionSetError, ImageError, OutputError
-from napari_nucseg.files import in_words
+from napari_nucseg.files import file_sha256, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -147,7 +146,7 @@ def open_correction_set(folder: str | Path, image_path: Path | None = None) -> C
     record = read_record(folder)
     image_path = find_image(folder, record.image, image_path)
     as_shown: bool | None = record.image.as_shown
-    if sha256_of(image_path) != record.image.sha256:
+    if _sha256_of(image_path) != record.image.sha256:
         as_shown = reads_to_the_same(image_path, record.image)
     if as_shown is None:
         raise CorrectionSetError(
@@ -185,17 +184,9 @@ def stamp_of(folder: str | Path) -> bytes | None:
         return b""
 
 
-def sha256_of(path: str | Path) -> str:
-    """SHA-256 of a file's content.
-
-    Raises
-    ------
-    CorrectionSetError
-        If it cannot be read.
-    """
+def _sha256_of(path: str | Path) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise CorrectionSetError(f"{path} cannot be read: {error.strerror or error}.") from error
 
@@ -251,7 +242,7 @@ def _write_parts(part: Path, folder: Path, corrections: CorrectionSet) -> None:
         of_pixels = pixels_sha256(pixels)
     image = ImageRecord(
         path=path,
-        sha256=sha256_of(file),
+        sha256=_sha256_of(file),
         pixels_sha256=of_pixels,
         size_bytes=file.stat().st_size,
         as_shown=bool(as_shown),

@@ -7,7 +7,6 @@ fetched so far waits in a ``.part`` file and is gone on with by the next call.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import secrets
 import shutil
@@ -19,6 +18,7 @@ import requests
 
 from napari_nucseg.data.file_lock import try_lock
 from napari_nucseg.errors import DownloadError
+from napari_nucseg.files import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -136,7 +136,7 @@ def _what_is_wrong(url: str, part: Path, size_bytes: int | None, sha256: str | N
     got = part.stat().st_size
     if size_bytes is not None and got != size_bytes:
         return f"{url} has {got} bytes, {size_bytes} were expected: the file was changed at its place"
-    if sha256 is not None and (found := _sha256(part)) != sha256:
+    if sha256 is not None and (found := file_sha256(part)) != sha256:
         return (
             f"{url} is not the recorded file: SHA256 {found}, expected {sha256}. Try again; if it stays, the file "
             "was changed at its place: fetch it by hand and name its folder"
@@ -167,11 +167,6 @@ def _transfer(url: str, part: Path, size_bytes: int | None) -> Generator[Downloa
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _free_mb(folder: Path) -> int:

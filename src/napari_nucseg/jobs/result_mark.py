@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from napari_nucseg.files import file_sha256
 from napari_nucseg.jobs import outline_file
 from napari_nucseg.nuclei.measuring import are_columns
 
@@ -37,9 +37,7 @@ class Origin(BaseModel):
     @classmethod
     def of(cls, image: Path, folder: Path, settings: str = "") -> Origin:
         """Describe an image whose result lies in a folder."""
-        with image.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(image=place_of(image, folder), sha256=sha256, settings=settings)
+        return cls(image=place_of(image, folder), sha256=file_sha256(image), settings=settings)
 
     def is_same_image(self, other: Origin) -> bool:
         """Whether it is the same file, be it changed meanwhile, or the same content, be it moved."""

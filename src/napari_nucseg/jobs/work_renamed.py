@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data.correction_record import COPIED_IMAGE, read_record
-from napari_nucseg.data.correction_set import sha256_of
 from napari_nucseg.data.set_place import place_of
 from napari_nucseg.errors import CorrectionSetError
+from napari_nucseg.files import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,9 +45,9 @@ def renamed_images(
     found: dict[str, WorkItem] = {}
     for name in new if missed else ():
         path = dataset.path_of(name)
-        with suppress(CorrectionSetError, OSError):  # it cannot be read, which is said when it is opened
+        with suppress(OSError):  # it cannot be read, which is said when it is opened
             if path is not None and (None in sizes or path.stat().st_size in sizes):
-                sha256 = sha256_of(path)
+                sha256 = file_sha256(path)
                 if sha256 in missed:
                     found[name] = missed.pop(sha256)
     return found

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from napari_nucseg.files import file_sha256
 from napari_nucseg.network.installed import ModelInfo, list_models
 
 if TYPE_CHECKING:
@@ -112,8 +112,7 @@ def find_by_first_sha256(wanted: str, name: str = "") -> Path | None:
 
 @lru_cache(maxsize=256)
 def _sha256(path: Path, _modified_ns: int, _size: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def _parent(model: ModelInfo, models: Sequence[ModelInfo]) -> ModelInfo | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from napari_nucseg.errors import ModelFileError, SettingsError
-from napari_nucseg.files import written_whole
+from napari_nucseg.files import file_sha256, written_whole
 from napari_nucseg.network.architectures import build_encoder, build_network
 from napari_nucseg.network.choices import AUTO, read_choices
 from napari_nucseg.network.heads import network_of_head
@@ -163,8 +162,7 @@ def _load(path: Path, _modified_ns: int) -> Model:
             judge = _judge(_part(tensors, "judge."))
     except (SafetensorError, OSError, RuntimeError, ValueError, SettingsError) as error:
         raise ModelFileError(f"the weights of {path} do not fit its card: {error}") from error
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Model(card, network, path, digest, size_head, importance, judge)
+    return Model(card, network, path, file_sha256(path), size_head, importance, judge)
 
 
 def _size_head(
