@@ -7,6 +7,7 @@ import pytest
 
 from napari_nucseg._napari.correct_files import collect, show_set
 from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.teach_examples import Examples
 from napari_nucseg.data.correction_set import CorrectionSet
 from napari_nucseg.errors import CorrectionSetError
 from napari_nucseg.nuclei.trust import Trust
@@ -89,6 +90,31 @@ def test_an_image_elsewhere_in_the_world_is_not_theirs(viewer, corrector, layer)
         collect(Subject(viewer, layer))
     viewer.layers["day2"].translate = (0, 0)
     assert Subject(viewer, layer).image.name == "day2"
+
+
+@pytest.mark.parametrize(
+    ("moved", "words"),
+    [
+        pytest.param((0, 6), "12 px beside the image “cells”", id="by 12 px"),
+        pytest.param((3, -4), "10 px beside the image “cells”", id="by both axes"),
+        pytest.param((0.2, 0.2), "", id="corner for centre"),
+        pytest.param((0, 0), "", id="on it"),
+    ],
+)
+def test_labels_that_are_shown_beside_their_image_are_said_to_be(viewer, corrector, layer, moved, words):
+    """They may lie on the nuclei in the window, and are saved and taught pixel by pixel."""
+    viewer.layers.remove("day2")
+    for each in viewer.layers:
+        each.scale = (0.5, 0.5)
+    layer.translate = moved
+    corrector.controller.mark_all(Trust.REVIEWED)
+    said = corrector.form.image.text().replace("\N{NO-BREAK SPACE}", " ")
+    (collected,) = Examples(viewer).collect()
+    for place in (said, collected.taken_from):
+        assert words in place
+        assert bool(place) == bool(words)
+    layer.scale = (1, 1)
+    assert not corrector.form.image.text(), "labels of other programs often have no scale"
 
 
 def test_labels_of_another_program_without_a_scale_still_go_with_their_image(viewer, layer):

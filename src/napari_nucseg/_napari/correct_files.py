@@ -46,7 +46,8 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
     Raises
     ------
     CorrectionSetError, ImageError
-        If no image of the viewer lies on the labels' pixels, its axes cannot be named, or numbers are below 0 or beyond int32.
+        If no image of the viewer lies on the labels' pixels, its axes cannot be named, or numbers are below 0 or
+        beyond int32.
     """
     layer, image = subject.layer, subject.image
     if image is None:

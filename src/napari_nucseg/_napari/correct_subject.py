@@ -19,7 +19,7 @@ from napari_nucseg._napari.layer_state import (
     write_corrections,
     write_state,
 )
-from napari_nucseg._napari.pairing import lies_with, rank
+from napari_nucseg._napari.pairing import beside_px, lies_with, rank
 from napari_nucseg._napari.results import make_room
 from napari_nucseg.nuclei.edit import number_refusal, present
 
@@ -103,6 +103,17 @@ class Subject:
             return ""
         others = [other for other in self._likely if other != image and fits(self.layer, other)]
         return f"with the image “{image.name}”" if others and fits(self.layer, image) else ""
+
+    @property
+    def image_beside(self) -> str:
+        """Say that the labels are shown beside their image, by their translation; empty where they lie on it."""
+        image = self.image
+        if image is None or not (shift_px := beside_px(self.layer, image)):
+            return ""
+        return (
+            f"⚠ In the window “{self.layer.name}” lies {shift_px:.3g} px beside the image “{image.name}”, but is saved "
+            "and taught pixel by pixel. To see how, give both the same translation."
+        )
 
     @property
     def image_wanted(self) -> str:

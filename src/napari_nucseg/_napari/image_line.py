@@ -1,4 +1,4 @@
-"""A line that names the image that labels belong to, where another one might have been meant."""
+"""A line that names the image that labels belong to, where another one might have been meant or they lie beside it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,14 @@ class ImageLine(Words):
         self._layers_changed()
 
     def show_for(self, labels: Labels | None) -> None:
-        """Name the image of these labels; no line where there is no question which it is."""
+        """Name the image of these labels, where it is a question which it is, and say whether they lie beside it."""
         self._labels = labels
-        words = "" if labels is None else Subject(self._viewer, labels).image_in_question
+        subject = None if labels is None else Subject(self._viewer, labels)
+        words = (
+            ""
+            if subject is None
+            else "\n".join(filter(None, (subject.image_in_question, subject.image_beside)))
+        )
         self.setText(words)
         self.setVisible(bool(words))
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
     from numpy.typing import NDArray
 
+BESIDE_PX = 0.5
 Rank = tuple[bool, int, bool, bool, bool, int, bool, int]
 
 
@@ -29,6 +30,20 @@ def lies_with(layer: Labels, image: Image) -> bool:
     """
     own, other = _sides(layer), _sides(image)
     return _holds_centre(own, other) or _holds_centre(other, own)
+
+
+def beside_px(layer: Labels, image: Image) -> float:
+    """How far labels lie beside an image of their size in the window, in pixels; 0 where scales differ.
+
+    Less than half a pixel is none: some programs give a pixel's corner, others its centre.
+    """
+    own, other = _sides(layer), _sides(image)
+    extent = own[1] - own[0]
+    if not np.allclose(extent, other[1] - other[0], rtol=1e-3) or not extent.all():
+        return 0.0
+    pixel = extent / (np.array(layer.data.shape[-2:]) - 1)
+    shift = np.abs((own[0] - other[0]) / pixel)
+    return float(np.hypot(*shift)) if shift.max() > BESIDE_PX else 0.0
 
 
 def rank(viewer: ViewerModel, layer: Labels, image: Image) -> Rank:

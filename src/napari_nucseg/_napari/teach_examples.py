@@ -74,7 +74,8 @@ class Collected:
     corrections
         A copy of the layer's arrays; None for folders.
     taken_from
-        Which image or channel was taken, where that depends on what is on show; in words.
+        Which image or channel was taken, where that depends on what is on show, and whether the labels are shown
+        beside it; in words.
     problem
         Why the layer cannot be used, in words.
     saved
@@ -233,12 +234,10 @@ def collect_source(viewer: ViewerModel, source: Source, use: Use = "auto") -> Co
 def _taken_from(subject: Subject, corrections: CorrectionSet) -> str:
     """Say which image and channel are taken, where labels do not know it and another one might have been meant."""
     layer = subject.layer
-    if read_state(layer) is not None:
-        return ""
     words = [subject.image_in_question]
-    if "channel" in corrections.settings and known_channel(layer) is None:
+    if read_state(layer) is None and "channel" in corrections.settings and known_channel(layer) is None:
         words.append(f"channel {corrections.settings['channel']}, the one on show")
-    return ", ".join(filter(None, words))
+    return "\n".join(filter(None, [", ".join(filter(None, words)), subject.image_beside]))
 
 
 def file_name(name: str, number: int) -> str:

@@ -172,5 +172,5 @@ def _shifted(move_px: Floats) -> str:
     ]
     return (
         f"the masks seem to be shifted: they fit the image if moved {' and '.join(parts)}. "
-        "Align image and masks, then teach again."
+        "Align image and masks pixel by pixel, then teach again."
     )
