@@ -416,7 +416,7 @@ def test_edits_of_another_folder_get_a_layer_of_their_own(viewer, opened, folder
     _leave_journal(viewer, folder / "elsewhere", 33)
     widget = corrector()
     click(widget.form.restore)
-    assert widget.form.status.text() == "Restored 1 edit."
+    assert widget.form.status.text() == "Restored what was not saved."
     restored = widget.controller.session.subject.layer
     assert restored != opened.controller._layers._labels
     assert read_corrections(restored).folder == folder / "elsewhere"

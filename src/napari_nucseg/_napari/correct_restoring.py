@@ -18,7 +18,6 @@ from napari_nucseg._napari.layer_state import (
     write_corrections,
 )
 from napari_nucseg._napari.results import forget_history
-from napari_nucseg.counted import count_words
 from napari_nucseg.data.correction_record import RECORD
 from napari_nucseg.data.journal import Journal
 from napari_nucseg.data.set_place import place_of
@@ -52,13 +51,13 @@ def restore(viewer: ViewerModel, found: Restorable) -> Restored:
     as_before = worked_on is not None and _is_as_before(worked_on, found)
     journal, replayed = Journal.resume(found.path)
     state = _state(replayed, found.image)
-    # a journal that grew so long that it was written anew no longer counts them
-    words = f"Restored {count_words(replayed.n_edits, 'edit') if replayed.n_edits else 'what was not saved'}."
+    # no number: one press of the mouse may be several records
+    words = "Restored what was not saved."
     if as_before:
         _put_back(worked_on, replayed, state)
         return Restored(worked_on, journal, words)
     if worked_on is not None:
-        words += f" They are in a layer of their own: “{worked_on.name}” holds something newer."
+        words += f" It is in a layer of its own: “{worked_on.name}” holds something newer."
         # what is newer is in the folder: these edits are to go elsewhere, also if they are restored once more
         state = state.model_copy(update={"folder": None})
     return Restored(_show(viewer, replayed, state, found.image), journal, words)
