@@ -412,6 +412,17 @@ def test_an_image_with_channels_last_is_not_segmented_as_slices_of_two_columns(v
     assert not any(isinstance(layer, Labels) for layer in viewer.layers)
 
 
+def test_colours_that_napari_was_not_told_of_are_not_to_be_thrown_away(viewer, user, widget):
+    from napari_nucseg.data.synthetic import synthetic_histology
+
+    viewer.add_image(synthetic_histology((160, 160), seed=1).image, name="slide", rgb=False)
+    remedy = "viewer.add_image(viewer.layers['slide'].data, rgb=True)"
+    assert remedy in user.said()
+    viewer.add_image(viewer.layers["slide"].data, rgb=True)
+    assert "⚠" not in user.said()
+    user.segment()
+
+
 @pytest.mark.parametrize("n_channels", [2, 3])
 def test_hyperstack_as_imagej_orders_it(viewer, user, widget, nuclei, n_channels):
     """Z, C, Y, X: labels lie on their slice, whichever channel is on show."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 CHANNEL_NAMES = ("c", "ch", "channel", "channels")
 MOST_CHANNELS = 5
 """Length up to which an axis of which nothing is known may well hold channels."""
+COLOURS_LAST = (3, 4)
+"""Lengths of a last axis that may hold red, green, blue and, perhaps, alpha."""
 LEAST_SIDE_PX = 64
 """Lengths from which on the two axes before such a one are rather Y and X."""
 
@@ -43,10 +45,18 @@ def channels_last(image: Image) -> str:
     shape = tuple(int(n) for n in image_data(image).shape)
     if image.rgb or len(shape) < 3 or shape[-1] > MOST_CHANNELS or min(shape[-3:-1]) < LEAST_SIDE_PX:
         return ""
+    seen = (
+        f"The image “{image.name}” has the shape {shape}: its channels seem to come last, where napari has X."
+    )
+    data = f"viewer.layers[{image.name!r}].data"
+    if shape[-1] in COLOURS_LAST:
+        return (
+            f"{seen} If they are colours, add it in colour in napari's console:\nviewer.add_image({data}, rgb=True)\n"
+            f"If they are not, add one of them:\nviewer.add_image({data}[..., 0])"
+        )
     return (
-        f"The image “{image.name}” has the shape {shape}: its channels seem to come last, where napari has X. Save it "
-        "in grey or with channels first and open that, or add one channel in napari's console: "
-        f"viewer.add_image(viewer.layers[{image.name!r}].data[..., 0])"
+        f"{seen} Save it in grey or with channels first and open that, or add one channel in napari's console: "
+        f"viewer.add_image({data}[..., 0])"
     )
 
 
