@@ -991,6 +991,20 @@ def test_numbers_below_0_are_said_and_taken_for_no_nucleus(viewer, corrector, dr
     assert corrector.controller.tool is not None
 
 
+def test_a_mask_whose_nuclei_have_one_number_says_what_tools_do_to_it(viewer, corrector, layer):
+    mask = np.zeros(layer.data.shape, np.uint8)
+    mask[2:-2:6, 2:-2:6] = 1
+    viewer.add_labels(mask, name="mask")
+    assert "all have one number" in corrector.form.status.text()
+    assert "skimage.measure.label" in corrector.form.status.text()
+    viewer.layers.selection.active = layer
+    assert "one number" not in corrector.form.status.text()
+    one = np.zeros_like(mask)
+    one[5:20, 5:20] = 7
+    viewer.add_labels(one, name="a first nucleus")
+    assert "one number" not in corrector.form.status.text()
+
+
 def test_without_labels_and_with_labels_that_cannot_be_edited(viewer, corrector):
     assert corrector.form.empty.isVisible()
     corrector.controller.take(TOOLS["split"])

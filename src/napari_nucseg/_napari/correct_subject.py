@@ -21,6 +21,7 @@ from napari_nucseg._napari.layer_state import (
 )
 from napari_nucseg._napari.pairing import beside_px, lies_with, rank
 from napari_nucseg._napari.results import make_room
+from napari_nucseg.learning.instances import UNNUMBERED, why_no_instances
 from napari_nucseg.nuclei.edit import number_refusal, present
 
 if TYPE_CHECKING:
@@ -177,6 +178,20 @@ class Subject:
     def refusal_of_numbers(self) -> str:
         """Say why the layer's numbers cannot be those of nuclei; empty where they can."""
         return number_refusal(self.layer.data, f"“{self.layer.name}”")
+
+    @property
+    def mask_in_words(self) -> str:
+        """Say of a plane whose nuclei all have one number, as in a mask, what that means; empty for all others."""
+        labels = self.labels
+        largest = labels.max(initial=0)
+        # seeing pieces takes long: only where there is one number, which is seen at once
+        if (
+            not largest
+            or ((labels != largest) & (labels != 0)).any()
+            or why_no_instances(labels) != UNNUMBERED
+        ):
+            return ""
+        return f"⚠ These are labels {UNNUMBERED}. As they are, tools take all of them for one nucleus."
 
     def refusal(self) -> str:
         """Say why the layer cannot be edited; empty where it can."""

@@ -48,6 +48,7 @@ class CorrectWidget(Docked):
         super().__init__(CorrectForm(napari_viewer))
         self._viewer = napari_viewer
         self.controller = CorrectController(napari_viewer, self)
+        self._noted = ""  # why the chosen layer cannot be edited, or as nuclei one by one
         self._shortcuts = [self._bind(key, act) for key, act in self._keys().items()]
         self._connect()
         self._layer_changed()
@@ -118,11 +119,13 @@ class CorrectWidget(Docked):
     def _layer_changed(self) -> None:
         self.form.question.drop()
         layer = self.form.layer.layer
-        if self.controller.session is None:
-            self.form.say("")  # why the one before could not be edited
+        if self._noted:
+            self.form.say("")  # it was said of the one before
         self.controller.choose(layer)
-        if self.controller.session is None and layer is not None:
-            self.form.say(self.controller.refusal)
+        session = self.controller.session
+        self._noted = self.controller.refusal if session is None else session.subject.mask_in_words
+        if self._noted and layer is not None:
+            self.form.say(self._noted)
         self.form.image.show_for(layer)
 
     def _forget_view(self, event: Event | None = None) -> None:
