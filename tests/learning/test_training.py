@@ -301,7 +301,9 @@ def test_other_images_are_not_resumed_and_a_finished_run_says_so(write_job, trai
     more = synthetic_fluorescence((160, 160), seed=9)
     for sub, pixels in (("images", more.image), ("labels", more.labels)):
         imwrite(data / sub / "9.tif", pixels)
-    with pytest.raises(TrainingError, match=r"was made with other images or labels\. Restore them"):
+    with pytest.raises(
+        TrainingError, match=r"was made with other images or labels to learn from\. Restore them"
+    ):
         train(write_job(**changes), resume=True)
 
 

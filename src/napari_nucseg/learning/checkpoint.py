@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
+_BY_CONTENT = {
+    "start": "weights to start from (start)",
+    "examples": "images or labels to learn from",
+    "held_back": "images or labels held back to score on",
+}
+"""What of a job is told by a hash, in words."""
+
 
 def save_checkpoint(
     path: Path, state: Mapping[str, Any], modules: dict[str, nn.Module], optimizer: Optimizer, job: str
@@ -108,12 +115,16 @@ def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor
 
 
 def _check_same_job(saved: str, current: str, path: Path) -> None:
-    if saved == current:
-        return
     old, new = (_flat(json.loads(text or "{}")) for text in (saved, current))
     changed = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
-    others = "images or labels" if changed == ["examples"] else f"settings ({', '.join(changed)})"
-    raise TrainingError(f"{path} was made with other {others}. Restore them, or use another name.")
+    if not changed:
+        return
+    settings = ", ".join(name for name in changed if name not in _BY_CONTENT)
+    others = [f"settings ({settings})"] if settings else []
+    others += [words for name, words in _BY_CONTENT.items() if name in changed]
+    raise TrainingError(
+        f"{path} was made with other {', and other '.join(others)}. Restore them, or use another name."
+    )
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -48,6 +47,7 @@ class Run:
     device : where to.
     watch : scores a network and draws a sample of what it finds; called every ``job.validation.every`` steps.
     imagenet : weights of the encoder to start from, where they were fetched already.
+    identity : what a checkpoint must have been made with to be gone on from, as ``identity`` says it.
 
     Attributes
     ----------
@@ -63,9 +63,11 @@ class Run:
         device: Device,
         watch: Watch | None = None,
         imagenet: Mapping[str, torch.Tensor] | None = None,
+        identity: str = "",
     ) -> None:
         torch.manual_seed(job.seed)
-        self.job, self.device, self.watch, self._imagenet = job, device, watch, imagenet
+        self.job, self.device, self.watch = job, device, watch
+        self._imagenet, self._identity = imagenet, identity
         self.network = build_network(job.architecture).to(device.torch).to(memory_format=torch.channels_last)
         self.average = RunningAverage(self.network, job.optimizer.average_decay)
         self.best = BestSoFar(job.early_stop, self.average.module) if job.early_stop else None
@@ -76,7 +78,6 @@ class Run:
         self.augmenter = Augmenter(job.augment)
         self.fields = bank.fields.to(device.torch)
         self.weights = bank.sampling_weights(job.kind_weights, job.crowding).float().to(device.torch)
-        self._examples = bank.sha256
         self.losses = LossReader(device)
         self.total = job.total_steps(len(bank))
         every = job.validation.every
@@ -213,29 +214,6 @@ class Run:
     def _modules(self) -> dict[str, nn.Module]:
         modules: dict[str, nn.Module] = {"network": self.network, "average": self.average}
         return modules | ({"best": self.best.network} if self.best else {})
-
-    @property
-    def _identity(self) -> str:
-        return json.dumps({**deciding_settings(self.job), "examples": self._examples})
-
-
-def deciding_settings(job: TrainingJob) -> dict[str, Any]:
-    """Say what decides the result; where it runs, where images lie and what it is called do not."""
-    names = (
-        "data",
-        "output",
-        "checkpoint_seconds",
-        "device",
-        "precision",
-        "title",
-        "description",
-        "tensorboard",
-        "size",
-    )
-    beside: dict[str, Any] = dict.fromkeys(names, True)
-    if not job.early_stop:
-        beside["validation"] = True  # only looking on
-    return job.model_dump(mode="json", exclude=beside)
 
 
 def _evaluating(network: object) -> SegmentationNetwork:

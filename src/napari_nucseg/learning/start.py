@@ -95,7 +95,7 @@ def start_from(
     return Origin(f"{name} ({n_of})", model.sha256, name, told)
 
 
-def kept_size_head(job: TrainingJob, card: ModelCard) -> SizeHead | None:
+def kept_size_head(job: TrainingJob, start: Model | None, card: ModelCard) -> SizeHead | None:
     """Size head of the model gone on from, where it stays; None where a new one is to be taught, or none at all.
 
     It stays where its encoder does, and ``size: keep`` makes it stay with an encoder of its own.
@@ -106,19 +106,18 @@ def kept_size_head(job: TrainingJob, card: ModelCard) -> SizeHead | None:
         If it is to be kept, but there is none, or it speaks of another size, encoder or other intensities.
     """
     wanted = job.size == "keep"
-    if job.size is None or not job.starts_from_model or not (wanted or job.learn == "decoder"):
+    if job.size is None or start is None or not (wanted or job.learn == "decoder"):
         return None
-    parent = load_model(job.start)
-    if parent.size_head is None or _read_by_size(parent.card) != _read_by_size(card):
+    if start.size_head is None or _read_by_size(start.card) != _read_by_size(card):
         if not wanted:
             return None
         raise TrainingError(
             f"cannot keep the size head of {job.start}: it has none, or other settings of canonical_diameter_px, "
             "normalisation, clahe or the encoder. Leave them out, or leave out 'size'."
         )
-    head = copy.deepcopy(parent.size_head)
+    head = copy.deepcopy(start.size_head)
     if job.learn == "all":
-        head.encoder = copy.deepcopy(parent.size_encoder)
+        head.encoder = copy.deepcopy(start.size_encoder)
     return head
 
 

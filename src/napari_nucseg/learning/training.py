@@ -11,6 +11,7 @@ import numpy as np
 from napari_nucseg.counted import count_words
 from napari_nucseg.learning.checkpoint import check_settings
 from napari_nucseg.learning.examples import load_examples
+from napari_nucseg.learning.identity import deciding_settings, identity
 from napari_nucseg.learning.importance import measure_importance
 from napari_nucseg.learning.job import IMAGENET
 from napari_nucseg.learning.judgement import fit_judge
@@ -19,7 +20,7 @@ from napari_nucseg.learning.patches import cut, pack_patches, typical_diameter
 from napari_nucseg.learning.place import CHECKPOINT, check_place, check_resumable, held
 from napari_nucseg.learning.progress import TrainingProgress
 from napari_nucseg.learning.report import Report
-from napari_nucseg.learning.run import Run, deciding_settings
+from napari_nucseg.learning.run import Run
 from napari_nucseg.learning.sizing import fit_size_head
 from napari_nucseg.learning.start import imagenet_weights, kept_size_head
 from napari_nucseg.learning.watch import Watch
@@ -27,8 +28,7 @@ from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.architectures import check_network
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.halo import VIEW_PX, measure_halo
-from napari_nucseg.network.installed import find_model
-from napari_nucseg.network.model_card import ModelCard, read_card
+from napari_nucseg.network.model_card import ModelCard
 from napari_nucseg.network.model_file import Model, load_model, save_model
 from napari_nucseg.network.places import SUFFIX
 from napari_nucseg.steps import told_as
@@ -78,11 +78,12 @@ def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[Training
 
 def _train_steps(job: TrainingJob, *, resume: bool) -> Generator[TrainingProgress, None, Path]:
     path = job.folder / f"{job.name}{SUFFIX}"
-    start = find_model(job.start) if job.starts_from_model else None
-    check_place(path, start, replace=resume, otherwise="Choose another --name, or delete it.")
+    start = load_model(job.start) if job.starts_from_model else None
+    replaced = None if start is None else start.path
+    check_place(path, replaced, replace=resume, otherwise="Choose another --name, or delete it.")
     if resume:
         check_resumable(job.folder / CHECKPOINT)
-        check_settings(job.folder / CHECKPOINT, deciding_settings(job))
+        check_settings(job.folder / CHECKPOINT, deciding_settings(job, start))
     check_network(job.architecture)
     device = choose_device(job.device, job.precision)
     reuse_freed_memory()
@@ -100,20 +101,22 @@ def _train_steps(job: TrainingJob, *, resume: bool) -> Generator[TrainingProgres
             yield TrainingProgress(0, 0, message=f"Left out {problem}")
         for remark in examples.remarks:
             yield TrainingProgress(0, 0, message=remark)
-        card = make_card(job, examples)
+        card = make_card(job, start, examples)
         bank = _pack(job, examples)
-        kept_head = kept_size_head(job, card)
+        kept_head = kept_size_head(job, start, card)
         watch = Watch(card, examples, device, native=job.canonical_diameter_px is None)
-        run = Run(job, bank, device, watch, imagenet)
+        known_by = identity(job, start, bank, examples.held_back)
+        run = Run(job, bank, device, watch, imagenet, known_by)
         learned = examples.learned
         yield TrainingProgress(0, run.total, message=_found(bank, examples))
         network = yield from report.passing_on(run.steps(resume=resume))
         size_head = kept_head or (yield from _taught_size_head(job, card, network, learned, run))
-        judge = yield from _judge(job, Model(card, network, job.folder, "", size_head), learned, run)
+        taught = Model(card, network, job.folder, "", size_head)
+        judge = yield from _judge(job, start, taught, learned, run)
     importance = measure_importance(network, bank.fields, device)
     card = _finished(card, job, run, _halo(job, network.cpu(), bank))
     # hours later: somebody may have put one there by hand
-    check_place(path, start, replace=resume, otherwise="Move it away, then go on with --resume.")
+    check_place(path, replaced, replace=resume, otherwise="Move it away, then go on with --resume.")
     save_model(path, card, network, size_head, importance, judge)
     return path
 
@@ -131,7 +134,7 @@ def _taught_size_head(
 
 
 def _judge(
-    job: TrainingJob, model: Model, learned: Sequence[Sample], run: Run
+    job: TrainingJob, start: Model | None, model: Model, learned: Sequence[Sample], run: Run
 ) -> Generator[TrainingProgress, None, Judge | None]:
     """Teach the judge of nuclei; with too little to learn from, that of the model gone on from, if there is one."""
     if job.judge is None:
@@ -140,7 +143,7 @@ def _judge(
     yield replace(done, message="Learning to tell nuclei from mistakes.")
     steps = fit_judge(model, learned, run.device, job.judge, job.seed)
     judge = yield from told_as(steps, lambda _: done)
-    return judge or (load_model(job.start).judge if job.starts_from_model else None)
+    return judge or (start.judge if start else None)
 
 
 def _found(bank: PatchBank, examples: Examples) -> str:
@@ -166,18 +169,17 @@ def _halo(job: TrainingJob, network: SegmentationNetwork, bank: PatchBank) -> in
     return measure_halo(network, views, job.architecture.stride_px)
 
 
-def make_card(job: TrainingJob, examples: Examples | None = None) -> ModelCard:
+def make_card(job: TrainingJob, start: Model | None, examples: Examples) -> ModelCard:
     """Describe the model a job makes; without a canonical diameter, that of the examples is typical.
 
     What the model gone on from says of its licence, training data, use and history stays true of the new one. How its
     maps are decoded best is taken over, if that has the same network.
     """
     kept: dict[str, Any] = {"licence": OWN_LICENCE}
-    learned = examples.learned if examples else ()
     learned_before: tuple[str, ...] = ()
     trained_before: tuple[str, ...] = ()
-    if job.starts_from_model:
-        parent = read_card(find_model(job.start))
+    if start is not None:
+        parent = start.card
         learned_before, trained_before = parent.learned_images, parent.training_data
         kept = {name: getattr(parent, name) for name in ("licence", "intended_use", "history")}
         if parent.architecture == job.architecture:
@@ -190,11 +192,13 @@ def make_card(job: TrainingJob, examples: Examples | None = None) -> ModelCard:
         title=job.title or job.name,
         description=job.description,
         architecture=job.architecture,
-        canonical_diameter_px=job.canonical_diameter_px or typical_diameter(learned) or FALLBACK_DIAMETER_PX,
+        canonical_diameter_px=job.canonical_diameter_px
+        or typical_diameter(examples.learned)
+        or FALLBACK_DIAMETER_PX,
         normalisation=job.normalisation,
         clahe=job.clahe,
-        training_data=tuple(dict.fromkeys((*trained_before, *_training_data(job, len(learned))))),
-        learned_images=list_learned(learned, learned_before),
+        training_data=tuple(dict.fromkeys((*trained_before, *_training_data(job, len(examples.learned))))),
+        learned_images=list_learned(examples.learned, learned_before),
     )
 
 
