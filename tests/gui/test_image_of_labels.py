@@ -74,7 +74,7 @@ def test_corrections_that_were_opened_go_with_their_image_alone(viewer, correcto
     labels = np.eye(*SHAPE, dtype=np.int32)
     trust = labels.astype(np.uint8)
     corrections = CorrectionSet(np.full(SHAPE, 3, np.uint8), "YX", labels, trust, name="third")
-    opened = show_set(viewer, corrections, tmp_path)
+    opened = show_set(viewer, corrections, tmp_path, None)
     assert collect(Subject(viewer, opened)).image.max() == 3
     viewer.layers.remove("third")
     with pytest.raises(CorrectionSetError, match="there is no image “third”"):

@@ -10,7 +10,12 @@ from napari_nucseg._napari.correct_files import collect, show_set
 from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.image_fingerprint import PIECE_PX, image_fingerprint
 from napari_nucseg._napari.layer_state import read_corrections, write_corrections
-from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
+from napari_nucseg.data.correction_set import (
+    CorrectionSet,
+    open_correction_set,
+    save_correction_set,
+    stamp_of,
+)
 from napari_nucseg.data.journal import Journal, JournalHeader, Part, fingerprint, journal_dir
 
 TIMEOUT_MS = 60_000
@@ -44,7 +49,7 @@ def test_restored_edits_go_into_the_folder_of_their_last_save(qtbot, viewer, cor
         image, "CYX", labels, labels.astype(np.uint8), settings=settings, name="cells"
     )
     folder = save_correction_set(tmp_path / "mine", corrections)
-    viewer.layers.selection.active = show_set(viewer, open_correction_set(folder), folder)
+    viewer.layers.selection.active = show_set(viewer, open_correction_set(folder), folder, stamp_of(folder))
     _paint(corrector.controller.session.subject.layer)
     _crash(viewer, corrector)
     viewer.add_image(image, name="cells", axis_labels=("c", "y", "x"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -117,6 +118,51 @@ def test_corrections_of_another_image_are_replaced_only_when_told_to(qtbot, corr
     click(form.question.buttons["Replace them"])
     _until_saved(qtbot, corrector)
     assert open_correction_set(folder).labels[1, 5] == 7
+
+
+def _save_in_another_window(folder):
+    there = open_correction_set(folder)
+    labels = there.labels.copy()
+    labels[40, 60] = 99
+    save_correction_set(folder, replace(there, labels=labels))
+
+
+@pytest.mark.parametrize("begin", ["saved", "opened", "made anew"])
+def test_what_another_window_saved_meanwhile_is_replaced_only_when_told_to(
+    qtbot, corrector, add, click, tmp_path, begin
+):
+    form, folder = corrector.form, tmp_path / "mine"
+    layer = add(1)
+    corrector.controller.save(folder)
+    _until_saved(qtbot, corrector)
+    if begin == "opened":
+        corrector._viewer.layers.clear()
+        corrector.controller.open(folder)
+        layer = corrector.controller.session.subject.layer
+        _paint(layer, 5)
+        form.say("")
+        corrector.controller.save(folder)
+        _until_saved(qtbot, corrector)
+    _save_in_another_window(folder)
+    if begin == "made anew":
+        layer = add(1)
+    _paint(layer, 7)
+    corrector.controller.save(folder)
+    qtbot.waitUntil(form.question.isVisible, timeout=TIMEOUT_MS)
+    assert "other corrections of this image" in form.question.text.text()
+    click(form.question.buttons["Keep them"])
+    assert open_correction_set(folder).labels[40, 60] == 99
+    form.say("")
+    corrector.controller.save(folder)
+    qtbot.waitUntil(form.question.isVisible, timeout=TIMEOUT_MS)
+    click(form.question.buttons["Replace them"])
+    _until_saved(qtbot, corrector)
+    assert open_correction_set(folder).labels[1, 5] == 7
+    _paint(layer, 8)
+    form.say("")
+    corrector.controller.save(folder)
+    _until_saved(qtbot, corrector)
+    assert open_correction_set(folder).labels[1, 5] == 8, "one's own is replaced without a question"
 
 
 def test_a_question_goes_with_the_layer_it_was_about(qtbot, viewer, corrector, add, tmp_path):

@@ -17,7 +17,7 @@ from napari_nucseg._napari.correct_session import Session
 from napari_nucseg._napari.correct_subject import Subject, apply_edit, goes_on_beside
 from napari_nucseg._napari.correct_tools import CLICK_PX, TRUST_TOOLS, Gesture, Tool, make_edit
 from napari_nucseg._napari.regions import region_from_outline, region_seen
-from napari_nucseg.data.correction_set import open_correction_set
+from napari_nucseg.data.correction_set import open_correction_set, stamp_of
 from napari_nucseg.errors import NucSegError
 from napari_nucseg.nuclei.trust import Trust
 
@@ -34,8 +34,8 @@ class CorrectController(QObject):
     """Corrects one layer at a time.
 
     Signals: ``session_changed()``; ``updated()`` of the session; ``armed(Tool | None)``; ``said(str)``;
-    ``failed(str)``; ``restorable(Restorable | None)``; ``occupied(Saving)`` when nothing was saved because a set of
-    another image would be replaced.
+    ``failed(str)``; ``restorable(Restorable | None)``; ``occupied(Saving)`` when nothing was saved because it
+    would have replaced what this layer does not know.
     """
 
     session_changed = Signal()
@@ -177,7 +177,9 @@ class CorrectController(QObject):
 
     def open(self, folder: Path) -> None:
         """Open a correction set as layers."""
-        self._try(lambda: show_set(self._viewer, open_correction_set(folder), folder))
+        # before it is read: what is newer then was not shown
+        stamp = stamp_of(folder)
+        self._try(lambda: show_set(self._viewer, open_correction_set(folder), folder, stamp))
 
     def stop(self) -> None:
         """Let go of everything; what is being saved is saved first."""

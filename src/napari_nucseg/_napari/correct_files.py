@@ -79,8 +79,8 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
     )
 
 
-def show_set(viewer: ViewerModel, corrections: CorrectionSet, folder: Path) -> Labels:
-    """Open a correction set as an image layer and a Labels layer."""
+def show_set(viewer: ViewerModel, corrections: CorrectionSet, folder: Path, stamp: bytes | None) -> Labels:
+    """Open a correction set, which had this stamp, as an image layer and a Labels layer."""
     image = _show_image(viewer, corrections)
     layer = new_labels(image, corrections.labels, f"{image.name} nuclei")
     state = CorrectionState(
@@ -93,6 +93,7 @@ def show_set(viewer: ViewerModel, corrections: CorrectionSet, folder: Path) -> L
         model_sha256=corrections.model_sha256,
         settings=dict(corrections.settings),
         folder=folder,
+        saved_as=stamp,
     )
     write_corrections(layer, state)
     viewer.add_layer(layer)

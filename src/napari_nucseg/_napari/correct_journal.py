@@ -159,6 +159,7 @@ class JournalKeeper(QObject):
             "is_prediction": origin is not None or state.is_prediction,
             "settings": state.settings if origin is None else origin.settings.model_dump(mode="json"),
             "folder": None if state.folder is None else str(state.folder.absolute()),
+            "saved_as": None if state.saved_as is None else state.saved_as.decode(errors="replace"),
         }
 
     def _begin(self, labels: np.ndarray) -> Journal:

@@ -117,4 +117,5 @@ def _state(replayed: Replayed, image: Image | None) -> CorrectionState:
         model_sha256=str(notes.get("model_sha256", "")),
         settings=notes.get("settings") or {},  # earlier versions noted neither these nor a folder
         folder=Path(notes["folder"]) if notes.get("folder") else None,
+        saved_as=notes["saved_as"].encode() if notes.get("saved_as") else None,
     )

@@ -12,7 +12,7 @@ from napari_nucseg._napari.correct_files import collect, mark_saved
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set, stamp_of
-from napari_nucseg.data.set_comparison import holds_other_image
+from napari_nucseg.data.set_comparison import holds_labels, holds_other_image
 from napari_nucseg.errors import NucSegError, OutputError
 from napari_nucseg.jobs.worklist import FILE as WORK_LIST
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 class Saving:
     """A layer's corrections on their way to a folder, ``again`` where that is the one it was opened from or saved in.
 
-    ``occupied`` says that another image's corrections lie there.
+    ``saved_as`` is the stamp of what the layer knows to lie there; ``occupied`` says what else does, ``stamp`` is what
+    was written.
     """
 
     session: Session
@@ -38,7 +39,8 @@ class Saving:
     folder: Path
     data: np.ndarray
     again: bool = False
-    occupied: bool = False
+    saved_as: bytes | None = None
+    occupied: str = ""
     stamp: bytes | None = None
 
     @property
@@ -50,8 +52,8 @@ class Saving:
 class Saver(QObject):
     """Saves one layer at a time.
 
-    Signals: ``said(str)``; ``failed(str)``; ``saved()``; ``occupied(Saving)`` when nothing was saved because a set of
-    another image would be replaced; ``ended()`` after any of them.
+    Signals: ``said(str)``; ``failed(str)``; ``saved()``; ``occupied(Saving)`` when nothing was saved because it
+    would have replaced what this layer does not know; ``ended()`` after any of them.
     """
 
     said = Signal(str)
@@ -74,7 +76,7 @@ class Saver(QObject):
         return self._runs.running
 
     def start(self, session: Session, folder: Path, *, careful: bool = True) -> None:
-        """Save a session's layer as it is now; unless ``careful``, in place of another image's corrections too."""
+        """Save a session's layer as it is now; unless ``careful``, in place of whatever corrections lie there."""
         if self.running:  # another start would drop it
             self.failed.emit("the last save has not ended yet. Save again in a moment.")
             return
@@ -84,9 +86,10 @@ class Saver(QObject):
         except NucSegError as error:
             self.failed.emit(str(error))
             return
-        layer = session.subject.layer
-        again = corrections_of(layer).folder == folder
-        saving = Saving(session, session.n_edits, folder, layer.data, again)
+        layer, state = session.subject.layer, corrections_of(session.subject.layer)
+        again = state.folder == folder
+        known = state.saved_as if again else None
+        saving = Saving(session, session.n_edits, folder, layer.data, again, known)
         self._writing = Writing(saving, corrections, careful=careful)
         self._runs.start(self._writing.steps)
         self.said.emit("Saving …")
@@ -137,10 +140,20 @@ class Writing:
     def _write(self) -> Saving:
         if self._saving.again:
             _check_there(self._saving.folder)
-        if self._careful and holds_other_image(self._saving.folder, self._corrections):
-            return replace(self._saving, occupied=True)
+        if self._careful and (words := self._what_is_lost()):
+            return replace(self._saving, occupied=words)
         save_correction_set(self._saving.folder, self._corrections)
         return replace(self._saving, stamp=stamp_of(self._saving.folder))
+
+    def _what_is_lost(self) -> str:
+        """Say which corrections of others would be replaced; empty where there are none."""
+        folder, corrections = self._saving.folder, self._corrections
+        if holds_other_image(folder, corrections):
+            return "corrections of another image, or damaged ones"
+        is_known = stamp_of(folder) in (None, self._saving.saved_as)
+        if is_known or holds_labels(folder, corrections.labels, corrections.trust):
+            return ""
+        return "other corrections of this image, perhaps from another window"
 
 
 def _check_there(folder: Path) -> None:

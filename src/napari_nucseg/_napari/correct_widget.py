@@ -207,8 +207,7 @@ class CorrectWidget(Docked):
     def _ask_whether_to_replace(self, saving: Saving) -> None:
         layer = saving.session.subject.layer
         self.form.question.ask(
-            f"“{layer.name}” is not saved: “{saving.folder.name}” holds corrections of another image, "
-            "or damaged ones.",
+            f"“{layer.name}” is not saved: “{saving.folder.name}” holds {saving.occupied}.",
             {"Keep them": None, "Replace them": partial(self.controller.replace, saving)},
         )
 

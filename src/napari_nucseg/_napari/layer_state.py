@@ -175,7 +175,7 @@ class CorrectionState(BaseModel):
     folder
         Correction set that the layer was opened from or last saved in.
     saved_as
-        Stamp of the set that *Correct nuclei* saved there last, None before.
+        Stamp of the set there as it was opened or saved from here last, None before.
     n_saves
         How often it was saved; with every save, edits until then are safe.
     journal

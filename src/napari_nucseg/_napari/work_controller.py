@@ -234,7 +234,7 @@ class WorkController(QObject):
         self._place = name = opened.name
         self.worklist = self.worklist.at(name).opened(name)
         self._saving.keeper.show(opened.folder, opened.stamp)
-        self._layers.show(opened.corrections, opened.folder)
+        self._layers.show(opened.corrections, opened.folder, opened.stamp)
         self.shown.emit(name)
         self._keep_list()
         self.changed.emit()
@@ -265,7 +265,7 @@ class WorkController(QObject):
             self.said.emit("What could not be saved before is saved now.")
         self.set_aside.emit(kept.words)
         if kept.folder == self.worklist.folder_of(self.worklist.current):
-            self._layers.kept(kept.corrections, kept.folder)
+            self._layers.kept(kept.corrections, kept.folder, kept.stamp)
             self._enter_status(self.worklist.current, Status.IN_WORK)
 
     def _enter_status(self, name: str, status: Status) -> None:

@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """Corrections that are safe in a folder; ``aside`` is where the set of another window is that lay there."""
+    """Corrections that are safe in a folder, in a set with this ``stamp``.
+
+    ``aside`` is where the set of another window is that lay there.
+    """
 
     corrections: CorrectionSet
     folder: Path
+    stamp: bytes | None
     aside: Path | None = None
 
     @property
@@ -66,7 +70,7 @@ class SetKeeper:
     ) -> Kept | None:
         """Write a set; None, and nothing is written, where its turn is over.
 
-        ``saved_as`` is the stamp of a set that *Correct nuclei* saved of the same layer.
+        ``saved_as`` is the stamp of a set that was read or saved of the same layer, perhaps by *Correct nuclei*.
 
         Raises
         ------
@@ -81,5 +85,6 @@ class SetKeeper:
                 {saved_as} if self._known is None or self._known[0] != folder else {saved_as, self._known[1]}
             )
             aside = keep(folder, corrections, known)
-            self._known = folder, stamp_of(folder)
-        return Kept(corrections, folder, aside)
+            stamp = stamp_of(folder)
+            self._known = folder, stamp
+        return Kept(corrections, folder, stamp, aside)

@@ -60,8 +60,8 @@ class WorkLayers:
         """Whether nuclei of an image are on show, even where its picture was removed."""
         return self._shown is not None and self._labels in self._viewer.layers
 
-    def show(self, corrections: CorrectionSet, folder: Path) -> Labels:
-        """Show an image and its labels in place of those before, which are kept by now."""
+    def show(self, corrections: CorrectionSet, folder: Path, stamp: bytes | None) -> Labels:
+        """Show an image and its labels, of a set with this stamp, in place of those before, which are kept by now."""
         if self.can_be_kept:
             mark_safe(self._labels)  # also what was painted and taken back, which left nothing to keep
         pixels, placed, rgb = _as_napari_shows(corrections)
@@ -86,7 +86,7 @@ class WorkLayers:
             if not rgb:
                 image.reset_contrast_limits()
         self._image, self._shown = image, corrections
-        self._labels = self._fill_labels(corrections, folder, {k: v[-2:] for k, v in placed.items()})
+        self._labels = self._fill_labels(corrections, folder, stamp, {k: v[-2:] for k, v in placed.items()})
         selection = self._viewer.layers.selection
         selection.clear()  # the same layer holds another image: whoever follows the active one is told
         selection.active = self._labels
@@ -136,22 +136,27 @@ class WorkLayers:
 
     @property
     def saved_as(self) -> bytes | None:
-        """Stamp of the set that *Correct nuclei* saved of the labels on show; None if it did not."""
+        """Stamp of the set of the labels on show, as it was read or saved here last; None if it was not."""
         state = None if self._labels is None else read_corrections(self._labels)
         return None if state is None else state.saved_as
 
-    def kept(self, corrections: CorrectionSet, folder: Path) -> None:
-        """Remember that these corrections are safe in a folder."""
+    def kept(self, corrections: CorrectionSet, folder: Path, stamp: bytes | None) -> None:
+        """Remember that these corrections are safe in a folder, as a set with this stamp."""
         if self._shown is None:
             return
         self._shown = corrections
         layer = self._labels
         state = read_corrections(layer)
-        if state is None or not np.array_equal(state.trust, corrections.trust):
+        if state is None:
             return
-        if np.array_equal(layer.data, corrections.labels):
-            kept = {"folder": folder, "kept": corrections.labels}
-            write_corrections(layer, state.model_copy(update=kept))
+        update = {"folder": folder, "saved_as": stamp}
+        all_of_it = np.array_equal(state.trust, corrections.trust) and np.array_equal(
+            layer.data, corrections.labels
+        )
+        if all_of_it:
+            update["kept"] = corrections.labels
+        write_corrections(layer, state.model_copy(update=update))
+        if all_of_it:
             mark_safe(layer)
 
     def _work_on(self, layer: Labels) -> dict[str, tuple[UUID, UUID]]:
@@ -184,7 +189,9 @@ class WorkLayers:
                 layer.metadata = {k: v for k, v in layer.metadata.items() if k != METADATA_KEY}
                 layer.visible = False
 
-    def _fill_labels(self, corrections: CorrectionSet, folder: Path, placed: dict[str, Any]) -> Labels:
+    def _fill_labels(
+        self, corrections: CorrectionSet, folder: Path, stamp: bytes | None, placed: dict[str, Any]
+    ) -> Labels:
         predicted = corrections.prediction
         labels = corrections.labels.copy()
         state = CorrectionState(
@@ -195,6 +202,7 @@ class WorkLayers:
             model_sha256=corrections.model_sha256,
             settings=dict(corrections.settings),
             folder=folder,
+            saved_as=stamp,
             kept=corrections.labels,
         )
         layer = self._labels

@@ -54,7 +54,7 @@ class WorkSaving(QObject):
             If it cannot be written.
         """
         kept = self.keeper.write(folder, with_counts(corrections), self._layers.saved_as)
-        self._layers.kept(kept.corrections, folder)
+        self._layers.kept(kept.corrections, folder, kept.stamp)
         return kept
 
     def soon(self, folder: Path) -> None:
