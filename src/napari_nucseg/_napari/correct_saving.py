@@ -53,7 +53,7 @@ class Saver(QObject):
     """Saves one layer at a time.
 
     Signals: ``said(str)``; ``failed(str)``; ``saved()``; ``occupied(Saving)`` when nothing was saved because it
-    would have replaced what this layer does not know; ``ended()`` after any of them.
+    would have replaced what this layer does not know; ``ended()`` whatever came of it.
     """
 
     said = Signal(str)
@@ -65,10 +65,11 @@ class Saver(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._writing: Writing | None = None
+        self._refused: Saving | None = None
         self._runs = Runs(self)
         self._runs.returned.connect(self._written)
         self._runs.failed.connect(self.failed)
-        self._runs.ended.connect(self.ended)
+        self._runs.ended.connect(self._end)
 
     @property
     def running(self) -> bool:
@@ -106,7 +107,7 @@ class Saver(QObject):
     def _written(self, saving: Saving) -> None:
         if saving.occupied:
             self.said.emit("")
-            self.occupied.emit(saving)
+            self._refused = saving
             return
         session = saving.session
         session.look()
@@ -115,6 +116,12 @@ class Saver(QObject):
             mark_saved(session.subject.layer, saving.folder, stamp=saving.stamp, all_of_it=all_of_it)
         self.said.emit(f"Saved in {saving.folder}")
         self.saved.emit()
+
+    def _end(self) -> None:
+        self.ended.emit()
+        refused, self._refused = self._refused, None
+        if refused is not None:  # only now could it be saved after all
+            self.occupied.emit(refused)
 
 
 class Writing:
