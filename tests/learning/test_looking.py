@@ -1,5 +1,7 @@
 """Scores, pictures, logs: what shows how training goes."""
 
+import os
+import re
 import sys
 from dataclasses import replace
 
@@ -10,13 +12,15 @@ from scipy.stats import mannwhitneyu
 
 from napari_nucseg.data.intensity import equalise
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
-from napari_nucseg.errors import SettingsError
+from napari_nucseg.errors import OutputError, SettingsError
 from napari_nucseg.learning import validation
 from napari_nucseg.learning.examples import Examples
+from napari_nucseg.learning.job import load_job
 from napari_nucseg.learning.losses import map_losses
 from napari_nucseg.learning.picture import GAP_PX, PREDICTION, TRUTH, sample_picture
 from napari_nucseg.learning.run import supervise
 from napari_nucseg.learning.settings import Loss
+from napari_nucseg.learning.training import train_steps
 from napari_nucseg.learning.validation import Pixels, score
 from napari_nucseg.learning.watch import Watch
 from napari_nucseg.network.device import choose_device
@@ -151,6 +155,20 @@ def test_tensorboard_shows_losses_scores_and_the_sample(write_job, train, tmp_pa
     assert {"loss/total", "loss/foreground", "learning_rate"} <= set(tags["scalars"])
     assert {"scores/pixel_accuracy", "scores/ap50"} <= set(tags["scalars"])
     assert [image.step for image in events.Images("sample")] == [5, 10]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_disk_that_fills_up_is_said_of_tensorboards_file_too(write_job, tmp_path, capfd):
+    pytest.importorskip("tensorboard")
+    steps = train_steps(load_job(write_job(steps=20, tensorboard=True)))
+    while next(steps).step < 2:
+        pass
+    (events,) = (tmp_path / "runs" / "tiny" / "tensorboard").iterdir()
+    events.unlink()
+    events.symlink_to("/dev/full")
+    with pytest.raises(OutputError, match=rf"cannot write {re.escape(str(events))}: the disk is full"):
+        drain(steps)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_missing_tensorboard_is_said_before_anything_is_read(write_job, train, monkeypatch, tmp_path):

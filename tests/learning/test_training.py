@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from tifffile import imwrite
 
+from napari_nucseg.cli import main
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import OutputError, SettingsError, TrainingError
 from napari_nucseg.learning.average import RunningAverage
@@ -353,9 +354,27 @@ def test_a_disk_that_fills_up_is_said(write_job, train, tmp_path):
     log = tmp_path / "runs" / "tiny" / "log.csv"
     log.unlink()
     log.symlink_to("/dev/full")
-    with pytest.raises(OutputError, match=r"cannot write .*log\.csv.*--resume"):
+    with pytest.raises(OutputError, match=r"cannot write .*log\.csv: the disk is full\. Free"):
         for _ in steps:
             pass
+
+
+@pytest.mark.parametrize(
+    ("in_the_way", "resumable"),
+    [pytest.param("runs/tiny/samples", True, id="later"), pytest.param("runs", False, id="at once")],
+)
+def test_what_cannot_be_written_says_how_to_go_on_where_that_can_be(
+    write_job, tmp_path, capsys, in_the_way, resumable
+):
+    place = tmp_path / in_the_way
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("a file, not a folder")
+    assert main(["train", "--job", str(write_job(steps=2))]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"{place} is a file, not a folder" in last
+    assert last.endswith("Go on with --resume.") == resumable
+    place.unlink()
+    assert main(["train", "--job", str(write_job(steps=2)), "--resume"]) == (0 if resumable else 2)
 
 
 @pytest.mark.parametrize("steps", [10, 100, 400])

@@ -87,7 +87,7 @@ def _finetune(args: argparse.Namespace) -> int:
     job = _job(args)
     copied = args.output if args.output is not None and args.output.suffix == SUFFIX else None
     agreed = None if copied is None else _check_copy(copied, job, force=args.force)
-    words = "The same command with --resume goes on."
+    words = "" if args.json else "The same command with --resume goes on."  # the window has its own
     with told_how_to_go_on(job.folder / CHECKPOINT, words, resumed=args.resume):
         steps = _until_asked(job, resume=args.resume, force=args.force)
         result = drain(told_as(steps, partial(_report, as_json=args.json)))

@@ -11,6 +11,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from napari_nucseg.errors import OutputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -58,17 +60,24 @@ def end_at_once() -> None:
 
 @contextmanager
 def told_how_to_go_on(checkpoint: Path, words: str, *, resumed: bool) -> Iterator[None]:
-    """Let an interrupt of what is done within say how to go on, where that has left a checkpoint.
+    """Let an interrupt of what is done within, or a full disk, say how to go on, where that has left a checkpoint.
 
     One that an earlier run of this name left is none to go on with, unless this run is ``resumed`` itself.
     """
     found = _age(checkpoint)
+
+    def resumable() -> bool:
+        left = _age(checkpoint)
+        return left is not None and (resumed or left != found)
+
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        left = _age(checkpoint)
-        resumable = left is not None and (resumed or left != found)
-        raise type(interrupt)(words if resumable else "") from None
+        raise type(interrupt)(words if resumable() else "") from None
+    except OutputError as error:
+        if not resumable():
+            raise
+        raise OutputError(f"{error} {words}".strip()) from error
 
 
 def _age(path: Path) -> int | None:

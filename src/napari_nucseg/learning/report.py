@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from napari_nucseg.errors import OutputError, SettingsError
-from napari_nucseg.files import written_whole
+from napari_nucseg.errors import OutputError
+from napari_nucseg.files import in_words, written_whole
+from napari_nucseg.learning.board import Board
 from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 LOG_EVERY = 10
 SCORES = ("ap50", "mean_ap", "pixel_accuracy", "pixel_iou", "auc")
-EXTRA = "pip install 'napari-nucseg[tensorboard]'"
 
 
 class Report:
@@ -39,17 +39,8 @@ class Report:
 
     def __init__(self, folder: Path, *, tensorboard: bool = False) -> None:
         self.log, self.samples = folder / "log.csv", folder / "samples"
-        self._board_folder = folder / "tensorboard" if tensorboard else None
-        self._summary_writer = _summary_writer() if tensorboard else None
-        self._board: Any = None
+        self._board = Board(folder / "tensorboard") if tensorboard else None
         self._begun = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._board is not None:
-            self._board.close()
 
     def passing_on(
         self, steps: Generator[TrainingProgress, None, SegmentationNetwork]
@@ -74,7 +65,7 @@ class Report:
             with written_whole(self.samples / f"step-{progress.step:06d}.png") as part:
                 Image.fromarray(progress.picture).save(part, "PNG")
             if self._board:
-                self._board.add_image("sample", progress.picture, progress.step, dataformats="HWC")
+                self._board.add_picture(progress.step, progress.picture)
 
     def _begin(self, first: TrainingProgress) -> None:
         """Drop what an earlier process wrote about steps that are taken again."""
@@ -88,8 +79,8 @@ class Report:
         for picture in self.samples.glob("step-*.png"):
             if int(picture.stem.removeprefix("step-")) >= first.step:
                 picture.unlink()
-        if self._summary_writer:
-            self._board = self._summary_writer(str(self._board_folder), purge_step=first.step)
+        if self._board:
+            self._board.begin(first.step)
 
     def _rows(self) -> list[dict[str, str]]:
         if not self.log.exists():
@@ -104,9 +95,7 @@ class Report:
             with self.log.open("a", newline="", encoding="utf8") as file:
                 csv.writer(file).writerow([progress.step, *numbers, f"{progress.learning_rate:.3g}", *scores])
         except OSError as error:
-            raise OutputError(
-                f"cannot write {self.log}: {error.strerror or error}. Free some space, then go on with --resume."
-            ) from error
+            raise OutputError(in_words(error, self.log)) from error
 
     def _write_numbers(self, progress: TrainingProgress) -> None:
         if not self._board:
@@ -114,15 +103,4 @@ class Report:
         numbers = {f"loss/{name}": value for name, value in progress.losses.items()}
         numbers |= {"loss/total": progress.loss, "learning_rate": progress.learning_rate}
         numbers |= {f"scores/{name}": value for name, value in progress.scores.items()}
-        for name, value in numbers.items():
-            self._board.add_scalar(name, value, progress.step)
-
-
-def _summary_writer() -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter  # late: TensorBoard is an extra
-    except ImportError as error:
-        raise SettingsError(
-            f"TensorBoard is not installed. Run {EXTRA}, or set tensorboard: false."
-        ) from error
-    return SummaryWriter
+        self._board.add(progress.step, numbers)

@@ -87,32 +87,32 @@ def _train_steps(job: TrainingJob, *, resume: bool) -> Generator[TrainingProgres
     check_network(job.architecture)
     device = choose_device(job.device, job.precision)
     reuse_freed_memory()
-    with Report(job.folder, tensorboard=job.tensorboard) as report:
-        imagenet = None
-        if job.start == IMAGENET and not resume:
-            encoder = job.architecture.encoder
-            yield TrainingProgress(
-                0, 0, message=f"Downloading ImageNet weights of {encoder}, unless they are here."
-            )
-            imagenet = imagenet_weights(job.architecture)
-        yield TrainingProgress(0, 0, message="Reading the images.")
-        examples = load_examples(job)
-        for problem in examples.problems:
-            yield TrainingProgress(0, 0, message=f"Left out {problem}")
-        for remark in examples.remarks:
-            yield TrainingProgress(0, 0, message=remark)
-        card = make_card(job, start, examples)
-        bank = _pack(job, examples)
-        kept_head = kept_size_head(job, start, card)
-        watch = Watch(card, examples, device, native=job.canonical_diameter_px is None)
-        known_by = identity(job, start, bank, examples.held_back)
-        run = Run(job, bank, device, watch, imagenet, known_by)
-        learned = examples.learned
-        yield TrainingProgress(0, run.total, message=_found(bank, examples))
-        network = yield from report.passing_on(run.steps(resume=resume))
-        size_head = kept_head or (yield from _taught_size_head(job, card, network, learned, run))
-        taught = Model(card, network, job.folder, "", size_head)
-        judge = yield from _judge(job, start, taught, learned, run)
+    report = Report(job.folder, tensorboard=job.tensorboard)
+    imagenet = None
+    if job.start == IMAGENET and not resume:
+        encoder = job.architecture.encoder
+        yield TrainingProgress(
+            0, 0, message=f"Downloading ImageNet weights of {encoder}, unless they are here."
+        )
+        imagenet = imagenet_weights(job.architecture)
+    yield TrainingProgress(0, 0, message="Reading the images.")
+    examples = load_examples(job)
+    for problem in examples.problems:
+        yield TrainingProgress(0, 0, message=f"Left out {problem}")
+    for remark in examples.remarks:
+        yield TrainingProgress(0, 0, message=remark)
+    card = make_card(job, start, examples)
+    bank = _pack(job, examples)
+    kept_head = kept_size_head(job, start, card)
+    watch = Watch(card, examples, device, native=job.canonical_diameter_px is None)
+    known_by = identity(job, start, bank, examples.held_back)
+    run = Run(job, bank, device, watch, imagenet, known_by)
+    learned = examples.learned
+    yield TrainingProgress(0, run.total, message=_found(bank, examples))
+    network = yield from report.passing_on(run.steps(resume=resume))
+    size_head = kept_head or (yield from _taught_size_head(job, card, network, learned, run))
+    taught = Model(card, network, job.folder, "", size_head)
+    judge = yield from _judge(job, start, taught, learned, run)
     importance = measure_importance(network, bank.fields, device)
     card = _finished(card, job, run, _halo(job, network.cpu(), bank))
     # hours later: somebody may have put one there by hand
