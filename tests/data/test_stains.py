@@ -28,12 +28,6 @@ def composite():
     return planes
 
 
-def damaged():
-    planes = to_planes(data.immunohistochemistry(), "YXC").copy()
-    planes[0, 5, 5] = np.nan
-    return planes
-
-
 @pytest.mark.parametrize(
     "planes",
     [
@@ -43,7 +37,7 @@ def damaged():
         pytest.param(np.full((3, 50, 40), 255, np.float32), id="white"),
         pytest.param(np.zeros((3, 50, 40), np.float32), id="black"),
         pytest.param(np.full((3, 1, 1), 7, np.float32), id="one pixel"),
-        pytest.param(damaged(), id="NaN"),
+        pytest.param(np.full((3, 50, 40), np.nan, np.float32), id="NaN"),
     ],
 )
 def test_other_images_are_left_as_they_are(planes):
@@ -61,10 +55,30 @@ def test_brown_is_taken_out_whatever_the_units(brown, factor):
 
 
 def test_strips_make_no_seam(brown, monkeypatch):
-    whole = without_brown(brown)
+    damaged = brown.copy()
+    damaged[:, 199:201, 40] = np.nan
+    whole = without_brown(damaged)
     monkeypatch.setattr(stains, "STRIP_ROWS", 200)
-    rows = np.r_[0:190, 210:390, 410:512]  # the blur sees a mirror at the edge of a strip
-    np.testing.assert_allclose(without_brown(brown)[:, rows], whole[:, rows], atol=1e-5)
+    np.testing.assert_allclose(without_brown(damaged), whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("restained", [without_brown, brown_as_haematoxylin])
+def test_damaged_pixels_change_no_other(brown, restained, value):
+    damaged = brown.copy()
+    damaged[:, 100, 200] = damaged[1, 300, 301] = value
+    shown, others = restained(damaged), np.isfinite(damaged).all(axis=0)
+    np.testing.assert_array_equal(np.isnan(shown), np.isnan(damaged))
+    others[95:106, 195:206] = others[295:306, 295:306] = False  # the blur
+    np.testing.assert_allclose(shown[:, others], restained(brown)[:, others], atol=1e-5)
+
+
+def test_a_masked_pixel_hides_no_nuclei():
+    image = data.immunohistochemistry().astype(np.float32)
+    whole = segment(image, axes="YXC", diameter_px=20)
+    image[0, 0] = np.nan
+    damaged = segment(image, axes="YXC", diameter_px=20)
+    assert abs(damaged.n_nuclei - whole.n_nuclei) <= 2
 
 
 def test_nuclei_beside_brown_are_found_and_it_is_said():

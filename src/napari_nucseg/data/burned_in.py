@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_nucseg.data.thinned import thinned
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,7 +37,6 @@ THIN_PX = 4
 """Side of a square that nuclei hold and strokes of letters do not."""
 BRIGHTER = 0.25
 """By how much letters outshine all that is not thin, as a share of its contrast; others do no harm."""
-MOST_LOOKED_AT = 500
 AROUND = np.ones((3, 3), bool)
 
 
@@ -136,8 +137,7 @@ def _step(apart: NDArray[np.float32], others: NDArray[np.bool_]) -> float | None
 
 def _some(apart: NDArray[np.float32], others: NDArray[np.bool_]) -> NDArray[np.float32] | None:
     """Distances of enough of the other pixels; None where they have a few values, as masks do."""
-    each = max(1, max(others.shape) // MOST_LOOKED_AT)
-    seen = apart[::each, ::each][others[::each, ::each]]
+    seen = thinned(apart)[thinned(others)]
     return seen if len(np.unique(seen)) >= LEVELS else None
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.thinned import thinned
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -14,7 +16,6 @@ LEAST_LEVELS = 4096
 """Steps of float32 that the range of intensities needs to be told apart well."""
 EXTREME = 1e30
 """Intensities beyond it, or all below its inverse, are brought near 1: sums of them would leave float32."""
-MOST_LOOKED_AT = 500
 
 
 def within_float32(planes: NDArray[Any]) -> NDArray[Any]:
@@ -38,8 +39,7 @@ def within_float32(planes: NDArray[Any]) -> NDArray[Any]:
 
 def _range(planes: NDArray[Any]) -> tuple[float, float]:
     """Lowest and highest intensity in most pixels: hot and dead ones count only where all others are alike."""
-    step = max(1, max(planes.shape[1:]) // MOST_LOOKED_AT)
-    for pixels, percentiles in ((planes[:, ::step, ::step], (0.5, 99.95)), (planes, (0, 100))):
+    for pixels, percentiles in ((thinned(planes), (0.5, 99.95)), (planes, (0, 100))):
         finite = pixels[np.isfinite(pixels)].astype(np.float64)
         if finite.size and (ends := np.percentile(finite, percentiles, method="nearest"))[0] < ends[1]:
             return float(ends[0]), float(ends[1])

@@ -13,6 +13,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from skimage.color import combine_stains, hed_from_rgb, rgb_from_hed, separate_stains
 
+from napari_nucseg.data.thinned import thinned
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -43,8 +45,9 @@ TRACE = 0.2
 """What is left of the brown, as eosin: cells keep their bodies."""
 GRAIN_PX = 0.7
 """Blur of the haematoxylin: deconvolution brings out the grain."""
-MOST_LOOKED_AT = 500
 STRIP_ROWS = 512
+BLURRED_ROWS = 3
+"""Rows beyond a strip that its blur looks at: four times ``GRAIN_PX``, rounded."""
 
 
 def without_brown(planes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -90,11 +93,14 @@ def _restained(planes: NDArray[np.float32], restain: _Restaining) -> NDArray[np.
     """
     white, shown = _white(planes), np.empty(planes.shape, np.float32)
     for first in range(0, planes.shape[1], STRIP_ROWS):  # the deconvolution's float64 copies stay small
-        rows = slice(first, first + STRIP_ROWS)
-        colours = np.clip(np.moveaxis(planes[:, rows], 0, -1) / white, 0, 1)
+        last, before = first + STRIP_ROWS, min(first, BLURRED_ROWS)
+        strip = np.moveaxis(planes[:, first - before : last + BLURRED_ROWS], 0, -1)
+        unknown = np.isnan(strip)
+        colours = np.clip(np.where(unknown, white, strip) / white, 0, 1)  # blurred, NaN would spread
         blue, pink = restain(*np.moveaxis(separate_stains(colours, hed_from_rgb, channel_axis=-1), -1, 0))
         stains = np.stack([blue, pink, np.zeros_like(blue)], axis=-1).clip(0)
-        shown[:, rows] = np.moveaxis(combine_stains(stains, rgb_from_hed), -1, 0)
+        strip = np.where(unknown, np.nan, combine_stains(stains, rgb_from_hed))
+        shown[:, first:last] = np.moveaxis(strip[before : before + STRIP_ROWS], -1, 0)
     return shown
 
 
@@ -102,9 +108,8 @@ def _brown_share(planes: NDArray[np.float32], density: float = STAINED_DENSITY) 
     """Share of the stained pixels of a colour image that are brown and of a density at least; 0 for other images."""
     if len(planes) != 3:
         return 0.0
-    step = max(1, max(planes.shape[1:]) // MOST_LOOKED_AT)
-    seen, white = planes[:, ::step, ::step], _white(planes)
-    if not (np.isfinite(seen).all() and white > 0) or seen.mean() < BRIGHT_FIELD * white:
+    seen, white = _known(planes), _white(planes)
+    if not white > 0 or seen.mean() < BRIGHT_FIELD * white:
         return 0.0
     absorbed = -np.log10(np.clip(seen / white, 1 / 255, 1))
     red, green, blue = absorbed
@@ -117,6 +122,12 @@ def _brown_share(planes: NDArray[np.float32], density: float = STAINED_DENSITY) 
 
 
 def _white(planes: NDArray[np.float32]) -> float:
-    """Brightness of an unstained place."""
-    step = max(1, max(planes.shape[1:]) // MOST_LOOKED_AT)
-    return float(np.percentile(planes[:, ::step, ::step], 99.5))
+    """Brightness of an unstained place; 0 where no pixel is known."""
+    known = _known(planes)
+    return float(np.percentile(known, 99.5)) if known.size else 0.0
+
+
+def _known(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Enough of the pixels that are finite in all channels: (C, N)."""
+    seen = thinned(planes)
+    return seen[:, np.isfinite(seen).all(axis=0)]
