@@ -59,6 +59,17 @@ def test_nan_and_infinity_do_not_spread():
     assert (scaled[0, 10, 10], scaled[0, 20, 20], scaled[0, 30, 30]) == (0, 1, 0)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_hot_pixels_do_not_count_beside_damaged_ones_either(value):
+    image = noisy()
+    spoilt, random = image.copy(), np.random.default_rng(1)
+    spoilt[random.random(image.shape) < 0.05] = value
+    spoilt[(random.random(image.shape) < 0.002) & np.isfinite(spoilt)] = 60_000
+    clean, robust = IntensityRange.of(image), IntensityRange.of(spoilt)
+    assert robust.low == pytest.approx(clean.low, abs=1.5)
+    assert robust.high == pytest.approx(clean.high, abs=1.5)
+
+
 def test_a_large_image_is_sampled_and_tiles_get_the_same_constants():
     image = noisy((1, 3000, 3000))
     whole = IntensityRange.of(image)

@@ -39,8 +39,7 @@ class IntensityRange:
         range, which keeps the hue of stained tissue. Large images are sampled all over.
         """
         samples = _samples(image)
-        filtered = np.concatenate([ndimage.median_filter(s, size=(1, 3, 3)).ravel() for s in samples])
-        finite = filtered[np.isfinite(filtered)]
+        finite = np.concatenate([_without_hot_pixels(s) for s in samples])
         if finite.size == 0:
             return cls(0.0, 0.0)
         low, high = np.percentile(finite, (low_percentile, high_percentile))
@@ -72,6 +71,14 @@ def equalise(image: NDArray[np.float32]) -> NDArray[np.float32]:
     equal = equalize_adapthist(pixels, kernel_size=tile, clip_limit=CLAHE_CLIP, nbins=256)
     planes = equal[np.newaxis] if len(image) == 1 else np.moveaxis(equal, -1, 0)
     return np.ascontiguousarray(planes, dtype=np.float32)
+
+
+def _without_hot_pixels(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Finite pixels (N,) of (C, Y, X), median-filtered; others would be in no order with them."""
+    known = np.isfinite(image)
+    if not known.all():
+        image = np.where(known, image, np.median(image[known]) if known.any() else 0)
+    return ndimage.median_filter(image, size=(1, 3, 3))[known]
 
 
 def _samples(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
