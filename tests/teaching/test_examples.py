@@ -142,6 +142,12 @@ class TestOneImageTwice:
         assert sha256_of_pixels(np.full((1, 8, 8), value, np.float32)) == ""
         assert sha256_of_pixels(np.eye(8, dtype=np.float32)[None]) != ""
 
+    def test_an_image_with_a_damaged_pixel_is_known_again(self, tmp_path):
+        damaged = synthetic_fluorescence((SIZE, SIZE)).image.astype(np.float32)
+        damaged[0, 0] = np.nan
+        days = [corrected(tmp_path / day, image=damaged) for day in ("monday", "tuesday")]
+        assert "same image" in describe_examples([Example(path=day) for day in days])[1].problem
+
     def test_beside_other_images_it_is_on_one_side(self, tmp_path):
         for i in range(4):
             for day in ("monday", "tuesday"):

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 def sha256_of_pixels(planes: NDArray[np.float32]) -> str:
     """Hash of planes (C, Y, X) in their own units, the same wherever an image lies; nothing for a blank one."""
-    if planes.size == 0 or not planes.min() < planes.max():  # padding of stacks: alike, but no image twice
+    if planes.size == 0:
         return ""
+    if not np.fmin.reduce(planes, axis=None) < np.fmax.reduce(planes, axis=None):  # neither looks at NaN
+        return ""  # padding of stacks: alike, but no image twice
     digest = hashlib.sha256(str(planes.shape).encode())
     digest.update(np.ascontiguousarray(planes).data)
     return digest.hexdigest()
