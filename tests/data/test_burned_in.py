@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from napari_nucseg.data.burned_in import burned_in, without_marks
+from napari_nucseg.data.burned_in import burned_in
 from napari_nucseg.data.frame import without_frame
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.opening import open_dataset
@@ -147,12 +147,6 @@ def test_real_tissue_has_nothing_nor_where_its_nuclei_are_clipped(test_data):
                 np.clip(planes * 2, 0, 255),
             ):
                 assert burned_in(seen) is None, sample.name
-
-
-def test_marks_count_for_nothing_where_networks_are_taught():
-    changed, drawn = drawn_on(CELLS, EDGES["one side"], -9999)
-    np.testing.assert_array_equal(np.isnan(without_marks(planes_of(changed)))[0], drawn)
-    assert without_marks(planes_of(CELLS)).min() == CELLS.min()
 
 
 def test_marks_are_filled_with_what_lies_beside_them():

@@ -12,7 +12,7 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histo
 from napari_nucseg.learning.patches import normalised as learned
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
-from napari_nucseg.teaching.pixels import normalised as taught
+from napari_nucseg.teaching.pixels import shown_pixels
 
 PERCENTILES = (0.5, 99.95)
 MADE = synthetic_fluorescence((192, 256), seed=6)
@@ -128,8 +128,8 @@ def test_colour_changes_no_nucleus():
 def test_training_and_teaching_see_what_is_segmented():
     planes = coloured(0, 0, 1)
     base, device = load_model("nuclei-unet"), choose_device("cpu")
-    expected = taught(GREY[np.newaxis], 24, base, device)
-    np.testing.assert_array_equal(taught(planes, 24, base, device), expected)
+    expected = shown_pixels(GREY[np.newaxis], 24, base, device).values
+    np.testing.assert_array_equal(shown_pixels(planes, 24, base, device).values, expected)
     sample = MADE.__class__(**{**vars(MADE), "image": np.moveaxis(planes, 0, -1)})
     np.testing.assert_array_equal(
         learned(sample, PERCENTILES, clahe=False), learned(MADE, PERCENTILES, clahe=False)

@@ -1,6 +1,7 @@
 """Which images are learned from, which are held back, which are no use; and how they are cut."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tifffile import imwrite
 
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.sample import Sample
-from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.errors import DatasetError, TrainingError
 from napari_nucseg.learning.examples import hold_back, hold_back_images, load_examples
 from napari_nucseg.learning.instances import why_no_instances
@@ -252,6 +253,20 @@ def test_patches_of_equalised_images_have_more_contrast():
         for clahe in (False, True)
     ]
     assert spreads[1] > spreads[0]
+
+
+def test_a_black_frame_is_filled_with_tissue_and_its_nuclei():
+    made = synthetic_histology((180, 140), seed=3)
+    framed = replace(
+        made,
+        image=np.pad(made.image, ((0, 0), (40, 0), (0, 0))),
+        labels=np.pad(made.labels, ((0, 0), (40, 0))),
+    )
+    (fields,) = pack_patches([framed], canonical_diameter_px=None, patch_px=180).fields.numpy()
+    np.testing.assert_array_equal(fields[:4, :, 1:40], fields[:4, :, 79:40:-1])
+    assert fields[3, :, 1:40].any()
+    (alone,) = pack_patches([made], canonical_diameter_px=None, patch_px=140).fields.numpy()[:1]
+    np.testing.assert_allclose(fields[:3, :140, 40:].astype(int), alone[:3], atol=8)  # as if there were none
 
 
 @pytest.mark.parametrize("shape", [(10, 300), (128, 128), (129, 500)])

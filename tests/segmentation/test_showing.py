@@ -7,15 +7,14 @@ from napari_nucseg.data.familiar import Appearance, appearances
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
-from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
+from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.segmentation.background import without_background
 from napari_nucseg.segmentation.rescale import resample
 from napari_nucseg.segmentation.segment import segment
-from napari_nucseg.segmentation.showing import show
-from napari_nucseg.teaching.pixels import normalised
+from napari_nucseg.segmentation.showing import Whole, show
 
 SCENE = synthetic_fluorescence((256, 320), seed=3)
 DARK = (SCENE.image.astype(np.float32) / SCENE.image.max())[np.newaxis]
@@ -47,7 +46,7 @@ def test_colours_and_blank_images_are_shown_as_they_are():
     model, device = load_model("nuclei-unet"), choose_device("cpu")
     colours = np.concatenate([DARK + RAMP, DARK + RAMP[::-1], DARK + RAMP])
     for planes in (colours, np.full((1, 40, 40), 7, np.float32)):
-        shown = show([Appearance(planes)], 24.0, model, device)
+        shown = show(Whole((Appearance(planes),)), 24.0, model, device)
         assert not any("background" in note for note in shown.notes)
         assert shown.planes.shape == (3, *planes.shape[1:])
 
@@ -78,18 +77,9 @@ def test_real_tissue_without_brown_is_not_even_looked_at_otherwise(tissue):
         assert look.planes is planes
 
 
-def test_what_was_segmented_so_is_taught_so(in_brown):
-    made = synthetic_histology((192, 256), 6)
-    planes = to_planes(in_brown(made.image, made.labels, 0.9))
-    model, device = load_model("nuclei-unet"), choose_device("cpu")
-    shown = show(appearances(planes), 20.0, model, device)
-    assert any("as haematoxylin" in note for note in shown.notes)
-    np.testing.assert_allclose(normalised(planes, 20.0, model, device) / 255, shown.planes, atol=1 / 255)
-
-
 def test_a_grey_image_is_one_plane_in_memory_and_resized_as_three_are():
     model, device = load_model("nuclei-unetpp"), choose_device("cpu")
-    planes = show(appearances(DARK), 20.0, model, device).planes
+    planes = show(Whole.of(DARK), 20.0, model, device).planes
     assert planes.shape == (3, 256, 320)
     assert planes.strides[0] == 0
     resized = resample(planes, 0.7, (179, 224))

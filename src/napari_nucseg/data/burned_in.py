@@ -73,12 +73,6 @@ def burned_in(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     return drawn if drawn.any() else None
 
 
-def without_marks(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return (C, Y, X) with NaN, which counts for nothing, where something was drawn."""
-    drawn = burned_in(planes)
-    return planes if drawn is None else np.where(drawn, np.float32(np.nan), planes)
-
-
 def _extremes(
     planes: NDArray[np.float32], finite: NDArray[np.bool_]
 ) -> Iterator[tuple[NDArray[np.float32], bool]]:

@@ -6,7 +6,7 @@ in white: beside a hard black edge they miss nuclei.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -16,6 +16,8 @@ from napari_nucseg.data.dark_field import LIT, is_lit, is_stained
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 SMALLEST_SHARE = 0.01
 """Of the image, from which on what is black at its edge is a frame."""
@@ -81,7 +83,7 @@ def _surrounds_tissue(frame: NDArray[np.bool_], planes: NDArray[np.float32]) -> 
     return bool(np.mean(is_lit(planes, BRIGHT)[near]) > 0.5)
 
 
-def continued(planes: NDArray[np.float32], frame: NDArray[np.bool_]) -> NDArray[np.float32]:
+def continued(planes: NDArray[Scalar], frame: NDArray[np.bool_]) -> NDArray[Scalar]:
     """Fill a frame (Y, X) with what it surrounds (C, Y, X), mirrored at its border; far out, with the border itself."""
     nearest = ndimage.distance_transform_edt(frame, return_distances=False, return_indices=True)
     border, here = nearest[:, frame], np.array(np.nonzero(frame), np.int32)

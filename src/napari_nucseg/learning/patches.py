@@ -12,8 +12,8 @@ import torch
 from scipy import ndimage
 from skimage.transform import resize
 
-from napari_nucseg.data.burned_in import without_marks
 from napari_nucseg.data.familiar import familiar
+from napari_nucseg.data.frame import continued, without_frame
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.errors import TrainingError
@@ -105,7 +105,8 @@ def pack_patches(
 
     Each image is rescaled so that its median nucleus has the canonical diameter; an image without a nucleus keeps
     its scale, and so do all where the diameter is None. ``normalisation`` and ``clahe`` are those of the model
-    card. ``metadata["kind"]`` and ``metadata["group"]`` of a sample are kept where present.
+    card. Where an image is filled (``normalised``), its labels are filled likewise. ``metadata["kind"]`` and
+    ``metadata["group"]`` of a sample are kept where present.
     """
     fields: list[NDArray[np.uint8]] = []
     sources: list[int] = []
@@ -114,8 +115,11 @@ def pack_patches(
     for sample in samples:
         if sample.labels is None:
             continue
-        image = normalised(sample, normalisation, clahe=clahe)
-        patches = cut(_fields(image, sample.labels, canonical_diameter_px), patch_px)
+        planes, filled = _whole(sample)
+        image = _scaled(planes, normalisation, clahe=clahe)
+        labels = sample.labels if filled is None else continued(sample.labels[np.newaxis], filled)[0]
+        scale = _scale_of(sample.labels, canonical_diameter_px)
+        patches = cut(_fields(image, labels, scale), patch_px)
         fields.extend(patches)
         sources.extend([len(kinds)] * len(patches))
         kinds.append(kind_of(sample))
@@ -127,8 +131,24 @@ def pack_patches(
 
 
 def normalised(sample: Sample, percentiles: tuple[float, float], *, clahe: bool) -> NDArray[np.float32]:
-    """Image of a sample as the network is to see it: (3, Y, X), 0…1."""
-    planes = familiar(without_marks(to_planes(sample.image, keep_units=False))).planes
+    """Image of a sample as the network is to see it: (3, Y, X), 0…1.
+
+    A frame and marks are filled, and colours shown, as where an image is segmented (``segmentation.showing``), as far
+    as that asks no network: none is taught yet. Brown is taken out where it is most of the stain, and never shown as
+    haematoxylin; light behind nuclei is left.
+    """
+    return _scaled(_whole(sample)[0], percentiles, clahe=clahe)
+
+
+def _whole(sample: Sample) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """Planes (C, Y, X) of a sample in which what was not taken is filled, and where (Y, X) that is, if anywhere."""
+    planes, filled, _ = without_frame(to_planes(sample.image, keep_units=False))
+    return familiar(planes).planes, filled
+
+
+def _scaled(
+    planes: NDArray[np.float32], percentiles: tuple[float, float], *, clahe: bool
+) -> NDArray[np.float32]:
     image = IntensityRange.of(planes, *percentiles).apply(planes)
     image = equalise(image) if clahe else image
     return np.broadcast_to(image, (3, *image.shape[1:]))
@@ -141,13 +161,15 @@ def typical_diameter(samples: Iterable[Sample]) -> float | None:
     return float(np.median(known)) if known else None
 
 
-def _fields(
-    image: NDArray[np.float32], labels: NDArray[np.int32], canonical_diameter_px: float | None
-) -> NDArray[np.uint8]:
-    """Image and targets at the canonical scale, or as they are: (5, Y, X) uint8."""
-    fields = np.concatenate([image, (labels > 0)[None], distance_map(labels)[None]]).astype(np.float32)
+def _scale_of(labels: NDArray[np.int32], canonical_diameter_px: float | None) -> float:
+    """From an image's pixels to those of the network; 1 where no size is wanted or known."""
     diameter = median_diameter(labels)
-    scale = allowed_scale(canonical_diameter_px / diameter) if canonical_diameter_px and diameter else 1.0
+    return allowed_scale(canonical_diameter_px / diameter) if canonical_diameter_px and diameter else 1.0
+
+
+def _fields(image: NDArray[np.float32], labels: NDArray[np.int32], scale: float) -> NDArray[np.uint8]:
+    """Image and targets at a scale: (5, Y, X) uint8."""
+    fields = np.concatenate([image, (labels > 0)[None], distance_map(labels)[None]]).astype(np.float32)
     shape = tuple(max(1, round(n * scale)) for n in fields.shape[1:])
     if scale != 1:
         fields = resize(fields, (FIELDS, *shape), order=1, anti_aliasing=scale < 1)

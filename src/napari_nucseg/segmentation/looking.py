@@ -63,7 +63,13 @@ class _Look:
 
 
 def look_steps(
-    model: Model, image: NDArray[np.float32], wanted: Window, scale: float, views: Views, plan: TilePlan
+    model: Model,
+    image: NDArray[np.float32],
+    wanted: Window,
+    scale: float,
+    views: Views,
+    plan: TilePlan,
+    filled: NDArray[np.bool_] | None = None,
 ) -> Generator[TileProgress, None, Prediction]:
     """Predict the maps of what a window reads of an image; yields after every batch of tiles, counting all views.
 
@@ -77,6 +83,7 @@ def look_steps(
     scale : from image to network pixels.
     views : how to look at it; views that would take too much memory are shown at a smaller scale.
     plan : device, tile and batch size to begin with.
+    filled : (Y, X), where nothing was taken: the maps are 0 there; None where all was.
 
     Raises
     ------
@@ -95,7 +102,10 @@ def look_steps(
         mean = _sum(mean, look.take_back(prediction.maps))
         del prediction  # its maps need not stay in memory while the next view is looked at
     assert mean is not None  # there is at least one view
-    return Prediction(mean if len(looks) == 1 else mean / np.float32(len(looks)), plan)
+    maps = mean if len(looks) == 1 else mean / np.float32(len(looks))
+    if filled is not None:
+        maps[:, filled[wanted.read]] = 0
+    return Prediction(maps, plan)
 
 
 def _sum(so_far: NDArray[np.float32] | None, maps: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,8 +11,6 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_nucseg.data.dark_field import is_fluorescence
-from napari_nucseg.data.familiar import Appearance, appearances
-from napari_nucseg.data.frame import without_frame
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.errors import ImageError, SettingsError
 from napari_nucseg.network.allocator import reuse_freed_memory
@@ -27,7 +25,7 @@ from napari_nucseg.segmentation.looking import look_steps
 from napari_nucseg.segmentation.rescale import network_scale
 from napari_nucseg.segmentation.result import Progress, Segmentation, decode_kept
 from napari_nucseg.segmentation.settings import SegmentationSettings
-from napari_nucseg.segmentation.showing import show
+from napari_nucseg.segmentation.showing import Whole, show
 from napari_nucseg.segmentation.window import Window
 from napari_nucseg.steps import drain, told_as
 
@@ -42,9 +40,6 @@ if TYPE_CHECKING:
     from napari_nucseg.segmentation.window import Region
 
 __all__ = ["Progress", "Segmentation", "make_settings", "model_for", "segment", "segment_steps"]
-
-SURROUNDINGS = 4.0
-"""Around a region, this many nucleus diameters are decoded too, so that nuclei across its edge come out whole."""
 
 
 def segment(image: NDArray[Any], **choices: Any) -> Segmentation:
@@ -147,28 +142,26 @@ def segment_steps(
     reuse_freed_memory()
     yield Progress("normalise", 0, 1)
     with clock("normalise"):
-        looks, frame, notes = _seen(image, settings)
-        planes = looks[0].planes
+        whole, notes = _whole(image, settings)
     with clock("load"):
-        model = model or load_model(settings.model, fluorescence=is_fluorescence(planes))
+        model = model or load_model(settings.model, fluorescence=is_fluorescence(whole.likeliest))
         settings = settings.with_thresholds(model.card.thresholds.model_dump())
         runs = model.fast() if settings.quality == "fast" else model
         views = settings.views_for(len(model.card.architecture.heads))
         device = choose_device(settings.device, settings.precision)
     yield Progress("size", 0, 1)
     with clock("size"):
-        shown = show(looks, settings.given_diameter_px, model, device)
-    shape, diameter_px = (planes.shape[1], planes.shape[2]), shown.diameter_px
+        shown = show(whole, settings.given_diameter_px, model, device)
+    shape, diameter_px = shown.shape, shown.diameter_px
     scale, limited = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
     notes += [*shown.notes, *_about_choice(settings), *([limited] if limited else [])]
-    window = Window.around(region, shape, round(SURROUNDINGS * diameter_px))
+    window = Window.for_nuclei(region, shape, diameter_px)
     with clock("network"):
-        looking = look_steps(runs, shown.planes, window, scale, views, _plan(settings, device))
+        plan = _plan(settings, device)
+        looking = look_steps(runs, shown.planes, window, scale, views, plan, shown.filled)
         prediction = yield from told_as(looking, lambda tile: _told(tile, notes))
     yield Progress("decode", 0, 1)
     with clock("decode"):
-        if frame is not None:
-            prediction.maps[:, frame[window.read]] = 0
         labels = decode_kept(prediction.maps, window, settings.decoding, diameter_px, model.judge)
     return Segmentation(
         labels=labels,
@@ -194,7 +187,7 @@ def model_for(images: Iterable[NDArray[Any]], settings: SegmentationSettings) ->
     if settings.model == "auto":
         for image in images:
             with suppress(ImageError):
-                planes = _seen(image, settings)[0][0].planes
+                planes = _whole(image, settings)[0].likeliest
                 finite = planes[np.isfinite(planes)]
                 if finite.size and finite.min() < finite.max():
                     return load_model(settings.model, fluorescence=is_fluorescence(planes))
@@ -206,17 +199,14 @@ def _plan(settings: SegmentationSettings, device: Device) -> TilePlan:
     return TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
 
 
-def _seen(
-    image: NDArray[Any], settings: SegmentationSettings
-) -> tuple[tuple[Appearance, ...], NDArray[np.bool_] | None, list[str]]:
-    """Return the ways to show the image to a network, its frame if any, and remarks about its pixels."""
+def _whole(image: NDArray[Any], settings: SegmentationSettings) -> tuple[Whole, list[str]]:
+    """Return the image without gaps, and remarks about its pixels."""
     planes = to_planes(image, settings.axes, settings.channel, keep_units=False)
     notes = []
     bad = int(np.count_nonzero(~np.isfinite(planes).all(axis=0)))
     if bad:
         notes.append(f"{bad} pixels that are NaN or infinite were taken for background or saturated.")
-    planes, frame, note = without_frame(planes)
-    return appearances(planes), frame, [*notes, *([note] if note else [])]
+    return Whole.of(planes), notes
 
 
 def _about_choice(settings: SegmentationSettings) -> list[str]:

@@ -1,23 +1,25 @@
 """What a network is shown of an image: intensities of 0…1, nuclei of a known size, as it can trust its findings most.
 
+Segmenting, fine-tuning and checking a model all show an image so: what is learned and judged is what is used.
+
 Where an image may be shown in several ways (brown as haematoxylin, without haze), the network looks at each, and the
 likeliest stays unless what is found in another can be trusted clearly more.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.data.familiar import appearances
+from napari_nucseg.data.frame import without_frame
 from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.segmentation.background import without_background
 from napari_nucseg.segmentation.size import estimate_diameter, trust_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from napari_nucseg.data.familiar import Appearance
@@ -37,21 +39,60 @@ HELPS = 0.04
 
 
 @dataclass(frozen=True, eq=False)
+class Whole:
+    """An image without gaps, in the ways in which a network may be shown it.
+
+    Attributes
+    ----------
+    looks : of a kind that networks know, in any units; the likeliest first
+    filled : (Y, X), where nothing was taken, and nothing is to be found; None where all was
+    note : what was filled, for the user; empty where nothing was
+    """
+
+    looks: tuple[Appearance, ...]
+    filled: NDArray[np.bool_] | None = None
+    note: str = ""
+
+    @classmethod
+    def of(cls, planes: NDArray[np.float32]) -> Whole:
+        """Fill what was not taken of planes (C, Y, X) in any units that are 0 in the dark."""
+        planes, filled, note = without_frame(planes)
+        return cls(appearances(planes), filled, note)
+
+    @property
+    def likeliest(self) -> NDArray[np.float32]:
+        """(C, Y, X) in the likeliest way, C 1 or 3."""
+        return self.looks[0].planes
+
+
+@dataclass(frozen=True, eq=False)
 class Shown:
     """An image as a network is shown it.
 
     Attributes
     ----------
-    planes : (3, Y, X) float32, 0…1, not to be written to
+    image : (C, Y, X) float32, 0…1, C 1 or 3, not to be written to
     estimate : of the median nucleus diameter; None where it was given, or there is nothing to measure
     diameter_px : to work with
     notes : what a user should know, in sentences
+    filled : (Y, X), where nothing was taken, and nothing is to be found; None where all was
     """
 
-    planes: NDArray[np.float32]
+    image: NDArray[np.float32]
     estimate: DiameterEstimate | None
     diameter_px: float
     notes: tuple[str, ...] = ()
+    filled: NDArray[np.bool_] | None = None
+
+    @property
+    def planes(self) -> NDArray[np.float32]:
+        """(3, Y, X), as networks want it; a grey image is one plane in memory, seen three times."""
+        return self.image if len(self.image) == 3 else np.broadcast_to(self.image, (3, *self.shape))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.image.shape[1], self.image.shape[2]
 
     def outdoes(self, other: Shown) -> bool:
         """Whether clearly more of the evidence agrees on a clearly smaller nucleus size."""
@@ -61,7 +102,7 @@ class Shown:
         return surer and self.diameter_px < SMALLER * other.diameter_px
 
 
-def show(looks: Sequence[Appearance], given_px: float | None, model: Model, device: Device) -> Shown:
+def show(whole: Whole, given_px: float | None, model: Model, device: Device) -> Shown:
     """Normalise an image, find its nucleus size, and show it as the network can trust its findings most.
 
     A grey image with an uneven background is looked at with and without it. Without it is how it is segmented where
@@ -70,24 +111,20 @@ def show(looks: Sequence[Appearance], given_px: float | None, model: Model, devi
 
     Parameters
     ----------
-    looks : ways to show the image, of a kind that networks know, in any units; the likeliest first.
+    whole : the image.
     given_px : median nucleus diameter, None to estimate it.
     model : loaded model.
     device : where to run.
     """
-    look, plain = _most_trusted(looks, given_px, model, device)
-    if len(look.planes) > 1:
-        return plain
-    return _without_haze(_scaled(look, model), plain, given_px, model, device)
-
-
-def choose(looks: Sequence[Appearance], given_px: float | None, model: Model, device: Device) -> Appearance:
-    """Choose the way in which ``show`` would show an image; the network looks only where there are several."""
-    return looks[0] if len(looks) == 1 else _most_trusted(looks, given_px, model, device)[0]
+    look, shown = _most_trusted(whole.looks, given_px, model, device)
+    if len(look.planes) == 1:
+        shown = _without_haze(_scaled(look, model), shown, given_px, model, device)
+    notes = (whole.note, *shown.notes) if whole.note else shown.notes
+    return replace(shown, notes=notes, filled=whole.filled)
 
 
 def _most_trusted(
-    looks: Sequence[Appearance], given_px: float | None, model: Model, device: Device
+    looks: tuple[Appearance, ...], given_px: float | None, model: Model, device: Device
 ) -> tuple[Appearance, Shown]:
     """Choose the likeliest, unless the network trusts what it finds in another by what that must help.
 
@@ -145,14 +182,13 @@ def _evened(
 def _sized(
     scaled: NDArray[np.float32], given_px: float | None, model: Model, device: Device, *notes: str
 ) -> Shown:
-    """Show (C, Y, X), 0…1, to a network that wants three planes."""
-    seen = equalise(scaled) if model.card.clahe else scaled
-    # A grey image is one plane in memory, seen three times.
-    planes = np.broadcast_to(seen, (3, *seen.shape[1:])) if len(seen) == 1 else seen
+    """Show (C, Y, X), 0…1, at a size that is given or estimated."""
+    image = equalise(scaled) if model.card.clahe else scaled
+    shown = Shown(image, None, given_px or model.card.canonical_diameter_px, notes)
     if given_px is not None:
-        return Shown(planes, None, given_px, notes)
-    estimate = estimate_diameter(model, planes, device)
-    return Shown(planes, estimate, estimate.diameter_px, notes)
+        return shown
+    estimate = estimate_diameter(model, shown.planes, device)
+    return replace(shown, estimate=estimate, diameter_px=estimate.diameter_px)
 
 
 def _trust(shown: Shown, model: Model, device: Device) -> float:

@@ -12,6 +12,9 @@ from napari_nucseg.errors import ImageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SURROUNDINGS = 4.0
+"""Around a region, this many nucleus diameters are decoded too, so that nuclei across its edge come out whole."""
+
 Region = tuple[slice, slice]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -48,6 +51,17 @@ class Window:
         ]
         kept = [slice(a - start, b - start) for (a, b), (start, _) in zip(limits, read, strict=True)]
         return cls((slice(*read[0]), slice(*read[1])), (kept[0], kept[1]))
+
+    @classmethod
+    def for_nuclei(cls, region: Region | None, shape: tuple[int, int], diameter_px: float) -> Window:
+        """Take a region, or the whole image, with the surroundings that nuclei of a diameter need.
+
+        Raises
+        ------
+        ImageError
+            As ``around``.
+        """
+        return cls.around(region, shape, round(SURROUNDINGS * diameter_px))
 
     @property
     def origin(self) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from napari_nucseg.errors import TrainingError
 from napari_nucseg.teaching.holdout import hold_out, vouched_for
 from napari_nucseg.teaching.known_images import checked_words
 from napari_nucseg.teaching.pages import Page, read_pages
-from napari_nucseg.teaching.pixels import as_image, normalised
+from napari_nucseg.teaching.pixels import as_image, shown_pixels
 from napari_nucseg.teaching.progress import ExampleUse, Part
 from napari_nucseg.teaching.same_images import repetitions
 
@@ -44,21 +44,24 @@ class Lesson:
     example
         Which of the job's examples it belongs to, counted from 0.
     pixels
-        (C, Y, X) uint8, C 1 or 3: normalised as the base model wants it, and cut to what matters.
+        (C, Y, X) uint8, C 1 or 3: as the base model is shown it, cut to what matters.
     labels
         (Y, X) int32, 0 background.
     learned, held_out
-        (Y, X) bool: pixels that are taught, and pixels that are only checked; they share no nucleus.
+        (Y, X) bool: pixels that are taught, and pixels that are only checked; they share no nucleus. What is
+        filled is not taught: it shows nuclei where nobody drew them.
     prediction
         (Y, X) int32: what the base model had made of it, where the example tells.
     changed
         Numbers of the nuclei that differ from the prediction, sorted.
     diameter_px
-        Median diameter of the nuclei a person vouches for; None where those are few.
+        Median diameter of the nuclei a person vouches for; where those are few, what the base model estimates.
     sha256
         Of pixels, labels and taught area.
     image_sha256
         Of the whole plane in its own units, whatever is taught in it.
+    filled
+        (Y, X) bool: where nothing was taken; None where all was.
     """
 
     name: str
@@ -69,9 +72,10 @@ class Lesson:
     held_out: NDArray[np.bool_]
     prediction: NDArray[np.int32] | None
     changed: NDArray[np.int32]
-    diameter_px: float | None
+    diameter_px: float
     sha256: str
     image_sha256: str = ""
+    filled: NDArray[np.bool_] | None = None
 
     @property
     def image(self) -> NDArray[np.float32]:
@@ -231,32 +235,31 @@ def _lesson(
     base: Model,
     device: Device,
 ) -> Lesson:
-    """Normalise the whole plane, then cut it to what matters."""
+    """Show the base model the whole plane, then cut it to what matters."""
     assert page.planes is not None
-    pixels = normalised(page.planes, page.diameter_px, base, device)
+    pixels = shown_pixels(page.planes, page.diameter_px, base, device)
     digest = hashlib.sha256()
-    for part in (pixels, page.labels, page.taught):
+    for part in (pixels.values, page.labels, page.taught):
         digest.update(np.ascontiguousarray(part).tobytes())
     whole = Lesson(
         name=page.name,
         example=page.example,
-        pixels=pixels,
+        pixels=pixels.values,
         labels=page.labels,
-        learned=learned,
+        learned=learned if pixels.filled is None else learned & ~pixels.filled,
         held_out=held_out,
         prediction=page.prediction,
         changed=page.changed,
-        diameter_px=page.diameter_px,
+        diameter_px=pixels.diameter_px,
         sha256=digest.hexdigest(),
         image_sha256=page.image_sha256,
+        filled=pixels.filled,
     )
-    if page.diameter_px is None:
-        return whole  # the base model will look at all of it to estimate the size
-    return _cropped(whole, _box_around(page.taught, round(CONTEXT_DIAMETERS * page.diameter_px)))
+    return _cropped(whole, _box_around(page.taught, round(CONTEXT_DIAMETERS * pixels.diameter_px)))
 
 
 def _cropped(lesson: Lesson, box: tuple[slice, slice]) -> Lesson:
-    prediction = lesson.prediction
+    prediction, filled = lesson.prediction, lesson.filled
     return replace(
         lesson,
         pixels=np.ascontiguousarray(lesson.pixels[:, *box]),
@@ -264,6 +267,7 @@ def _cropped(lesson: Lesson, box: tuple[slice, slice]) -> Lesson:
         learned=np.ascontiguousarray(lesson.learned[box]),
         held_out=np.ascontiguousarray(lesson.held_out[box]),
         prediction=None if prediction is None else np.ascontiguousarray(prediction[box]),
+        filled=None if filled is None else np.ascontiguousarray(filled[box]),
     )
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.nuclei.scoring import evaluate
-from napari_nucseg.segmentation.size import estimate_diameter
 from napari_nucseg.teaching.ground import lesson_ground, replay_ground
 from napari_nucseg.teaching.guard import Judged, compare
 from napari_nucseg.teaching.pages import annotated_page
@@ -105,13 +104,11 @@ def prepare(
     )  # it is the network that learns: what it sees, not what a judge leaves of it
     own, held = [], []
     for number, lesson in enumerate(lessons.lessons):
-        # where few nuclei are vouched for, what the base estimates
-        diameter_px = lesson.diameter_px or estimate_diameter(base, lesson.image, device).diameter_px
         if lesson.held_out.any():
-            held.append(held_out_scene(lesson, diameter_px))
+            held.append(held_out_scene(lesson))
         if lesson.learned.any():
-            seen = look(network, lesson.image, whole(lesson.labels.shape), diameter_px, device)
-            own.append(lesson_ground(lesson, seen, canonical / diameter_px, patch_px, number))
+            seen = look(network, lesson.image, whole(lesson.labels.shape), lesson.diameter_px, device)
+            own.append(lesson_ground(lesson, seen, canonical / lesson.diameter_px, patch_px, number))
         yield
     tried = []
     for reference in references:

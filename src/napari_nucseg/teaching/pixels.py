@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from napari_nucseg.data.burned_in import without_marks
-from napari_nucseg.data.familiar import appearances
-from napari_nucseg.data.intensity import IntensityRange, equalise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,23 +14,38 @@ if TYPE_CHECKING:
     from napari_nucseg.network.model_file import Model
 
 
-def normalised(
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """What is kept of an image as a network is shown it.
+
+    Attributes
+    ----------
+    values : (C, Y, X) uint8, C 1 or 3
+    filled : (Y, X), where nothing was taken, and nothing is to be found; None where all was
+    diameter_px : median of its nuclei: as given, else as the network estimates
+    """
+
+    values: NDArray[np.uint8]
+    filled: NDArray[np.bool_] | None
+    diameter_px: float
+
+
+def shown_pixels(
     planes: NDArray[np.float32], diameter_px: float | None, base: Model, device: Device
-) -> NDArray[np.uint8]:
-    """Show whole planes (C, Y, X), in their own units, as the base model segments them: 0…255.
+) -> Pixels:
+    """Show a whole image as it is shown to the base model where that segments it with the same diameter.
 
     Parameters
     ----------
-    planes : as ``to_planes`` returns them.
+    planes : (C, Y, X) in their own units, as ``to_planes`` returns them.
     diameter_px : median nucleus diameter, None where it is not known.
-    base : chooses where planes may be shown in several ways.
+    base : looks where planes may be shown in several ways.
     device : where it looks.
     """
-    from napari_nucseg.segmentation.showing import choose  # late: loads torch
+    from napari_nucseg.segmentation.showing import Whole, show  # late: loads torch
 
-    look = choose(appearances(without_marks(planes)), diameter_px, base, device)
-    image = IntensityRange.of(look.planes, *base.card.normalisation).apply(look.planes)
-    return np.round((equalise(image) if base.card.clahe else image) * 255).astype(np.uint8)
+    shown = show(Whole.of(planes), diameter_px, base, device)
+    return Pixels(np.round(shown.image * 255).astype(np.uint8), shown.filled, shown.diameter_px)
 
 
 def as_image(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

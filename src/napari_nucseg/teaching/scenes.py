@@ -16,7 +16,7 @@ from napari_nucseg.segmentation.rescale import network_scale
 from napari_nucseg.segmentation.views import VIEWS
 from napari_nucseg.segmentation.window import Window
 from napari_nucseg.steps import drain
-from napari_nucseg.teaching.pixels import as_image, normalised
+from napari_nucseg.teaching.pixels import as_image, shown_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.pages import Page
 
 TILE_PX = 1024
-SURROUNDINGS = 4.0
-"""Diameters around what is checked that are decoded too, so that nuclei across its edge come out whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,19 +36,22 @@ class Scene:
     Attributes
     ----------
     pixels
-        (C, Y, X) uint8, normalised, C 1 or 3.
+        (C, Y, X) uint8, as the base model is shown it, C 1 or 3.
     truth
         (Y, X) int32 labels as a person left them.
     checked
         (Y, X) bool: where the truth can be relied on.
     diameter_px
         Of its nuclei.
+    filled
+        (Y, X) bool: where nothing was taken, and no model is to find anything; None where all was.
     """
 
     pixels: NDArray[np.uint8]
     truth: NDArray[np.int32]
     checked: NDArray[np.bool_]
     diameter_px: float
+    filled: NDArray[np.bool_] | None = None
 
     @property
     def image(self) -> NDArray[np.float32]:
@@ -63,7 +64,7 @@ class Scene:
         rows, columns = (np.flatnonzero(self.checked.any(axis=axis)) for axis in (1, 0))
         region = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
         shape = (self.truth.shape[0], self.truth.shape[1])
-        return Window.around(region, shape, round(SURROUNDINGS * self.diameter_px))
+        return Window.for_nuclei(region, shape, self.diameter_px)
 
     @cached_property
     def targets(self) -> NDArray[np.float32]:
@@ -85,32 +86,37 @@ class Seen:
     labels: NDArray[np.int32]
 
 
-def held_out_scene(lesson: Lesson, diameter_px: float) -> Scene:
+def held_out_scene(lesson: Lesson) -> Scene:
     """Scene of what is held out of a lesson."""
-    return Scene(lesson.pixels, lesson.labels, lesson.held_out, diameter_px)
+    return Scene(lesson.pixels, lesson.labels, lesson.held_out, lesson.diameter_px, lesson.filled)
 
 
 def scene_of_page(page: Page, base: Model, device: Device) -> Scene:
     """Scene of all that is vouched for on a page; the model's own diameter where the page has no nucleus."""
     assert page.planes is not None
     diameter_px = page.diameter_px or median_diameter(page.labels) or base.card.canonical_diameter_px
-    pixels = normalised(page.planes, diameter_px, base, device)
-    return Scene(pixels, page.labels, page.taught, diameter_px)
+    pixels = shown_pixels(page.planes, diameter_px, base, device)
+    return Scene(pixels.values, page.labels, page.taught, diameter_px, pixels.filled)
 
 
 def look_at(model: Model, scene: Scene, device: Device) -> Seen:
-    """Segment a scene's window, as `segment` would with the same diameter."""
-    return look(model, scene.image, scene.window, scene.diameter_px, device)
+    """Segment a scene's window, as ``segment`` does in one view with the same diameter."""
+    return look(model, scene.image, scene.window, scene.diameter_px, device, scene.filled)
 
 
 def look(
-    model: Model, image: NDArray[np.float32], window: Window, diameter_px: float, device: Device
+    model: Model,
+    image: NDArray[np.float32],
+    window: Window,
+    diameter_px: float,
+    device: Device,
+    filled: NDArray[np.bool_] | None = None,
 ) -> Seen:
-    """Segment a window of a normalised image (3, Y, X)."""
+    """Segment a window of an image as it is shown, (3, Y, X); where it is ``filled`` (Y, X), nothing is found."""
     shape = (image.shape[1], image.shape[2])
     scale, _ = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
     plan = TilePlan(device, TILE_PX, default_batch(device))
-    maps = drain(look_steps(model, image, window, scale, VIEWS["plain"], plan)).maps
+    maps = drain(look_steps(model, image, window, scale, VIEWS["plain"], plan, filled)).maps
     decoding = DecodingSettings(**model.card.thresholds.model_dump())
     labels = decode(maps, decoding, diameter_px=diameter_px, origin=window.origin, judge=model.judge)
     return Seen(maps, labels)

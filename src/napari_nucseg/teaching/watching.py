@@ -14,7 +14,7 @@ from napari_nucseg.data.images import read_image, to_planes
 from napari_nucseg.errors import ImageError
 from napari_nucseg.files import written_whole
 from napari_nucseg.learning.losses import DISTANCE_WEIGHT
-from napari_nucseg.teaching.pixels import as_image, normalised
+from napari_nucseg.teaching.pixels import as_image, shown_pixels
 from napari_nucseg.teaching.scenes import look, look_at, whole
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ class PreviewWriter:
 
     def __init__(self, preview: Preview, base: Model, path: Path, device: Device) -> None:
         planes = to_planes(_pixels(preview.image), preview.axes, keep_units=False)
-        self._image = as_image(normalised(planes, preview.diameter_px, base, device))
-        self._diameter_px, self._path = preview.diameter_px, path
+        self._pixels, self._path = shown_pixels(planes, preview.diameter_px, base, device), path
+        self._image = as_image(self._pixels.values)
         self._next = 0.0
 
     def write(self, model: Model, device: Device) -> Path | None:
@@ -118,7 +118,8 @@ class PreviewWriter:
         if started < self._next:
             return None
         window = whole(self._image.shape[1:])
-        labels = look(model, self._image, window, self._diameter_px, device).labels
+        diameter_px, filled = self._pixels.diameter_px, self._pixels.filled
+        labels = look(model, self._image, window, diameter_px, device, filled).labels
         content = io.BytesIO()
         np.save(content, labels)
         with written_whole(self._path) as part:
