@@ -308,3 +308,56 @@ def test_a_nucleus_with_stray_pixels_is_a_nucleus() -> None:
     assert not why_no_instances(labels)
     labels[::4, 50::4] = labels[45::4, ::4] = 3
     assert why_no_instances(labels)
+
+
+def write_pair(folder, name, image, labels, **told):
+    for sub, pixels in (("images", image), ("labels", labels)):
+        (folder / sub).mkdir(parents=True, exist_ok=True)
+        imwrite(folder / sub / f"{name}.tif", pixels, **(told if sub == "images" else {}))
+
+
+def test_of_grey_images_among_others_the_one_channel_is_learned_from(tmp_path):
+    made = synthetic_fluorescence((96, 96), seed=0)
+    colours = np.stack([made.image, made.image // 2, made.image // 3], -1).astype(np.uint8)
+    write_pair(tmp_path, "grey", made.image, made.labels)
+    write_pair(tmp_path, "rgb", colours, made.labels, photometric="rgb")
+    examples = load_examples(TrainingJob(data=[{"path": tmp_path, "channel": 1}], validation={"share": 0}))
+    assert not examples.problems
+    assert examples.remarks == (
+        "In 1 image there is but one channel, which is learned from whichever was said: grey",
+    )
+    found = {sample.name: sample.image for sample in examples.learned}
+    np.testing.assert_array_equal(found["grey"], made.image)
+    np.testing.assert_array_equal(found["rgb"], colours[..., 1])
+    other = load_examples(TrainingJob(data=[{"path": tmp_path, "channel": 7}], validation={"share": 0}))
+    assert other.problems == (
+        "1 image with 3 channels: none has number 7, choose one with --channel 0 to 2, "
+        "in a job file with channel beside path: rgb",
+    )
+
+
+def test_pages_of_which_a_file_says_nothing_are_channels_where_one_is_said(tmp_path):
+    made = synthetic_fluorescence((96, 96), seed=0)
+    pages = np.stack([made.image + page for page in range(5)])
+    write_pair(tmp_path, "a", pages, made.labels, metadata=None, photometric="minisblack")
+    with pytest.raises(TrainingError, match=r"does not tell what its 5 pages are: .*--channel 0 to 4, .*: a"):
+        load_examples(TrainingJob(data=[{"path": tmp_path}]))
+    examples = load_examples(TrainingJob(data=[{"path": tmp_path, "channel": 3}]))
+    np.testing.assert_array_equal(examples.learned[0].image, pages[3])
+
+
+def test_images_in_a_folder_called_test_are_not_learned_from_without_a_word(tmp_path):
+    made = synthetic_fluorescence((96, 96), seed=0)
+    for name in ("train/a", "train/b", "Test/c", "val/d"):
+        folder, image = name.split("/")
+        write_pair(tmp_path / folder, image, made.image, made.labels)
+    [said] = load_examples(TrainingJob(data=[{"path": tmp_path}], validation={"share": 0})).remarks
+    assert said.startswith("Images in test/ and val/ are learned from like the others: c, d.")
+    every = {"data": [{"path": tmp_path}], "validation": {"data": [{"path": tmp_path / "val"}]}}
+    [said] = load_examples(TrainingJob(**every)).remarks
+    assert said.startswith("Images in test/ are")
+    assert "FOLDER/train" in said
+    kept_out = TrainingJob(
+        data=[{"path": tmp_path / "train"}], validation={"data": [{"path": tmp_path / "Test"}]}
+    )
+    assert not load_examples(kept_out).remarks

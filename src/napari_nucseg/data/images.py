@@ -33,7 +33,7 @@ IMAGE_SUFFIXES = frozenset(
     | {".btf", ".tf8", ".svs", ".ndpi", ".scn", ".qptiff", ".lsm", ".stk"}
 )
 KNOWN_AXES = "TZCYX"
-_PAGES = (["I"], ["Q"])  # tifffile's letter for an axis of which a file says nothing
+UNTOLD_PAGES = "IQ"  # tifffile's letters for an axis of which a file says nothing
 TOO_LARGE = "is too large for this computer's memory: crop it, or close other programs"
 
 
@@ -192,7 +192,12 @@ def _check_axes(array: NDArray[Any], axes: str | None) -> str:
         )
     letters = axes.upper().replace("S", "C")
     unknown = sorted(set(letters) - set(KNOWN_AXES))
-    if unknown in _PAGES and {"Y", "X"} < set(letters) and len(set(letters)) == len(letters) == array.ndim:
+    if (
+        len(unknown) == 1
+        and unknown[0] in UNTOLD_PAGES
+        and {"Y", "X"} < set(letters)
+        and len(set(letters)) == len(letters) == array.ndim
+    ):
         raise ImageError(_untold_pages(array, axes.upper(), unknown[0]))
     if unknown:
         raise ImageError(

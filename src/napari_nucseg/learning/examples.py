@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_nucseg.counted import count_words, listed
-from napari_nucseg.data.images import to_planes
-from napari_nucseg.data.opening import open_dataset
-from napari_nucseg.data.rows import check_names, read_rows, select_rows
-from napari_nucseg.errors import ChannelError, ImageError, TrainingError
-from napari_nucseg.learning.instances import why_no_instances
+from napari_nucseg.errors import TrainingError
 from napari_nucseg.learning.job_file import RECIPES_DIR
+from napari_nucseg.learning.usable import NAMES_SHOWN, Problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
-    from napari_nucseg.data.sample import Dataset, Sample
-    from napari_nucseg.errors import DatasetError
+    from napari_nucseg.data.sample import Sample
     from napari_nucseg.learning.job import TrainingJob
     from napari_nucseg.learning.settings import DataSource
 
-    OnError = Callable[[str, DatasetError], None]
-
-NO_LABELS, NO_NUCLEI = "without labels", "whose labels hold no nucleus"
-UNREAD = "whose labels are in a file of a kind that is not read (save them as PNG or TIFF)"
 WHERE_LABELS_LIE = (
     "Labels lie in labels/ beside images/ under the image's name, or beside it as NAME_labels.tif."
 )
-NAMES_SHOWN = 8
 IN_A_COPY = f" (that of a recipe in a copy of its file in {RECIPES_DIR}, with --job)"
 
 
@@ -63,7 +49,7 @@ def load_examples(job: TrainingJob) -> Examples:
         If not one annotated sample is left to learn from, none of those to score on that are named, or none is held
         back though training is to stop by their score.
     """
-    problems, problems_held = _Problems(), _Problems()
+    problems, problems_held = Problems(), Problems()
     samples = _read(job.data, problems, "to learn from")
     if job.validation.data:
         held = _read(job.validation.data, problems_held, "to score on")
@@ -76,11 +62,16 @@ def load_examples(job: TrainingJob) -> Examples:
         learned, held = hold_back_images(samples, job.validation.images)
     else:
         learned, held = hold_back(samples, job.validation.share)
-    remarks = (*_remarks(samples), *_unknown_kinds(job, samples), *_unscored(job, len(samples), len(held)))
+    remarks = (
+        *_remarks(samples),
+        *_set_aside(learned),
+        *_unknown_kinds(job, samples),
+        *_unscored(job, len(samples), len(held)),
+    )
     return Examples(tuple(learned), tuple(held), (*problems.lines(), *problems_held.lines()), remarks)
 
 
-def _read(sources: Sequence[DataSource], problems: _Problems, purpose: str) -> list[Sample]:
+def _read(sources: Sequence[DataSource], problems: Problems, purpose: str) -> list[Sample]:
     """Read all that can be used, at least one."""
     if samples := list(problems.usable(sources)):
         return samples
@@ -108,10 +99,29 @@ def _unscored(job: TrainingJob, n_images: int, n_held: int) -> tuple[str, ...]:
 
 
 def _remarks(samples: Sequence[Sample]) -> tuple[str, ...]:
-    masks = [sample.name for sample in samples if sample.metadata.get("labels_were_mask")]
-    images = count_words(len(masks), "image")
-    said = f"In {images} the labels are a mask, in which nuclei that touch count as one: {listed(masks, NAMES_SHOWN)}"
-    return (said,) if masks else ()
+    said = {
+        "labels_were_mask": "the labels are a mask, in which nuclei that touch count as one",
+        "one_channel": "there is but one channel, which is learned from whichever was said",
+    }
+    named = {key: [sample.name for sample in samples if sample.metadata.get(key)] for key in said}
+    return tuple(
+        f"In {count_words(len(names), 'image')} {said[key]}: {listed(names, NAMES_SHOWN)}"
+        for key, names in named.items()
+        if names
+    )
+
+
+def _set_aside(learned: Sequence[Sample]) -> tuple[str, ...]:
+    """Say that folders named as if they were not to be learned from are."""
+    named = [sample for sample in learned if sample.metadata.get("folder_set_aside")]
+    if not named:
+        return ()
+    folders = " and ".join(sorted({f"{sample.metadata['folder_set_aside']}/" for sample in named}))
+    return (
+        f"Images in {folders} are learned from like the others: "
+        f"{listed([sample.name for sample in named], NAMES_SHOWN)}. To keep them out, give the folders to learn from "
+        "one by one, such as --data FOLDER/train; a job file scores on folders in validation.data.",
+    )
 
 
 def _unknown_kinds(job: TrainingJob, samples: Sequence[Sample]) -> tuple[str, ...]:
@@ -189,94 +199,3 @@ def _shuffled(groups: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 def _split(samples: Sequence[Sample], held: set[tuple[str, str]]) -> tuple[list[Sample], list[Sample]]:
     learned = [s for s in samples if _group(s) not in held]
     return learned, [s for s in samples if _group(s) in held]
-
-
-class _Problems:
-    """Collects what is wrong with images while the others are read."""
-
-    def __init__(self) -> None:
-        self._single: list[str] = []
-        self._alike: dict[str, list[str]] = {}
-
-    def usable(self, sources: Iterable[DataSource]) -> Iterator[Sample]:
-        """Yield the samples that can be learned from."""
-        for source in sources:
-            dataset = open_dataset(source.path)
-            if source.index is None:
-                self._unused(dataset)
-            samples = _samples(dataset, source, lambda name, error: self._single.append(f"{name}: {error}"))
-            for sample in samples:
-                if (usable := self._usable(sample, source.channel)) is not None:
-                    yield usable
-
-    def _unused(self, dataset: Dataset) -> None:
-        """Tell of files that belong to no image, or lie where none are looked for."""
-        for reason, files in dataset.unused().items():
-            if files:
-                self._single.append(
-                    f"{count_words(len(files), 'file')} {reason}: {listed(files, NAMES_SHOWN)}"
-                )
-
-    def note(self, reason: str, names: Iterable[str]) -> None:
-        """Take note of images left out for one reason, which goes on after "3 images"."""
-        for name in names:
-            self._alike.setdefault(reason, []).append(name)
-
-    def lines(self) -> tuple[str, ...]:
-        """One line for each image with a problem of its own, one for all that share one."""
-        return (*self._single, *(_alike(reason, names) for reason, names in self._alike.items()))
-
-    def _usable(self, sample: Sample, channel: int | None) -> Sample | None:
-        """Return a sample as it is learned from; None, and a note, where that cannot be."""
-        if sample.labels is None:
-            self.note(UNREAD if "unread_labels_path" in sample.metadata else NO_LABELS, [sample.name])
-            return None
-        if not sample.labels.any():
-            self.note(NO_NUCLEI, [sample.name])
-            return None
-        if why := why_no_instances(sample.labels):
-            self.note(why, [sample.name])
-            return None
-        try:
-            planes = to_planes(sample.image, sample.metadata.get("axes"), channel, keep_units=False)
-        except ChannelError as error:
-            self.note(
-                f"with {error.n_channels} channels: say which one shows the nuclei with --channel "
-                f"0 to {error.n_channels - 1}, in a job file with channel beside path",
-                [sample.name],
-            )
-            return None
-        except ImageError as error:
-            self.note(f"unfit for learning ({error}; save planes as images)", [sample.name])
-            return None
-        if planes.shape[1:] != sample.labels.shape:
-            self._single.append(
-                f"{sample.name}: image of {planes.shape[1:]} px, labels of {sample.labels.shape} px"
-            )
-            return None
-        return _plain(sample, planes, channel)
-
-
-def _plain(sample: Sample, planes: NDArray[np.float32], channel: int | None) -> Sample:
-    """Give a sample an image whose axes need not be told: (Y, X), or colours (Y, X, 3)."""
-    if channel is None and sample.metadata.get("axes") in (None, "YX", "YXC"):
-        return sample
-    image, axes = (planes[0], "YX") if len(planes) == 1 else (np.moveaxis(planes, 0, -1), "YXC")
-    return dataclasses.replace(sample, image=image, metadata={**sample.metadata, "axes": axes})
-
-
-def _alike(reason: str, names: Sequence[str]) -> str:
-    return f"{count_words(len(names), 'image')} {reason}: {listed(names, NAMES_SHOWN)}"
-
-
-def _samples(dataset: Dataset, source: DataSource, on_error: OnError) -> Iterator[Sample]:
-    if source.index is not None:
-        every = read_rows(source.index, dataset=source.dataset)
-        check_names(dataset, every, "--rows-dataset, or dataset beside the path")
-        rows = read_rows(source.index, dataset=source.dataset, split=source.split, kind=source.kind)
-        here = set(dataset.names)  # one index may describe several datasets
-        yield from select_rows(dataset, [row for row in rows if row.name in here]).valid(on_error)
-        return
-    for sample in dataset.valid(on_error):
-        kind = source.kind or sample.metadata.get("kind")
-        yield dataclasses.replace(sample, metadata={**sample.metadata, "kind": kind})
