@@ -42,6 +42,13 @@ def test_a_model_comes_back_as_it_was_saved(tmp_path, card):
         torch.testing.assert_close(model.network(image), network(image), atol=2e-2, rtol=2e-2)
 
 
+def test_models_are_shown_in_one_line(model_path):
+    model = load_model(model_path)
+    told = f"{model.card.name}: {model.card.architecture.kind} in {model.path}>"
+    assert repr(model) == f"<Model {told}"
+    assert repr(model.info) == f"<ModelInfo {told}"
+
+
 def test_running_variances_beyond_half_precision_come_back(tmp_path, card):
     network = build_network(SMALL)
     norm = next(m for m in network.decoder.modules() if isinstance(m, torch.nn.BatchNorm2d))

@@ -30,6 +30,7 @@ def test_stages_come_in_order_and_the_result_tells_all(small_model):
     assert result.timings["total"] >= result.timings["network"] > 0
     assert result.diameter is None
     assert "small" in result.summary()
+    assert repr(result) == f"<Segmentation: {result.summary()}>"
     many = replace(result, labels=np.arange(1, 1201, dtype=np.int32).reshape(30, 40))
     assert many.summary().startswith("1,200 nuclei · ")
 

@@ -34,6 +34,9 @@ class ModelInfo:
     path: Path
     card: ModelCard
 
+    def __repr__(self) -> str:
+        return f"<ModelInfo {self.name}: {self.card.architecture.kind} in {self.path}>"
+
     @property
     def bundled(self) -> bool:
         """Whether the model comes with the package."""

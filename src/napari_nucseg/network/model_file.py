@@ -52,8 +52,11 @@ class Model:
     """(channels,) for each parameter of the network, by its name; None where nobody measured it."""
     judge: Judge | None = None
     """Who tells how likely a nucleus found in this model's maps is right; None where nobody was taught to."""
-    _elsewhere: dict[str, Model] = field(default_factory=dict, repr=False)
-    _heads: dict[int, Model] = field(default_factory=dict, repr=False)
+    _elsewhere: dict[str, Model] = field(default_factory=dict)
+    _heads: dict[int, Model] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.card.name}: {self.card.architecture.kind} in {self.path}>"
 
     def on(self, device: Device) -> Model:
         """Return this model on the CPU, or its copy on an accelerator; the copy is kept for the next call."""

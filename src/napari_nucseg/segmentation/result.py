@@ -73,6 +73,9 @@ class Segmentation:
     region: Region | None = None
     judge: Judge | None = None
 
+    def __repr__(self) -> str:
+        return f"<Segmentation: {self.summary()}>"
+
     @property
     def maps(self) -> NDArray[np.float32]:
         """(3, Y, X) on the image's grid, as ``labels``, in the order of ``MAP_NAMES``."""
