@@ -16,6 +16,7 @@ from napari.utils.key_bindings import coerce_keybinding
 from napari.utils.notifications import notification_manager
 
 from napari_nucseg._napari import correct_changes, correct_watch, image_fingerprint
+from napari_nucseg._napari.camera import camera_of
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_pointer import PREVIEW_LAYER
 from napari_nucseg._napari.correct_subject import Subject
@@ -473,7 +474,7 @@ class TestTrust:
         clear()
         assert not read_corrections(layer).trust.any()
         click(corrector.form.unmark)  # nothing is left to ask about
-        viewer.camera.zoom *= 4
+        camera_of(viewer).zoom *= 4
         qtbot.wait(100)
         click(corrector.form.view)
         assert 0 < read_corrections(layer).trust.mean() < 0.5
@@ -591,7 +592,7 @@ class TestReview:
         hand.draw((70, 62))
         _settle(qtbot, corrector)
         corrector.form.changes.itemClicked.emit(corrector.form.changes.item(0))
-        np.testing.assert_allclose(viewer.camera.center[-2:], (69.5, 69.5))
+        np.testing.assert_allclose(camera_of(viewer).center[-2:], (69.5, 69.5))
 
 
 def _crash(corrector, layer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_nucseg._napari.camera import corners_in_view
+from napari_nucseg._napari.camera import camera_of, corners_in_view
 from napari_nucseg._napari.layer_state import read_corrections, read_state
 
 PLACES = [
@@ -22,8 +22,8 @@ def zoomed(qtbot, viewer):
 
     def zoom(layer, y, x):
         viewer.reset_view()
-        viewer.camera.zoom *= 4
-        viewer.camera.center = (0, *layer.data_to_world((1, y, x))[-2:])
+        camera_of(viewer).zoom *= 4
+        camera_of(viewer).center = (0, *layer.data_to_world((1, y, x))[-2:])
         qtbot.wait(200)
 
     return zoom
@@ -82,8 +82,8 @@ def test_reviewed_is_what_was_in_view_and_nothing_beside_it(viewer, corrector, z
     zoomed(layer, 200, 250)
     corrector.controller.mark_view()
     height, width = viewer.canvas.viewbox_size(viewer.layers)
-    in_view = height * width / viewer.camera.zoom**2
+    in_view = height * width / camera_of(viewer).zoom ** 2
     assert np.count_nonzero(read_corrections(layer).trust) == pytest.approx(in_view, rel=0.03)
-    viewer.camera.center = (0, 1e5, 1e5)
+    camera_of(viewer).center = (0, 1e5, 1e5)
     corrector.controller.mark_view()
     assert "in view" in corrector.form.status.text()

@@ -11,6 +11,7 @@ from napari.layers import Labels
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
+from napari_nucseg._napari.camera import camera_of
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.segment_form import EMPTY_STATE
 from napari_nucseg.network.installed import automatic_models, list_models
@@ -466,8 +467,8 @@ def test_current_view_leaves_the_rest_alone(viewer, user, widget, nuclei):
     image = viewer.add_image(nuclei)
     layer = user.segment()
     whole = layer.data.copy()
-    viewer.camera.zoom *= 3
-    viewer.camera.center = (0, 48, 48)
+    camera_of(viewer).zoom *= 3
+    camera_of(viewer).center = (0, 48, 48)
     user.qtbot.waitUntil(lambda: image.corner_pixels[1][1] < 150, timeout=5000)
     (top, left), (bottom, right) = image.corner_pixels
     widget.form.where.where.setCurrentText("Current view")

@@ -19,6 +19,7 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 
 from napari_nucseg._napari import teach_run
+from napari_nucseg._napari.camera import camera_of
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.correct_tools import EDIT_TOOLS
 from napari_nucseg._napari.correct_widget import CorrectWidget
@@ -437,7 +438,7 @@ class TestLearning:
         for each in viewer.layers:
             each.scale, each.translate = (0.5, 0.5), (3, 4)
         viewer.reset_view()
-        viewer.camera.zoom *= 3
+        camera_of(viewer).zoom *= 3
         qtbot.wait(200)
         (y, x) = layer.corner_pixels[0]
         _run(qtbot, teacher, click)

@@ -9,7 +9,7 @@ import torch
 from napari_nucseg.data.intensity import IntensityRange
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.architectures import activate, build_network
-from napari_nucseg.network.model_card import ModelCard
+from napari_nucseg.network.model_card import ModelCard, Thresholds
 from napari_nucseg.network.model_file import load_model, save_model
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 from napari_nucseg.segmentation.views import VIEWS, Symmetry
@@ -177,9 +177,9 @@ def _other_pixels(a, b):
 
 
 def test_a_models_thresholds_hold_until_the_user_sets_one(small_model, tmp_path):
-    thresholds = {"foreground_threshold": 0.61, "core_threshold": 0.37}
+    thresholds = Thresholds(foreground_threshold=0.61, core_threshold=0.37)
     card = small_model.card.model_copy(update={"thresholds": thresholds})
-    save_model(tmp_path / "m.safetensors", type(card).model_validate(card.model_dump()), small_model.network)
+    save_model(tmp_path / "m.safetensors", card, small_model.network)
     model = load_model(tmp_path / "m.safetensors")
     decoding = run(IMAGE, model).settings.decoding
     assert (decoding.foreground_threshold, decoding.core_threshold) == (0.61, 0.37)
