@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_nucseg.data.opening import open_dataset
     from napari_nucseg.data.sample import Dataset, Sample
+    from napari_nucseg.learning.training import train
     from napari_nucseg.network.installed import list_models
     from napari_nucseg.network.installing import install_model
     from napari_nucseg.network.model_file import load_model
@@ -34,6 +35,7 @@ _HOMES = {
     "prefer_model": "network.preferred",
     "preferred_model": "network.preferred",
     "segment": "segmentation.segment",
+    "train": "learning.training",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "prefer_model",
     "preferred_model",
     "segment",
+    "train",
 ]
 __version__ = "0.1.0"
 

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from tifffile import imwrite
 
+import napari_nucseg
 from napari_nucseg.cli import main
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import OutputError, SettingsError, TrainingError
@@ -63,6 +64,25 @@ def test_a_folder_of_images_becomes_a_model_that_segments(write_job, train, tmp_
     for step in (20, 40):
         with Image.open(tmp_path / "runs" / "tiny" / "samples" / f"step-{step:06d}.png") as picture:
             assert picture.size == (3 * 160 + 2 * 4, 160)
+
+
+def test_training_from_python_is_that_of_the_command(folder, tiny_models, tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level("INFO", "napari_nucseg")
+    shutil.copytree(folder, tmp_path / "mine")
+    shutil.copy(tiny_models / "tiny.safetensors", tmp_path)
+    small = {"size": None, "judge": None, "device": "cpu", "batch_size": 2, "seed": 3}
+    with pytest.raises(SettingsError, match=r"stepps.*steps"):
+        napari_nucseg.train("mine", stepps=1)
+    path = napari_nucseg.train("mine", name="own", start="tiny.safetensors", epochs=1, **small)
+    assert path == tmp_path / "runs" / "own" / "own.safetensors"
+    card = load_model(path).card
+    assert card.parent_name == "tiny"
+    assert card.training_data == ("3 images of mine",)
+    assert "1 image held back" in caplog.text
+    source = {"path": "mine", "channel": 0}
+    other = napari_nucseg.train([source], name="other", start="tiny.safetensors", epochs=1, **small)
+    assert_same_weights(other, path)
 
 
 def test_a_decoder_learns_on_an_encoder_that_stays(write_job, train, tmp_path):

@@ -172,8 +172,10 @@ class TrainingJob(Settings):
         return self.steps or DEFAULT_STEPS
 
 
-def load_job(path: Path | str, **changes: Any) -> TrainingJob:
-    """Read a job from YAML; relative paths in it count from the file's own folder. ``changes`` replace fields.
+def load_job(path: Path | str, folder: Path | None = None, **changes: Any) -> TrainingJob:
+    """Read a job from YAML; ``changes`` replace fields.
+
+    Relative paths, in changes too, count from ``folder``, by default the file's own.
 
     Raises
     ------
@@ -181,14 +183,15 @@ def load_job(path: Path | str, **changes: Any) -> TrainingJob:
         If the file is missing, is no YAML mapping, or a field is unknown or out of bounds.
     """
     path = Path(path)
+    folder = path.parent if folder is None else folder
     content = read_job_file(path)
     for one, other in (("steps", "epochs"), ("epochs", "steps")):
         if one in changes:
             content.pop(other, None)
     try:
-        return make_job({**content, **changes}, path.parent)
+        return make_job({**content, **changes}, folder)
     except SettingsError as error:
-        if changes and _is_a_job(content, path.parent):  # what is wrong does not stand in the file
+        if changes and _is_a_job(content, folder):  # what is wrong does not stand in the file
             raise
         raise SettingsError(f"{path}: {error}") from error
 

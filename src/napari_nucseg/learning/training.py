@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +16,8 @@ from napari_nucseg.learning.checkpoint import check_settings
 from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.identity import deciding_settings, identity
 from napari_nucseg.learning.importance import measure_importance
-from napari_nucseg.learning.job import IMAGENET
+from napari_nucseg.learning.job import IMAGENET, load_job
+from napari_nucseg.learning.job_file import DEFAULT_RECIPE, recipe_path
 from napari_nucseg.learning.judgement import fit_judge
 from napari_nucseg.learning.learned_images import list_learned
 from napari_nucseg.learning.patches import cut, pack_patches, typical_diameter
@@ -31,11 +35,10 @@ from napari_nucseg.network.halo import VIEW_PX, measure_halo
 from napari_nucseg.network.model_card import ModelCard
 from napari_nucseg.network.model_file import Model, load_model, save_model
 from napari_nucseg.network.places import SUFFIX
-from napari_nucseg.steps import told_as
+from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from pathlib import Path
 
     from napari_nucseg.data.sample import Sample
     from napari_nucseg.learning.examples import Examples
@@ -45,7 +48,9 @@ if TYPE_CHECKING:
     from napari_nucseg.network.size_head import SizeHead
     from napari_nucseg.nuclei.judging import Judge
 
-__all__ = ["TrainingProgress", "make_card", "train_steps"]
+__all__ = ["TrainingProgress", "make_card", "train", "train_steps"]
+
+logger = logging.getLogger(__name__)
 
 HALO_VIEWS = 16
 """Patches the halo is measured on, mirrored up to size where they are small."""
@@ -53,6 +58,43 @@ FALLBACK_DIAMETER_PX = 24.0
 """Canonical diameter of a model whose training images have no nucleus."""
 OWN_LICENCE = "all rights with whoever trained it"
 """Where the job names none, and there is no model gone on from."""
+
+
+def train(data: Path | str | Sequence[Any], *, resume: bool = False, **choices: Any) -> Path:
+    """Train a model on one's own images, to the end, as ``nucseg train --data`` does.
+
+    What a run tells, such as which images are left out and why, is logged as information.
+
+    Parameters
+    ----------
+    data
+        Folder or zip in any layout that ``open_dataset`` knows, or several. In place of a path may stand a mapping of
+        fields of ``DataSource``: ``path``, ``channel``, ``index``, …
+    resume
+        Go on from the last checkpoint of a run of this name.
+    **choices
+        ``name``, ``output``, ``start``, ``steps``, …: fields of ``TrainingJob``, in place of those of the recipe
+        ``own-images``. Paths count from the working directory.
+
+    Returns
+    -------
+    Path
+        The model file, ``output/name/name.safetensors``.
+
+    Raises
+    ------
+    SettingsError, DatasetError, TrainingError, ModelFileError, OutputError
+        With what was got, what is allowed and what to do.
+    """
+    each = [data] if isinstance(data, str | Path) else data
+    sources = [source if isinstance(source, Mapping) else {"path": source} for source in each]
+    job = load_job(recipe_path(DEFAULT_RECIPE), Path.cwd(), data=sources, **choices)
+    return drain(told_as(train_steps(job, resume=resume), _log))
+
+
+def _log(progress: TrainingProgress) -> None:
+    if progress.message:
+        logger.info(progress.message)
 
 
 def train_steps(job: TrainingJob, *, resume: bool = False) -> Generator[TrainingProgress, None, Path]:
