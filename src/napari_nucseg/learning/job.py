@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.errors import NucSegError, SettingsError
 from napari_nucseg.learning.augment import AugmentSettings
 from napari_nucseg.learning.job_file import read_job_file
@@ -277,7 +278,8 @@ def fill_sources(
     if len(places) != len(paths):
         wanted = ", ".join(str(place.get("path")) for place in places)
         raise SettingsError(
-            f"got {len(paths)} datasets, the recipe has places for {len(places)}, in this order: {wanted}"
+            f"got {count_words(len(paths), 'dataset')}, the recipe has places for {len(places)}, "
+            f"in this order: {wanted}"
         )
     known = {name: value for name, value in said.items() if value is not None}
     return [{**place, **known, "path": path} for place, path in zip(places, paths, strict=True)]
