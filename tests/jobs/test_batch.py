@@ -289,7 +289,7 @@ def test_empty_slices_choose_no_model_and_tell_no_diameter(tmp_path: Path) -> No
 
 
 def test_axes_that_do_not_fit_a_stack_are_said(tmp_path: Path, tiny_model: str) -> None:
-    image = write_image(tmp_path / "s.tif", (3, 40, 50), metadata={"axes": "ZYX"})
+    image = write_image(tmp_path / "s.tif", (3, 40, 50), photometric="minisblack", metadata={"axes": "ZYX"})
     _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), {**CHOICES, "axes": "TZYX"}))
     assert "4 axes" in result.error
 
