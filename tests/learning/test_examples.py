@@ -310,6 +310,19 @@ def test_a_nucleus_with_stray_pixels_is_a_nucleus() -> None:
     assert why_no_instances(labels)
 
 
+def test_pieces_that_touch_at_a_corner_are_one_in_a_mask_and_among_other_nuclei() -> None:
+    mask = np.zeros((80, 60), np.int32)
+    for place in range(0, 48, 4):
+        mask[place : place + 4, place : place + 4] = 3
+    among_others = mask.copy()
+    among_others[60:70, 5:15] = 9
+    assert not why_no_instances(mask)
+    assert not why_no_instances(among_others)
+    apart = np.zeros_like(mask)
+    apart[:48:6, :48:6] = 3
+    assert why_no_instances(apart)
+
+
 def write_pair(folder, name, image, labels, **told):
     for sub, pixels in (("images", image), ("labels", labels)):
         (folder / sub).mkdir(parents=True, exist_ok=True)
