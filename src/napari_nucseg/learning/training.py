@@ -60,7 +60,9 @@ OWN_LICENCE = "all rights with whoever trained it"
 """Where the job names none, and there is no model gone on from."""
 
 
-def train(data: Path | str | Sequence[Any], *, resume: bool = False, **choices: Any) -> Path:
+def train(
+    data: Path | str | Mapping[str, Any] | Sequence[Any], *, resume: bool = False, **choices: Any
+) -> Path:
     """Train a model on one's own images, to the end, as ``nucseg train --data`` does.
 
     What a run tells, such as which images are left out and why, is logged as information.
@@ -86,7 +88,7 @@ def train(data: Path | str | Sequence[Any], *, resume: bool = False, **choices: 
     SettingsError, DatasetError, TrainingError, ModelFileError, OutputError
         With what was got, what is allowed and what to do.
     """
-    each = [data] if isinstance(data, str | Path) else data
+    each = [data] if isinstance(data, str | Path | Mapping) else data
     sources = [source if isinstance(source, Mapping) else {"path": source} for source in each]
     job = load_job(recipe_path(DEFAULT_RECIPE), Path.cwd(), data=sources, **choices)
     return drain(told_as(train_steps(job, resume=resume), _log))
