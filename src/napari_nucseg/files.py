@@ -147,10 +147,10 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 
 
 def in_words(error: OSError, path: Path) -> str:
-    """Say why a file or folder could not be written, and what to do."""
+    """Say why a file or folder could not be written, and what to do; its drive may be gone."""
     if error.errno in _FULL:
         return f"cannot write {path}: the disk is full. Free some space, or choose a folder on another disk."
-    if error.errno in _FORBIDDEN and path.exists() and os.access(path.parent, os.W_OK):
+    if error.errno in _FORBIDDEN and os.path.exists(path) and os.access(path.parent, os.W_OK):
         return f"cannot write {path}: no permission. Choose another folder, or close the program that has it open."
     if error.errno in _FORBIDDEN:
         return f"cannot write {path}: no permission to write in {path.parent}. Choose another folder."
@@ -158,10 +158,10 @@ def in_words(error: OSError, path: Path) -> str:
         return f"cannot write {path}: the name is too long. Choose a shorter one; results are named after their image."
     if (link := next((p for p in path.parents if _leads_nowhere(p)), None)) is not None:
         return f"cannot write {path}: {link} is a link to a folder that is not there. Make that, or choose another."
-    if error.errno in _NO_FOLDER and (file := next((p for p in path.parents if p.is_file()), None)):
+    if error.errno in _NO_FOLDER and (file := next((p for p in path.parents if os.path.isfile(p)), None)):
         return f"cannot write {path}: {file} is a file, not a folder. Choose another folder."
     return f"cannot write {path}: {error.strerror or error}. Choose another folder or name."
 
 
 def _leads_nowhere(path: Path) -> bool:
-    return path.is_symlink() and not path.exists()
+    return os.path.islink(path) and not os.path.exists(path)

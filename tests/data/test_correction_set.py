@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 from dataclasses import replace
@@ -15,6 +16,7 @@ from napari_nucseg.data.correction_set import (
 )
 from napari_nucseg.data.images import read_image
 from napari_nucseg.errors import CorrectionSetError, OutputError
+from napari_nucseg.files import in_words
 
 
 def _corrections(**more):
@@ -350,6 +352,15 @@ def test_a_damaged_set_says_what_is_wrong(tmp_path, damage, words):
     damage(folder)
     with pytest.raises(CorrectionSetError, match=words):
         open_correction_set(folder)
+
+
+def test_a_place_that_cannot_even_be_looked_at_is_said_to_be_none(tmp_path):
+    """So it is with a drive that no longer answers; a name that is too long fails as early."""
+    folder = tmp_path / ("x" * 300)
+    assert not is_correction_set(folder)
+    with pytest.raises(OutputError, match="the name is too long"):
+        save_correction_set(folder, _corrections())
+    assert "cannot write" in in_words(OSError(errno.EIO, "Input/output error"), folder / "labels.tif")
 
 
 def test_no_set_at_all(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -165,7 +166,7 @@ class Writing:
 
 def _check_there(folder: Path) -> None:
     """Refuse to make a set anew that is gone, with its drive or under another name; a work list's may be its first."""
-    if not is_correction_set(folder) and not (folder.parent / WORK_LIST).is_file():
+    if not is_correction_set(folder) and not os.path.isfile(folder.parent / WORK_LIST):
         raise OutputError(
             f"{folder} no longer holds the corrections. Put them back, or save elsewhere: Save as…"
         )

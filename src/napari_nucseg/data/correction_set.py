@@ -15,6 +15,7 @@ else lies in the folder stays.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from dataclasses import dataclass, field
@@ -110,9 +111,9 @@ def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
     given, folder = Path(folder), real_folder(folder)
     _check_parts(corrections, "these corrections")
     if (
-        folder.exists()
-        and not (folder / RECORD).is_file()
-        and not (folder.is_dir() and not any(folder.iterdir()))
+        os.path.exists(folder)
+        and not os.path.isfile(folder / RECORD)
+        and not (os.path.isdir(folder) and not any(folder.iterdir()))
     ):
         raise CorrectionSetError(f"{folder} is there and holds no corrections. Choose a new folder.")
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
@@ -171,7 +172,7 @@ def open_correction_set(folder: str | Path, image_path: Path | None = None) -> C
 
 def is_correction_set(folder: str | Path) -> bool:
     """Whether a folder says it is a set."""
-    return (place_of(folder) / RECORD).is_file() and not is_leftover(folder)
+    return os.path.isfile(place_of(folder) / RECORD) and not is_leftover(folder)
 
 
 def stamp_of(folder: str | Path) -> bytes | None:

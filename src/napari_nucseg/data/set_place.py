@@ -2,6 +2,8 @@
 
 The older one is set aside until the new one is there. What is not of the set goes back from it, at the next save where
 a process was killed in between.
+
+Places are looked at with os.path: of a drive that does not answer it says that nothing is there, pathlib raises.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 def real_folder(folder: str | Path) -> Path:
     """Folder that a link stands for, else the folder itself: a link would be replaced, not what it leads to."""
     folder = Path(folder)
-    return Path(os.path.realpath(folder)) if folder.is_symlink() else folder
+    return Path(os.path.realpath(folder)) if os.path.islink(folder) else folder
 
 
 def set_aside(folder: Path) -> Path:
@@ -32,17 +34,17 @@ def set_aside(folder: Path) -> Path:
 def place_of(folder: str | Path) -> Path:
     """Folder that a set really is in: another one where the process that saved it died between two renames."""
     folder = real_folder(folder)
-    if folder.exists():
+    if os.path.exists(folder):
         return folder
     aside = set_aside(folder)
-    return aside if aside.exists() else folder
+    return aside if os.path.exists(aside) else folder
 
 
 def is_leftover(folder: str | Path) -> bool:
     """Whether a folder was set aside for a newer set, which is in its place."""
     folder = Path(folder)
     name = folder.name.removeprefix(".").removesuffix(".before")
-    return bool(name) and folder.name == f".{name}.before" and folder.with_name(name).exists()
+    return bool(name) and folder.name == f".{name}.before" and os.path.exists(folder.with_name(name))
 
 
 def put_in_place(part: Path, folder: Path, own: Container[str]) -> None:

@@ -5,6 +5,7 @@ No torch: a window need not wait.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,7 +131,7 @@ def begin_anew(worklist: WorkList, name: str) -> WorkList:
         If they cannot be moved.
     """
     folder = worklist.folder_of(name)
-    if place_of(folder).exists():
+    if os.path.exists(place_of(folder)):
         _move_aside(folder)
     return worklist.with_status(name, Status.UNTOUCHED)
 
