@@ -337,7 +337,7 @@ def test_of_grey_images_among_others_the_one_channel_is_learned_from(tmp_path):
     examples = load_examples(TrainingJob(data=[{"path": tmp_path, "channel": 1}], validation={"share": 0}))
     assert not examples.problems
     assert examples.remarks == (
-        "In 1 image there is but one channel, which is learned from whichever was said: grey",
+        "In 1 image there is only one channel, which is taken whichever one was chosen: grey",
     )
     found = {sample.name: sample.image for sample in examples.learned}
     np.testing.assert_array_equal(found["grey"], made.image)

@@ -101,7 +101,7 @@ def _unscored(job: TrainingJob, n_images: int, n_held: int) -> tuple[str, ...]:
 def _remarks(samples: Sequence[Sample]) -> tuple[str, ...]:
     said = {
         "labels_were_mask": "the labels are a mask, in which nuclei that touch count as one",
-        "one_channel": "there is but one channel, which is learned from whichever was said",
+        "one_channel": "there is only one channel, which is taken whichever one was chosen",
     }
     named = {key: [sample.name for sample in samples if sample.metadata.get(key)] for key in said}
     return tuple(
