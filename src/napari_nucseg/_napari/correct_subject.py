@@ -112,8 +112,8 @@ class Subject:
         if image is None or not (shift_px := beside_px(self.layer, image)):
             return ""
         return (
-            f"⚠ In the window “{self.layer.name}” lies {shift_px:.3g} px beside the image “{image.name}”, but is saved "
-            "and taught pixel by pixel. To see how, give both the same translation."
+            f"⚠ “{self.layer.name}” is shown {shift_px:.3g} px beside the image “{image.name}”, but saved and taught "
+            "as if both began at the same corner. To see that, give both layers the same translation (layer.translate)."
         )
 
     @property
