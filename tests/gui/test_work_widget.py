@@ -14,7 +14,7 @@ from PIL import Image as Picture
 from qtpy.QtCore import Qt, QThreadPool
 from tifffile import imwrite
 
-from napari_nucseg._napari import work_steps
+from napari_nucseg._napari import work_keeping, work_steps
 from napari_nucseg._napari.camera import corners_in_view
 from napari_nucseg._napari.image_layout import known_channel
 from napari_nucseg._napari.layer_state import CorrectionState, read_corrections
@@ -25,6 +25,7 @@ from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.journal import Journal, JournalHeader, Part, fingerprint, journal_dir, replay
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.jobs.work_item import Status
+from napari_nucseg.jobs.work_sets import keep
 from napari_nucseg.jobs.worklist import open_worklist
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.teaching.job import Example
@@ -309,6 +310,71 @@ def test_what_correct_nuclei_saved_of_the_same_layer_is_no_other_window_s(
     assert open_correction_set(output / "a").labels[5, 6] == 55
     assert not (output / "set aside").exists()
     corrector.shut()
+
+
+@pytest.fixture
+def held(monkeypatch):
+    """Return a function that waits until a set is being written, and one that lets it be written."""
+    begun, go = threading.Event(), threading.Event()
+
+    def keep_then(*args):
+        begun.set()
+        assert go.wait(TIMEOUT_MS / 1000)
+        return keep(*args)
+
+    monkeypatch.setattr(work_keeping, "keep", keep_then)
+    yield lambda: begun.wait(TIMEOUT_MS / 1000), go.set
+    go.set()
+
+
+@pytest.mark.parametrize("first", ["autosave", "save"])
+def test_a_save_and_an_autosave_at_once_are_of_one_window(opened, corrector, folder, qtbot, held, first):
+    until_begun, let_go = held
+    correct, output = corrector(), folder.with_name("slides corrections")
+    saves = [opened.controller._save_soon, lambda: correct.controller.save(output / "a")]
+    for number, save in zip((33, 44), saves if first == "autosave" else saves[::-1], strict=True):
+        _paint(opened, number)
+        save()
+        assert until_begun()
+    qtbot.wait(300)  # who writes beside the other would have written by now
+    let_go()
+    qtbot.waitUntil(
+        lambda: not (opened.controller.busy or correct.controller._saving.running), timeout=TIMEOUT_MS
+    )
+    qtbot.wait(50)
+    assert not correct.form.question.asks
+    assert not (output / "set aside").exists()
+    assert open_correction_set(output / "a").labels[5, 6] == 44
+
+
+def test_a_save_is_not_written_over_what_was_kept_after_it(opened, corrector, folder, qtbot, held):
+    until_begun, let_go = held
+    correct, output = corrector(), folder.with_name("slides corrections")
+    _paint(opened, 33)
+    opened.controller._save_soon()
+    assert until_begun()
+    correct.controller.save(output / "a")
+    _paint(opened, 44)
+    let_go()
+    assert opened.controller.save()
+    qtbot.waitUntil(lambda: not correct.controller._saving.running, timeout=TIMEOUT_MS)
+    qtbot.wait(50)
+    assert open_correction_set(output / "a").labels[5, 6] == 44
+    assert not (output / "set aside").exists()
+
+
+def test_what_another_window_saved_is_moved_aside_by_a_save_too(
+    viewer, opened, other, corrector, folder, qtbot
+):
+    correct, output = corrector(), folder.with_name("slides corrections")
+    _paint(other, 33)
+    assert other.controller.save()
+    viewer.layers.selection.active = opened.controller._layers._labels
+    _paint(opened, 44)
+    correct.controller.save(output / "a")
+    qtbot.waitUntil(lambda: "set aside" in correct.form.status.text(), timeout=TIMEOUT_MS)
+    assert open_correction_set(output / "a").labels[5, 6] == 44
+    assert open_correction_set(output / "set aside" / "a").labels[5, 6] == 33
 
 
 def _leave_journal(viewer, folder, number):

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.correct_files import collect, mark_saved
 from napari_nucseg._napari.correct_subject import corrections_of
+from napari_nucseg._napari.work_keeping import keeper_of
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set, stamp_of
 from napari_nucseg.data.set_comparison import holds_labels, holds_other_image
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from napari_nucseg._napari.correct_session import Session
+    from napari_nucseg._napari.work_keeping import SetKeeper
     from napari_nucseg.data.correction_set import CorrectionSet
 
 
@@ -32,7 +34,7 @@ class Saving:
     """A layer's corrections on their way to a folder, ``again`` where that is the one it was opened from or saved in.
 
     ``saved_as`` is the stamp of what the layer knows to lie there; ``occupied`` says what else does, ``stamp`` is what
-    was written.
+    was written. Of a work list, ``keeper`` writes, unless this ``turn`` is over; ``aside`` says what it moved away.
     """
 
     session: Session
@@ -43,6 +45,9 @@ class Saving:
     saved_as: bytes | None = None
     occupied: str = ""
     stamp: bytes | None = None
+    keeper: SetKeeper | None = None
+    turn: int = 0
+    aside: str = ""
 
     @property
     def outdated(self) -> bool:
@@ -92,6 +97,8 @@ class Saver(QObject):
         again = state.folder == folder
         known = state.saved_as if again else None
         saving = Saving(session, session.n_edits, folder, layer.data, again, known)
+        if (keeper := keeper_of(layer, folder)) is not None:
+            saving = replace(saving, keeper=keeper, turn=keeper.turn())
         self._writing = Writing(saving, corrections, careful=careful)
         self._runs.start(self._writing.steps)
         self.said.emit("Saving …")
@@ -116,6 +123,8 @@ class Saver(QObject):
             all_of_it = session.n_edits == saving.n_edits
             mark_saved(session.subject.layer, saving.folder, stamp=saving.stamp, all_of_it=all_of_it)
         self.said.emit(f"Saved in {saving.folder}")
+        if saving.aside:
+            self.failed.emit(saving.aside)
         self.saved.emit()
 
     def _end(self) -> None:
@@ -148,10 +157,20 @@ class Writing:
     def _write(self) -> Saving:
         if self._saving.again:
             _check_there(self._saving.folder)
+        if self._saving.keeper is not None:
+            return self._write_in_turn(self._saving.keeper)
         if self._careful and (words := self._what_is_lost()):
             return replace(self._saving, occupied=words)
         save_correction_set(self._saving.folder, self._corrections)
         return replace(self._saving, stamp=stamp_of(self._saving.folder))
+
+    def _write_in_turn(self, keeper: SetKeeper) -> Saving:
+        """Write between what a work list writes; where that was newer, it is saved already."""
+        saving = self._saving
+        kept = keeper.write(saving.folder, self._corrections, saving.saved_as, saving.turn)
+        if kept is None:
+            return replace(saving, stamp=stamp_of(saving.folder))
+        return replace(saving, stamp=kept.stamp, aside=kept.words)
 
     def _what_is_lost(self) -> str:
         """Say which corrections of others would be replaced; empty where there are none."""

@@ -1,4 +1,4 @@
-"""Writes the corrections of the image on show: at once, or in a thread; never over what another window wrote."""
+"""Writes the corrections of the image that a work list shows; never over newer ones, or what another window wrote."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from napari.layers import Labels
+
     from napari_nucseg.data.correction_set import CorrectionSet
+
+KEPT_BY = "napari-nucseg-kept-by"
+"""Metadata key of the Labels layer of a work list: its ``SetKeeper``, and the layer's ``unique_id``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,23 +46,28 @@ class Kept:
 
 
 class SetKeeper:
-    """One write after the other, and what it was that lay on disk when it was shown or written last."""
+    """One write after the other, none over a newer one, and what lay on disk when it was shown or written last."""
 
     def __init__(self) -> None:
         self._writing = threading.Lock()
-        self._turn = 0
+        self._seen = self._written = 0
         self._known: tuple[Path, bytes | None] | None = None
 
     @property
+    def folder(self) -> Path | None:
+        """Folder of the image on show."""
+        return None if self._known is None else self._known[0]
+
     def turn(self) -> int:
-        """Number that a write which shall wait is given: once another came first, it is outdated."""
-        return self._turn
+        """Count what was looked at to be written: once something newer is written, it is outdated."""
+        self._seen += 1
+        return self._seen
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Context in which nothing is written; what waits to be written is outdated afterwards."""
         with self._writing:
-            self._turn += 1
+            self._written = self.turn()
             yield
 
     def show(self, folder: Path, stamp: bytes | None) -> None:
@@ -66,9 +76,9 @@ class SetKeeper:
             self._known = folder, stamp
 
     def write(
-        self, folder: Path, corrections: CorrectionSet, saved_as: bytes | None = None, turn: int | None = None
+        self, folder: Path, corrections: CorrectionSet, saved_as: bytes | None, turn: int
     ) -> Kept | None:
-        """Write a set; None, and nothing is written, where its turn is over.
+        """Write a set; None, and nothing is written, where a newer one is there.
 
         ``saved_as`` is the stamp of a set that was read or saved of the same layer, perhaps by *Correct nuclei*.
 
@@ -78,9 +88,9 @@ class SetKeeper:
             If it cannot be written.
         """
         with self._writing:
-            if turn not in (None, self._turn):
+            if turn < self._written:
                 return None
-            self._turn += 1
+            self._written = turn
             known = (
                 {saved_as} if self._known is None or self._known[0] != folder else {saved_as, self._known[1]}
             )
@@ -88,3 +98,9 @@ class SetKeeper:
             stamp = stamp_of(folder)
             self._known = folder, stamp
         return Kept(corrections, folder, stamp, aside)
+
+
+def keeper_of(layer: Labels, folder: Path) -> SetKeeper | None:
+    """Who writes a layer into a folder: the work list that shows it and keeps it there; None where none does."""
+    keeper, owner = layer.metadata.get(KEPT_BY, (None, None))  # a copy of the layer is not the list's
+    return keeper if owner == layer.unique_id and keeper.folder == folder else None

@@ -25,6 +25,7 @@ from napari_nucseg._napari.layer_state import (
     write_corrections,
 )
 from napari_nucseg._napari.results import forget_history
+from napari_nucseg._napari.work_keeping import KEPT_BY, SetKeeper
 from napari_nucseg.nuclei.corrections import count_kinds, diff
 from napari_nucseg.nuclei.trust import Trust
 
@@ -44,6 +45,7 @@ class WorkLayers:
     """An image layer a kind of image (grey, colour, channels) and one Labels layer."""
 
     def __init__(self, viewer: ViewerModel) -> None:
+        self.keeper = SetKeeper()
         self._viewer = viewer
         self._images: dict[tuple[int, bool], Image] = {}
         self._image: Image | None = None
@@ -102,7 +104,8 @@ class WorkLayers:
             _hide(self._image)
         if self._labels is not None and self._labels in self._viewer.layers:
             self._labels.visible = False
-            self._labels.metadata = {k: v for k, v in self._labels.metadata.items() if k != WORK_ON}
+            metadata = self._labels.metadata.items()
+            self._labels.metadata = {k: v for k, v in metadata if k not in (WORK_ON, KEPT_BY)}
         self._shown = None
 
     def as_they_are(self) -> CorrectionSet | None:
@@ -159,8 +162,9 @@ class WorkLayers:
         if all_of_it:
             mark_safe(layer)
 
-    def _work_on(self, layer: Labels) -> dict[str, tuple[UUID, UUID]]:
-        return {WORK_ON: (self._image.unique_id, layer.unique_id)}
+    def _work_on(self, layer: Labels) -> dict[str, tuple[UUID | SetKeeper, UUID]]:
+        owner = layer.unique_id
+        return {WORK_ON: (self._image.unique_id, owner), KEPT_BY: (self.keeper, owner)}
 
     @property
     def _overlays(self) -> list[Layer]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_nucseg._napari.work_keeping import SetKeeper
 from napari_nucseg._napari.work_layers import with_counts
 from napari_nucseg._napari.work_steps import write_set
 from napari_nucseg._napari.workers import Runs
@@ -30,7 +29,7 @@ class WorkSaving(QObject):
 
     def __init__(self, layers: WorkLayers, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.keeper = SetKeeper()
+        self.keeper = layers.keeper
         self._layers = layers
         self._runs = Runs(self)
         self._runs.returned.connect(self.saved)
@@ -53,7 +52,8 @@ class WorkSaving(QObject):
         CorrectionSetError, OutputError
             If it cannot be written.
         """
-        kept = self.keeper.write(folder, with_counts(corrections), self._layers.saved_as)
+        turn, saved_as = self.keeper.turn(), self._layers.saved_as
+        kept = self.keeper.write(folder, with_counts(corrections), saved_as, turn)
         self._layers.kept(kept.corrections, folder, kept.stamp)
         return kept
 
@@ -62,5 +62,5 @@ class WorkSaving(QObject):
         corrections = self._layers.as_they_are()
         if corrections is None or self.running:
             return
-        turn, saved_as = self.keeper.turn, self._layers.saved_as
+        turn, saved_as = self.keeper.turn(), self._layers.saved_as
         self._runs.start(lambda: write_set(self.keeper, turn, folder, corrections, saved_as))
