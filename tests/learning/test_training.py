@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,7 +82,7 @@ def test_training_from_python_is_that_of_the_command(folder, tiny_models, tmp_pa
     assert card.training_data == ("3 images of mine",)
     assert "1 image held back" in caplog.text
     source = {"path": "mine", "channel": 0}
-    other = napari_nucseg.train(source, name="other", start="tiny.safetensors", epochs=1, **small)
+    other = napari_nucseg.train(source, name="other", start=Path("tiny.safetensors"), epochs=1, **small)
     assert_same_weights(other, path)
 
 

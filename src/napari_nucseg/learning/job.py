@@ -27,7 +27,7 @@ from napari_nucseg.learning.sizing import SizeSettings
 from napari_nucseg.network.architectures import Architecture
 from napari_nucseg.network.installed import find_model
 from napari_nucseg.network.model_card import read_card
-from napari_nucseg.network.names import ModelName
+from napari_nucseg.network.names import ModelName, ModelNameOrPath
 from napari_nucseg.network.places import SUFFIX
 from napari_nucseg.network.plain import PLAIN
 from napari_nucseg.refusals import Settings, problems_in
@@ -67,7 +67,7 @@ class TrainingJob(Settings):
     )
     data: tuple[DataSource, ...] = ()
     output: Path = Field(Path("runs"), description="Folder for checkpoints, the log and the model file.")
-    start: str = Field(
+    start: ModelNameOrPath = Field(
         RANDOM,
         description="random, imagenet (needs a network), or name or path of a model to go on from.",
     )

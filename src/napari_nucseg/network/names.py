@@ -1,11 +1,12 @@
-"""What a model of the user's own may be called. No torch."""
+"""What a model of the user's own may be called, and how settings say which model is meant. No torch."""
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from napari_nucseg.network.choices import AUTO
 from napari_nucseg.network.places import SUFFIX
@@ -37,5 +38,12 @@ def checked_name(name: str) -> str:
     return name
 
 
+def _as_text(given: Any) -> Any:
+    return os.fspath(given) if isinstance(given, os.PathLike) else given
+
+
 ModelName = Annotated[str, AfterValidator(checked_name)]
 """A setting that names a new model."""
+
+ModelNameOrPath = Annotated[str, BeforeValidator(_as_text)]
+"""A setting that says which model: by name, or by its file, as ``train`` and ``finetune`` return it."""

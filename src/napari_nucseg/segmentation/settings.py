@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
+from napari_nucseg.network.names import ModelNameOrPath
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.refusals import Settings
 from napari_nucseg.segmentation.views import ACCURATE_VIEWS, ONE_HEAD_VIEWS, VIEWS, ViewsName
@@ -24,7 +25,7 @@ DIAMETERS_PX = (0.1, 100_000.0)
 class SegmentationSettings(Settings):
     """Everything that, with the image and the model file, determines the labels."""
 
-    model: str = Field(
+    model: ModelNameOrPath = Field(
         "auto", title="Model", description="Name of an installed model, or path of a model file."
     )
     quality: Quality = Field(

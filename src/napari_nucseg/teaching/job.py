@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.learning.job_file import read_job_file
 from napari_nucseg.learning.ranges import Seed
-from napari_nucseg.network.names import ModelName
+from napari_nucseg.network.names import ModelName, ModelNameOrPath
 from napari_nucseg.refusals import Settings, problems_in
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class FinetuneJob(Settings):
     """Everything that determines a fine-tuning."""
 
     name: ModelName = Field("my-nuclei", description="Name of the new model.")
-    model: str = Field("auto", description="Name or path of the model to teach.")
+    model: ModelNameOrPath = Field("auto", description="Name or path of the model to teach.")
     examples: tuple[Example, ...] = Field((), description="What was corrected.")
     pinned: tuple[Path, ...] = Field(
         (), description="Images with labels on which the new model must be as good as the old one."
