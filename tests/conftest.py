@@ -6,6 +6,9 @@ import importlib
 import io
 import os
 import re
+import shutil
+import subprocess
+import sys
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -60,6 +63,27 @@ def in_brown() -> Callable[..., NDArray[np.uint8]]:
         return (combine_stains(stains, rgb_from_hed).clip(0, 1) * 255).astype(np.uint8)
 
     return recolour
+
+
+@pytest.fixture
+def as_anybody(tmp_path: Path) -> Callable[..., list[str]]:
+    """Run code in ``tmp_path`` in a process that permissions hold for, of root too; returns the lines it prints."""
+
+    def run(code: str, **environment: str) -> list[str]:
+        command = [sys.executable, "-c", code]
+        if os.geteuid() == 0:
+            setpriv = shutil.which("setpriv")
+            if setpriv is None:
+                pytest.skip("root may write anywhere, and there is no setpriv")
+            command = [setpriv, "--inh-caps=-all", "--bounding-set=-all", *command]
+        settings = {**os.environ, **environment}
+        done = subprocess.run(command, cwd=tmp_path, env=settings, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    if sys.platform == "win32":
+        pytest.skip("permissions of folders are other ones here")
+    return run
 
 
 @pytest.fixture

@@ -49,6 +49,40 @@ def test_forbidden_folder_is_said(tmp_path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
 
+def test_the_folder_that_forbids_is_said(as_anybody, tmp_path: Path) -> None:
+    """It is there, unlike those that were to be made in it, and said from the root, wherever we are."""
+    said = as_anybody("""
+from pathlib import Path
+from napari_nucseg.errors import OutputError
+from napari_nucseg.files import check_writable, written_whole
+from napari_nucseg.learning.place import held
+
+def write(place):
+    with written_whole(place) as part:
+        part.touch()
+
+def hold(folder):
+    with held(folder, otherwise=""):
+        pass
+
+Path("run").mkdir()
+for folder in ("run", "."):
+    Path(folder).chmod(0o555)
+file, deep, run = map(Path, ("a.txt", "new/folder/a.txt", "run"))
+for attempt, place in ((write, file), (write, deep), (check_writable, [deep]), (hold, deep), (hold, run)):
+    try:
+        attempt(place)
+    except OutputError as error:
+        print(error)
+""")
+    places = {"a.txt": "", "new/folder/a.txt": "", "run": "/run"}
+    expected = {
+        place: f"cannot write {place}: no permission to write in {tmp_path}{there}. Choose another folder."
+        for place, there in places.items()
+    }
+    assert said == [expected[place] for place in ("a.txt", *["new/folder/a.txt"] * 3, "run")]
+
+
 def test_a_file_that_another_program_holds_is_said(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("open elsewhere, on Windows")
     with (

@@ -150,10 +150,11 @@ def in_words(error: OSError, path: Path) -> str:
     """Say why a file or folder could not be written, and what to do; its drive may be gone."""
     if error.errno in _FULL:
         return f"cannot write {path}: the disk is full. Free some space, or choose a folder on another disk."
-    if error.errno in _FORBIDDEN and os.path.exists(path) and os.access(path.parent, os.W_OK):
-        return f"cannot write {path}: no permission. Choose another folder, or close the program that has it open."
     if error.errno in _FORBIDDEN:
-        return f"cannot write {path}: no permission to write in {path.parent}. Choose another folder."
+        there = _there((path if os.path.isdir(path) else path.parent).absolute())
+        if os.path.exists(path) and os.access(there, os.W_OK):
+            return f"cannot write {path}: no permission. Choose another folder, or close the program that has it open."
+        return f"cannot write {path}: no permission to write in {there}. Choose another folder."
     if error.errno == errno.ENAMETOOLONG:
         return f"cannot write {path}: the name is too long. Choose a shorter one; results are named after their image."
     if (link := next((p for p in path.parents if _leads_nowhere(p)), None)) is not None:

@@ -42,7 +42,7 @@ def held(folder: Path, otherwise: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = lock.open("a+b")
     except OSError as error:
-        raise OutputError(in_words(error, lock)) from error
+        raise OutputError(in_words(error, folder)) from error
     with file:
         # whoever had it may have deleted the file since we opened it: to lock what has no name keeps nobody out
         if not (try_lock(file) and lock.exists()):
