@@ -4,17 +4,25 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from skimage import data
+from skimage.color import hed2rgb, rgb2hed
 from tifffile import imwrite
 
+from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
+from napari_nucseg.data.familiar import appearances
+from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.intensity import IntensityRange
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.segmentation.segment import segment
+from napari_nucseg.segmentation.showing import Whole, show
 from napari_nucseg.teaching.examples import read_examples
 from napari_nucseg.teaching.job import make_finetune_job
 from napari_nucseg.teaching.pages import annotated_page
+from napari_nucseg.teaching.pixels import shown_pixels
 from napari_nucseg.teaching.scenes import look_at, scene_of_page
 
 CELLS = synthetic_fluorescence((256, 320), seed=3)
@@ -86,3 +94,54 @@ def test_where_nobody_knows_the_size_it_is_the_one_that_segmenting_estimates(tmp
     imwrite(tmp_path / "a_labels.tif", np.where(CELLS.labels >= first - 1, CELLS.labels, 0))
     (lesson,) = read_examples(make_finetune_job({"model": "nuclei-unet", "examples": [tmp_path]})).lessons
     assert lesson.diameter_px == segment(CELLS.image, model="nuclei-unet", device="cpu").diameter_px
+
+
+def half_brown():
+    """Tissue that the old model is shown as it is, but as haematoxylin where it is told how large nuclei are."""
+    made = synthetic_histology((400, 400), seed=8, diameter_px=24)
+    brown = np.isin(made.labels, np.unique(made.labels)[1::2])
+    blue, pink, other = np.moveaxis(rgb2hed(made.image), -1, 0)
+    stains = np.stack([np.where(brown, 0.1 * blue, blue), pink, np.where(brown, 1.2 * blue, other)], axis=-1)
+    return (hed2rgb(stains) * 255).clip(0, 255).astype(np.uint8), made.labels.astype(np.int32)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "given"),
+    [
+        pytest.param({}, {}, id="nothing"),
+        pytest.param({"diameter_px": None, "quality": "fast"}, {}, id="estimated"),
+        pytest.param({"diameter_px": 24.0}, {"diameter_px": 24.0}, id="given"),
+        pytest.param(um := {"diameter_um": 6.0, "pixel_size_um": 0.25}, um, id="given in µm"),
+        pytest.param({"diameter_px": 24.0, "of_another_version": 1}, {}, id="not understood"),
+    ],
+)
+def test_the_old_model_is_compared_on_what_it_was_shown(tmp_path, recorded, given):
+    image, labels = half_brown()
+    trust = np.ones(labels.shape, np.uint8)
+    mine = CorrectionSet(image, "YXC", labels, trust, name="mine", settings=recorded)
+    examples = [save_correction_set(tmp_path / "mine", mine)]
+    (lesson,) = read_examples(make_finetune_job({"model": "nuclei-unet", "examples": examples})).lessons
+    used = segment(image, model="nuclei-unet", device="cpu", **given)
+    (look,) = (look for look in appearances(to_planes(image)) if look.note == " ".join(used.notes))
+    shown = IntensityRange.of(look.planes, *load_model("nuclei-unet").card.normalisation).apply(look.planes)
+    np.testing.assert_array_equal(lesson.pixels, np.round(shown * 255))
+    assert lesson.diameter_px == pytest.approx(24, rel=0.2)
+    assert ("Brown" in " ".join(used.notes)) == bool(given), "else this shows nothing"
+
+
+class _NeverAsked(torch.nn.Module):
+    encoder = None
+
+    def forward(self, *_):
+        raise AssertionError("an estimate was made")
+
+
+@pytest.mark.parametrize("sample", [CELLS, TISSUE, SAMPLES["frame"]], ids=["grey", "colours", "frame"])
+def test_no_size_is_estimated_where_there_is_one_way_to_show_an_image(sample):
+    base, device = replace(load_model("nuclei-unet"), size_head=_NeverAsked()), choose_device("cpu")
+    planes = to_planes(sample.image)
+    pixels, expected = shown_pixels(planes, 24, base, device), show(Whole.of(planes), 24, base, device)
+    np.testing.assert_array_equal(pixels.values, np.round(expected.image * 255))
+    assert pixels.diameter_px == 24
+    with pytest.raises(AssertionError, match="estimate"):
+        shown_pixels(planes, None, base, device)

@@ -119,6 +119,29 @@ def show(whole: Whole, given_px: float | None, model: Model, device: Device) -> 
     look, shown = _most_trusted(whole.looks, given_px, model, device)
     if len(look.planes) == 1:
         shown = _without_haze(_scaled(look, model), shown, given_px, model, device)
+    return _without_gaps(shown, whole)
+
+
+def show_the_only_way(whole: Whole, given_px: float, model: Model, device: Device) -> Shown | None:
+    """Show an image without asking the network; None where ``show`` would have to choose, taking nuclei for this large.
+
+    Parameters
+    ----------
+    whole : the image.
+    given_px : median nucleus diameter.
+    model : loaded model.
+    device : where it would run.
+    """
+    if len(whole.looks) > 1:
+        return None
+    (look,) = whole.looks
+    if len(look.planes) == 1 and without_background(_scaled(look, model), given_px) is not None:
+        return None
+    return _without_gaps(_plain(look, given_px, model, device), whole)
+
+
+def _without_gaps(shown: Shown, whole: Whole) -> Shown:
+    """Say what was filled of the image."""
     notes = (whole.note, *shown.notes) if whole.note else shown.notes
     return replace(shown, notes=notes, filled=whole.filled)
 

@@ -55,7 +55,7 @@ class Lesson:
     changed
         Numbers of the nuclei that differ from the prediction, sorted.
     diameter_px
-        Median diameter of the nuclei a person vouches for; where those are few, what the base model estimates.
+        Median diameter of the nuclei a person vouches for; where those are few, what segmenting works with.
     sha256
         Of pixels, labels and taught area.
     image_sha256
@@ -237,7 +237,7 @@ def _lesson(
 ) -> Lesson:
     """Show the base model the whole plane, then cut it to what matters."""
     assert page.planes is not None
-    pixels = shown_pixels(page.planes, page.diameter_px, base, device)
+    pixels = shown_pixels(page.planes, page.diameter_px, base, device, page.given_px)
     digest = hashlib.sha256()
     for part in (pixels.values, page.labels, page.taught):
         digest.update(np.ascontiguousarray(part).tobytes())

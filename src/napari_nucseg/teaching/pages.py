@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import ValidationError
 
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
@@ -17,6 +18,7 @@ from napari_nucseg.learning.instances import why_no_instances
 from napari_nucseg.nuclei.corrections import diff
 from napari_nucseg.nuclei.targets import median_diameter
 from napari_nucseg.nuclei.trust import taught_area
+from napari_nucseg.segmentation.settings import SegmentationSettings
 from napari_nucseg.teaching.holdout import vouched_for
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ class Page:
         Of the planes: pages with the same one show the same image.
     called
         What to call it beside others: they may show an image of the same name.
+    given_px
+        Diameter that was given where it was segmented; None where it was estimated, or nobody knows.
     """
 
     name: str
@@ -71,6 +75,7 @@ class Page:
     stack: str = ""
     image_sha256: str = ""
     called: str = ""
+    given_px: float | None = None
 
 
 def read_pages(
@@ -147,6 +152,7 @@ def _of_set(
             stack=f"{number} {folder.name}" if index else "",
             image_sha256=sha256_of_pixels(planes),
             called=called,
+            given_px=_given_px(corrections),
         )
     if unfit:
         more = f" Likewise {count_words(len(unfit) - 1, 'more plane')}." if len(unfit) > 1 else ""
@@ -161,6 +167,13 @@ def _planes(corrections: CorrectionSet, index: tuple[int, ...]) -> NDArray[np.fl
     stack = np.moveaxis(corrections.image, leading, range(len(leading)))
     channel = corrections.settings.get("channel") if len(plane_axes) > len("YX") else None
     return to_planes(stack[index], plane_axes, channel, keep_units=False)
+
+
+def _given_px(corrections: CorrectionSet) -> float | None:
+    try:
+        return SegmentationSettings.model_validate(corrections.settings).given_diameter_px
+    except ValidationError:  # of another version, or by another hand
+        return None
 
 
 def _called(corrections: CorrectionSet, folder_name: str, example: Example, plane: str) -> str:

@@ -22,7 +22,7 @@ class Pixels:
     ----------
     values : (C, Y, X) uint8, C 1 or 3
     filled : (Y, X), where nothing was taken, and nothing is to be found; None where all was
-    diameter_px : median of its nuclei: as given, else as the network estimates
+    diameter_px : median of its nuclei: as known, else as it was given to segment, else as the network estimates
     """
 
     values: NDArray[np.uint8]
@@ -31,9 +31,16 @@ class Pixels:
 
 
 def shown_pixels(
-    planes: NDArray[np.float32], diameter_px: float | None, base: Model, device: Device
+    planes: NDArray[np.float32],
+    diameter_px: float | None,
+    base: Model,
+    device: Device,
+    given_px: float | None = None,
 ) -> Pixels:
-    """Show a whole image as it is shown to the base model where that segments it with the same diameter.
+    """Show a whole image as it is shown to the base model where that segments it.
+
+    Which of several ways it is shown in may depend on the diameter, and whoever segments an image seldom knows that
+    of its nuclei: with it the old model could be compared as nobody has seen it.
 
     Parameters
     ----------
@@ -41,11 +48,16 @@ def shown_pixels(
     diameter_px : median nucleus diameter, None where it is not known.
     base : looks where planes may be shown in several ways.
     device : where it looks.
+    given_px : diameter that was given to segment it, None where it is estimated.
     """
-    from napari_nucseg.segmentation.showing import Whole, show  # late: loads torch
+    from napari_nucseg.segmentation.showing import Whole, show, show_the_only_way  # late: loads torch
 
-    shown = show(Whole.of(planes), diameter_px, base, device)
-    return Pixels(np.round(shown.image * 255).astype(np.uint8), shown.filled, shown.diameter_px)
+    whole, shown = Whole.of(planes), None
+    if diameter_px is not None and given_px is None:  # an estimate takes long: none where it decides nothing
+        shown = show_the_only_way(whole, diameter_px, base, device)
+    shown = shown or show(whole, given_px, base, device)
+    pixels = np.round(shown.image * 255).astype(np.uint8)
+    return Pixels(pixels, shown.filled, diameter_px or shown.diameter_px)
 
 
 def as_image(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

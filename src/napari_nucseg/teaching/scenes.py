@@ -95,7 +95,7 @@ def scene_of_page(page: Page, base: Model, device: Device) -> Scene:
     """Scene of all that is vouched for on a page; the model's own diameter where the page has no nucleus."""
     assert page.planes is not None
     diameter_px = page.diameter_px or median_diameter(page.labels) or base.card.canonical_diameter_px
-    pixels = shown_pixels(page.planes, diameter_px, base, device)
+    pixels = shown_pixels(page.planes, diameter_px, base, device, page.given_px)
     return Scene(pixels.values, page.labels, page.taught, diameter_px, pixels.filled)
 
 
