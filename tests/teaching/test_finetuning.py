@@ -204,6 +204,17 @@ def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(make_job):
     assert load_model(parts.model).card.teaching.curve == load_model(whole.model).card.teaching.curve
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_from_the_first_step_on_there_is_something_to_go_on_with(make_job, monkeypatch, n):
+    monkeypatch.setattr("napari_nucseg.teaching.course.SAVE_SECONDS", 0.0 if n > 1 else 1e6)
+    whole = run(make_job(name="whole"))[0]
+    run(make_job(name="parts"), steps=n)  # the first look comes at 2
+    parts, later = run(make_job(name="parts"), resume=True)
+    assert next(p.step for p in later if p.losses) == n + 1
+    assert_same_weights(parts.model, whole.model)
+    assert load_model(parts.model).card.teaching.curve == load_model(whole.model).card.teaching.curve
+
+
 def test_what_never_began_is_not_resumed(make_job):
     with pytest.raises(TrainingError, match="nothing to resume"):
         run(make_job(name="misspelt"), resume=True)

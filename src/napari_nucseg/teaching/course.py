@@ -29,6 +29,8 @@ LOG = "log.csv"
 COLUMNS = ("step", "seconds", "foreground", "distance", "core", LOSS, "ap50")
 PATIENCE = 4
 """Looks without a better network before learning ends."""
+SAVE_SECONDS = 20.0
+"""A checkpoint is written once so much time has passed since the last one: looks may lie minutes apart."""
 
 
 class Teller:
@@ -102,15 +104,18 @@ class Course:
             self.rows.append({"step": 0, "seconds": self.tell.seconds, **scores})
             yield self.tell("learning", scores=scores, preview=self._previewed())
         began, first = time.monotonic(), learner.step
+        saved = -math.inf  # from the first step on there is something to keep
         while learner.step < plan.steps and self._waited < PATIENCE:
             losses = learner.learn()
             stopping = stop()
             row = {"step": learner.step, "seconds": self.tell.seconds, **losses}
             self.rows.append(row)
-            scores = self._look() if stopping or learner.step in plan.look_at else {}
+            looking = stopping or learner.step in plan.look_at
+            scores = self._look() if looking else {}
             row |= scores
-            if scores or stopping or learner.step in plan.look_at:
+            if looking or time.monotonic() - saved >= SAVE_SECONDS:
                 self._write(checkpoint, identity)
+                saved = time.monotonic()
             a_step = (time.monotonic() - began) / (learner.step - first)
             left = a_step * (plan.steps - learner.step) + self._check_seconds
             ended = f"Stopped early at step {learner.step} of {plan.steps}." if stopping else ""
