@@ -155,3 +155,22 @@ def test_models_are_compared_on_images_with_labels(family, tmp_path, capsys):
     assert without.strip() == "data: Left out b: it has no labels."
     assert "Left out c: mask and image differ in size" in broken
     assert main(["models", "compare", "parent", "child", "--data", str(tmp_path / "none")]) == 2
+
+
+def test_what_names_another_folder_is_said_where_models_cannot_be_put(tiny_models, as_anybody, tmp_path):
+    (tmp_path / "home").mkdir(mode=0o555)
+    said = as_anybody(
+        f"""
+import contextlib, sys
+from napari_nucseg.cli import main
+with contextlib.redirect_stderr(sys.stdout):
+    main(["models", "install", {str(tiny_models / "tiny.safetensors")!r}])
+    main(["models", "default", "nuclei-unet"])
+""",
+        NUCSEG_MODELS=str(tmp_path / "home" / "models"),
+    )
+    assert len(said) == 2
+    for line in said:
+        assert (
+            f"no permission to write in {tmp_path / 'home'}. The environment variable NUCSEG_MODELS" in line
+        )

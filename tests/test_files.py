@@ -86,7 +86,7 @@ for attempt, place in ((write, file), (write, deep), (check_writable, [deep]), (
 def test_a_file_that_another_program_holds_is_said(tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("open elsewhere, on Windows")
     with (
-        pytest.raises(OutputError, match="close the program that has it open"),
+        pytest.raises(OutputError, match=r"If a program has it open, close that\. Choose another folder"),
         written_whole(tmp_path / "b.txt"),
     ):
         raise PermissionError(errno.EACCES, "Access is denied")

@@ -27,11 +27,11 @@ _LONGEST_NAME = 255
 
 
 @contextmanager
-def written_whole(path: str | Path) -> Iterator[Path]:
+def written_whole(path: str | Path, named_by: str = "") -> Iterator[Path]:
     """Give a temporary place beside ``path``, whose content replaces ``path`` once it is complete.
 
     Missing folders are made. Whatever interrupts the writing, a full disk or Ctrl-C, an older file at
-    ``path`` stays as it was and nothing half-written is left behind.
+    ``path`` stays as it was and nothing half-written is left behind. ``named_by`` is as for ``in_words``.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         yield part
         os.replace(part, path)
     except OSError as error:
-        raise OutputError(in_words(error, path)) from error
+        raise OutputError(in_words(error, path, named_by)) from error
     finally:
         with suppress(OSError):  # what went wrong is said already
             part.unlink(missing_ok=True)
@@ -146,21 +146,29 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     return [int(part) if number % 2 else part for number, part in enumerate(parts)], name
 
 
-def in_words(error: OSError, path: Path) -> str:
-    """Say why a file or folder could not be written, and what to do; its drive may be gone."""
+def in_words(error: OSError, path: Path, named_by: str = "") -> str:
+    """Say why a file or folder could not be written, and what to do; its drive may be gone.
+
+    ``named_by`` is the environment variable that names another folder, where nobody is asked for one.
+    """
+    another = (
+        f"The environment variable {named_by} names another folder" if named_by else "Choose another folder"
+    )
+    if error.errno in _FULL and named_by:
+        return f"cannot write {path}: the disk is full. Free some space. {another}."
     if error.errno in _FULL:
         return f"cannot write {path}: the disk is full. Free some space, or choose a folder on another disk."
     if error.errno in _FORBIDDEN:
         there = _there((path if os.path.isdir(path) else path.parent).absolute())
         if os.path.exists(path) and os.access(there, os.W_OK):
-            return f"cannot write {path}: no permission. Choose another folder, or close the program that has it open."
-        return f"cannot write {path}: no permission to write in {there}. Choose another folder."
+            return f"cannot write {path}: no permission. If a program has it open, close that. {another}."
+        return f"cannot write {path}: no permission to write in {there}. {another}."
     if error.errno == errno.ENAMETOOLONG:
         return f"cannot write {path}: the name is too long. Choose a shorter one; results are named after their image."
     if (link := next((p for p in path.parents if _leads_nowhere(p)), None)) is not None:
         return f"cannot write {path}: {link} is a link to a folder that is not there. Make that, or choose another."
     if error.errno in _NO_FOLDER and (file := next((p for p in path.parents if os.path.isfile(p)), None)):
-        return f"cannot write {path}: {file} is a file, not a folder. Choose another folder."
+        return f"cannot write {path}: {file} is a file, not a folder. {another}."
     return f"cannot write {path}: {error.strerror or error}. Choose another folder or name."
 
 

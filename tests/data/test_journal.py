@@ -162,7 +162,7 @@ def test_a_full_disk_is_said_and_harms_nothing(journal, base):
     journal.record(Part.LABELS, (0, 0), base[:4, :4] + 1)
     kept, journal._file = journal._file, open("/dev/full", "r+b", buffering=0)
     journal._truncate = lambda size: kept.truncate(size)
-    with pytest.raises(OutputError, match="Save your corrections"):
+    with pytest.raises(OutputError, match="Free some space"):
         journal.record(Part.LABELS, (0, 0), base[:4, :4] + 2)
     journal._file.close()
     journal._file = kept

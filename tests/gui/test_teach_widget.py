@@ -536,6 +536,15 @@ class TestLearning:
         assert teacher.form.choices.isVisible()
         qtbot.waitUntil(lambda: not (runs_dir() / "my-nuclei").exists(), timeout=TIMEOUT_MS)
 
+    def test_what_names_another_folder_is_said_where_no_run_can_be_kept(
+        self, qtbot, teacher, layer, click, tmp_path, monkeypatch
+    ):
+        (tmp_path / "a file").touch()
+        monkeypatch.setenv("NUCSEG_RUNS", str(tmp_path / "a file" / "runs"))
+        _run(qtbot, teacher, click)
+        said = teacher.form.status.text().replace("\N{NO-BREAK SPACE}", " ")
+        assert "a file, not a folder. The environment variable NUCSEG_RUNS names another folder." in said
+
     def test_a_model_that_was_deleted_since_cannot_be_used(self, qtbot, teacher, scripted, layer, click):
         scripted(WORSE)
         _run(qtbot, teacher, click)

@@ -18,7 +18,7 @@ from napari_nucseg.errors import OutputError, TrainingError
 from napari_nucseg.files import in_words
 from napari_nucseg.jobs.finetune_child import STOP
 from napari_nucseg.network.names import checked_name
-from napari_nucseg.teaching.runs import DONE, runs_dir
+from napari_nucseg.teaching.runs import DONE, RUNS_VARIABLE, runs_dir
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -121,7 +121,7 @@ def held(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / _LOCK).open("a+b")
     except OSError as error:
-        raise OutputError(in_words(error, folder)) from error
+        raise OutputError(in_words(error, folder, RUNS_VARIABLE)) from error
     with file:
         if not try_lock(file):
             raise TrainingError(

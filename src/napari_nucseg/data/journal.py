@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 SUFFIX = ".nucsegjournal"
+JOURNAL_VARIABLE = "NUCSEG_JOURNAL"
 KEPT_DAYS = 60
 COMPACT_FROM_BYTES = 32_000_000
 COMPACT_AT_GROWTH = 4
@@ -82,8 +83,8 @@ class Replayed:
 
 
 def journal_dir() -> Path:
-    """Folder of all journals; the environment variable NUCSEG_JOURNAL overrides the system's place."""
-    return named_folder("NUCSEG_JOURNAL", user_data_path("napari-nucseg", appauthor=False) / "journals")
+    """Folder of all journals; the environment variable overrides the system's place."""
+    return named_folder(JOURNAL_VARIABLE, user_data_path("napari-nucseg", appauthor=False) / "journals")
 
 
 def fingerprint(array: NDArray[Any]) -> str:
@@ -130,7 +131,7 @@ class Journal:
         """
         path = Path(path)
         header = header.model_copy(update={"has_prediction": Part.PREDICTION in arrays})
-        with written_whole(path) as part, part.open("wb") as file:
+        with written_whole(path, JOURNAL_VARIABLE) as part, part.open("wb") as file:
             file.write(MAGIC + framed(header.model_dump_json().encode()))
             for which, array in arrays.items():
                 for offset, block in tiles(array):
@@ -182,8 +183,7 @@ class Journal:
         except OSError as error:
             self._truncate(self._end)
             raise OutputError(
-                f"the journal {self.path} cannot be written: {error.strerror or error}. "
-                "Save your corrections now, and free some space."
+                f"the journal {self.path} cannot be written: {error.strerror or error}. Free some space."
             ) from error
         self._end += len(record)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from napari_nucseg.files import written_whole
-from napari_nucseg.network.places import models_dir
+from napari_nucseg.network.places import MODELS_VARIABLE, models_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def write_choices(history: tuple[str, ...]) -> None:
         If it cannot be written.
     """
     kept = [name for i, name in enumerate(history) if i == 0 or history[i - 1] != name]
-    with written_whole(_path()) as part:
+    with written_whole(_path(), MODELS_VARIABLE) as part:
         part.write_text(Choices(history=tuple(kept[-_KEPT:])).model_dump_json(), encoding="utf8")
 
 

@@ -21,7 +21,7 @@ from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import HEADER_KEY, ModelCard, foreign_words, read_card
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.network.names import checked_name
-from napari_nucseg.network.places import SUFFIX, models_dir
+from napari_nucseg.network.places import MODELS_VARIABLE, SUFFIX, models_dir
 
 
 def install_model(path: str | Path, name: str | None = None, *, force: bool = False) -> ModelInfo:
@@ -56,7 +56,7 @@ def install_model(path: str | Path, name: str | None = None, *, force: bool = Fa
         raise ModelFileError(f"there is no model file {source}. Check the path.")
     card = load_model(source).card
     target = _place_for(name or card.name, source, force=force)
-    return copy_model(source, name or card.name, target)
+    return copy_model(source, name or card.name, target, MODELS_VARIABLE)
 
 
 def rename_model(old: str, new: str) -> ModelInfo:
@@ -70,7 +70,7 @@ def rename_model(old: str, new: str) -> ModelInfo:
         If it cannot be written.
     """
     model = _own(old, "renamed")
-    renamed = copy_model(model.path, new, _place_for(new, model.path))
+    renamed = copy_model(model.path, new, _place_for(new, model.path), MODELS_VARIABLE)
     history = read_choices().history
     if old in history:
         write_choices(tuple(new if name == old else name for name in history))
@@ -127,8 +127,10 @@ def remove_model(name: str) -> Path:
     return path
 
 
-def copy_model(source: Path, name: str, target: Path) -> ModelInfo:
+def copy_model(source: Path, name: str, target: Path, named_by: str = "") -> ModelInfo:
     """Copy a model file, in place of what is there; under another name its card remembers the hash its children know.
+
+    ``named_by`` is as for ``files.in_words``.
 
     Raises
     ------
@@ -143,7 +145,7 @@ def copy_model(source: Path, name: str, target: Path) -> ModelInfo:
         title = name if card.title == card.name else card.title
         card = card.model_copy(update={"name": name, "title": title, "former_sha256": known})
         content = _with_card(source, card)
-    with written_whole(target) as part:
+    with written_whole(target, named_by) as part:
         part.write_bytes(content)
         read_card(part)  # what could not be read again takes no place
     return ModelInfo(name, target, card)

@@ -10,8 +10,9 @@ from napari_nucseg.files import named_folder
 
 BUNDLED_DIR = Path(__file__).parent.parent / "models"
 SUFFIX = ".safetensors"
+MODELS_VARIABLE = "NUCSEG_MODELS"
 
 
 def models_dir() -> Path:
-    """Folder of the user's own models; ``NUCSEG_MODELS`` overrides it."""
-    return named_folder("NUCSEG_MODELS", platformdirs.user_data_path("napari-nucseg") / "models")
+    """Folder of the user's own models; the environment variable overrides the system's place."""
+    return named_folder(MODELS_VARIABLE, platformdirs.user_data_path("napari-nucseg") / "models")

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 DONE = "installed"
 """File in the folder of a run whose model was installed."""
+RUNS_VARIABLE = "NUCSEG_RUNS"
 
 
 def runs_dir() -> Path:
-    """Folder of all runs; the environment variable NUCSEG_RUNS overrides the system's place."""
-    return named_folder("NUCSEG_RUNS", user_data_path("napari-nucseg", appauthor=False) / "runs")
+    """Folder of all runs; the environment variable overrides the system's place."""
+    return named_folder(RUNS_VARIABLE, user_data_path("napari-nucseg", appauthor=False) / "runs")
 
 
 def delete_run(folder: Path) -> None:
@@ -37,7 +38,7 @@ def delete_run(folder: Path) -> None:
     """
     try:
         shutil.rmtree(folder)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # it was never made, or could not be
         return
     except OSError as error:
         raise OutputError(f"cannot delete {folder}: {error.strerror or error}.") from error
