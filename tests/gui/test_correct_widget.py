@@ -857,6 +857,9 @@ class TestJournal:
         for x in range(50, 60):
             layer.paint((50, x), 7)
         assert len(said) == 1
+        first, last = said[0].split(" The reason: ")
+        assert first == "edits are lost if napari ends unexpectedly: save your corrections now and then."
+        assert last.endswith("not a folder. The environment variable NUCSEG_JOURNAL names another folder.")
         monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
         layer.paint((50, 80), 7)
         assert len(said) == 1

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from napari_nucseg._napari.correct_watch import LayerWatch, NdBox
     from napari_nucseg._napari.planes import PlaneIndex
 
+NOT_KEPT = "edits are lost if napari ends unexpectedly: save your corrections now and then. The reason: "
 BULK_SHARE = 0.25
 """A change of more than this share of the image is no stroke: the journal is written anew, prediction included."""
 
@@ -131,7 +132,7 @@ class JournalKeeper(QObject):
         except NucSegError as error:
             if not self._fails:
                 self._fails = True
-                self.failed.emit(str(error))
+                self.failed.emit(f"{NOT_KEPT}{error}")
         else:
             self._fails = False
 
@@ -220,7 +221,7 @@ class JournalKeeper(QObject):
             self._journal = self._begin(self._watch.layer.data)
         except NucSegError as error:
             journal.close()
-            self.failed.emit(str(error))
+            self.failed.emit(f"{NOT_KEPT}{error}")
         else:
             journal.discard()
 
