@@ -110,6 +110,32 @@ def test_two_images_with_a_single_nucleus_each_leave_one_to_check(tmp_path):
     assert count_nuclei(read_examples(job(tmp_path / "a", tmp_path / "b")).lessons) == (1, 1)
 
 
+def test_a_cut_that_leaves_no_nucleus_to_check_on_is_none(tmp_path):
+    labels = np.zeros((SIZE, SIZE), np.int32)
+    for number, (y, x) in enumerate([(20, 20), (20, 150), (90, 90), (150, 20), (150, 150)], start=1):
+        labels[y : y + 20, x : x + 20] = number
+    lessons = read_examples(job(corrected(tmp_path / "a", labels=labels)))
+    assert count_nuclei(lessons.lessons) == (5, 0)
+    assert [use.use for use in lessons.uses] == ["learned"]
+
+
+def test_an_image_of_one_value_teaches_nothing_and_it_is_said(tmp_path):
+    for name in ("a", "b"):
+        corrected(tmp_path / name, image=np.full((SIZE, SIZE), 7, np.uint16))
+    corrected(tmp_path / "c")
+    lessons = read_examples(job(tmp_path / "a", tmp_path / "c"))
+    assert [use.use for use in lessons.uses] == ["left out", "cut in two"]
+    assert lessons.problems == ("Left out “a”: all pixels have the same value.",)
+    with pytest.raises(
+        TrainingError, match=r"nothing to learn from\. Left out “a”: all pixels have the same"
+    ):
+        read_examples(job(tmp_path / "a"))
+    imwrite(tmp_path / "dataset.tif", np.full((SIZE, SIZE), np.nan, np.float32))
+    imwrite(tmp_path / "dataset_labels.tif", synthetic_fluorescence((SIZE, SIZE)).labels)
+    (use,) = describe_examples([Example(path=tmp_path / "dataset.tif")])
+    assert use.problem.endswith("all pixels have the same value.")
+
+
 def test_what_is_named_for_the_check_is_never_learned(tmp_path):
     learn, check = (corrected(tmp_path / name, seed=i) for i, name in enumerate("ab"))
     examples = (Example(path=learn), Example(path=check, use="check"))
@@ -293,7 +319,7 @@ def test_a_mask_without_numbers_is_left_out_and_said(tmp_path):
     assert "“my mask”, whose pieces all have one number, as in a mask" in use.problem
     with pytest.raises(TrainingError, match=r"nothing to learn from.*one number.*skimage\.measure\.label"):
         read_examples(job(tmp_path / "a"))
-    image, labels = np.stack([np.zeros((SIZE, SIZE), np.uint8)] * 3), np.stack([mask, mask, mask])
+    image, labels = np.stack([synthetic_fluorescence((SIZE, SIZE)).image] * 3), np.stack([mask, mask, mask])
     labels[0] = synthetic_fluorescence((SIZE, SIZE)).labels
     planes = {"image": image, "axes": "ZYX", "labels": labels, "trust": np.ones(labels.shape, np.uint8)}
     (use,) = describe_examples([Example(path=save_correction_set(tmp_path / "b", CorrectionSet(**planes)))])

@@ -199,7 +199,7 @@ def _use_of(
     learned = any(learned.any() for _, learned, _ in parts)
     held_out = any(held.any() for _, _, held in parts)
     use: Part = "learned" if learned else "held out" if held_out else "left out"
-    if learned and held_out:
+    if learned and any(vouched_for(page.labels, held).size for page, _, held in parts):
         use = "cut in two" if len(parts) == 1 else "partly held out"
     return ExampleUse(
         name=parts[0][0].name if len(parts) == 1 else example.path.name,

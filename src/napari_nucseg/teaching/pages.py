@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from napari_nucseg.data.sample import Sample
     from napari_nucseg.teaching.job import Example, Use
 
+BLANK = "all pixels have the same value"
 FEWEST_MEASURED = 3
 """Nuclei from which on their median diameter is believed."""
 
@@ -122,7 +123,7 @@ def _of_set(
 ) -> Iterator[Page]:
     """Pages of a correction set; planes of a stack in which nothing is taught are left out.
 
-    So are those whose labels are of no nuclei one by one, and that is told.
+    So are those whose labels are of no nuclei one by one, or whose pixels show nothing, and that is told.
     """
     corrections = open_correction_set(folder)
     unfit: list[str] = []
@@ -139,6 +140,9 @@ def _of_set(
             unfit.append(f"{called}, {why}")
             continue
         planes = _planes(corrections, index)  # even for a list: it says what cannot be used
+        if _is_blank(planes):
+            unfit.append(f"{called}: {BLANK}")
+            continue
         yield Page(
             name=(corrections.name or folder.name) + plane,
             example=number,
@@ -169,6 +173,12 @@ def _planes(corrections: CorrectionSet, index: tuple[int, ...]) -> NDArray[np.fl
     return to_planes(stack[index], plane_axes, channel, keep_units=False)
 
 
+def _is_blank(planes: NDArray[np.float32]) -> bool:
+    """Whether there is nothing to segment: then there is nothing to learn either."""
+    known = planes[np.isfinite(planes)]
+    return not known.size or bool(known.min() == known.max())
+
+
 def _given_px(corrections: CorrectionSet) -> float | None:
     try:
         return SegmentationSettings.model_validate(corrections.settings).given_diameter_px
@@ -189,7 +199,7 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
     Raises
     ------
     TrainingError
-        If it has no labels, such as are of no nuclei one by one, or other pixels than they have.
+        If it has no labels, such as are of no nuclei one by one, other pixels than they have, or one value alone.
     ImageError
         If its axes are not told.
     """
@@ -200,6 +210,8 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
         raise TrainingError(f"it is an image {why}.")
     taught = np.ones(labels.shape, bool)
     planes = _whole(sample, labels)  # as above
+    if _is_blank(planes):
+        raise TrainingError(f"{BLANK}.")
     return Page(
         name=sample.name,
         example=example,
