@@ -43,7 +43,7 @@ def main():
     steps = script["steps"]
     for step in range(first, steps + 1):
         stopping = (folder / "stop").exists()
-        if step and (step % 5 == 0 or stopping):
+        if step == 1 or (step and (step % 5 == 0 or stopping)):
             checkpoint.write_text(str(step))
             _log(folder, step, steps)
         scores, losses = _scores(step, steps), _losses(step)

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.teach_drafts import Drafts, describe_steps
 from napari_nucseg._napari.teach_examples import Examples, layer_of
-from napari_nucseg._napari.teach_folder import ask_to_stop, has_learned, unfinished_runs
+from napari_nucseg._napari.teach_folder import has_learned, unfinished_runs
 from napari_nucseg._napari.teach_preview import hide_preview, remove_preview, show_preview, view_of
 from napari_nucseg._napari.teach_run import Done, Order, Told, finish_steps, start_steps
 from napari_nucseg._napari.workers import Runs
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 SHOWN_EVERY_S = 0.2
 SETTLE_MS = 1200
 """Examples are looked at again when nothing has been painted for so long."""
-KEPT_POLL_MS, KEPT_POLLS = 100, 200
-"""A child that is cancelled before its first checkpoint is given this long to write one."""
 
 
 class TeachController(QObject):
@@ -77,9 +75,6 @@ class TeachController(QObject):
         self._running.ended.connect(self._end)
         self._deleting.ended.connect(self.look_for_unfinished)
         self._deleting.failed.connect(self.failed)
-        self._until_kept = QTimer(self, interval=KEPT_POLL_MS)
-        self._until_kept.timeout.connect(self._cancel_once_kept)
-        self._polls_left = 0
         self._soon = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._soon.timeout.connect(self.refresh)
         self._followed: list[Layer] = []
@@ -138,17 +133,9 @@ class TeachController(QObject):
         self._run(folder, lambda: finish_steps(folder, at_once=at_once))
 
     def cancel(self) -> None:
-        """End the child; what it learned so far stays on disk until the user decides.
-
-        One that has learned, but has not come to its first checkpoint, is asked to write it first.
-        """
+        """End the child; what it learned until its last checkpoint stays on disk until the user decides."""
         self._cancelled = True
-        if self._step == 0 or has_learned(self._folder):
-            self._running.cancel()
-            return
-        ask_to_stop(self._folder)
-        self._polls_left = KEPT_POLLS
-        self._until_kept.start()
+        self._running.cancel()
 
     def discard(self, folder: Path) -> None:
         """Delete what a run left."""
@@ -163,7 +150,6 @@ class TeachController(QObject):
     def stop(self) -> None:
         """Let go of everything; a run that goes on can be finished later."""
         self._soon.stop()
-        self._until_kept.stop()
         for runs in (self._describing, self._running, self._deleting):
             runs.forget()
         self._viewer.layers.events.inserted.disconnect(self._layers_changed)
@@ -177,12 +163,6 @@ class TeachController(QObject):
     def _step(self) -> int:
         """Learning steps done, as far as is known."""
         return 0 if self._last is None else self._last.progress.step
-
-    def _cancel_once_kept(self) -> None:
-        self._polls_left -= 1
-        if has_learned(self._folder) or self._polls_left <= 0:
-            self._until_kept.stop()
-            self._running.cancel()
 
     def _run(self, folder: Path, make_steps: object) -> None:
         self._folder, self._last, self._cancelled = folder, None, False
@@ -212,7 +192,6 @@ class TeachController(QObject):
         self.failed.emit(message)
 
     def _end(self) -> None:
-        self._until_kept.stop()
         hide_preview(self._viewer, self.model_name)
         if self._failed:
             self._failed = False

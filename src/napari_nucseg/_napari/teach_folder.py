@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from napari_nucseg.data.file_lock import try_lock
 from napari_nucseg.errors import OutputError, TrainingError
 from napari_nucseg.files import in_words
-from napari_nucseg.jobs.finetune_child import STOP
 from napari_nucseg.network.names import checked_name
 from napari_nucseg.teaching.runs import DONE, RUNS_VARIABLE, runs_dir
 
@@ -78,12 +77,6 @@ def unfinished_runs() -> tuple[Unfinished, ...]:
 def has_learned(folder: Path) -> bool:
     """Whether a run left something to go on with, or to keep."""
     return (folder / _CHECKPOINT).exists() or (folder / RESULT).exists()
-
-
-def ask_to_stop(folder: Path) -> None:
-    """Ask whoever learns there to end after the next step; what was learned until then is kept."""
-    with suppress(OSError):
-        (folder / STOP).touch()
 
 
 def make_way(folder: Path) -> None:
