@@ -611,7 +611,7 @@ def test_wrong_settings_are_refused_by_name(wrong):
 
 
 def test_a_preview_that_cannot_be_read_is_said(make_job, tmp_path):
-    imwrite(tmp_path / "view.tif", np.zeros((3, 4, 5, 6), np.uint8))
+    imwrite(tmp_path / "view.tif", np.zeros((3, 4, 5, 6), np.uint8), photometric="minisblack")
     with pytest.raises(Exception, match="axes"):
         run(make_job(preview=Preview(image=tmp_path / "view.tif", axes="YX", diameter_px=24)))
 
