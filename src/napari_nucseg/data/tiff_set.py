@@ -49,16 +49,18 @@ def planes_in(tiff: TiffFile, series: TiffPageSeries) -> tuple[TiffPageSeries, s
         return series, ""
     import tifffile
 
-    shape, held = series.get_shape(squeeze=False), np.array([_is_in(page, tiff) for page in series])
+    shape, held = series.shape, np.array([_is_in(page, tiff) for page in series])
     n_walked = 1 + int(np.searchsorted(np.cumprod(shape), held.size))  # the axes after these are a page's
     walked = held.reshape(shape[:n_walked])
     box = tuple(slice(where.min(), where.max() + 1) for where in np.nonzero(walked))
     numbers = np.arange(held.size).reshape(walked.shape)[box]
+    # what has one plane is no axis, as in a whole set
+    kept = [axis for axis, length in enumerate(numbers.shape) if length > 1]
     part = tifffile.TiffPageSeries(
         [series[number] if held[number] else None for number in numbers.flat],
-        (*numbers.shape, *shape[n_walked:]),
+        (*(numbers.shape[axis] for axis in kept), *shape[n_walked:]),
         series.dtype,
-        series.get_axes(squeeze=False),
+        "".join(series.axes[axis] for axis in kept) + series.axes[n_walked:],
         parent=tiff,
         kind=series.kind,
     )
