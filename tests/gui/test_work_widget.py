@@ -190,6 +190,16 @@ def test_a_folder_renamed_together_with_its_corrections_goes_on(viewer, opened, 
     assert _labels(viewer).data[5, 6] == 3
 
 
+def pressing(choice, asked):
+    """Answer to a question: note its text, press one of its buttons."""
+
+    def press(box):
+        asked.append(box.informativeText())
+        next(b for b in box.buttons() if b.text().replace("&", "") == choice).click()
+
+    return press
+
+
 @pytest.mark.parametrize("choice", ["Begin anew", "Cancel"])
 def test_an_image_that_was_replaced_can_be_begun_anew(viewer, opened, folder, click, answer, choice):
     output = folder.with_name("slides corrections")
@@ -197,12 +207,7 @@ def test_an_image_that_was_replaced_can_be_begun_anew(viewer, opened, folder, cl
     click(opened.form.next)
     Picture.fromarray(np.zeros((80, 90), np.uint8)).save(folder / "a.png")
     asked = []
-
-    def press(box):
-        asked.append(box.informativeText())
-        next(b for b in box.buttons() if b.text().replace("&", "") == choice).click()
-
-    answer(press)
+    answer(pressing(choice, asked))
     click(opened.form.previous)
     assert str(output / "set aside") in asked[0]
     worklist = opened.controller.worklist
@@ -792,12 +797,7 @@ def test_an_image_whose_corrections_are_gone_never_opens_empty_unasked(
     click(opened.form.next)
     (work / "a").rename(work.with_name("backup"))
     asked = []
-
-    def press(box):
-        asked.append(box.informativeText())
-        next(b for b in box.buttons() if b.text().replace("&", "") == choice).click()
-
-    answer(press)
+    answer(pressing(choice, asked))
     click(opened.form.previous)
     assert "no longer in" in asked[0]
     assert "kept in" not in asked[0], "nothing is there to be kept"
