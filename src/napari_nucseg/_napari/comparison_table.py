@@ -52,7 +52,7 @@ class ComparisonTable(QWidget):
         super().__init__(parent)
         self._colours = COLOURS["dark"]
         self._shown: Sequence[Compared] = ()
-        self._heads = HEADS
+        self._heads: tuple[str, ...] = HEADS
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 2, 0, 2)
         self._grid.setHorizontalSpacing(8)

@@ -11,7 +11,7 @@ from napari_nucseg._napari.words import Words
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels, Layer
-    from napari.utils.events import Event
+    from napari.utils.events import Event, EventEmitter
 
 
 class ImageLine(Words):
@@ -49,7 +49,7 @@ class ImageLine(Words):
             emitter.disconnect(self._layers_changed)
         self._unfollow()
 
-    def _of_list(self) -> tuple:
+    def _of_list(self) -> tuple[EventEmitter, ...]:
         events = self._viewer.layers.events
         return events.inserted, events.removed, events.reordered
 
@@ -60,7 +60,7 @@ class ImageLine(Words):
             emitter.connect(self._look)
         self._look()
 
-    def _of_layers(self) -> tuple:
+    def _of_layers(self) -> tuple[EventEmitter, ...]:
         kinds = ((x.events.name, x.events.visible, *placement_events(x)) for x in self._followed)
         return tuple(emitter for kind in kinds for emitter in kind)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from napari_nucseg.data.sample import Sample
@@ -35,7 +37,7 @@ def sample_layers(sample: Sample, *, visible: bool = True, show_truth: bool = Tr
         truth = {"name": f"{name} ground truth", **_last_two(common), "opacity": TRUTH_OPACITY}
         truth["visible"] = visible and show_truth
         if sample.classes is not None:
-            truth["features"] = _class_table(sample)
+            truth["features"] = _class_table(sample.labels, sample.classes)
         layers.append((sample.labels, truth, "labels"))
     return layers
 
@@ -81,7 +83,6 @@ def _last_two(common: dict[str, Any]) -> dict[str, Any]:
     return {k: v[-2:] if k in per_axis else v for k, v in kept.items()}
 
 
-def _class_table(sample: Sample) -> dict[str, list[Any]]:
-    classes = sample.classes or {}
-    values = sorted(int(v) for v in np.unique(sample.labels) if v > 0)
+def _class_table(labels: NDArray[np.integer], classes: Mapping[int, str]) -> dict[str, list[Any]]:
+    values = sorted(int(v) for v in np.unique(labels) if v > 0)
     return {"index": values, "class": [classes.get(v, "unknown") for v in values]}

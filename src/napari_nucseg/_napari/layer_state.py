@@ -65,8 +65,9 @@ class MapsCache:
         self._planes.move_to_end(index)
         while len(self._planes) > 1 and self.nbytes > self._max_bytes:
             oldest, left = self._planes.popitem(last=False)
-            nothing = {"labels": left.labels[:0, :0].copy(), "wide_maps": left.wide_maps[:, :0, :0].copy()}
-            self._left[oldest] = replace(left, **nothing)
+            self._left[oldest] = replace(
+                left, labels=left.labels[:0, :0].copy(), wide_maps=left.wide_maps[:, :0, :0].copy()
+            )
 
     def get(self, index: PlaneIndex) -> Segmentation | None:
         """Segmentation of a plane, or None where it has left or never was."""

@@ -139,14 +139,14 @@ class ModelsWidget(Docked):
             self.controller.rename(old, new)
 
     def _compare(self) -> None:
-        chosen = [d.model.name for d in self._family.descents if d.model.name in self.form.chosen]
+        old, new = (d.model.name for d in self._family.descents if d.model.name in self.form.chosen)
         folder = None
         if not self.controller.has_layers:
             named = QFileDialog.getExistingDirectory(self, "Choose images with nuclei to compare on")
             if not named:
                 return
             folder = Path(named)
-        self.controller.compare(*chosen, folder)
+        self.controller.compare(old, new, folder)
         self._show_whether_comparing()
 
     def _show_whether_comparing(self) -> None:

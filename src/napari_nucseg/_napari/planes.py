@@ -121,8 +121,8 @@ class PlaneLayout:
         ImageError
             If it cannot be read.
         """
-        where = dict(zip(self.index_axes, index, strict=True))
-        where.pop(self.channel_axis, None)
+        placed = zip(self.index_axes, index, strict=True)
+        where = {axis: place for axis, place in placed if axis != self.channel_axis}
         key = tuple(where.get(axis, slice(None)) for axis in range(self.n_leading))
         with told_where_unreadable():
             plane = np.asarray(data[key] if key else data)

@@ -53,10 +53,8 @@ def read(path: str | list[str]) -> list[LayerData]:
 def find_dataset(path: Path) -> Dataset | None:
     """Open the dataset at a path if it is in one of our layouts; only names are looked at, nothing is read."""
     try:
-        if path.is_dir() or path.suffix.lower() in (".zip", ".png"):
-            dataset = open_dataset(_image_of_folder(path.absolute()))
-        else:
-            dataset = _around_label_file(path)
+        whole = path.is_dir() or path.suffix.lower() in (".zip", ".png")
+        dataset = open_dataset(_image_of_folder(path.absolute())) if whole else _around_label_file(path)
     except (NucSegError, OSError):
         return None
     return dataset if dataset is not None and dataset.layout in OURS else None

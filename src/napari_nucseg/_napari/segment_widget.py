@@ -76,7 +76,6 @@ class SegmentWidget(Docked):
     def let_go(self) -> None:
         """Stop all work and let go of the viewer."""
         self._shortcut.release()
-        self._shortcut = None
         self._viewer.layers.events.removed.disconnect(self._layers_changed)
         self._viewer.layers.selection.events.active.disconnect(self._layers_changed)
         self.form.diameter.follow(None)

@@ -24,7 +24,7 @@ def table_steps(
 
     Planes of a stack are told apart by columns ``axis_0`` … with the plane's place in each stack axis.
     """
-    tables = []
+    tables: list[dict[str, NDArray[Any]]] = []
     for number, index in enumerate(layout.planes()):
         if labels[index].any() or not tables:
             tables.append(_plane_table(labels[index], layout.read(data, index), layout, index, pixel_size_um))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg.teaching.job import Preset
 
-TIMED = "standard"
+TIMED: Preset = "standard"
 _POLL_S = 0.1
 
 

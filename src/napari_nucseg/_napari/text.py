@@ -236,11 +236,12 @@ def _size_words(state: LayerState) -> str:
         pixel = f"{settings.pixel_size_um:g} µm per pixel"
         return f"The nucleus diameter was set to {settings.diameter_um:g} µm ({in_px} at {pixel})."
     # a plane that shows nothing has no estimate
-    estimated = [run for run in state.runs_of_model if run.diameter is not None]
-    recognised = [run for run in estimated if run.diameter.confidence > 0]
+    runs = [(run.diameter_px, run.diameter) for run in state.runs_of_model]
+    estimated = [(px, estimate.confidence) for px, estimate in runs if estimate is not None]
+    recognised = [px for px, confidence in estimated if confidence > 0]
     if not estimated:
         return "The nucleus diameter was estimated from the image."
-    size = _range_px([run.diameter_px for run in recognised or estimated], digits=1)
+    size = _range_px(recognised or [px for px, _ in estimated], digits=1)
     if not recognised:
         return f"The nucleus diameter was not recognised in the image; {size} was assumed."
     return f"The nucleus diameter was estimated from the image ({size})."

@@ -20,6 +20,6 @@ def make_torch_safe() -> None:
     sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
     try:
         with contextlib.suppress(ImportError):  # no Triton, no clash
-            import triton._C.libtriton  # type: ignore[import-not-found]  # noqa: F401
+            import triton._C.libtriton  # noqa: F401
     finally:
         sys.setdlopenflags(flags)

@@ -36,7 +36,7 @@ they are classes. In the 10 images of the same sets with so few labels each is i
 """
 
 
-def why_no_instances(labels: NDArray[np.int32]) -> str:
+def why_no_instances(labels: NDArray[np.integer]) -> str:
     """Say of images why their labels (Y, X) cannot be of nuclei one by one: "whose …"; empty where they can."""
     if not labels.any():
         return ""
@@ -55,7 +55,7 @@ def why_no_instances(labels: NDArray[np.int32]) -> str:
     return SCATTERED if in_pieces else ""
 
 
-def _pieces(labels: NDArray[np.int32]) -> NDArray[np.integer[Any]]:
+def _pieces(labels: NDArray[np.integer]) -> NDArray[np.integer[Any]]:
     """Give each piece of a label (Y, X) a number from 1; pixels that touch at a corner are of one piece."""
     if ((labels == 0) | (labels == labels.max())).all():
         # a window waits for this: in a mask SciPy, which does not tell labels apart, is ten times as fast
