@@ -62,7 +62,7 @@ def _check(args: argparse.Namespace, names: list[str]) -> None:
 
 def _save(name: str, folder: Path) -> bool:
     """Save one sample and say where it is, or why it is not."""
-    source = find_sample(name).source
+    sample = find_sample(name)
     try:
         place = drain(told_as(save_sample(name, folder), partial(_tell, name)))
     except FolderNeeded as error:
@@ -72,8 +72,8 @@ def _save(name: str, folder: Path) -> bool:
         complain(f"{name}: {error}")
         return False
     say(f"{name}: {place}")
-    if source is not None:
-        note(f"Licence: {source.licence}. Cite: {source.citation}.")
+    if sample.make is None:
+        note(f"Licence: {sample.source.licence}. Cite: {sample.source.citation}.")
     return True
 
 

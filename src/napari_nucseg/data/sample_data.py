@@ -61,7 +61,7 @@ class SampleData:
     make
         Makes the sample offline; None where it is fetched or lies in a user's folder.
     source_name
-        Source the images come from.
+        Source the images come from; empty where they are made.
     image_ids
         Images to fetch out of the source's archive.
     download_mb
@@ -71,15 +71,15 @@ class SampleData:
     name: str
     title: str
     make: Callable[[], Sample] | None = None
-    source_name: str | None = None
+    source_name: str = ""
     image_ids: tuple[str, ...] = ()
     download_mb: float = 0.0
     archive_mb: float = 0.0
 
     @property
-    def source(self) -> Source | None:
-        """Official place, licence and citation; None for made samples."""
-        return find_source(self.source_name) if self.source_name else None
+    def source(self) -> Source:
+        """Official place, licence and citation; ``SettingsError`` for made samples."""
+        return find_source(self.source_name)
 
 
 def immunohistochemistry() -> Sample:
@@ -164,7 +164,7 @@ def sample_steps(
     cached = find_cached(name, cache)
     if cached is not None:
         return cached
-    source = source or find_source(sample.source_name or name)
+    source = source or sample.source
     remote = source.archive
     if remote is None or not sample.image_ids:
         raise FolderNeeded(source)
