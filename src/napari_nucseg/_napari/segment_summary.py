@@ -17,6 +17,7 @@ from napari_nucseg._napari.text import (
 from napari_nucseg._napari.workers import Runs
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from uuid import UUID
 
     from napari.layers import Labels
@@ -41,7 +42,6 @@ class Summaries(QObject):
         self._texts: dict[UUID, str] = {}
         self._models: dict[UUID, str] = {}
         self._followed: WeakSet[Labels] = WeakSet()
-        self._asked: tuple[Labels, list[str]] | None = None
         self._counting = Runs(self)
         self._counting.returned.connect(self._counted)
 
@@ -56,8 +56,7 @@ class Summaries(QObject):
 
     def make(self, layer: Labels, more: list[str]) -> None:
         """Count a layer's nuclei, and put what more there is to say after them: one remark, then lines."""
-        self._asked = layer, more
-        self._counting.start(lambda: count_steps(layer.data))
+        self._counting.start(lambda: _counted_steps(layer, more))
 
     def stop(self) -> None:
         """Count no more."""
@@ -73,8 +72,8 @@ class Summaries(QObject):
             self._texts.pop(layer.unique_id, None)
             self.make(layer, [AGAIN])
 
-    def _counted(self, counted: Counted) -> None:
-        layer, (first, *rest) = self._asked
+    def _counted(self, outcome: tuple[Labels, list[str], Counted]) -> None:
+        layer, (first, *rest), counted = outcome
         state = read_state(layer)
         if state is None:
             return
@@ -91,3 +90,10 @@ class Summaries(QObject):
             self._followed.add(layer)
             layer.events.metadata.connect(self._record_changed)
         self.ready.emit(layer, text)
+
+
+def _counted_steps(
+    layer: Labels, more: list[str]
+) -> Generator[None, None, tuple[Labels, list[str], Counted]]:
+    """Count a layer's nuclei; give the layer and what more there is to say along with the outcome."""
+    return layer, more, (yield from count_steps(layer.data))
