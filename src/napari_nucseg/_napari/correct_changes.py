@@ -13,7 +13,9 @@ from napari_nucseg.nuclei.corrections import Comparison
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    import numpy as np
     from napari.utils.events import Event
+    from numpy.typing import NDArray
 
     from napari_nucseg._napari.correct_subject import Subject
     from napari_nucseg._napari.correct_watch import LayerWatch, NdBox
@@ -106,7 +108,10 @@ class LiveChanges(QObject):
 
 
 def _compare(
-    comparison: Comparison | None, snapshot: object, labels: object, dirty: list[Box]
+    comparison: Comparison | None,
+    snapshot: NDArray[np.integer],
+    labels: NDArray[np.integer],
+    dirty: list[Box],
 ) -> Generator[None, None, tuple[Comparison, tuple[Change, ...]]]:
     """Bring a comparison up to date where labels changed, or begin it."""
     yield

@@ -22,12 +22,15 @@ from napari_nucseg.errors import NucSegError
 from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from napari.components import ViewerModel
     from napari.layers import Labels
+    from napari.utils.events import Event
 
     from napari_nucseg._napari.correct_saving import Saving
+    from napari_nucseg._napari.regions import Region
 
 
 class CorrectController(QObject):
@@ -118,13 +121,13 @@ class CorrectController(QObject):
             return
         self.put_down()
         self.armed.emit(None)  # the button stays up until the tool is in hand
-        if self.ready() is None:
+        if (session := self.ready()) is None:
             return
-        if refusal := self._session.subject.refusal():
+        if refusal := session.subject.refusal():
             self.failed.emit(refusal)
             return
         self._tool = tool
-        self._pointer.arm(self._session.subject.layer, tool.gesture)
+        self._pointer.arm(session.subject.layer, tool.gesture)
         self.armed.emit(tool)
         self.said.emit(tool.hint)
 
@@ -140,7 +143,7 @@ class CorrectController(QObject):
             return
         subject = session.subject
         seen = outline_in_view(self._viewer, subject.layer)
-        self._try(lambda: self._mark(region_seen(seen, subject.labels.shape), Trust.REVIEWED))
+        self._try(lambda: self._mark(session, region_seen(seen, subject.labels.shape), Trust.REVIEWED))
 
     def mark_all(self, value: Trust) -> None:
         """Give all pixels of the plane in view a value of the trust map."""
@@ -148,7 +151,7 @@ class CorrectController(QObject):
             session.trust.mark(session.subject.index, (slice(None), slice(None)), value)
             self.updated.emit()
 
-    def look_for_journals(self, event: object = None) -> None:
+    def look_for_journals(self, event: Event | None = None) -> None:
         """Find edits that a crash left behind and that belong to a layer of the viewer."""
         self._found = find_restorable(self._viewer)
         self.restorable.emit(self._found)
@@ -240,10 +243,11 @@ class CorrectController(QObject):
             return
         kind = "rectangle" if tool.gesture is Gesture.BOX else "polygon"
         region = region_from_outline(points, kind, session.subject.labels.shape)
-        self._mark(region, Trust.IGNORE if tool.name.startswith("ignore") else Trust.REVIEWED, drawn=True)
+        value = Trust.IGNORE if tool.name.startswith("ignore") else Trust.REVIEWED
+        self._mark(session, region, value, drawn=True)
 
-    def _mark(self, region: object, value: Trust, *, drawn: bool = False) -> None:
-        self._session.trust.mark(self._session.subject.index, region.box, value, region.mask, drawn=drawn)
+    def _mark(self, session: Session, region: Region, value: Trust, *, drawn: bool = False) -> None:
+        session.trust.mark(session.subject.index, region.box, value, region.mask, drawn=drawn)
         self.updated.emit()
 
     def _restore(self) -> None:
@@ -260,12 +264,12 @@ class CorrectController(QObject):
         self.look_for_journals()
         self.said.emit(restored.words)
 
-    def _plane_changed(self, event: object) -> None:
+    def _plane_changed(self, event: Event) -> None:
         if self._session is not None:
             self._session.changes.follow_plane()
             self.updated.emit()
 
-    def _removed(self, event: object) -> None:
+    def _removed(self, event: Event) -> None:
         session = self._sessions.pop(event.value.unique_id, None)
         if session is not None:
             self._end(session)
@@ -284,7 +288,7 @@ class CorrectController(QObject):
         self._tool = None
         self.armed.emit(None)
 
-    def _try(self, act: object) -> None:
+    def _try(self, act: Callable[[], object]) -> None:
         """Do something; what cannot be done is said in words, and nothing is changed."""
         try:
             act()

@@ -86,7 +86,7 @@ class JournalKeeper(QObject):
             return
         try:
             self._journal, _ = Journal.resume(state.journal)
-            self._compact(self._watch.layer.data)
+            self._compact(self._journal, self._watch.layer.data)
         except NucSegError as error:
             self.failed.emit(str(error))
 
@@ -95,7 +95,7 @@ class JournalKeeper(QObject):
         self._journal = journal
         self._remember(journal.path)
         if journal.header.notes != self._notes():
-            self._compact(self._watch.layer.data)
+            self._compact(journal, self._watch.layer.data)
 
     def close(self) -> None:
         """Let go of the journal; it stays until its edits are saved or discarded."""
@@ -121,14 +121,14 @@ class JournalKeeper(QObject):
         try:
             if self._journal is None:
                 self._journal = self._begin(before)
-            block = now[box]
+            journal, block = self._journal, now[box]
             if part is Part.LABELS and block.size > BULK_SHARE * now.size:
-                self._compact(now)
+                self._compact(journal, now)
             else:
-                self._journal.record(part, tuple(side.start for side in box), block)
-                self._record_prediction(tuple(side.start for side in box[:-2]))
-            if self._journal.wants_compaction or self._journal.header.notes != self._notes():
-                self._compact(self._watch.layer.data)
+                journal.record(part, tuple(side.start for side in box), block)
+                self._record_prediction(journal, tuple(side.start for side in box[:-2]))
+            if journal.wants_compaction or journal.header.notes != self._notes():
+                self._compact(journal, self._watch.layer.data)
         except NucSegError as error:
             if not self._fails:
                 self._fails = True
@@ -136,18 +136,18 @@ class JournalKeeper(QObject):
         else:
             self._fails = False
 
-    def _record_prediction(self, index: PlaneIndex) -> None:
+    def _record_prediction(self, journal: Journal, index: PlaneIndex) -> None:
         """Record a plane's prediction, where it is another one since: else its nuclei seem to be the user's."""
         snapshot = snapshot_of(self._watch.layer)
         if index in self._outdated and snapshot is not None:
-            block = snapshot[(*(slice(i, i + 1) for i in index), ...)]
+            block = snapshot[tuple(slice(i, i + 1) for i in index)]
             offset = (*index, *[0] * (snapshot.ndim - len(index)))
-            self._journal.record(Part.PREDICTION, offset, block)
+            journal.record(Part.PREDICTION, offset, block)
             self._outdated.discard(index)
 
-    def _compact(self, labels: np.ndarray) -> None:
-        self._journal.header = self._journal.header.model_copy(update={"notes": self._notes()})
-        self._journal.compact(self._arrays(labels))
+    def _compact(self, journal: Journal, labels: np.ndarray) -> None:
+        journal.header = journal.header.model_copy(update={"notes": self._notes()})
+        journal.compact(self._arrays(labels))
         self._outdated.clear()
 
     def _notes(self) -> dict[str, Any]:

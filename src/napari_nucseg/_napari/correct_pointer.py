@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
     from napari.utils.events import Event, EventEmitter
+    from numpy.typing import NDArray
 
 PREVIEW_LAYER = "Drawing (NucSeg)"
 PREVIEW_INTERVAL_S = 0.03
@@ -63,7 +64,7 @@ class Pointer(QObject):
         layer.cursor = "cross" if gesture is not Gesture.CLICK else "pointing"
         layer.mouse_drag_callbacks.append(self._drag)
         self._layer = layer
-        for emitter in self._turns:
+        for emitter in self._turns(layer):
             emitter.connect(self._turned)
         self._viewer.layers.selection.events.active.connect(self._active_changed)
 
@@ -72,7 +73,7 @@ class Pointer(QObject):
         layer = self._layer
         if layer is None:
             return
-        for emitter in self._turns:
+        for emitter in self._turns(layer):
             emitter.disconnect(self._turned)
         self._viewer.layers.selection.events.active.disconnect(self._active_changed)
         self._layer = None
@@ -83,11 +84,10 @@ class Pointer(QObject):
             layer.cursor = "standard"
         self._hide()
 
-    @property
-    def _turns(self) -> tuple[EventEmitter, ...]:
-        """Events after which nothing can be drawn as before."""
+    def _turns(self, layer: Labels) -> tuple[EventEmitter, ...]:
+        """Events after which nothing can be drawn on a layer as before."""
         view = self._viewer.dims.events
-        return self._layer.events.mode, view.ndisplay, view.order
+        return layer.events.mode, view.ndisplay, view.order
 
     def _turned(self, event: Event | None = None) -> None:
         self.disarm()
@@ -104,19 +104,16 @@ class Pointer(QObject):
         """Mouse callback of napari: runs to the next ``yield`` with every move, and on at the release."""
         if event.button != 1 or event.modifiers:
             return
-        points = [self._place(event)]
+        points = [_place(layer, event)]
         yield
         while event.type == "mouse_move" and self._layer is not None:
-            points.append(self._place(event))
+            points.append(_place(layer, event))
             if time.monotonic() - self._shown_at >= PREVIEW_INTERVAL_S:
                 self._show(np.array(points))
             yield
         self._hide()
         if self._layer is not None:
             self.drawn.emit(np.array(points))
-
-    def _place(self, event: Event) -> np.ndarray:
-        return np.asarray(self._layer.world_to_data(event.position), float)[-2:]
 
     def _preview_on(self, layer: Labels) -> Shapes:
         """Give the layer that shows what is drawn, on the pixels of another. It is hidden after use, never removed."""
@@ -157,6 +154,11 @@ class Pointer(QObject):
         if preview is not None and preview.visible:
             preview.visible = False
             preview.data = []
+
+
+def _place(layer: Labels, event: Event) -> NDArray[np.float64]:
+    """Y and X of the pointer in pixels of a layer."""
+    return np.asarray(layer.world_to_data(event.position), np.float64)[-2:]
 
 
 def _shape(gesture: Gesture, points: np.ndarray) -> tuple[str, np.ndarray | None]:

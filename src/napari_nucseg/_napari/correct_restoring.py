@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class WorkedOn:
+    """Layer of a work list that a journal's edits were made in, with its record and the folder it is kept in."""
+
+    layer: Labels
+    state: CorrectionState
+    folder: Path
+
+
+@dataclass(frozen=True, eq=False)
 class Restored:
     """A layer with the edits of a journal, and the journal, which goes on with it."""
 
@@ -47,51 +56,54 @@ def restore(viewer: ViewerModel, found: Restorable) -> Restored:
     JournalError
         If it cannot be read, or another process has it open.
     """
-    worked_on = _work_layer(viewer, found)
-    as_before = worked_on is not None and _is_as_before(worked_on, found)
+    worked_on = _worked_on(viewer, found)
+    # before the journal is opened: that may give its file a new age
+    as_before = worked_on if worked_on is not None and _is_as_before(worked_on, found) else None
     journal, replayed = Journal.resume(found.path)
     state = _state(replayed, found.image)
     # no number: one press of the mouse may be several records
     words = "Restored what was not saved."
-    if as_before:
-        _put_back(worked_on, replayed, state)
-        return Restored(worked_on, journal, words)
+    if as_before is not None:
+        _put_back(as_before, replayed, state)
+        return Restored(as_before.layer, journal, words)
     if worked_on is not None:
-        words += f" It is in a layer of its own: “{worked_on.name}” holds something newer."
+        words += f" It is in a layer of its own: “{worked_on.layer.name}” holds something newer."
         # what is newer is in the folder: these edits are to go elsewhere, also if they are restored once more
         state = state.model_copy(update={"folder": None})
     return Restored(_show(viewer, replayed, state, found.image), journal, words)
 
 
-def _work_layer(viewer: ViewerModel, found: Restorable) -> Labels | None:
-    """Layer in which a work list shows the nuclei that a journal's edits were made on."""
+def _worked_on(viewer: ViewerModel, found: Restorable) -> WorkedOn | None:
+    """Find the layer in which a work list shows the nuclei that a journal's edits were made on."""
     if found.image is None:
         return None
     for layer in viewer.layers:
         if isinstance(layer, Labels) and is_work_on(layer, found.image):
             state = read_corrections(layer)
-            folder = None if state is None or state.folder is None else str(state.folder.absolute())
-            return layer if folder is not None and found.header.notes.get("folder") == folder else None
+            if state is None or state.folder is None:
+                return None
+            is_its = found.header.notes.get("folder") == str(state.folder.absolute())
+            return WorkedOn(layer, state, state.folder) if is_its else None
     return None
 
 
-def _is_as_before(layer: Labels, found: Restorable) -> bool:
+def _is_as_before(worked_on: WorkedOn, found: Restorable) -> bool:
     """Whether nothing was done on a work list's layer since a journal's last edit: that would be lost."""
-    state = read_corrections(layer)
+    layer, state = worked_on.layer, worked_on.state
     if state.journal is not None or read_state(layer) is not None or found.header.shape != layer.data.shape:
         return False
     # painted while nobody kept a journal
-    if not np.array_equal(layer.data, state.kept):
+    if state.kept is None or not np.array_equal(layer.data, state.kept):
         return False
-    saved = place_of(state.folder) / RECORD
+    saved = place_of(worked_on.folder) / RECORD
     try:
         return not saved.exists() or saved.stat().st_mtime <= found.path.stat().st_mtime
     except OSError:
         return False
 
 
-def _put_back(layer: Labels, replayed: Replayed, state: CorrectionState) -> None:
-    before = read_corrections(layer)
+def _put_back(worked_on: WorkedOn, replayed: Replayed, state: CorrectionState) -> None:
+    layer, before = worked_on.layer, worked_on.state
     layer.data = replayed.labels
     forget_history(layer)
     write_corrections(layer, state.model_copy(update={"n_saves": before.n_saves, "kept": before.kept}))

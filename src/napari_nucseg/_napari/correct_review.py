@@ -64,8 +64,15 @@ class ReviewWalk(QObject):
         if known is None:
             self._runs.start(lambda: review_steps(labels))
         else:
-            choices = {"decoding": known.decoding, "diameter_px": known.diameter_px, "judge": known.judge}
-            self._runs.start(lambda: review_steps(labels, known.maps, **choices))
+            self._runs.start(
+                lambda: review_steps(
+                    labels,
+                    known.maps,
+                    decoding=known.decoding,
+                    diameter_px=known.diameter_px,
+                    judge=known.judge,
+                )
+            )
 
     def go(self, step: int = 1) -> None:
         """Show the next (−1: previous) nucleus that was not checked; those that are gone are passed over."""

@@ -105,7 +105,7 @@ class Saver(QObject):
 
     def finish(self) -> None:
         """Bring a save that is running to its end before this returns."""
-        if self.running:
+        if self._writing is not None and self.running:
             self._runs.forget()
             try:
                 self._written(self._writing.write())

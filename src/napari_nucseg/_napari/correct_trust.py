@@ -46,8 +46,8 @@ class TrustMap(QObject):
         layer.events.visible.connect(self._follow_visible)
         for emitter in placement_events(layer):
             emitter.connect(self._follow_place)
-        if read_corrections(layer) is not None and self.overlay is not None:
-            self._follow()
+        if read_corrections(layer) is not None and (overlay := self.overlay) is not None:
+            self._follow(overlay)
             self._follow_place()
 
     @property
@@ -63,15 +63,16 @@ class TrustMap(QObject):
         # a duplicate of it is called so, too, but shows a copy; made into an image, it is none any more
         return min(found, key=lambda layer: layer.data is not self.values, default=None)
 
-    def show(self) -> None:
-        """Show the map, with an overlay made where there is none."""
+    def show(self) -> LayerWatch:
+        """Show the map, with an overlay made where there is none; return what watches the overlay."""
         overlay = self.overlay
         if overlay is None:
-            self._viewer.layers.insert(self._viewer.layers.index(self._layer), self._make_overlay())
+            overlay = self._make_overlay()
+            self._viewer.layers.insert(self._viewer.layers.index(self._layer), overlay)
             self._viewer.layers.selection.active = self._layer
         elif overlay.data is not self.values:  # the layer got another array or record
             overlay.data = self.values
-        self._follow()
+        return self._follow(overlay)
 
     def mark(
         self,
@@ -86,12 +87,12 @@ class TrustMap(QObject):
 
         What is to be ignored becomes reviewed only where that was drawn over it.
         """
-        self.show()
+        watch = self.show()
         part = self.values[index][box]
         chosen = np.ones(part.shape, bool) if mask is None else mask
         part[chosen & (part != Trust.IGNORE) if value is Trust.REVIEWED and not drawn else chosen] = value
-        self.overlay.refresh()
-        self._watch.look_soon()
+        watch.layer.refresh()
+        watch.look_soon()
 
     def shares(self, index: PlaneIndex) -> dict[Trust, float]:
         """Share of a plane's pixels that are reviewed and ignored; counted again only after a change."""
@@ -129,14 +130,14 @@ class TrustMap(QObject):
             self._watch.stop()
             self._watch = None
 
-    def _follow(self) -> None:
-        overlay = self.overlay
+    def _follow(self, overlay: Labels) -> LayerWatch:
         if self._watch is not None and self._watch.layer == overlay:
-            return
+            return self._watch
         if self._watch is not None:
             self._watch.stop()
         self._watch = LayerWatch(self._viewer, overlay, self)
         self._watch.changed.connect(self.changed)
+        return self._watch
 
     def _make_overlay(self) -> Labels:
         layer = self._layer

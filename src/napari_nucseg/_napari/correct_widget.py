@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
     from napari.utils.events import Event, EventEmitter
+    from qtpy.QtWidgets import QListWidgetItem
 
     from napari_nucseg._napari.correct_journal import Restorable
+    from napari_nucseg._napari.correct_review import ReviewWalk
     from napari_nucseg._napari.correct_saving import Saving
+    from napari_nucseg._napari.correct_session import Session
     from napari_nucseg._napari.correct_tools import Tool
     from napari_nucseg.nuclei.corrections import Change
 
@@ -142,12 +145,12 @@ class CorrectWidget(Docked):
     def _walk(self, step: int) -> None:
         if (session := self.controller.ready_to_mark()) is not None:
             session.review.go(step)
-            self._show_review()
+            self._show_review(session.review)
 
     def _mark_checked(self) -> None:
         if (session := self.controller.ready_to_mark()) is not None:
             session.review.mark()
-            self._show_review()
+            self._show_review(session.review)
 
     def _clear(self) -> None:
         """Take all marks back, where there are any and the user is sure: undo does not reach them."""
@@ -169,7 +172,7 @@ class CorrectWidget(Docked):
         if box.clickedButton() is clear and shown is session and session.trust.values is marks:  # still it
             self.controller.mark_all(Trust.UNKNOWN)
 
-    def _look_at_change(self, item: object) -> None:
+    def _look_at_change(self, item: QListWidgetItem) -> None:
         session = self.controller.session
         place = self.form.changes.row(item)
         if session is not None and place < min(len(session.changes.changes), MOST_LISTED):
@@ -226,8 +229,8 @@ class CorrectWidget(Docked):
         if not session.subject.refusal_of_view():
             self._forget_view()
         self._show_changes(session.changes.changes)
-        self._show_trust()
-        self._show_review()
+        self._show_trust(session)
+        self._show_review(session.review)
 
     def _show_changes(self, changes: tuple[Change, ...]) -> None:
         counts = [f"{number} {kind}" for kind, number in count_kinds(changes).items() if number]
@@ -239,8 +242,7 @@ class CorrectWidget(Docked):
         self.form.changes.clear()
         self.form.changes.addItems(words)
 
-    def _show_trust(self) -> None:
-        session = self.controller.session
+    def _show_trust(self, session: Session) -> None:
         shares = session.trust.shares(session.subject.index)
         part = "this slice" if session.subject.layer.ndim > 2 else "the image"
         self.form.show_part(part)
@@ -248,8 +250,7 @@ class CorrectWidget(Docked):
         ignored = f", {shares[Trust.IGNORE]:.0%} ignored" if shares[Trust.IGNORE] else ""
         self.form.reviewed.setText(words + ignored)
 
-    def _show_review(self) -> None:
-        review = self.controller.session.review
+    def _show_review(self, review: ReviewWalk) -> None:
         queue, doubt = review.queue, review.current
         self.form.checked.setEnabled(doubt is not None)
         if review.ranking:
