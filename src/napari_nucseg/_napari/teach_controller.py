@@ -18,7 +18,7 @@ from napari_nucseg._napari.workers import Runs
 from napari_nucseg.teaching.runs import delete_run
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from napari.components import ViewerModel
     from napari.layers import Layer
@@ -164,7 +164,7 @@ class TeachController(QObject):
         """Learning steps done, as far as is known."""
         return 0 if self._last is None else self._last.progress.step
 
-    def _run(self, folder: Path, make_steps: object) -> None:
+    def _run(self, folder: Path, make_steps: Callable[[], Generator[Told | None, None, Done]]) -> None:
         self._folder, self._last, self._cancelled = folder, None, False
         self._running.start(make_steps)
         remove_preview(self._viewer, self.model_name)
@@ -174,9 +174,9 @@ class TeachController(QObject):
         if told is None or told is self._last or now < self._next_s:
             return  # what is skipped is in the next report too, or in the outcome
         self._next_s = now + SHOWN_EVERY_S
-        news = told.preview is not None and (self._last is None or told.preview is not self._last.preview)
+        shown = None if self._last is None else self._last.preview
         self._last = told
-        if news and self._view is not None:
+        if self._view is not None and told.preview is not None and told.preview is not shown:
             show_preview(self._viewer, self.model_name, self._view, told.preview)
         self.told.emit(told)
 
@@ -198,14 +198,15 @@ class TeachController(QObject):
             self.look_for_unfinished()
         if self._cancelled:
             self._cancelled = False
-            keepable = has_learned(self._folder)
-            self._forget_if_empty()
-            self.stopped.emit(self._step if keepable else None)
+            self.stopped.emit(None if self._forget_if_empty() else self._step)
 
-    def _forget_if_empty(self) -> None:
-        """Delete a run that ended before it learned anything: there is nothing to finish."""
-        if not has_learned(self._folder):
-            self.discard(self._folder)
+    def _forget_if_empty(self) -> bool:
+        """Delete a run that ended before it learned anything: there is nothing to finish; say whether it was so."""
+        folder = self._folder
+        if folder is None or has_learned(folder):
+            return False
+        self.discard(folder)
+        return True
 
     def _layers_changed(self, event: Event | None = None) -> None:
         self._unfollow()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,6 @@ from napari_nucseg.teaching.references import describe_pinned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
-    from pathlib import Path
 
     from napari_nucseg._napari.teach_examples import Collected, Saved
     from napari_nucseg.data.correction_set import CorrectionSet
@@ -59,12 +59,11 @@ def describe_steps(
     sources, examples = list(sources), []
     for place, collected in enumerate(sources):
         yield
-        if not collected.problem:
-            folder = drafts.folder / file_name(collected.source.name, place + 1)
-            try:
-                examples.append(collected.as_example(_drafted(collected, folder, drafts)))
-            except NucSegError as error:
-                sources[place] = replace(collected, problem=str(error))
+        folder = drafts.folder / file_name(collected.source.name, place + 1)
+        try:
+            examples.append(collected.as_example(_drafted(collected, folder, drafts)))
+        except NucSegError as error:
+            sources[place] = replace(collected, problem=str(error))
     yield
     key = ([(example, drafts.age(example.path)) for example in examples], known)
     if drafts.said is None or drafts.said[0] != key:
@@ -81,8 +80,6 @@ def describe_steps(
 def _kept(collected: Collected, number: int, drafts: Drafts) -> ExampleUse:
     """Say what there is to keep good on."""
     name = collected.source.name
-    if collected.problem:
-        return _unusable(collected)
     try:
         place = _drafted(collected, drafts.folder / "pinned" / file_name(name, number), drafts)
     except NucSegError as error:
@@ -96,9 +93,9 @@ def _kept(collected: Collected, number: int, drafts: Drafts) -> ExampleUse:
 
 def _drafted(collected: Collected, place: Path, drafts: Drafts) -> Path:
     """Save a layer where it is another one than was saved there before; return where a source lies."""
-    if collected.corrections is None:
-        return collected.source.folder
-    _save(place, collected.corrections, drafts)
+    if isinstance(content := collected.content, Path):
+        return content
+    _save(place, content, drafts)
     return place
 
 
@@ -129,7 +126,7 @@ def _save(place: Path, corrections: CorrectionSet, drafts: Drafts) -> None:
     age = zlib.crc32(repr(beside).encode())
     for part in (corrections.labels, corrections.trust, corrections.prediction):
         if part is not None:
-            age = zlib.crc32(np.ascontiguousarray(part), age)
+            age = zlib.crc32(np.ascontiguousarray(part).data, age)
     if drafts.ages.get(place) != age:
         save_correction_set(place, corrections)
         drafts.ages[place] = age

@@ -13,16 +13,17 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_nucseg._napari.correct_files import collect
-from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.correct_subject import Subject, corrections_of
 from napari_nucseg._napari.image_layout import known_channel
 from napari_nucseg._napari.layer_state import OVERLAYS, has_edits, read_corrections, read_state, snapshot_of
-from napari_nucseg.errors import NucSegError
+from napari_nucseg.errors import NucSegError, TrainingError
 from napari_nucseg.teaching.job import Example, Use
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
+    from napari.layers import Layer
     from numpy.typing import NDArray
 
     from napari_nucseg.data.correction_set import CorrectionSet
@@ -99,6 +100,20 @@ class Collected:
         """Whether the prediction is known that the labels were made of; of others only what is reviewed is taught."""
         return self.corrections is None or self.corrections.prediction is not None
 
+    @property
+    def content(self) -> CorrectionSet | Path:
+        """What is taught: the copy of a layer's arrays, or a folder.
+
+        Raises
+        ------
+        TrainingError
+            If the layer cannot be used.
+        """
+        content = self.source.folder if self.corrections is None else self.corrections
+        if content is None:
+            raise TrainingError(self.problem)
+        return content
+
     def as_example(self, place: Path) -> Example:
         """Return what a job says of it, lying at a place; a layer's own name says more than that of a folder for it."""
         name = "" if self.corrections is None else self.source.name
@@ -156,7 +171,11 @@ class Examples:
         return tuple(
             replace(
                 collect_source(self._viewer, source, self.use_of(source)),
-                saved=tuple(_copy(layer) for layer in self._viewer.layers if _is_saved_in(layer, source)),
+                saved=tuple(
+                    _copy(layer, folder)
+                    for layer in self._viewer.layers
+                    if (folder := _saved_in(layer, source)) is not None
+                ),
             )
             for source in self.sources
         )
@@ -178,11 +197,11 @@ class Examples:
         return [
             layer
             for layer in self.corrected
-            if not any(_is_saved_in(layer, source) for source in self._folders)
+            if all(_saved_in(layer, source) is None for source in self._folders)
         ]
 
 
-def is_corrected(layer: object) -> bool:
+def is_corrected(layer: Layer) -> bool:
     """Whether somebody corrected a layer, or began to: it was chosen in *Correct nuclei*, or painted on."""
     if not isinstance(layer, Labels) or OVERLAYS & set(layer.metadata) or layer.multiscale:
         return False
@@ -192,20 +211,18 @@ def is_corrected(layer: object) -> bool:
     return read_corrections(layer) is not None or (state is not None and has_edits(layer, state))
 
 
-def _is_saved_in(layer: object, source: Source) -> bool:
-    """Whether learning from a layer beside a folder would show the model the same image twice."""
+def _saved_in(layer: Layer, source: Source) -> Path | None:
+    """Find where in a folder a layer was saved: to learn from both would show the model the same image twice."""
     state = read_corrections(layer) if source.folder is not None and is_corrected(layer) else None
     if state is None or state.folder is None:
-        return False
+        return None
     saved = state.folder.absolute()
-    return saved == source.folder or source.folder in saved.parents
+    return state.folder if source.folder in (saved, *saved.parents) else None
 
 
-def _copy(layer: Labels) -> Saved:
-    state = read_corrections(layer)
-    return Saved(
-        layer.name, state.folder, np.array(layer.data, copy=True), state.trust.copy(), snapshot_of(layer)
-    )
+def _copy(layer: Labels, folder: Path) -> Saved:
+    trust = corrections_of(layer).trust.copy()
+    return Saved(layer.name, folder, np.array(layer.data, copy=True), trust, snapshot_of(layer))
 
 
 def source_of(layer: Labels) -> Source:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,6 @@ from napari_nucseg.teaching.runs import DONE, rename_run_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -164,11 +164,10 @@ def save_sources(folder: Path, sources: Sequence[Collected]) -> tuple[Path, ...]
     """Save layers as correction sets; folders stay where they are. Returns a place for each source."""
     places = []
     for number, collected in enumerate(sources, start=1):
-        if collected.corrections is None:
-            places.append(collected.source.folder)
-            continue
-        place = folder / file_name(collected.source.name, number)
-        places.append(save_correction_set(place, collected.corrections))
+        content = collected.content
+        if not isinstance(content, Path):
+            content = save_correction_set(folder / file_name(collected.source.name, number), content)
+        places.append(content)
     return tuple(places)
 
 

@@ -12,6 +12,7 @@ from napari_nucseg._napari.teach_resegment import job_for, put_around_reviewed
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.errors import ImageError, NucSegError
+from napari_nucseg.steps import told_as
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Labels
 
-    from napari_nucseg._napari.segment_job import JobProgress, JobResult
+    from napari_nucseg._napari.segment_job import JobProgress, JobResult, SegmentJob
 
 
 class Uptake(QObject):
@@ -36,7 +37,6 @@ class Uptake(QObject):
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._layer: Labels | None = None
         self._using, self._segmenting = Runs(self), Runs(self)
         self._using.returned.connect(self.taken)
         self._segmenting.progressed.connect(self._tell)
@@ -56,12 +56,12 @@ class Uptake(QObject):
     def resegment(self, layers: Sequence[Labels], name: str) -> None:
         """Segment the image that is active, or of the active layer, else of the first that has one, with a model."""
         try:
-            self._layer = self._choose(layers)
-            job = job_for(self._viewer, self._layer, name)
+            layer = self._choose(layers)
+            job = job_for(self._viewer, layer, name)
         except NucSegError as error:
             self.failed.emit(str(error))
             return
-        self._segmenting.start(lambda: run_job(job))
+        self._segmenting.start(lambda: _segment(layer, job))
 
     def stop(self) -> None:
         """Let go."""
@@ -83,17 +83,16 @@ class Uptake(QObject):
             (layer for layer, image in images.items() if image is active), next(iter(images), layers[0])
         )
 
-    def _tell(self, progress: JobProgress) -> None:
-        self.said.emit(
-            f"Segmenting “{self._layer.name}”: {progress.message[0].lower()}{progress.message[1:]} …"
-        )
+    def _tell(self, words: str) -> None:
+        self.said.emit(words)
 
-    def _put(self, result: JobResult) -> None:
-        if self._layer not in self._viewer.layers:
+    def _put(self, outcome: tuple[Labels, JobResult]) -> None:
+        layer, result = outcome
+        if layer not in self._viewer.layers:
             self.failed.emit("the layer is gone: nothing was changed.")
             return
         try:
-            put_around_reviewed(self._viewer, self._layer, result)
+            put_around_reviewed(self._viewer, layer, result)
         except NucSegError as error:
             self.failed.emit(str(error))
             return
@@ -101,8 +100,18 @@ class Uptake(QObject):
             self.failed.emit(result.cut_short)
             return
         self.resegmented.emit(
-            f"“{self._layer.name}” was segmented again. Nuclei you reviewed or changed stay as they were."
+            f"“{layer.name}” was segmented again. Nuclei you reviewed or changed stay as they were."
         )
+
+
+def _segment(layer: Labels, job: SegmentJob) -> Generator[str, None, tuple[Labels, JobResult]]:
+    """Segment a layer's image, in words; give the layer along with the outcome."""
+    result = yield from told_as(run_job(job), lambda progress: _in_words(layer, progress))
+    return layer, result
+
+
+def _in_words(layer: Labels, progress: JobProgress) -> str:
+    return f"Segmenting “{layer.name}”: {progress.message[0].lower()}{progress.message[1:]} …"
 
 
 def _prefer(name: str) -> Generator[None, None, str]:
