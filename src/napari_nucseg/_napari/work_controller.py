@@ -67,7 +67,7 @@ class WorkController(QObject):
         self._saving.saved.connect(self._saved)
         self._saving.failed.connect(self._cannot_save)
         self._background.progressed.connect(self.progressed)
-        self._background.found.connect(self._enter)
+        self._background.found.connect(self._enter_outcomes)
         self._background.failed.connect(self.failed)
         self._background.ended.connect(self._segmentation_ended)
         self._autosave = QTimer(self, interval=AUTOSAVE_MS)
@@ -91,7 +91,7 @@ class WorkController(QObject):
         refusal = self._refusal_to_save()
         try:
             worklist = open_worklist(source, output)
-            if refusal is not None and not self.worklist.is_elsewhere(worklist):
+            if refusal is not None and not self._list.is_elsewhere(worklist):
                 raise refusal
             worklist = worklist.save()
             if refusal is not None:
@@ -112,8 +112,7 @@ class WorkController(QObject):
             self._keep_list()
         self._autosave.start()
         self.changed.emit()
-        name = self.worklist.step(0) or self.worklist.step()
-        if name is not None:
+        if (name := self._list.step(0) or self._list.step()) is not None:
             self.show(name)
 
     def go(self, by: int) -> None:
@@ -142,7 +141,7 @@ class WorkController(QObject):
         """Move an image's corrections out of the way and show it as if nobody had worked on it."""
         try:
             with self._saving.keeper.alone():
-                worklist = begin_anew(self.worklist, name)
+                worklist = begin_anew(self._list, name)
         except OutputError as error:
             self.failed.emit(str(error))
             return
@@ -158,8 +157,7 @@ class WorkController(QObject):
             return
         if not self.save(always=True, status=Status.DONE):
             return
-        name = self.worklist.next_undone()
-        if name is None:
+        if (name := self.worklist.next_undone()) is None:
             self.said.emit(all_done_in_words(self.worklist))
         else:
             self.show(name)
@@ -173,9 +171,8 @@ class WorkController(QObject):
 
     def segment_remaining(self) -> None:
         """Segment all images nobody worked on, in the background; the one on show is left to the user."""
-        if self.worklist is None:
+        if (worklist := self.worklist) is None:
             return
-        worklist = self.worklist
         if worklist.current:
             worklist = worklist.with_status(worklist.current, Status.IN_WORK)
         self._background.start(worklist)
@@ -191,11 +188,18 @@ class WorkController(QObject):
         for runs in (self._opening, self._saving, self._background):
             runs.forget()
 
+    @property
+    def _list(self) -> WorkList:
+        """The list, for all that happens only while one is open."""
+        if self.worklist is None:
+            raise RuntimeError("no list of images is open")
+        return self.worklist
+
     @contextmanager
     def _free(self, name: str) -> Iterator[bool]:
         """Whether an image is neither on show nor about to be; it is not opened meanwhile. Called from a thread."""
         with self._meeting:
-            yield name not in (self.worklist.current, self._wanted)
+            yield name not in (self._list.current, self._wanted)
 
     def _refusal_to_save(
         self, *, always: bool = False, status: Status = Status.IN_WORK
@@ -208,20 +212,20 @@ class WorkController(QObject):
         if corrections is None and not is_correction_set(folder):
             corrections = self._layers.as_shown
         try:
-            if corrections is not None:
-                self.set_aside.emit(self._saving.now(folder, corrections).words)
-            self._enter_status(self.worklist.current, status)
+            self.set_aside.emit(self._saving.now(folder, corrections))
+            self._enter(self.worklist.with_status(self.worklist.current, status))
         except NucSegError as error:
             return error
         return None
 
     def _take_along(self, worklist: WorkList) -> WorkList:
         """Keep what was done on the current image in another list; never over what that has of it already."""
-        worklist = worklist.at(self.worklist.current).with_status(self.worklist.current, Status.IN_WORK)
-        folder = worklist.folder_of(worklist.current)
+        name = self._list.current
+        worklist = worklist.at(name).with_status(name, Status.IN_WORK)
+        folder = worklist.folder_of(name)
         if is_correction_set(folder):
             raise OutputError(f"{folder} holds other corrections of this image. Choose another folder.")
-        self.set_aside.emit(self._saving.now(folder, self._layers.as_they_are()).words)
+        self.set_aside.emit(self._saving.now(folder, self._layers.as_they_are()))
         return worklist
 
     def _show(self, opened: Opened | Refused) -> None:
@@ -232,7 +236,7 @@ class WorkController(QObject):
         if not self.save():  # what was painted while it was read
             return
         self._place = name = opened.name
-        self.worklist = self.worklist.at(name).opened(name)
+        self.worklist = self._list.at(name).opened(name)
         self._saving.keeper.show(opened.folder, opened.stamp)
         self._layers.show(opened.corrections, opened.folder, opened.stamp)
         self.shown.emit(name)
@@ -246,8 +250,8 @@ class WorkController(QObject):
     def _mark_unreadable(self, name: str, message: str) -> None:
         """Mark the image that was to be shown; the one on show stays, and *Next* goes on from the one that failed."""
         self._place = name
-        status = self.worklist.item(name).status
-        self._change_list(self.worklist.with_status(name, status, message, unreadable=True))
+        status = self._list.item(name).status
+        self._change_list(self._list.with_status(name, status, message, unreadable=True))
 
     def _opening_ended(self) -> None:
         """Let go of an image that could not be opened, or not be shown; one on show is the list's current one."""
@@ -264,31 +268,29 @@ class WorkController(QObject):
             self._unsaved = False
             self.said.emit("What could not be saved before is saved now.")
         self.set_aside.emit(kept.words)
-        if kept.folder == self.worklist.folder_of(self.worklist.current):
+        if kept.folder == self._list.folder_of(self._list.current):
             self._layers.kept(kept.corrections, kept.folder, kept.stamp)
-            self._enter_status(self.worklist.current, Status.IN_WORK)
+            self._enter(self._list.with_status(self._list.current, Status.IN_WORK))
 
-    def _enter_status(self, name: str, status: Status) -> None:
-        self.worklist = self.worklist.with_status(name, status)
-        self._keep_list()
-        self.changed.emit()
-
-    def _enter(self, outcomes: tuple[Outcome, ...]) -> None:
-        self._change_list(with_outcomes(self.worklist, outcomes))
+    def _enter_outcomes(self, outcomes: tuple[Outcome, ...]) -> None:
+        self._change_list(with_outcomes(self._list, outcomes))
 
     def _segmentation_ended(self) -> None:
-        self._change_list(with_sets_found(self.worklist))
-        self.segmented.emit(self._background.in_words(self.worklist))
+        self._change_list(with_sets_found(self._list))
+        self.segmented.emit(self._background.in_words(self._list))
 
     def _change_list(self, worklist: WorkList) -> None:
         if worklist != self.worklist:
-            self.worklist = worklist
-            self._keep_list()
-            self.changed.emit()
+            self._enter(worklist)
+
+    def _enter(self, worklist: WorkList) -> None:
+        self.worklist = worklist
+        self._keep_list()
+        self.changed.emit()
 
     def _keep_list(self) -> None:
         try:
-            self.worklist = self.worklist.save()
+            self.worklist = self._list.save()
         except NucSegError as error:
             self._cannot_save(str(error))
 

@@ -88,15 +88,19 @@ class SetKeeper:
             If it cannot be written.
         """
         with self._writing:
-            if turn < self._written:
-                return None
-            self._written = turn
-            known = (
-                {saved_as} if self._known is None or self._known[0] != folder else {saved_as, self._known[1]}
-            )
-            aside = keep(folder, corrections, known)
-            stamp = stamp_of(folder)
-            self._known = folder, stamp
+            return None if turn < self._written else self._write(folder, corrections, saved_as, turn)
+
+    def write_newest(self, folder: Path, corrections: CorrectionSet, saved_as: bytes | None) -> Kept:
+        """Write a set that is newer than all others, as :meth:`write` does."""
+        with self._writing:
+            return self._write(folder, corrections, saved_as, self.turn())
+
+    def _write(self, folder: Path, corrections: CorrectionSet, saved_as: bytes | None, turn: int) -> Kept:
+        self._written = turn
+        known = {saved_as} if self._known is None or self._known[0] != folder else {saved_as, self._known[1]}
+        aside = keep(folder, corrections, known)
+        stamp = stamp_of(folder)
+        self._known = folder, stamp
         return Kept(corrections, folder, stamp, aside)
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Layer
 
+    from napari_nucseg._napari.layer_state import LayerState
     from napari_nucseg.data.correction_set import CorrectionSet
 
 LABELS_NAME = "Nuclei in work"
@@ -88,7 +89,9 @@ class WorkLayers:
             if not rgb:
                 image.reset_contrast_limits()
         self._image, self._shown = image, corrections
-        self._labels = self._fill_labels(corrections, folder, stamp, {k: v[-2:] for k, v in placed.items()})
+        self._labels = self._fill_labels(
+            image, corrections, folder, stamp, {k: v[-2:] for k, v in placed.items()}
+        )
         selection = self._viewer.layers.selection
         selection.clear()  # the same layer holds another image: whoever follows the active one is told
         selection.active = self._labels
@@ -113,11 +116,10 @@ class WorkLayers:
 
         Removed layers lose nothing: the nuclei are known here, and of the image the pixels.
         """
-        if self._shown is None:
+        layer, shown = self._labels, self._shown
+        if layer is None or shown is None:
             return None
-        layer = self._labels
         state, origin = read_corrections(layer), read_state(layer)
-        shown = self._shown
         labels = np.array(
             layer.data
         )  # numbers beyond int32 are refused, not wrapped around, when they are saved
@@ -145,14 +147,14 @@ class WorkLayers:
 
     def kept(self, corrections: CorrectionSet, folder: Path, stamp: bytes | None) -> None:
         """Remember that these corrections are safe in a folder, as a set with this stamp."""
-        if self._shown is None:
+        layer = self._labels
+        if layer is None or self._shown is None:
             return
         self._shown = corrections
-        layer = self._labels
         state = read_corrections(layer)
         if state is None:
             return
-        update = {"folder": folder, "saved_as": stamp}
+        update: dict[str, Any] = {"folder": folder, "saved_as": stamp}
         all_of_it = np.array_equal(state.trust, corrections.trust) and np.array_equal(
             layer.data, corrections.labels
         )
@@ -162,9 +164,9 @@ class WorkLayers:
         if all_of_it:
             mark_safe(layer)
 
-    def _work_on(self, layer: Labels) -> dict[str, tuple[UUID | SetKeeper, UUID]]:
+    def _work_on(self, layer: Labels, image: Image) -> dict[str, tuple[UUID | SetKeeper, UUID]]:
         owner = layer.unique_id
-        return {WORK_ON: (self._image.unique_id, owner), KEPT_BY: (self.keeper, owner)}
+        return {WORK_ON: (image.unique_id, owner), KEPT_BY: (self.keeper, owner)}
 
     @property
     def _overlays(self) -> list[Layer]:
@@ -194,7 +196,12 @@ class WorkLayers:
                 layer.visible = False
 
     def _fill_labels(
-        self, corrections: CorrectionSet, folder: Path, stamp: bytes | None, placed: dict[str, Any]
+        self,
+        image: Image,
+        corrections: CorrectionSet,
+        folder: Path,
+        stamp: bytes | None,
+        placed: dict[str, Any],
     ) -> Labels:
         predicted = corrections.prediction
         labels = corrections.labels.copy()
@@ -212,12 +219,12 @@ class WorkLayers:
         layer = self._labels
         if layer is None or layer not in self._viewer.layers:
             layer = Labels(labels, name=LABELS_NAME, **placed)
-            layer.metadata = self._work_on(layer)
+            layer.metadata = self._work_on(layer, image)
             write_corrections(layer, state)
             self._viewer.add_layer(layer)
             return layer
         layer.data = labels
-        layer.metadata = {CORRECTIONS_KEY: owned(layer, state), **self._work_on(layer)}
+        layer.metadata = {CORRECTIONS_KEY: owned(layer, state), **self._work_on(layer, image)}
         forget_history(layer)
         _place(layer, placed)
         layer.visible = True
@@ -243,14 +250,18 @@ def with_counts(corrections: CorrectionSet) -> CorrectionSet:
 def _how_they_were_found(layer: Labels) -> dict[str, Any]:
     """Say what nuclei are compared with since they were segmented, or restored after a crash; {} if with nothing."""
     origin, state = read_state(layer), read_corrections(layer)
-    made = state if origin is None else origin
-    if made is None or (made is state and not state.is_prediction):
+    made: LayerState | CorrectionState
+    if origin is not None:
+        made, settings = origin, origin.settings.model_dump(mode="json")
+    elif state is not None and state.is_prediction:
+        made, settings = state, dict(state.settings)
+    else:
         return {}
     return {
         "prediction": np.array(made.snapshot, np.int32),
         "model_name": made.model_name,
         "model_sha256": made.model_sha256,
-        "settings": dict(state.settings) if origin is None else origin.settings.model_dump(mode="json"),
+        "settings": settings,
     }
 
 

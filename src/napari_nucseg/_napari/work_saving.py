@@ -13,7 +13,6 @@ from napari_nucseg._napari.workers import Runs
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from napari_nucseg._napari.work_keeping import Kept
     from napari_nucseg._napari.work_layers import WorkLayers
     from napari_nucseg.data.correction_set import CorrectionSet
 
@@ -44,18 +43,19 @@ class WorkSaving(QObject):
         """Hear no more of what is being written."""
         self._runs.forget()
 
-    def now(self, folder: Path, corrections: CorrectionSet) -> Kept:
-        """Write before this returns.
+    def now(self, folder: Path, corrections: CorrectionSet | None) -> str:
+        """Write, where there is anything, before this returns; say what became of another window's set, if any.
 
         Raises
         ------
         CorrectionSetError, OutputError
             If it cannot be written.
         """
-        turn, saved_as = self.keeper.turn(), self._layers.saved_as
-        kept = self.keeper.write(folder, with_counts(corrections), saved_as, turn)
+        if corrections is None:
+            return ""
+        kept = self.keeper.write_newest(folder, with_counts(corrections), self._layers.saved_as)
         self._layers.kept(kept.corrections, folder, kept.stamp)
-        return kept
+        return kept.words
 
     def soon(self, folder: Path) -> None:
         """Write in a thread what was changed since the last time, if anything was and nothing is being written."""

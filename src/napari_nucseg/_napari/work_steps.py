@@ -10,7 +10,7 @@ from napari_nucseg._napari.work_layers import with_counts
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, stamp_of
 from napari_nucseg.errors import CorrectionSetError
 from napari_nucseg.jobs.work_item import Status
-from napari_nucseg.jobs.work_sets import new_corrections
+from napari_nucseg.jobs.work_sets import SET_ASIDE, new_corrections
 from napari_nucseg.jobs.worklist import check_there
 
 if TYPE_CHECKING:
@@ -38,11 +38,14 @@ class Opened:
 
 @dataclass(frozen=True)
 class Refused:
-    """An image that can be read, with corrections that cannot, are of other pixels, or are ``gone``."""
+    """An image that can be read, with corrections that cannot, are of other pixels, or are gone.
+
+    ``kept_in`` is where they are moved when it is begun anew; None where they are gone.
+    """
 
     name: str
     reason: str
-    gone: bool = False
+    kept_in: Path | None = None
 
 
 def open_image(
@@ -65,13 +68,13 @@ def open_image(
             corrections = open_correction_set(folder, worklist.dataset.path_of(name))
         except CorrectionSetError as error:
             _read_anew(worklist, name)  # what cannot be read either says so
-            return Refused(name, str(error))
+            return Refused(name, str(error), worklist.output / SET_ASIDE)
         return Opened(name, replace(corrections, name=name), folder, stamp)  # it may have been renamed since
     anew = _read_anew(worklist, name)
     if worklist.item(name).status is Status.UNTOUCHED:
         return Opened(name, anew, folder)
     check_there(worklist.output)
-    return Refused(name, f"its corrections are no longer in {folder}. Put them back.", gone=True)
+    return Refused(name, f"its corrections are no longer in {folder}. Put them back.")
 
 
 def _read_anew(worklist: WorkList, name: str) -> CorrectionSet:

@@ -17,7 +17,6 @@ from napari_nucseg._napari.work_question import ask_to_begin_anew
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.errors import NucSegError, OutputError
 from napari_nucseg.jobs.work_places import Place, place_of, remember_place, remove_untouched
-from napari_nucseg.jobs.work_sets import SET_ASIDE
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -81,12 +80,13 @@ class WorkWidget(Docked):
     def _choose_output(self) -> None:
         before = self.controller.worklist
         folder = QFileDialog.getExistingDirectory(self, "Choose a folder for corrections")
-        source = self._homeless or (before and before.dataset.root)
+        source = self._homeless or (None if before is None else before.dataset.root)
         if not folder or source is None:
             return
         place = Place(source, Path(folder))
-        moved = before is not None and before.dataset.root == source and not before.is_in(place.output)
-        if self._open(place) and moved:
+        if not self._open(place) or before is None:
+            return
+        if before.dataset.root == source and not before.is_in(place.output):  # it was moved
             remove_untouched(before.output)
 
     def _open(self, place: Place) -> bool:
@@ -128,8 +128,7 @@ class WorkWidget(Docked):
 
     def _ask_to_begin_anew(self, refused: Refused) -> None:
         self.form.say(f"⚠ {sentence(refused.reason)}")
-        kept_in = None if refused.gone else self.controller.worklist.output / SET_ASIDE
-        if ask_to_begin_anew(refused.name, refused.reason, kept_in, self):
+        if ask_to_begin_anew(refused.name, refused.reason, refused.kept_in, self):
             self.controller.begin_anew(refused.name)
 
     def _segment(self) -> None:
