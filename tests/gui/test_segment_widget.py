@@ -338,7 +338,7 @@ def test_dyes_in_one_colour_image(viewer, user, widget, nuclei):
     colours[..., 2] = colours[::-1, :, 1]
     viewer.add_image(colours, name="dyes")
     assert widget.form.axes.channel.isVisible()
-    assert widget.form.axes.channel.currentText() == "automatic"
+    assert widget.form.axes.channel.currentText() == "Automatic"
     assert (user.segment().data[::-1] > 0).mean() == pytest.approx((expected > 0).mean(), rel=0.1)
     assert "blue" in widget.form.status.text()
     widget.form.axes.channel.setCurrentText("green")

@@ -62,7 +62,7 @@ class CorrectForm(QWidget):
         self.overwrite.setToolTip("Off: a new outline takes only pixels that belong to no nucleus.")
         self.status = _lines(2)
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.view = tipped_button("View", f"All that is in view is reviewed ({VIEW_KEY}).")
+        self.view = tipped_button("View", f"Marks all that is in view as reviewed ({VIEW_KEY}).")
         self.whole = QPushButton("All")
         self.unmark = QPushButton("Clear")
         self.reviewed = Words()
@@ -104,8 +104,8 @@ class CorrectForm(QWidget):
 
     def show_part(self, part: str) -> None:
         """Show what *All* and *Clear* mark: the image, or the slice of a stack that is in view."""
-        self.whole.setToolTip(f"All of {part} is reviewed.")
-        self.unmark.setToolTip(f"Nothing of {part} is reviewed or ignored.")
+        self.whole.setToolTip(f"Marks all of {part} as reviewed.")
+        self.unmark.setToolTip(f"Takes all marks of {part} back, after asking.")
 
     def show_empty(self, empty: bool) -> None:
         """Show the hint for a viewer without labels in place of the tools."""

@@ -76,7 +76,7 @@ class AxesChoice(QWidget):
         )
         self.slices = growing_combo()
         self.slices.setToolTip(
-            "Networks are two-dimensional: slices are segmented one by one, numbers stay unique."
+            "Each slice is segmented alone: a nucleus that goes through several has another number in each."
         )
         self._rows = form_rows(self)
         add_row(self._rows, "Channels", self.channel_axis)
@@ -217,7 +217,7 @@ class AxesChoice(QWidget):
         self.channel.blockSignals(True)
         self.channel.clear()
         if self._rgb:
-            self.channel.addItem("automatic", None)
+            self.channel.addItem("Automatic", None)
         for c, words in enumerate(COLOURS if self._rgb else numbered):
             self.channel.addItem(words, c)
         self.channel.setCurrentIndex(first_of_nuclei(names) or 0)

@@ -20,9 +20,9 @@ class ImageLine(Words):
     def __init__(self, viewer: ViewerModel) -> None:
         super().__init__()
         self.setToolTip(
-            "The image that is saved and taught with these labels. Another one of the same size lies nearer to them "
-            "once it is right below them in the layer list, or the labels' name begins with its name. From the first "
-            "edit or mark on it stays the same; to take another one then, close it and give the other its name."
+            "This image is saved and taught with the labels. To take another of the same size, let the labels' name "
+            "begin with its name, or move it right below them in the layer list, before the first edit or mark. "
+            "Later: close this image and give the other its name."
         )
         self._viewer = viewer
         self._labels: Labels | None = None

@@ -96,13 +96,14 @@ class _Check(_Editor):
 class _Choice(_Editor):
     def __init__(self, choices: Sequence[str]) -> None:
         self.widget = growing_combo()
-        self.widget.addItems(list(choices))
+        for choice in choices:
+            self.widget.addItem("Automatic" if choice == "auto" else choice, choice)
 
     def value(self) -> str:
-        return self.widget.currentText()
+        return self.widget.currentData()
 
     def set_value(self, value: str) -> None:
-        self.widget.setCurrentText(value)
+        self.widget.setCurrentIndex(self.widget.findData(value))
 
     def changed_signal(self) -> Any:
         return self.widget.currentTextChanged
@@ -170,7 +171,7 @@ class _Spin(_Editor):
         self.widget = QSpinBox()
         self.widget.setRange(low if self._none is None else self._none, high)
         if optional:
-            self.widget.setSpecialValueText("auto")
+            self.widget.setSpecialValueText("Automatic")
         self.widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def value(self) -> int | None:

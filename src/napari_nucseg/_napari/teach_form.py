@@ -45,7 +45,6 @@ PRESET_TIPS = {
     "standard": "For a round of corrections.",
     "thorough": "For many corrections, or where Standard still improved at its end.",
 }
-AUTOMATIC = "automatic"
 
 
 class TeachForm(QWidget):
@@ -256,7 +255,7 @@ def _advanced_editors() -> tuple[QSpinBox, QDoubleSpinBox, QSpinBox, QSpinBox]:
         editor.setRange(0, highest)
     seed.setRange(0, 1_000_000)
     for editor in (steps, rate, threads):
-        editor.setSpecialValueText(AUTOMATIC)
+        editor.setSpecialValueText("Automatic")
     steps.setToolTip("Steps of learning, in place of the preset's.")
     rate.setToolTip("Learning rate, in place of the preset's.")
     threads.setToolTip("Processor threads to learn with. Automatic: all but one.")

@@ -27,7 +27,7 @@ COMMANDS = {
     "evaluate": "Score label files, or a model on a dataset, against true labels.",
     "train": "Train a model from a job file or a recipe.",
     "finetune": "Teach a model on your corrections, and judge the outcome.",
-    "models": "List, install, show and remove models.",
+    "models": "List models; install, rename, export, compare or remove them; choose the default.",
     "sample": "Write sample images with their true labels into a folder.",
     "doctor": "Show versions, devices and places, and what is wrong with them.",
 }

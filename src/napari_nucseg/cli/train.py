@@ -78,7 +78,10 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         "--kind", metavar="NAME", help="Rows of this kind; without an index, what all images are."
     )
     parser.add_argument(
-        "--channel", type=int, metavar="N", help="Channel that shows the nuclei, from 0; for multichannel."
+        "--channel",
+        type=int,
+        metavar="N",
+        help="Channel that shows the nuclei, counted from 0; for images with several channels.",
     )
 
 

@@ -70,14 +70,15 @@ class DecodingSettings(Settings):
         None,
         ge=0,
         title="Minimum area (px)",
-        description="Smaller objects are dropped. Empty: a twentieth of a nucleus of the diameter in use.",
+        description="Smaller objects are dropped. Unless set: a twentieth of the area of a nucleus of the "
+        "diameter in use.",
     )
     certainty: float = Field(
         0.2,
         ge=0,
         le=0.95,
         title="Certainty",
-        description="How likely a nucleus must be right, as the model judges it. Lower keeps more that is doubtful; 0: "
+        description="How sure the model must be that something is a nucleus. Lower keeps more that is doubtful; 0: "
         "thresholds alone decide. Models without a judge of nuclei take no notice of it.",
     )
     exclude_border: bool = Field(

@@ -63,6 +63,11 @@ def segment(image: NDArray[Any], **choices: Any) -> Segmentation:
     ------
     ImageError, SettingsError, ModelFileError, InferenceError
         With what was got, what is allowed and what to do.
+
+    Notes
+    -----
+    It runs in threads and in processes of ``multiprocessing``. Those forked from one that segmented before, the default
+    on Linux up to Python 3.13, compute on one thread each.
     """
     return drain(segment_steps(image, make_settings(**choices)))
 
