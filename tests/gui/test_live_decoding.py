@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from napari_nucseg._napari.layer_state import read_state
+from napari_nucseg._napari.layer_state import MapsCache, read_state
 from napari_nucseg._napari.live_decoding import decode_again
 from napari_nucseg._napari.parameter_form import SettingsForm
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.model_file import load_model, save_model
 from napari_nucseg.nuclei.decoding import DecodingSettings
+from napari_nucseg.segmentation.settings import SegmentationSettings
 
 
 @pytest.fixture
@@ -70,6 +71,20 @@ def test_a_slider_left_alone_is_exactly_what_it_was_set_to(qtbot):
             form.editors["core_threshold"].widget.setValue(value)
         said.append(form.values()["core_threshold"])
     assert said == [0.333, 0.4, 0.333]
+
+
+def test_what_is_left_to_the_program_is_called_automatic(qtbot):
+    form = SettingsForm(SegmentationSettings, ("precision", "batch_size", "quality"))
+    qtbot.addWidget(form)
+    precision, batch, quality = (editor.widget for editor in form.editors.values())
+    assert (precision.currentText(), batch.text(), quality.currentText()) == (
+        "Automatic",
+        "Automatic",
+        "standard",
+    )
+    assert form.values() == {"precision": "auto", "batch_size": None, "quality": "standard"}
+    form.set_values(SegmentationSettings(precision="float16"))
+    assert (precision.currentText(), form.values()["precision"]) == ("float16", "float16")
 
 
 def test_minimum_area_and_border(user, widget, segmented):
@@ -254,3 +269,22 @@ def test_a_stack_follows_plane_by_plane_the_visible_one_first(viewer, user, widg
     user.wait_until_idle()
     assert all((plane > 0).sum() < n for plane, n in zip(layer.data, before, strict=True))
     assert f"{np.unique(layer.data).size - 1} nuclei" in user.said()
+    assert "adjusted\n" in user.said()
+
+
+def test_slices_whose_maps_are_gone_are_said_not_to_follow(viewer, user, widget, nuclei, monkeypatch):
+    planes = [nuclei[:96, :96], nuclei[96:192, :96], nuclei[:96, 96:192]]
+    viewer.add_image(np.stack(planes))
+    widget.form.axes.slices.setCurrentIndex(1)
+    monkeypatch.setattr(MapsCache.__init__, "__defaults__", (2 * 96 * 96 * 16,))
+    layer = user.segment()
+    before = [(plane > 0).sum() for plane in layer.data]
+    _slider(widget, "foreground_threshold").setValue(0.9)
+    user.wait_until_idle()
+    moved = [(plane > 0).sum() < n for plane, n in zip(layer.data, before, strict=True)]
+    assert moved == [False, True, True]
+    assert "adjusted in 2 of 3 slices" in user.said()
+    assert "Segment the others again" in user.said()
+    monkeypatch.undo()
+    layer = user.segment()
+    assert all((plane > 0).sum() < n for plane, n in zip(layer.data, before, strict=True))

@@ -23,10 +23,21 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from napari.utils.events import Event
 
+    from napari_nucseg._napari.layer_state import LayerState
     from napari_nucseg._napari.text import Counted
 
 AGAIN = "segmented again"
 """Remark on a layer that another dock segmented anew, with another model."""
+
+
+def adjusted_lines(state: LayerState | None) -> list[str]:
+    """Say that sliders moved a layer's nuclei, and which of its slices they did not move."""
+    if state is None or len(state.maps) == len(state.runs):
+        return ["adjusted"]
+    return [
+        f"adjusted in {len(state.maps)} of {len(state.runs)} slices",
+        "Segment the others again: their maps are no longer in memory.",
+    ]
 
 
 class Summaries(QObject):

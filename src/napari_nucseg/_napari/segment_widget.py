@@ -19,7 +19,7 @@ from napari_nucseg._napari.results import result_layer, segmented_words
 from napari_nucseg._napari.saving import ResultSaving
 from napari_nucseg._napari.segment_controller import Request, SegmentController, visible_plane
 from napari_nucseg._napari.segment_form import SegmentForm
-from napari_nucseg._napari.segment_summary import Summaries
+from napari_nucseg._napari.segment_summary import Summaries, adjusted_lines
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY, SEGMENT_KEY_TEXT, ViewerShortcut
 from napari_nucseg._napari.text import methods_text, notes_text, python_text, short_device
 from napari_nucseg._napari.workers import Runs
@@ -221,7 +221,7 @@ class SegmentWidget(Docked):
             tell(note)
 
     def _show_decoded(self, layer: Labels, planes: object) -> None:
-        self.summaries.make(layer, ["adjusted"])
+        self.summaries.make(layer, adjusted_lines(read_state(layer)))
 
     def _show_summary(self, layer: Labels, text: str) -> None:
         if layer == self._result():
