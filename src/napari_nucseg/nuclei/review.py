@@ -65,10 +65,9 @@ class Doubt:
 
     @property
     def reasons(self) -> str:
-        """Say why, e.g. "uncertain, unusual"."""
-        parts = {name: getattr(self, name) for name in ("uncertain", "unstable", "unusual")}
-        named = [name for name, value in parts.items() if value >= NOTABLE]
-        return ", ".join(named or [max(parts, key=lambda name: parts[name])])
+        """Say why, e.g. "uncertain, unusual", or that there is no reason."""
+        named = [name for name in ("uncertain", "unstable", "unusual") if getattr(self, name) >= NOTABLE]
+        return ", ".join(named) or "nothing stands out"
 
 
 @dataclass(frozen=True)
