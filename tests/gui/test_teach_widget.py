@@ -66,7 +66,7 @@ BETTER = {
     "words": "It finds 24 of 30 nuclei, the old one 18.",
     "comparisons": [HELD_OUT],
 }
-UNSURE = {"verdict": "not enough evidence", "words": "Only 3 nuclei are held out.", "comparisons": []}
+UNSURE = {"verdict": "not enough evidence", "words": "Only 3 nuclei are kept aside.", "comparisons": []}
 WORSE = {"verdict": "worse", "words": "It loses 9 nuclei on synthetic histology.", "comparisons": []}
 NONSENSE = {**BETTER, "warnings": ["The masks of cells.tif lie 6 px beside their nuclei."]}
 
@@ -478,7 +478,7 @@ class TestLearning:
         scripted({**UNSURE, "comparisons": [{**none, "verdict": "not enough evidence"}]})
         _run(qtbot, teacher, click)
         assert teacher.form.outcome.table.cells()[-4:] == [
-            "Your corrections, held out\n0 nuclei",
+            "Your corrections, kept aside\n0 nuclei",
             "–",
             "–",
             "? not enough evidence\n–",
@@ -493,7 +493,7 @@ class TestLearning:
         ("result", "headline", "advice"),
         [
             pytest.param(UNSURE, "Not enough evidence", "more nuclei", id="unsure"),
-            pytest.param(WORSE, "Worse", "keep old skills", id="worse"),
+            pytest.param(WORSE, "Worse", "“Keep old skills” to the right", id="worse"),
             pytest.param(NONSENSE, "something is odd", "6 px beside", id="nonsense"),
         ],
     )

@@ -17,6 +17,7 @@ from tifffile import imwrite
 
 import napari_nucseg
 from napari_nucseg.cli import main
+from napari_nucseg.cli.finetune import _tell
 from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import ModelFileError, OutputError, SettingsError, TrainingError
@@ -35,7 +36,7 @@ from napari_nucseg.teaching.examples import read_examples
 from napari_nucseg.teaching.finetuning import finetune_steps
 from napari_nucseg.teaching.job import Preview, load_finetune_job, make_finetune_job
 from napari_nucseg.teaching.material import Material, prepare
-from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
+from napari_nucseg.teaching.progress import Comparison, FinetuneProgress, FinetuneResult, Verdict
 from napari_nucseg.teaching.trial import estimate_steps
 
 SIZE = 128
@@ -484,6 +485,30 @@ def test_window_and_command_line_give_the_same_file(make_job, tmp_path, capsys):
     said = capsys.readouterr()
     assert_same_weights(said.out.strip().splitlines()[-1], result.model)
     assert "of what was learned" not in said.err, "all of it was taken up"
+    assert said.err.count(result.words) == 1
+    assert "Tried and left" not in said.err
+    assert "kept aside" in said.err and "held out" not in said.err
+
+
+def test_the_command_line_says_what_else_was_tried_and_that_other_images_stayed_as_they_were(capsys):
+    same = {"n_images": 1, "n_nuclei": 9, "old": 1, "new": 1, "low": 0, "high": 0, "verdict": Verdict.UNSURE}
+    result = FinetuneResult(
+        model=Path("new.safetensors"),
+        verdict=Verdict.UNSURE,
+        words="It finds 9. That is no gain.",
+        comparisons=(
+            Comparison(name="your corrections, held out", kind="held-out", **same),
+            Comparison(name="synthetic fluorescence", kind="made", **same),
+        ),
+    )
+    _tell(result, ["It finds 8. But elsewhere it got worse.", "It finds 9."])
+    figures = "AP50 1.000 → 1.000 (+0.000 to +0.000) on 9 nuclei of 1 image"
+    assert capsys.readouterr().err.splitlines() == [
+        f"  your corrections, kept aside: {figures}: not enough evidence",
+        f"  synthetic fluorescence: {figures}: as before",
+        "  Tried and left: It finds 8. But elsewhere it got worse.",
+        "  not enough evidence: It finds 9. That is no gain.",
+    ]
 
 
 def test_the_command_line_says_that_only_a_part_was_taken_up(make_job, tmp_path, capsys, monkeypatch):
@@ -502,7 +527,7 @@ def test_no_score_is_given_where_no_nucleus_was_kept_aside(make_job, tmp_path, c
     path.write_text(make_job(steps=1).model_dump_json())
     assert main(["finetune", "--job", str(path)]) == 0
     said = capsys.readouterr()
-    assert "your corrections, held out: no AP50, on 0 nuclei" in said.err
+    assert "your corrections, kept aside: no AP50, on 0 nuclei" in said.err
     card = load_model(said.out.strip().splitlines()[-1]).card
     assert card.figures.keys() == {"AP50, synthetic fluorescence", "AP50, synthetic histology"}
 

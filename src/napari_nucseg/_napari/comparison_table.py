@@ -8,14 +8,9 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QWidget
 
-from napari_nucseg._napari.teach_text import (
-    AS_BEFORE,
-    SIGNS,
-    TOLERATED,
-    score_words,
-    verdict_words,
-)
+from napari_nucseg._napari.teach_text import SIGNS, score_words
 from napari_nucseg.counted import count_words
+from napari_nucseg.teaching.comparison_words import AS_BEFORE, TOLERATED, name_words, verdict_words
 from napari_nucseg.teaching.progress import Verdict
 
 if TYPE_CHECKING:
@@ -90,7 +85,8 @@ class ComparisonTable(QWidget):
         as_before = words == AS_BEFORE
         sign = {AS_BEFORE: "=", TOLERATED: "↓"}.get(words, SIGNS[verdict])
         nuclei = count_words(comparison.n_nuclei, "nucleus", "nuclei")
-        self._put(row, 0, f"{comparison.name[:1].upper()}{comparison.name[1:]}\n{nuclei}")
+        name = name_words(comparison.name)
+        self._put(row, 0, f"{name[:1].upper()}{name[1:]}\n{nuclei}")
         old, new, change = score_words(comparison)
         self._put(row, 1, old)
         self._put(row, 2, new, "font-weight: bold;")

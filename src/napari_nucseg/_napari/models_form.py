@@ -23,12 +23,13 @@ from napari_nucseg._napari.dock_column import DockColumn, fill
 from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import running_row, tipped_button
 from napari_nucseg._napari.words import Words
+from napari_nucseg.teaching.progress import HELD_OUT
 
 if TYPE_CHECKING:
     from napari_nucseg._napari.models_controller import Family
     from napari_nucseg.network.lineage import Descent
 
-COLUMNS = ("Model", "Held out", "Date")
+COLUMNS = ("Model", "Kept aside", "Date")
 NAME = Qt.ItemDataRole.UserRole
 TREE_HEIGHT_PX = 170
 INDENT_PX = 14
@@ -147,7 +148,7 @@ class ModelsForm(QWidget):
 def _columns(descent: Descent, *, is_default: bool) -> list[str]:
     teaching = descent.model.card.teaching
     known = teaching.comparisons if teaching else ()
-    score = next((c.new for c in known if "held out" in c.name and c.n_nuclei), None)
+    score = next((c.new for c in known if c.name == HELD_OUT and c.n_nuclei), None)
     return [
         f"{'★ ' if is_default else ''}{descent.model.title}",
         "" if score is None else f"{score:.2f}",

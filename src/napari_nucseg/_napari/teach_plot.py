@@ -22,9 +22,9 @@ SCORE_LINE, LEARNED_LINE, HELD_OUT_LINE = "#2fbf71", "#3a9bdc", "#e09f3e"
 LEGEND = " &nbsp; ".join(
     f'<span style="color: {colour}">●</span> {words}'
     for colour, words in (
-        (SCORE_LINE, "AP, held out"),
+        (SCORE_LINE, "AP, kept aside"),
         (LEARNED_LINE, "loss, learned"),
-        (HELD_OUT_LINE, "loss, held out"),
+        (HELD_OUT_LINE, "loss, kept aside"),
     )
 )
 AP, HELD_OUT_LOSS = "ap50", "held_out_loss"
@@ -65,7 +65,7 @@ class TeachPlot(QWidget):
         column.addWidget(QLabel(LEGEND, alignment=Qt.AlignmentFlag.AlignHCenter))
         self.setToolTip(
             "AP: share of nuclei found and well outlined, on corrections the model never learns from. 1 is best.\n"
-            "Dashed: the old model. Loss: how wrong the model is on what it learns, and on what is held out."
+            "Dashed: the old model. Loss: how wrong the model is on what it learns, and on what is kept aside."
         )
 
     def follow_theme(self, name: str) -> None:

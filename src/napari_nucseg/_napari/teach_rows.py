@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 USES = {"Auto": "auto", "Learn": "learn", "Check": "check"}
 USE_TIP = (
-    "Auto: some examples, or a part of one, are held out to check the outcome.\n"
-    "Learn: never held out.\nCheck: never learned from."
+    "Auto: some examples, or a part of one, are kept aside to check the outcome.\n"
+    "Learn: never kept aside.\nCheck: never learned from."
 )
 
 

@@ -6,6 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from napari_nucseg.counted import count_words, duration_words
+from napari_nucseg.teaching.comparison_words import TOLERATED, USES, verdict_words
 from napari_nucseg.teaching.job import OTHER_SECONDS, PRESET_STEPS
 from napari_nucseg.teaching.progress import Verdict
 
@@ -24,19 +25,11 @@ HEADLINES = {
     Verdict.WORSE: "Worse than the model it comes from",
     Verdict.UNSURE: "Not enough evidence that it is better",
 }
-AS_BEFORE, TOLERATED = "as before", "lower"
-"""What is said of other images that forbid nothing: the second where one surely lost, but no more than is tolerated."""
 ADVICE = {
-    Verdict.WORSE: "Look through your corrections for mistakes, add examples, or move “keep old skills” up. "
+    Verdict.WORSE: "Look through your corrections for mistakes, add examples, or move “Keep old skills” to the right. "
     "The model you use now stays as it is.",
     Verdict.UNSURE: "Correct and review more nuclei, best in another image, and fine-tune again. "
     "The model you use now stays as it is.",
-}
-USES = {
-    "learned": "learned from",
-    "held out": "held out to check the outcome",
-    "cut in two": "cut in two: one part to learn from, one to check",
-    "partly held out": "a part is held out to check the outcome",
 }
 PRESET_SECONDS: dict[Preset, float] = {"quick": 30.0, "standard": 90.0, "thorough": 300.0}
 """How long presets take on two processor cores, until that is known of this machine."""
@@ -133,15 +126,6 @@ def score_words(comparison: Compared) -> tuple[str, str, str]:
     if not c.n_nuclei:
         return "–", "–", "–"
     return f"{c.old:.2f}", f"{c.new:.2f}", f"{c.new - c.old:+.2f}\n{c.low:+.2f} … {c.high:+.2f}"
-
-
-def verdict_words(comparison: Compared) -> str:
-    """Say how one comparison ended: other images that stay as they were are no lack of evidence."""
-    kind = getattr(comparison, "kind", None)  # cards do not tell it
-    others = kind != "held-out" if kind else "held out" not in comparison.name
-    if others and comparison.verdict == Verdict.UNSURE:
-        return TOLERATED if comparison.high < 0 else AS_BEFORE
-    return str(comparison.verdict)
 
 
 def headline(result: FinetuneResult) -> str:

@@ -16,7 +16,7 @@ from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from napari_nucseg.teaching.job import FinetuneJob
     from napari_nucseg.teaching.progress import Comparison, FinetuneProgress, FinetuneResult
@@ -90,13 +90,14 @@ def _finetune(args: argparse.Namespace) -> int:
     words = "" if args.json else "The same command with --resume goes on."  # the window has its own
     with told_how_to_go_on(job.folder / CHECKPOINT, words, resumed=args.resume):
         steps = _until_asked(job, resume=args.resume, force=args.force)
-        result = drain(told_as(steps, partial(_report, as_json=args.json)))
+        tried: list[str] = []
+        result = drain(told_as(steps, partial(_report, tried=tried, as_json=args.json)))
     if copied is not None:
         result = _put(result, copied, agreed)
     if args.json:
         say_json({"result": result.model_dump(mode="json")})
     else:
-        _tell(result)
+        _tell(result, tried)
     return 0
 
 
@@ -209,11 +210,14 @@ def _put(result: FinetuneResult, wanted: Path, agreed: str | None) -> FinetuneRe
     return result.model_copy(update={"model": place.absolute()})
 
 
-def _report(progress: FinetuneProgress, *, as_json: bool) -> None:
+def _report(progress: FinetuneProgress, *, tried: list[str], as_json: bool) -> None:
+    """Tell progress; judgements go into ``tried``, since the last line repeats one of them."""
     if as_json:
         say_json({"progress": progress.model_dump(mode="json")})
         return
-    if progress.message:
+    if progress.message and progress.stage == "comparing":
+        tried.append(progress.message)
+    elif progress.message:
         note(progress.message)
     line = f"{progress.stage}, step {progress.step}/{progress.total}"
     if progress.scores:
@@ -224,15 +228,20 @@ def _report(progress: FinetuneProgress, *, as_json: bool) -> None:
         show_progress(f"{line}{left}")
 
 
-def _tell(result: FinetuneResult) -> None:
-    """Print the judgement, a line a comparison, and the file."""
+def _tell(result: FinetuneResult, tried: Sequence[str]) -> None:
+    """Print the judgement, a line a comparison, what else was tried, and the file."""
+    from napari_nucseg.teaching.comparison_words import USES
+
     for use in result.examples:
         nuclei = "" if use.use == "left out" else f"{count_words(use.n_nuclei, 'nucleus', 'nuclei')}, "
-        note(f"{use.name}: {nuclei}{use.use}. {use.problem}".rstrip())
+        note(f"{use.name}: {nuclei}{USES[use.use]}. {use.problem}".rstrip())
     for comparison in result.comparisons:
         note(_line(comparison))
     for warning in result.warnings:
         note(warning)
+    for words in tried:
+        if not result.words.startswith(words):
+            note(f"Tried and left: {words}")
     note(f"{result.verdict}: {result.words}")
     if result.part_words:
         note(f"{result.part_words}; the scores while it learned are of all of it.")
@@ -240,10 +249,13 @@ def _tell(result: FinetuneResult) -> None:
 
 
 def _line(c: Comparison) -> str:
+    from napari_nucseg.teaching.comparison_words import name_words, verdict_words
+
+    name, outcome = name_words(c.name), verdict_words(c)
     nuclei, images = count_words(c.n_nuclei, "nucleus", "nuclei"), count_words(c.n_images, "image")
     if not c.n_nuclei:
-        return f"{c.name}: no AP50, on {nuclei} of {images}: {c.verdict}"
+        return f"{name}: no AP50, on {nuclei} of {images}: {outcome}"
     return (
-        f"{c.name}: AP50 {c.old:.3f} → {c.new:.3f} ({c.low:+.3f} to {c.high:+.3f}) on {nuclei} of {images}: "
-        f"{c.verdict}"
+        f"{name}: AP50 {c.old:.3f} → {c.new:.3f} ({c.low:+.3f} to {c.high:+.3f}) on {nuclei} of {images}: "
+        f"{outcome}"
     )

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.set_defaults(action=_list)
     actions = parser.add_subparsers(metavar="action", title="actions (without one, models are listed)")
-    actions.add_parser("list", help="List models: children below their parents, the default marked with *.")
+    actions.add_parser(
+        "list", help="List models: children below their parents; * marks what 'auto' stands for."
+    )
     show = actions.add_parser("show", help="Print the card of a model.")
     show.add_argument("name", metavar="NAME", help="Name of an installed model, or path of a model file.")
     show.set_defaults(action=_show)
@@ -75,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> None:
-    """List bundled and own models, the default first and children below their parents."""
+    """List bundled and own models, children below their parents; what ``auto`` stands for is marked."""
     from napari_nucseg.network.installed import automatic_models
     from napari_nucseg.network.lineage import lineage  # late: loads torch
     from napari_nucseg.network.places import models_dir
@@ -221,6 +223,8 @@ def _row(descent: Descent, *, is_default: bool) -> tuple[str, ...]:
 
 def _card_lines(model: ModelInfo) -> Iterable[tuple[str, str]]:
     """Say every field of a card in words; long fields take a line an entry."""
+    from napari_nucseg.teaching.comparison_words import name_words
+
     card = model.card
     architecture = card.architecture
     heads = f", heads {', '.join(map(str, architecture.heads))}" if len(architecture.heads) > 1 else ""
@@ -237,7 +241,7 @@ def _card_lines(model: ModelInfo) -> Iterable[tuple[str, str]]:
     yield "made from", card.parent_name or (card.parent_sha256 or "no other model")[:16]
     for title, entries in {
         "trained on": card.training_data,
-        "figures": [f"{name} {value:g}" for name, value in card.figures.items()],
+        "figures": [f"{name_words(name)} {value:g}" for name, value in card.figures.items()],
         "history": card.history,
     }.items():
         for number, entry in enumerate(entries):

@@ -30,7 +30,10 @@ class Example(Settings):
     path: Path = Field(
         description="Correction set, folder of correction sets, folder worked through, or any dataset with labels."
     )
-    use: Use = Field("auto", description="auto: we decide; check: held out, never learned from.")
+    use: Use = Field(
+        "auto",
+        description="auto: we decide; learn: never kept aside; check: only checked on, never learned from.",
+    )
     name: str = Field("", description="What a user knows it by, where the path does not tell.")
 
     @model_validator(mode="before")

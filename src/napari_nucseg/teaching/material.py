@@ -15,6 +15,7 @@ from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.teaching.ground import lesson_ground, replay_ground
 from napari_nucseg.teaching.guard import Judged, compare
 from napari_nucseg.teaching.pages import annotated_page
+from napari_nucseg.teaching.progress import HELD_OUT
 from napari_nucseg.teaching.scenes import Scene, held_out_scene, look, look_at, scene_of_page, whole
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.progress import Comparison, Kind
     from napari_nucseg.teaching.references import Reference
 
-HELD_OUT = "your corrections, held out"
 REPLAYED_PX = (256, 256)
 REPLAYED_SEEDS = (71, 72)
 """Of made pictures to replay; others than those that models are compared on."""

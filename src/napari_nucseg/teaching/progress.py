@@ -12,6 +12,8 @@ Stage = Literal["reading", "checking the old model", "learning", "comparing", "s
 Part = Literal["learned", "held out", "cut in two", "partly held out", "left out"]
 Kind = Literal["held-out", "reference", "made"]
 """Of images that models are compared on: corrections kept aside, real images of others, made pictures."""
+HELD_OUT = "your corrections, held out"
+"""Name of the comparison on corrections kept aside, as it stands in model cards."""
 
 
 class _Told(BaseModel):
