@@ -7,6 +7,7 @@ import pytest
 
 from napari_nucseg._napari.planes import PlaneLayout
 from napari_nucseg._napari.saving import layer_outline_steps, with_times_first
+from napari_nucseg._napari.table import table_steps
 from napari_nucseg.errors import ImageError
 from napari_nucseg.steps import drain
 
@@ -39,6 +40,26 @@ def test_axes_are_told_by_their_names(names, axes, shape):
     labels = np.zeros((*(2, 3)[: len(names)], 5, 6), np.int32)
     turned, letters = with_times_first(labels, names)
     assert (turned.shape, letters) == (shape, axes)
+
+
+@pytest.mark.parametrize(
+    ("names", "columns"),
+    [
+        pytest.param(["axis -3"], "z,label,area_px", id="unnamed"),
+        pytest.param(["time"], "t,label,area_px", id="times"),
+        pytest.param(["axis -4", "axis -3"], "t,z,label,area_px", id="two unnamed"),
+        pytest.param(["Z", "T"], "z,t,label,area_px", id="slices first"),
+        pytest.param(["T", "R", "Z"], "axis_0,axis_1,axis_2,label,area_px", id="three"),
+    ],
+)
+def test_the_table_of_a_stack_names_its_axes_as_the_command_line_does(tmp_path, names, columns):
+    labels = np.zeros((2, 3, 2, 6, 6)[3 - len(names) :], int)
+    labels[(1,) * len(names)] = 1
+    steps = table_steps(tmp_path / "a.csv", labels, labels, PlaneLayout(labels.shape), names, None)
+    assert drain(steps) == 1
+    header, row = (tmp_path / "a.csv").read_text().splitlines()
+    assert header.startswith(f"{columns},")
+    assert row.startswith(f"{'1,' * len(names)}1,36")
 
 
 def test_more_axes_than_the_file_can_tell_are_refused():

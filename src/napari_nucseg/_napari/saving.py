@@ -11,7 +11,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
-from napari_nucseg._napari.table import table_steps
+from napari_nucseg._napari.table import stack_columns, table_steps
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.counted import count_words
 from napari_nucseg.errors import ImageError
@@ -53,7 +53,8 @@ class ResultSaving(QObject):
         if path:
             data = image.data[0] if image.multiscale else image.data
             size = state.settings.pixel_size_um
-            self._start(self._tables, lambda: table_steps(path, layer.data, data, state.layout, size))
+            names = _stack_names(image, state)
+            self._start(self._tables, lambda: table_steps(path, layer.data, data, state.layout, names, size))
 
     def save_outlines(self, layer: Labels, image: Image, state: LayerState) -> None:
         """Save every nucleus as a polygon in GeoJSON."""
@@ -61,7 +62,7 @@ class ResultSaving(QObject):
             return
         path = self._ask("Save outlines", f"{layer.name}.geojson", "GeoJSON (*.geojson)")
         if path:
-            names = [image.axis_labels[axis] for axis in state.layout.stack_axes]
+            names = _stack_names(image, state)
             self._start(self._outlines, lambda: layer_outline_steps(path, layer.data, state.layout, names))
 
     def forget(self) -> None:
@@ -96,8 +97,6 @@ class ResultSaving(QObject):
 def with_times_first(labels: NDArray[Any], names: Sequence[str]) -> tuple[NDArray[Any], str]:
     """Bring labels of a stack into the order of their axes, T, Z, Y, X; names are those of the axes before Y and X.
 
-    Of one axis without a name it is not known which it is: slices are likelier than times.
-
     Raises
     ------
     ImageError
@@ -108,10 +107,8 @@ def with_times_first(labels: NDArray[Any], names: Sequence[str]) -> tuple[NDArra
             f"outlines are told apart by slice (Z) and time (T), but this stack has {len(names)} axes beside Y and X. "
             "Save those of a part of it."
         )
-    times = [name.lower() in ("t", "time") for name in names]
-    if len(names) < 2:
-        return labels, f"{'T' if any(times) else 'Z' * len(names)}YX"
-    return (np.moveaxis(labels, 1, 0) if times == [False, True] else labels), "TZYX"
+    letters = "".join(stack_columns(names)).upper()
+    return (np.moveaxis(labels, 1, 0), "TZYX") if letters == "ZT" else (labels, f"{letters}YX")
 
 
 def layer_outline_steps(
@@ -120,6 +117,10 @@ def layer_outline_steps(
     """Write the outlines of a layer's labels (NumPy, dask, zarr …) as ``outline_steps`` does."""
     planes, axes = with_times_first(layout.without_channel(np.asarray(labels)), names)
     return (yield from outline_steps(path, planes, axes))
+
+
+def _stack_names(image: Image, state: LayerState) -> list[str]:
+    return [image.axis_labels[axis] for axis in state.layout.stack_axes]
 
 
 def _saved(what: str, n_nuclei: int) -> str:
