@@ -120,14 +120,24 @@ def nvidia_card() -> str | None:
 
 def _places() -> tuple[dict[str, str], list[str]]:
     from napari_nucseg.data.cache import cache_dir
+    from napari_nucseg.data.journal import journal_dir
+    from napari_nucseg.jobs.work_places import work_dir
     from napari_nucseg.network.installed import automatic_models, list_models
     from napari_nucseg.network.places import BUNDLED_DIR, models_dir
     from napari_nucseg.network.preferred import model_problems, preferred_model
+    from napari_nucseg.teaching.runs import runs_dir
 
     models = list_models()
     places = {"bundled models": str(BUNDLED_DIR)}
     problems = [] if models else ["no model is installed: 'nucseg segment' cannot work before one is"]
-    for name, folder in {"own models": models_dir(), "cache": cache_dir()}.items():
+    folders = {
+        "own models": models_dir(),
+        "runs of Fine-tune": runs_dir(),
+        "journals of edits": journal_dir(),
+        "places of work lists": work_dir(),
+        "cache": cache_dir(),
+    }
+    for name, folder in folders.items():
         there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
         places[name] = f"{folder} ({shutil.disk_usage(there).free / 1e9:.1f} GB free)"
         if not there.is_dir():

@@ -42,6 +42,11 @@ class _Memory(BaseModel):
     places: dict[str, str] = {}
 
 
+def work_dir() -> Path:
+    """Folder of the memory; the environment variable NUCSEG_WORK names another than the system's."""
+    return named_folder("NUCSEG_WORK", user_data_path("napari-nucseg", appauthor=False) / "work")
+
+
 def place_of(chosen: Path) -> Place:
     """Find the list of a folder of images, or the images of a list whose folder was chosen.
 
@@ -110,6 +115,4 @@ def _read() -> _Memory:
 
 
 def _path() -> Path:
-    """File of the memory; the environment variable NUCSEG_WORK names another folder than the system's."""
-    folder = named_folder("NUCSEG_WORK", user_data_path("napari-nucseg", appauthor=False) / "work")
-    return folder / _MEMORY
+    return work_dir() / _MEMORY
