@@ -532,10 +532,15 @@ def test_evaluate_model_with_rows(tmp_path: Path, sample: Path, tiny: list[str],
         "dataset,name,group,split,kind,height,width,n_nuclei\n"
         "mine,synthetic-fluorescence,g,val,fluorescence,512,512,100\nother,elsewhere,g,val,x,1,1,1\n"
     )
-    arguments = ["evaluate", "--dataset", str(sample), "--rows", str(index)]
+    arguments = ["evaluate", "--dataset", str(sample), "--index", str(index)]
     assert main([*arguments, "--split", "val", "--json", *tiny]) == 0
     image, summary = json_lines(capsys.readouterr().out)
     assert image["kind"] == "fluorescence"
+    older = ["--rows" if word == "--index" else word for word in arguments]
+    assert main([*older, "--split", "val", "--json", *tiny]) == 0
+    assert json_lines(capsys.readouterr().out)[0]["name"] == image["name"]
+    assert main(["evaluate", "--dataset", str(sample), "--split", "val", *tiny]) == 2
+    assert "got --split without --index" in capsys.readouterr().err
     assert list(summary["summary"]["by_kind"]) == ["fluorescence"]
     assert main([*arguments, "--split", "nonsense", *tiny]) == 2
     assert "split val" in capsys.readouterr().err
@@ -686,6 +691,20 @@ def test_doctor_reports(capsys) -> None:
     assert code == (1 if report["problems"] else 0)
     main(["doctor"])
     assert "own models" in capsys.readouterr().out
+
+
+def test_doctor_says_where_a_persons_work_lies(tmp_path: Path, monkeypatch, capsys) -> None:
+    kept = {
+        "NUCSEG_JOURNAL": "journals of edits",
+        "NUCSEG_WORK": "places of work lists",
+        "NUCSEG_RUNS": "runs of Fine-tune",
+    }
+    for variable in kept:
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    main(["doctor", "--json"])
+    (report,) = json_lines(capsys.readouterr().out)
+    for variable, name in kept.items():
+        assert report["places"][name].startswith(f"{tmp_path / variable} (")
 
 
 def test_doctor_names_the_default_and_says_where_it_is_gone(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from napari_nucseg.jobs.evaluation import Failure, compare_labels, evaluate_mode
 from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Generator
 
     from napari_nucseg.data.rows import Row
@@ -38,8 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dataset", type=as_place, metavar="PATH", help="Dataset with labels to run the model on."
     )
     parser.add_argument(
-        "--rows", type=as_place, metavar="CSV", help="Index of the images: split, kind, group."
+        "--index", type=as_place, metavar="CSV", help="Index of the images: group, split, kind."
     )
+    parser.add_argument("--rows", dest="index", type=as_place, help=argparse.SUPPRESS)  # its name of old
     parser.add_argument("--rows-dataset", metavar="NAME", help="Only rows of this dataset.")
     parser.add_argument("--split", metavar="NAME", help="Only rows of this split.")
     parser.add_argument("--kind", metavar="NAME", help="Only rows of this kind.")
@@ -78,12 +79,12 @@ def _steps(args: argparse.Namespace) -> Generator[EvaluationProgress, None, Eval
 
 def _select(dataset: Dataset, args: argparse.Namespace) -> Dataset:
     """Keep the samples the index names; an index may list images of other datasets too."""
-    if args.rows is None:
+    if args.index is None:
         if given := [name for name in ("rows_dataset", "split", "kind") if getattr(args, name) is not None]:
-            raise SettingsError(f"got --{given[0].replace('_', '-')} without --rows: give the index too")
+            raise SettingsError(f"got --{given[0].replace('_', '-')} without --index: give it, too")
         return dataset
-    check_names(dataset, read_rows(args.rows, dataset=args.rows_dataset), "--rows-dataset")
-    rows = read_rows(args.rows, dataset=args.rows_dataset, split=args.split, kind=args.kind)
+    check_names(dataset, read_rows(args.index, dataset=args.rows_dataset), "--rows-dataset")
+    rows = read_rows(args.index, dataset=args.rows_dataset, split=args.split, kind=args.kind)
     return select_rows(dataset, _rows_of(dataset, rows))
 
 
