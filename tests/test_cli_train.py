@@ -22,6 +22,7 @@ def test_an_own_folder_goes_on_from_a_model_with_one_command(
     model = Path(capsys.readouterr().out.splitlines()[-1])
     assert model == tmp_path / "runs" / "my-model" / "my-model.safetensors"
     card = read_card(model)
+    assert card.title == "my-model", "the name it is listed by in the window"
     assert card.architecture == read_card(tiny_models / "tiny.safetensors").architecture
     assert "from tiny" in card.history[0]
     assert card.training_data == ("1 image of synthetic-fluorescence, synthetic-histology",)
