@@ -30,7 +30,7 @@ demo: $(VENV)/installed-core
 	@echo "The same in a window:"
 	@echo "  $(BIN)/pip install -e '.[all]'"
 	@echo "  $(BIN)/napari $(DEMO)/samples/synthetic-fluorescence/images/synthetic-fluorescence.tif"
-	@echo "  then Layers > Segment > Segment nuclei, or File > Open Sample > NucSeg for more images"
+	@echo "  then Plugins > NucSeg > Segment nuclei, or File > Open Sample > NucSeg for more images"
 
 # Side by side, each on a thread of its own: most tests keep one core busy.
 test: $(VENV)/installed-test
