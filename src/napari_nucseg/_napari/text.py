@@ -236,12 +236,11 @@ def _size_words(state: LayerState) -> str:
         pixel = f"{settings.pixel_size_um:g} µm per pixel"
         return f"The nucleus diameter was set to {settings.diameter_um:g} µm ({in_px} at {pixel})."
     # a plane that shows nothing has no estimate
-    runs = [(run.diameter_px, run.diameter) for run in state.runs_of_model]
-    estimated = [(px, estimate.confidence) for px, estimate in runs if estimate is not None]
-    recognised = [px for px, confidence in estimated if confidence > 0]
-    if not estimated:
+    estimates = [(run.diameter_px, run.diameter) for run in state.runs_of_model if run.diameter is not None]
+    recognised = [px for px, estimate in estimates if estimate.confidence > 0]
+    if not estimates:
         return "The nucleus diameter was estimated from the image."
-    size = _range_px(recognised or [px for px, _ in estimated], digits=1)
+    size = _range_px(recognised or [px for px, _ in estimates], digits=1)
     if not recognised:
         return f"The nucleus diameter was not recognised in the image; {size} was assumed."
     return f"The nucleus diameter was estimated from the image ({size})."
