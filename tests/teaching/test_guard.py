@@ -63,6 +63,11 @@ def test_false_predictions_count_like_missed_nuclei():
     assert (comparison.found_new, comparison.false_new) == (20, 10)
     assert comparison.verdict is Verdict.WORSE
     assert "10 false ones against 2" in judge([comparison])[1]
+    one = judged(range(1), [30], true=range(1))
+    assert judge([held_out(one)])[1].startswith(
+        "On the only nucleus kept aside, the new model finds 0, the old one 1, with 1 false one against 0."
+    )
+    assert "it finds 0 of 1 nucleus, the old one 1, with 1 false one against 0." in judge([reference(one)])[1]
 
 
 def test_nuclei_found_weigh_more_than_the_false_ones_beside_them_where_there_were_none():

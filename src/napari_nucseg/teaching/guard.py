@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.teaching.evidence import AP, PQ, Evidence
 from napari_nucseg.teaching.places import FP, OVERLAP, TP, TRUE, Judged, count_places
 from napari_nucseg.teaching.progress import Comparison, Verdict
@@ -159,7 +160,7 @@ def _found(c: Comparison) -> str:
     if not c.n_nuclei:
         return f"Where you left no nucleus, the new model sees {c.false_new}, the old one {c.false_old}."
     nuclei = f"the {c.n_nuclei} nuclei" if c.n_nuclei > 1 else "the only nucleus"
-    false = f", with {c.false_new} false ones against {c.false_old}" if c.false_new or c.false_old else ""
+    false = f", {_false_ones(c)}" if c.false_new or c.false_old else ""
     outlines = ""
     if c.found_old and c.overlap_new - c.overlap_old >= LEAST_OUTLINED:
         outlines = f" Its outlines overlap yours by {c.overlap_new:.0%}, those of the old one by {c.overlap_old:.0%}."
@@ -167,10 +168,13 @@ def _found(c: Comparison) -> str:
 
 
 def _lost(c: Comparison) -> str:
-    return (
-        f"But on {c.name} it got worse: it finds {c.found_new} of {c.n_nuclei} nuclei, the old one {c.found_old}, "
-        f"with {c.false_new} false ones against {c.false_old}."
-    )
+    nuclei = count_words(c.n_nuclei, "nucleus", "nuclei")
+    found = f"it finds {c.found_new} of {nuclei}, the old one {c.found_old}"
+    return f"But on {c.name} it got worse: {found}, {_false_ones(c)}."
+
+
+def _false_ones(c: Comparison) -> str:
+    return f"with {count_words(c.false_new, 'false one')} against {c.false_old}"
 
 
 def _not_worse(references: Sequence[Comparison]) -> str:
