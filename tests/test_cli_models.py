@@ -119,6 +119,8 @@ def test_models_are_renamed_and_exported(family, tmp_path, capsys):
     assert main(["models", "export", "child", str(tmp_path / "child.safetensors")]) == 2
     assert main(["models", "export", "child", str(tmp_path / "child.safetensors"), "--force"]) == 0
     assert "--force" in capsys.readouterr().err
+    assert main(["models", "export", "child", f"{tmp_path / 'nowhere'}/"]) == 2
+    assert f"there is no folder {tmp_path / 'nowhere'}, and a model file's name" in capsys.readouterr().err
     assert main(["models", "show", "child"]) == 0
     assert "made from" in capsys.readouterr().out
 

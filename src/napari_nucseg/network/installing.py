@@ -93,7 +93,10 @@ def export_model(name: str, target: str | Path, *, force: bool = False) -> Path:
     if target.is_dir():
         target /= f"{read_card(source).name}{SUFFIX}"
     if target.suffix != SUFFIX:
-        raise ModelFileError(f"got {target.name}; a model file's name ends in {SUFFIX}.")
+        raise ModelFileError(
+            f"there is no folder {target}, and a model file's name ends in {SUFFIX}: make the folder first, or name "
+            "a file."
+        )
     if target.parent.resolve() == models_dir().resolve():
         raise ModelFileError(
             f"{models_dir()} is the folder of your own models, where a copy would be a second {name}. "
