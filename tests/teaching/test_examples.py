@@ -219,6 +219,19 @@ def test_what_the_old_model_learned_is_not_what_it_is_checked_on(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("n_new", [1, 2, 6])
+def test_beside_known_images_a_quarter_of_all_nuclei_is_kept_aside_but_at_most_half_of_the_new_ones(
+    tmp_path, n_new
+):
+    pages, _ = read_pages([Example(path=corrected(tmp_path / str(i), seed=i)) for i in range(8)])
+    masks = hold_out(pages, {page.image_sha256 for page in pages[n_new:]})
+    held = [vouched_for(page.labels, mask).size for page, (_, mask) in zip(pages, masks, strict=True)]
+    n_nuclei = [vouched_for(page.labels, page.taught).size for page in pages]
+    aim = min(sum(n_nuclei) / 4, sum(n_nuclei[:n_new]) / 2)
+    assert not any(held[n_new:])
+    assert 0.7 * aim <= sum(held) <= min(1.6 * aim, sum(n_nuclei[:n_new]) / 2)
+
+
 def test_changed_nuclei_are_taught_without_any_review_and_ignored_pixels_never_are(tmp_path):
     sample = synthetic_fluorescence((SIZE, SIZE))
     numbers = np.unique(sample.labels)[1:9]

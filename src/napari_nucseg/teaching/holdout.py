@@ -1,7 +1,8 @@
 """Which corrections are kept aside to check on: about a quarter of the nuclei, whole images or areas where possible.
 
-Where only one area was corrected it is cut in two. No nucleus is ever on both sides; since the planes of a stack show
-the same nuclei, as do two pages of the same image, they are held out together, or cut at the same place.
+They are of images that the old model does not know, at most half of these: something new is learned, too. Where only
+one area was corrected it is cut in two. No nucleus is ever on both sides; since the planes of a stack show the same
+nuclei, as do two pages of the same image, they are held out together, or cut at the same place.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ SHARE = 0.25
 """Share of the nuclei to keep aside."""
 FEWEST_SHARE, LARGEST_SHARE = 0.12, 0.4
 """Whole images or areas are kept aside where they make up a share between these."""
+LARGEST_PART = 0.5
+"""At most this part of what may be kept aside is: the rest, which may be all that is new, is learned."""
 ONE_AREA_DIAMETERS = 1.0
 """Taught pixels nearer to each other than this many diameters belong to one area."""
 TYPICAL_PX = 24.0
@@ -68,7 +71,8 @@ def hold_out(pages: Sequence[Page], known: Collection[str] = ()) -> list[Masks]:
     whole pages are held out, or whole areas of pages, or a part of the area with most nuclei; all planes of a stack,
     and all pages of the same image, count as one page, and as one area. What is checked on one page of an image is
     learned on no other. Images that are ``known`` by their hashes, since the old model learned from them, are held out
-    only where there are no others. The choice depends on the pages' names and content, not on chance.
+    only where there are no others; the quarter is of all nuclei, known or not, but at most half of the unknown ones.
+    The choice depends on the pages' names and content, not on chance.
     """
     return told_apart(pages, _sides(pages, known))
 
@@ -81,37 +85,47 @@ def _sides(pages: Sequence[Page], known: Collection[str]) -> list[Masks]:
         return masks
     units = [unit for unit in units_of(pages) if all(pages[i].use == "auto" for i in unit)]
     unknown = [unit for unit in units if not any(pages[i].image_sha256 in known for i in unit)]
+    n_all = sum(counts[i] for unit in units for i in unit)
     for some in (unknown, units):
         free = [with_nuclei for unit in some if (with_nuclei := [i for i in unit if counts[i]])]
         tried = list(masks)
-        _hold_out_some(pages, free, counts, tried)
+        n_free = sum(counts[i] for unit in free for i in unit)
+        total = min(n_all, LARGEST_PART / SHARE * n_free)  # nuclei of which the shares above are taken
+        _hold_out_some(pages, free, counts, total, tried)
         if any(vouched_for(page.labels, held).size for page, (_, held) in zip(pages, tried, strict=True)):
             break
     return tried
 
 
 def _hold_out_some(
-    pages: Sequence[Page], free: Sequence[Sequence[int]], counts: Sequence[int], masks: list[Masks]
+    pages: Sequence[Page],
+    free: Sequence[Sequence[int]],
+    counts: Sequence[int],
+    total: float,
+    masks: list[Masks],
 ) -> None:
     """Hold out whole units of the free pages, or areas of them, where they can be parted so."""
-    chosen = _choose([(pages[unit[0]].name, sum(counts[i] for i in unit)) for unit in free])
+    chosen = _choose([(pages[unit[0]].name, sum(counts[i] for i in unit)) for unit in free], total)
     if chosen:
         for i in (i for k in chosen for i in free[k]):
             masks[i] = _all_on_one_side(pages[i], held=True)
         return
-    _hold_out_areas(pages, free, masks)
+    _hold_out_areas(pages, free, total, masks)
 
 
-def _hold_out_areas(pages: Sequence[Page], units: Sequence[Sequence[int]], masks: list[Masks]) -> None:
+def _hold_out_areas(
+    pages: Sequence[Page], units: Sequence[Sequence[int]], total: float, masks: list[Masks]
+) -> None:
     """Hold out some areas of the free pages or, where that gives no fair share, a part of the largest one."""
     numbered = {i: _numbered(pages[i], apart=len(unit) == 1) for unit in units for i in unit}
     areas = [area for unit in units for area in _areas_of(unit, pages, numbered)]
-    chosen = _choose([(f"{pages[area.pages[0]].name} {k}", area.n_nuclei) for k, area in enumerate(areas)])
+    named = [(f"{pages[area.pages[0]].name} {k}", area.n_nuclei) for k, area in enumerate(areas)]
+    chosen = _choose(named, total)
     if not chosen and areas:
         largest = max(areas, key=lambda area: area.n_nuclei)
         if largest.n_nuclei > 1:
             places = [(pages[i], numbered[i] == largest.number) for i in largest.pages]
-            parts = _cut(places, round(SHARE * sum(area.n_nuclei for area in areas)))
+            parts = _cut(places, round(SHARE * total))
             for i, (page, where), (learned, held) in zip(largest.pages, places, parts, strict=True):
                 masks[i] = learned | (page.taught & ~where), held
             return
@@ -149,14 +163,14 @@ def _all_on_one_side(page: Page, *, held: bool) -> Masks:
     return (nothing, page.taught) if held else (page.taught, nothing)
 
 
-def _choose(units: Sequence[tuple[str, int]]) -> list[int]:
+def _choose(units: Sequence[tuple[str, int]], total: float) -> list[int]:
     """Choose units, each with a name and its nuclei, that make up a fair share; none where there is no such choice."""
-    total = sum(n for _, n in units)
+    most = min(LARGEST_SHARE * total, LARGEST_PART * sum(n for _, n in units))
     chosen: list[int] = []
     held = 0
     for k in sorted(range(len(units)), key=lambda k: hashlib.sha256(units[k][0].encode()).digest()):
         n = units[k][1]
-        if held < SHARE * total and held + n <= LARGEST_SHARE * total:
+        if held < SHARE * total and held + n <= most:
             chosen.append(k)
             held += n
     return chosen if held >= FEWEST_SHARE * total else []
