@@ -25,6 +25,7 @@ from napari_nucseg._napari.correct_tools import EDIT_TOOLS
 from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
+from napari_nucseg._napari.teach_examples import Source
 from napari_nucseg._napari.teach_folder import refuse_name, unfinished_runs
 from napari_nucseg._napari.teach_text import (
     NO_NUCLEUS,
@@ -298,8 +299,8 @@ class TestExamples:
         assert "19 nuclei" in rows["cells nuclei"]
 
     def test_a_pinned_layer_is_checked_on_and_not_learned(self, qtbot, viewer, teacher, layer, made, click):
-        viewer.add_image(made.image, name="other")
-        other = viewer.add_labels(made.labels.copy(), name="other nuclei")
+        viewer.add_image(np.roll(made.image, 40, axis=0), name="other")
+        other = viewer.add_labels(np.roll(made.labels, 40, axis=0), name="other nuclei")
         corrections_of(other).trust[:] = Trust.REVIEWED
         source = teacher.controller.examples.sources[0]
         teacher._choosing._pin(source)
@@ -308,6 +309,21 @@ class TestExamples:
         job = json.loads((runs_dir() / "my-nuclei" / "job.json").read_text())
         assert len(job["examples"]) == len(job["pinned"]) == 1
         assert open_correction_set(job["pinned"][0]).labels.shape == made.labels.shape
+
+    def test_a_copy_of_what_is_pinned_is_not_learned_and_says_so(
+        self, qtbot, viewer, teacher, layer, made, tmp_path
+    ):
+        _ready(qtbot, teacher)
+        reviewed = np.ones(made.labels.shape, np.uint8)
+        save_correction_set(tmp_path / "set", CorrectionSet(made.image, "YX", made.labels, reviewed))
+        teacher._choosing._pin(Source("set", folder=tmp_path / "set"))
+        why_not, (row,) = teacher.form.why_not, teacher.form.examples.rows
+        qtbot.waitUntil(lambda: "“cells nuclei” shows a pinned image" in why_not.text(), timeout=TIMEOUT_MS)
+        assert "Unpin it, or add other images" in why_not.text()
+        assert row.detail.text().startswith("⚠ “cells nuclei” shows a pinned image")
+        assert not teacher.form.run.isEnabled()
+        teacher._choosing._unpin(Source("set", folder=tmp_path / "set"))
+        _ready(qtbot, teacher)
 
     def test_the_same_image_twice_is_said_with_the_names_of_layers(self, qtbot, viewer, teacher, layer):
         other = viewer.add_labels(layer.data.copy(), name="mine too")

@@ -18,6 +18,7 @@ from napari_nucseg.teaching.examples import Lessons, count_nuclei, describe_exam
 from napari_nucseg.teaching.holdout import hold_out, vouched_for
 from napari_nucseg.teaching.job import Example, FinetuneJob
 from napari_nucseg.teaching.pages import Page, read_pages
+from napari_nucseg.teaching.references import describe_pinned
 
 SIZE = 192
 
@@ -202,6 +203,53 @@ class TestOneImageTwice:
         examples = (Example(path=one), Example(path=other, use="check"))
         with pytest.raises(TrainingError, match=r"none is left to learn from.*shows the same image"):
             read_examples(FinetuneJob(model="nuclei-unet", examples=examples))
+
+
+class TestPinned:
+    """Images to keep good on, among the examples as well."""
+
+    @pytest.fixture
+    def pinned(self, tmp_path):
+        return describe_pinned(corrected(tmp_path / "pinned", reviewed=(slice(0, 90),)), "pinned").images
+
+    def test_a_copy_is_left_out_and_the_rest_is_split_as_without_it(self, tmp_path, pinned):
+        for i in range(7):
+            corrected(tmp_path / "sets" / str(i), seed=i)
+        lessons = read_examples(job(tmp_path / "sets"), pinned=pinned)
+        assert [lesson.name for lesson in lessons.lessons] == [str(i) for i in range(1, 7)]
+        assert_split_well(lessons)
+        (use,) = lessons.uses
+        assert (use.n_images, use.use) == (6, "partly held out")
+        assert use.problem.startswith(
+            "“0” shows a pinned image: what is pinned is only compared on, never learned"
+        )
+        assert lessons.problems == (use.problem,)
+        assert describe_examples([Example(path=tmp_path / "sets")], pinned=pinned) == (use,)
+
+    def test_other_planes_of_its_stack_show_the_same_nuclei(self, tmp_path, pinned):
+        samples = [synthetic_fluorescence((SIZE, SIZE), seed=i) for i in range(2)]
+        image, labels = (np.stack([getattr(s, part) for s in samples]) for part in ("image", "labels"))
+        corrected(
+            tmp_path / "z", image=image, axes="ZYX", labels=labels, trust=np.ones(labels.shape, np.uint8)
+        )
+        corrected(tmp_path / "a", seed=2)
+        lessons = read_examples(job(tmp_path / "z", tmp_path / "a"), pinned=pinned)
+        assert [lesson.name for lesson in lessons.lessons] == ["a"]
+        assert "“z [1]” in z lies in a stack with a pinned one" in lessons.uses[0].problem
+
+    def test_nothing_is_left_to_learn_where_all_is_pinned(self, tmp_path, pinned):
+        with pytest.raises(
+            TrainingError, match=r"nothing to learn from\. “a” shows a pinned .*Unpin it, or add"
+        ):
+            read_examples(job(corrected(tmp_path / "a")), pinned=pinned)
+
+    def test_what_is_named_for_the_check_is_checked_all_the_same(self, tmp_path, pinned):
+        examples = (
+            Example(path=corrected(tmp_path / "a"), use="check"),
+            Example(path=corrected(tmp_path / "b", seed=1)),
+        )
+        lessons = read_examples(FinetuneJob(model="nuclei-unet", examples=examples), pinned=pinned)
+        assert [(use.use, use.problem) for use in lessons.uses] == [("held out", ""), ("learned", "")]
 
 
 def test_what_the_old_model_learned_is_not_what_it_is_checked_on(tmp_path):

@@ -37,6 +37,7 @@ from napari_nucseg.teaching.finetuning import finetune_steps
 from napari_nucseg.teaching.job import Preview, load_finetune_job, make_finetune_job
 from napari_nucseg.teaching.material import Material, prepare
 from napari_nucseg.teaching.progress import Comparison, FinetuneProgress, FinetuneResult, Verdict
+from napari_nucseg.teaching.references import reference_images
 from napari_nucseg.teaching.trial import estimate_steps
 
 SIZE = 128
@@ -161,7 +162,7 @@ def test_what_is_learned_from_is_what_the_network_sees_whatever_a_judge_leaves_o
     lessons, n = read_examples(make_job()), len(FEATURES)
     nothing = Judge(np.zeros(n), np.ones(n), (np.zeros((1, n)),), (np.array([-9.0]),))
     one, other = (
-        drain(prepare(replace(load_model(base), judge=judge), lessons, (), (), 256, choose_device("cpu")))
+        drain(prepare(replace(load_model(base), judge=judge), lessons, (), 256, choose_device("cpu")))
         for judge in (None, nothing)
     )
     assert one.reliance == other.reliance
@@ -339,6 +340,27 @@ def test_pinned_images_are_compared_by_name(make_job, tmp_path):
     corrected(tmp_path / "precious", seed=4)
     result = run(make_job(pinned=[tmp_path / "precious"], steps=1))[0]
     assert "precious" in [c.name for c in result.comparisons if c.kind == "reference"]
+
+
+def test_pinned_images_are_not_learned_from_where_examples_show_them_too(make_job, tmp_path):
+    folders = [corrected(tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 4), ("precious", 4))]
+    result, seen = run(make_job(examples=folders[:2], pinned=folders[2:], steps=1))
+    assert [use.use for use in result.examples] == ["cut in two", "left out"]
+    assert any("shows a pinned image" in p.message for p in seen)
+    with pytest.raises(TrainingError, match=r"nothing to learn from\. .*shows a pinned image.*Unpin it"):
+        run(make_job(examples=folders[1:2], pinned=folders[2:], name="other"))
+
+
+def test_what_is_kept_aside_is_not_replayed_where_it_is_pinned_too(base, make_job, tmp_path, monkeypatch):
+    monkeypatch.setattr("napari_nucseg.teaching.material.WORTH_KEEPING", 0)  # the tiny network finds nothing
+    references = reference_images([corrected(tmp_path / "precious", seed=4)])
+    device, lessons = choose_device("cpu"), read_examples(make_job())
+    checked = replace(lessons.lessons[0], image_sha256=references[-1].pages[0].image_sha256)
+    n_replayed = [
+        len(drain(prepare(load_model(base), each, references, 256, device)).replayed)
+        for each in (lessons, replace(lessons, lessons=(checked,)))
+    ]
+    assert n_replayed == [5, 4]
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,10 @@ def test_what_is_pinned_is_described_as_it_will_be_compared(tmp_path):
     reviewed = np.ones((64, 64), np.uint8)
     for name, trust in (("set", reviewed), ("unreviewed", 0 * reviewed)):
         save_correction_set(tmp_path / name, CorrectionSet(sample.image, "YX", sample.labels, trust))
-    use = describe_pinned(tmp_path / "set", "mine")
+    use = describe_pinned(tmp_path / "set", "mine").use
     assert (use.name, use.n_nuclei, use.problem) == ("mine", sample.labels.max(), "")
-    assert describe_pinned(dataset(tmp_path / "many", 30), "many").n_images == MOST_IMAGES
-    use = describe_pinned(tmp_path / "unreviewed", "mine")
+    assert describe_pinned(dataset(tmp_path / "many", 30), "many").use.n_images == MOST_IMAGES
+    use = describe_pinned(tmp_path / "unreviewed", "mine").use
     assert (use.n_nuclei, use.problem) == (0, "No nucleus in it is reviewed or labelled.")
     with pytest.raises(TrainingError, match=r"compared on .*unreviewed: No nucleus in it is reviewed"):
         reference_images([tmp_path / "unreviewed"])

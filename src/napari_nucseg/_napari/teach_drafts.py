@@ -18,7 +18,7 @@ from napari_nucseg.data.set_comparison import holds_labels
 from napari_nucseg.errors import NucSegError
 from napari_nucseg.teaching.examples import describe_examples
 from napari_nucseg.teaching.progress import ExampleUse
-from napari_nucseg.teaching.references import describe_pinned
+from napari_nucseg.teaching.references import Pinned, describe_pinned
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
@@ -34,7 +34,7 @@ class Drafts:
     folder: Path
     ages: dict[Path, int] = field(default_factory=dict)
     said: tuple[object, tuple[ExampleUse, ...]] | None = None
-    said_of_pinned: dict[Path, tuple[int, ExampleUse]] = field(default_factory=dict)
+    said_of_pinned: dict[Path, tuple[int, Pinned]] = field(default_factory=dict)
 
     def age(self, place: Path) -> int:
         """Return a number that is another one once what lies there has changed."""
@@ -56,6 +56,11 @@ def describe_steps(
 
     ``known`` are the images that the model to teach learned from before, as its card lists them.
     """
+    kept = []
+    for number, collected in enumerate(pinned, start=1):
+        yield
+        kept.append(_kept(collected, number, drafts))
+    images: frozenset[str] = frozenset().union(*(each.images for each in kept))
     sources, examples = list(sources), []
     for place, collected in enumerate(sources):
         yield
@@ -65,25 +70,21 @@ def describe_steps(
         except NucSegError as error:
             sources[place] = replace(collected, problem=str(error))
     yield
-    key = ([(example, drafts.age(example.path)) for example in examples], known)
+    key = ([(example, drafts.age(example.path)) for example in examples], known, images)
     if drafts.said is None or drafts.said[0] != key:
-        drafts.said = key, describe_examples(examples, known)
+        drafts.said = key, describe_examples(examples, known, images)
     said = iter(drafts.said[1])
     uses = tuple(_unusable(each) if each.problem else _with_unsaved(each, next(said)) for each in sources)
-    kept = []
-    for number, collected in enumerate(pinned, start=1):
-        yield
-        kept.append(_kept(collected, number, drafts))
-    return Described(uses, tuple(kept))
+    return Described(uses, tuple(each.use for each in kept))
 
 
-def _kept(collected: Collected, number: int, drafts: Drafts) -> ExampleUse:
+def _kept(collected: Collected, number: int, drafts: Drafts) -> Pinned:
     """Say what there is to keep good on."""
     name = collected.source.name
     try:
         place = _drafted(collected, drafts.folder / "pinned" / file_name(name, number), drafts)
     except NucSegError as error:
-        return _unusable(replace(collected, problem=str(error)))
+        return Pinned(_unusable(replace(collected, problem=str(error))))
     age = drafts.age(place)
     known = drafts.said_of_pinned.get(place)
     if known is None or known[0] != age:

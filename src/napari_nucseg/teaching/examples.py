@@ -18,7 +18,7 @@ from napari_nucseg.teaching.known_images import checked_words
 from napari_nucseg.teaching.pages import Page, read_pages
 from napari_nucseg.teaching.pixels import as_image, shown_pixels
 from napari_nucseg.teaching.progress import ExampleUse, Part
-from napari_nucseg.teaching.same_images import repetitions
+from napari_nucseg.teaching.same_images import parted_from_pinned, repetitions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -116,13 +116,19 @@ class Lessons:
         return tuple(lesson for lesson in self.lessons if lesson.held_out.any())
 
 
-def read_examples(job: FinetuneJob, base: Model | None = None, device: Device | None = None) -> Lessons:
+def read_examples(
+    job: FinetuneJob,
+    base: Model | None = None,
+    device: Device | None = None,
+    pinned: Collection[str] = (),
+) -> Lessons:
     """Read all examples of a job and keep about a quarter of their nuclei aside for the check.
 
     Parameters
     ----------
     job : names the examples and the base model.
     base, device : that model and where it looks, where they are at hand.
+    pinned : hashes of the images to keep good on, which are not learned from.
 
     Raises
     ------
@@ -137,10 +143,9 @@ def read_examples(job: FinetuneJob, base: Model | None = None, device: Device | 
     base, device = base or load_model(job.model), device or choose_device(job.device, job.precision)
     if not job.examples:
         raise TrainingError("there are no examples: save corrections, or name images with labels.")
-    pages, problems = read_pages(job.examples)
+    pages, problems = _read(job.examples, pinned)
     masks = hold_out(pages, base.card.learned_images)
     _tell_nothing(job.examples, pages, problems)
-    _tell_repetitions(pages, problems)
     lessons = tuple(
         _lesson(page, learned, held_out, base, device)
         for page, (learned, held_out) in zip(pages, masks, strict=True)
@@ -157,14 +162,28 @@ def read_examples(job: FinetuneJob, base: Model | None = None, device: Device | 
     )
 
 
-def describe_examples(examples: Sequence[Example], known: Collection[str] = ()) -> tuple[ExampleUse, ...]:
+def describe_examples(
+    examples: Sequence[Example], known: Collection[str] = (), pinned: Collection[str] = ()
+) -> tuple[ExampleUse, ...]:
     """Say what would become of each example, in their order; one that cannot be read says why in ``problem``.
 
-    ``known`` are the images that the base model learned from before, as its card lists them.
+    ``known`` are the images that the base model learned from before, as its card lists them; ``pinned`` those to keep
+    good on.
     """
-    pages, problems = read_pages(examples, pixels=False)
-    _tell_repetitions(pages, problems)
+    pages, problems = _read(examples, pinned, pixels=False)
     return _uses(examples, pages, hold_out(pages, known), problems)
+
+
+def _read(
+    examples: Sequence[Example], pinned: Collection[str], *, pixels: bool = True
+) -> tuple[list[Page], dict[int, list[str]]]:
+    """Read the pages to learn from or to check on, and what is to be told of each example."""
+    pages, problems = read_pages(examples, pixels=pixels)
+    pages, left_out = parted_from_pinned(pages, pinned)
+    for told in (left_out, repetitions(pages)):
+        for number, words in told.items():
+            problems.setdefault(number, []).append(words)
+    return pages, problems
 
 
 def _tell_nothing(examples: Sequence[Example], pages: Sequence[Page], problems: dict[int, list[str]]) -> None:
@@ -172,11 +191,6 @@ def _tell_nothing(examples: Sequence[Example], pages: Sequence[Page], problems: 
         problems[number] = [
             f"{examples[number].path}: nothing in it is reviewed or changed. Mark what you have checked as reviewed."
         ]
-
-
-def _tell_repetitions(pages: Sequence[Page], problems: dict[int, list[str]]) -> None:
-    for number, words in repetitions(pages).items():
-        problems.setdefault(number, []).append(words)
 
 
 def _uses(

@@ -24,7 +24,7 @@ from napari_nucseg.teaching.material import prepare
 from napari_nucseg.teaching.plan import plan_of
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
 from napari_nucseg.teaching.record import taught_card
-from napari_nucseg.teaching.references import reference_images
+from napari_nucseg.teaching.references import images_of, reference_images
 from napari_nucseg.teaching.resuming import JOB, identity, resumed
 from napari_nucseg.teaching.sanity import warnings_of
 from napari_nucseg.teaching.selection import picked_by_error
@@ -107,13 +107,14 @@ def _finetune_steps(
     base, device, path = _prepared(job, replace=resume or force)
     if not resume:  # one that goes on stays as it was begun: with other settings it is refused
         _write(job.folder / JOB, job)
-    lessons = read_examples(job, base, device)
+    references = reference_images(job.pinned)
+    pinned = images_of(page for reference in references if reference.pinned for page in reference.pages)
+    lessons = read_examples(job, base, device, pinned)
     warnings = (*warnings_of(lessons.lessons), *picked_by_error(lessons.lessons))
     for said in (*lessons.problems, *warnings):
         yield tell("reading", message=said)
     yield tell("checking the old model")
-    pinned = [place.name for place in job.pinned]
-    looking = prepare(base, lessons, reference_images(job.pinned), pinned, plan_of(job).patch_px, device)
+    looking = prepare(base, lessons, references, plan_of(job).patch_px, device)
     material = yield from told_as(looking, lambda _: tell("checking the old model"))
     plan = plan_of(job, material.reliance)
     tell.total = plan.steps

@@ -84,7 +84,6 @@ def prepare(
     base: Model,
     lessons: Lessons,
     references: Sequence[Reference],
-    pinned: Sequence[str],
     patch_px: int,
     device: Device,
 ) -> Generator[None, None, Material]:
@@ -94,7 +93,7 @@ def prepare(
     ----------
     base : model to teach.
     lessons : what was corrected.
-    references : what nothing must get worse on; those of the names in ``pinned`` are replayed, too.
+    references : what nothing must get worse on; pinned ones are replayed, too, but for what is kept aside.
     patch_px : side of the patches.
     device : where to look.
     """
@@ -116,7 +115,9 @@ def prepare(
         kind: Kind = "made" if reference.made else "reference"
         tried.append((yield from _tried(base, reference.name, kind, scenes, device)))
     replayed: list[Ground] = []
-    for page in (*_made(), *(page for r in references if r.name in pinned for page in r.pages)):
+    kept_aside = {lesson.image_sha256 for lesson in lessons.held_out}
+    pinned = (page for reference in references if reference.pinned for page in reference.pages)
+    for page in (*_made(), *(page for page in pinned if page.image_sha256 not in kept_aside)):
         scene = scene_of_page(page, base, device)
         seen = look(network, scene.image, whole(scene.truth.shape), scene.diameter_px, device)
         if evaluate([scene.truth], [seen.labels]).ap50 >= WORTH_KEEPING:

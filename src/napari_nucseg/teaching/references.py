@@ -5,7 +5,7 @@ Always two made pictures, the same for everybody; real samples where the user fe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from napari_nucseg.teaching.pages import Page, annotated_page, read_pages
 from napari_nucseg.teaching.progress import ExampleUse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from napari_nucseg.data.sample import Dataset
@@ -40,7 +40,16 @@ class Reference:
     name: str
     pages: tuple[Page, ...]
     made: bool = False
+    pinned: bool = False
     problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """What there is of images to keep good on, and their hashes."""
+
+    use: ExampleUse
+    images: frozenset[str] = frozenset()
 
 
 def reference_images(pinned: Sequence[Path] = ()) -> tuple[Reference, ...]:
@@ -57,7 +66,12 @@ def reference_images(pinned: Sequence[Path] = ()) -> tuple[Reference, ...]:
     """
     fetched = ((sample.title, find_cached(sample.name)) for sample in SAMPLES if sample.image_ids)
     real = tuple(Reference(title, pages) for title, data in fetched if data and (pages := _pages(data)))
-    return (*_made(), *real, *(labelled_images(path) for path in pinned))
+    return (*_made(), *real, *(replace(labelled_images(path), pinned=True) for path in pinned))
+
+
+def images_of(pages: Iterable[Page]) -> frozenset[str]:
+    """Hashes of the images that pages show."""
+    return frozenset(page.image_sha256 for page in pages if page.image_sha256)
 
 
 @lru_cache(maxsize=1)
@@ -89,11 +103,11 @@ def labelled_images(path: Path, name: str = "") -> Reference:
     return Reference(name or path.name, pages, problems=tuple(problems))
 
 
-def describe_pinned(path: Path, name: str) -> ExampleUse:
+def describe_pinned(path: Path, name: str) -> Pinned:
     """Say what there is of images to keep good on; where they cannot be used, ``problem`` says why."""
     pages, problems = _read(path)
     why = _why_not(pages, problems)
-    return ExampleUse(
+    use = ExampleUse(
         name=name,
         n_nuclei=sum(vouched_for(page.labels, page.taught).size for page in pages),
         taught_px=sum(int(page.taught.sum()) for page in pages),
@@ -101,6 +115,7 @@ def describe_pinned(path: Path, name: str) -> ExampleUse:
         n_images=len(pages),
         problem=why or " ".join(problems),
     )
+    return Pinned(use, images_of(pages))
 
 
 def _read(path: Path) -> tuple[tuple[Page, ...], list[str]]:

@@ -1,7 +1,7 @@
 """Pages that show the same image, whichever set, folder or layer they come from.
 
 What is learned in one of them would be known in another: they are on one side of the check together, and no pixel is
-learned in one that is checked in another, or checked twice.
+learned in one that is checked in another, or checked twice. What is pinned is learned in none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 GAP_PX = 3
 """Background that near to the cut, or to a nucleus of the other side, belongs to neither side."""
 MOST_NAMED = 3
+CHECKED = "what is checked on is not learned from."
+PINNED = "what is pinned is only compared on, never learned from. Unpin it, or add other images."
 
 
 def units_of(pages: Sequence[Page]) -> list[list[int]]:
@@ -63,6 +65,23 @@ def told_apart(pages: Sequence[Page], masks: Sequence[Masks]) -> list[Masks]:
     return apart
 
 
+def parted_from_pinned(pages: Sequence[Page], pinned: Collection[str]) -> tuple[list[Page], dict[int, str]]:
+    """Leave out the pages of images that are ``pinned``, by their hashes; say of each example, by its number, which.
+
+    So are other planes of their stacks, which show the same nuclei. Those a user wants checked stay.
+    """
+    out: set[int] = set()
+    found: dict[int, list[str]] = {}
+    for unit in units_of(pages):
+        if any(pages[i].image_sha256 in pinned for i in unit):
+            out.update(i for i in unit if pages[i].use != "check")
+    for page in (pages[i] for i in sorted(out)):
+        what = "shows a pinned image" if page.image_sha256 in pinned else "lies in a stack with a pinned one"
+        found.setdefault(page.example, []).append(f"{page.called} {what}")
+    words = {number: _sentence(said, "likewise", PINNED) for number, said in found.items()}
+    return [page for i, page in enumerate(pages) if i not in out], words
+
+
 def repetitions(pages: Sequence[Page]) -> dict[int, str]:
     """Say of each example, by its number, which of its pages show an image that was there before."""
     found: dict[int, list[str]] = {}
@@ -71,12 +90,12 @@ def repetitions(pages: Sequence[Page]) -> dict[int, str]:
         for page in others:
             words = f"{page.called} shows the same image as {first.called}"
             found.setdefault(page.example, []).append(words)
-    return {number: _sentence(said) for number, said in found.items()}
+    return {number: _sentence(said, "show one twice", CHECKED) for number, said in found.items()}
 
 
-def _sentence(said: Sequence[str]) -> str:
-    more = f", and {len(said) - MOST_NAMED} more show one twice" if len(said) > MOST_NAMED else ""
-    return f"{', '.join(said[:MOST_NAMED])}{more}: what is checked on is not learned from."
+def _sentence(said: Sequence[str], of_more: str, so: str) -> str:
+    more = f", and {len(said) - MOST_NAMED} more {of_more}" if len(said) > MOST_NAMED else ""
+    return f"{', '.join(said[:MOST_NAMED])}{more}: {so}"
 
 
 def _repeated(pages: Sequence[Page]) -> list[list[int]]:
