@@ -19,7 +19,7 @@ AXIS_WIDTH_PX = 52
 SHORTEST_STEPS = 20
 """Least range of the axis of steps: the first point alone must not choose it."""
 SCORE_LINE, LEARNED_LINE, HELD_OUT_LINE = "#2fbf71", "#3a9bdc", "#e09f3e"
-LEGEND = " &nbsp; ".join(
+LEGEND = " ".join(
     f'<span style="color: {colour}">●</span> {words}'
     for colour, words in (
         (SCORE_LINE, "AP, kept aside"),
