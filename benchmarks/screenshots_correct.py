@@ -1,6 +1,6 @@
 """Walk through *Correct nuclei* and *Work through a folder* as a user would and keep pictures of the window.
 
-``python benchmarks/screenshots_correct.py FOLDER`` (under ``xvfb-run -a -s "-screen 0 1280x900x24"`` where there is no
+``python benchmarks/screenshots_correct.py FOLDER`` (under ``xvfb-run -a -s "-screen 0 1280x940x24"`` where there is no
 screen). The pictures show made images only.
 """
 
@@ -27,7 +27,7 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histo
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WINDOW_PX = (1280, 900)
+WINDOW_PX = (1280, 940)
 TOOLS = {tool.name: tool for tool in (*EDIT_TOOLS, *TRUST_TOOLS)}
 
 

@@ -1,6 +1,6 @@
 """Walk through *Fine-tune* and *My models* as a user would and keep pictures of the window.
 
-``python benchmarks/screenshots_teach.py FOLDER`` (under ``xvfb-run -a -s "-screen 0 1280x900x24"`` where there is no
+``python benchmarks/screenshots_teach.py FOLDER`` (under ``xvfb-run -a -s "-screen 0 1280x940x24"`` where there is no
 screen). The pictures show made images only. A model is really taught, in a folder of its own: minutes on two cores.
 ``docs/teach.md`` shows some of them, from ``docs/images``.
 """
