@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+os.environ["NAPARI_CONFIG"] = ""  # no window writes the settings of who runs the tests
 pytest.importorskip("napari", reason="the window's tests need napari and Qt: pip install napari-nucseg[test]")
 
 import numpy as np
@@ -135,6 +138,13 @@ def largest_nucleus(labels: np.ndarray) -> int:
     counts = np.bincount(labels.ravel())
     counts[0] = 0
     return int(counts.argmax())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _what_stays_is_no_garbage() -> None:
+    """Spare the garbage collector what modules hold: each viewer's end calls it three times."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
