@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import platformdirs
+from platformdirs import user_data_path
 
 from napari_nucseg.files import named_folder
 
@@ -15,4 +15,4 @@ MODELS_VARIABLE = "NUCSEG_MODELS"
 
 def models_dir() -> Path:
     """Folder of the user's own models; the environment variable overrides the system's place."""
-    return named_folder(MODELS_VARIABLE, platformdirs.user_data_path("napari-nucseg", appauthor=False) / "models")
+    return named_folder(MODELS_VARIABLE, user_data_path("napari-nucseg", appauthor=False) / "models")
