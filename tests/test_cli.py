@@ -707,6 +707,17 @@ def test_doctor_says_where_a_persons_work_lies(tmp_path: Path, monkeypatch, caps
         assert report["places"][name].startswith(f"{tmp_path / variable} (")
 
 
+def test_doctor_says_which_place_cannot_be_entered(tmp_path: Path, as_anybody) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(0)
+    code = "from napari_nucseg.cli import main; main(['doctor', '--json'])"
+    (line,) = as_anybody(code, NUCSEG_RUNS=str(locked / "runs"), NUCSEG_CACHE=str(locked / "cache"))
+    (report,) = json_lines(line)
+    for name in ("runs of Fine-tune", "cache"):
+        assert any(f"{locked} cannot be written: {name} " in problem for problem in report["problems"])
+
+
 def test_doctor_names_the_default_and_says_where_it_is_gone(
     tiny_models: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:

@@ -138,11 +138,12 @@ def _places() -> tuple[dict[str, str], list[str]]:
         "cache": cache_dir(),
     }
     for name, folder in folders.items():
-        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        # not Path.exists: that fails below a folder that cannot be entered
+        there = next(place for place in (folder, *folder.absolute().parents) if os.path.exists(place))
         places[name] = f"{folder} ({shutil.disk_usage(there).free / 1e9:.1f} GB free)"
         if not there.is_dir():
             problems.append(f"{there} is a file, not a folder: {name} cannot be kept in {folder}")
-        elif not os.access(there, os.W_OK):
+        elif not os.access(there, os.W_OK | os.X_OK):
             problems.append(f"{there} cannot be written: {name} cannot be kept in {folder}")
     automatic = [model.name for model in automatic_models(models)]
     by = "your choice" if automatic == [preferred_model()] else "the program chooses"
