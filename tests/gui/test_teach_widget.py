@@ -34,6 +34,7 @@ from napari_nucseg._napari.teach_text import (
     NOTHING_REVIEWED,
     ONLY_CHECKED,
     PRESET_SECONDS,
+    refusal,
     seconds_with,
 )
 from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
@@ -45,6 +46,7 @@ from napari_nucseg.network.installing import install_model, remove_model, rename
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import read_card
 from napari_nucseg.nuclei.trust import Trust
+from napari_nucseg.teaching.progress import ExampleUse
 from napari_nucseg.teaching.runs import DONE, runs_dir
 
 TIMEOUT_MS = 120_000
@@ -356,6 +358,12 @@ class TestWhyNot:
         _trust(other, Trust.REVIEWED)
         _ready(qtbot, teacher)
         assert "nuclei · 100% of the image" in row.detail.text()
+
+    def test_an_example_with_nothing_to_learn_does_not_count_beside_those_to_check(self):
+        pinned = ExampleUse(name="a", n_nuclei=0, taught_px=0, use="left out", n_images=0)
+        checked = ExampleUse(name="b", n_nuclei=9, taught_px=900, use="held out", n_images=1)
+        assert refusal([pinned, checked], ["auto", "check"]) == ONLY_CHECKED
+        assert not refusal([checked, checked], ["auto", "check"])
 
     def test_changed_nuclei_of_labels_from_elsewhere_need_a_review(self, qtbot, teacher, layer, largest):
         _trust(layer, 0)

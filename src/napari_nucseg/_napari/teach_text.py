@@ -57,7 +57,9 @@ NO_NUCLEUS = (
     "but a model needs some to see what they look like."
 )
 UNPIN = "Review nuclei in it, or take it out of the list (✕)."
-ONLY_CHECKED = "All examples are set to “Check”. Let the model learn from at least one."
+ONLY_CHECKED = (
+    "All examples with something to learn are set to “Check”. Let the model learn from at least one."
+)
 
 
 def seconds_with(preset: Preset, seconds: float, steps: int) -> float:
@@ -168,7 +170,7 @@ def refusal(uses: Sequence[ExampleUse], chosen: Sequence[str]) -> str:
         return next((said[:1].upper() + said[1:] for said in problems if said), NOTHING_REVIEWED)
     if all(use.n_nuclei == 0 for use in uses):
         return NO_NUCLEUS
-    if all(choice == "check" for choice in chosen):
+    if all(choice == "check" for use, choice in zip(uses, chosen, strict=False) if use.taught_px):
         return ONLY_CHECKED
     return ""
 
