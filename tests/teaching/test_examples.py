@@ -220,9 +220,7 @@ class TestPinned:
         assert_split_well(lessons)
         (use,) = lessons.uses
         assert (use.n_images, use.use) == (6, "partly held out")
-        assert use.problem.startswith(
-            "“0” shows a pinned image: what is pinned is only compared on, never learned"
-        )
+        assert use.problem.startswith("“0” shows a pinned image: what is pinned is not learned from.")
         assert lessons.problems == (use.problem,)
         assert describe_examples([Example(path=tmp_path / "sets")], pinned=pinned) == (use,)
 

@@ -27,7 +27,7 @@ GAP_PX = 3
 """Background that near to the cut, or to a nucleus of the other side, belongs to neither side."""
 MOST_NAMED = 3
 CHECKED = "what is checked on is not learned from."
-PINNED = "what is pinned is only compared on, never learned from. Unpin it, or add other images."
+PINNED = "what is pinned is not learned from. Unpin it, or add other images."
 
 
 def units_of(pages: Sequence[Page]) -> list[list[int]]:
