@@ -162,7 +162,10 @@ def _tree() -> QTreeWidget:
     tree.setIndentation(INDENT_PX)
     tree.setMinimumHeight(TREE_HEIGHT_PX)
     tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-    tree.setToolTip("★ used by “Automatic”. Indented: taught from the model above.")
+    tree.setToolTip(
+        "★ used by “Automatic”. Indented: taught from the model above.\n"
+        "Kept aside: its AP (1 is best) on the corrections that were kept aside when it was taught."
+    )
     header = tree.header()
     header.setStretchLastSection(False)
     header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
