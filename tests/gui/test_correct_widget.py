@@ -14,6 +14,8 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from napari.utils.key_bindings import coerce_keybinding
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari import correct_changes, correct_watch, image_fingerprint
 from napari_nucseg._napari.camera import camera_of
@@ -450,6 +452,25 @@ def test_keys_stand_in_the_tooltips_and_work(viewer, corrector, layer, hand):
     assert (read_corrections(layer).trust == Trust.REVIEWED).any()
 
 
+@pytest.mark.parametrize("place", ["canvas", "dock", "floating dock"])
+def test_escape_puts_the_tool_down(qtbot, viewer, corrector, layer, place):
+    corrector.parentWidget().setFloating(place == "floating dock")
+    _take(corrector, "split")
+    focused = viewer.window._qt_viewer.canvas.native if place == "canvas" else corrector.form.save
+    qtbot.keyClick(focused, Qt.Key.Key_Escape)
+    assert corrector.controller.tool is None
+    assert layer.mouse_pan
+
+
+def test_escape_is_napari_s_while_no_tool_is_in_hand(viewer, corrector, layer):
+    escape = coerce_keybinding("Escape")
+    _take(corrector, "split")
+    assert escape in layer.keymap
+    layer.mode = "polygon"
+    assert escape not in layer.keymap
+    assert escape not in viewer.keymap
+
+
 class TestTrust:
     def test_marks_are_kept_with_the_layer_and_shown(self, viewer, corrector, layer, hand):
         _take(corrector, "review_box")
@@ -586,6 +607,34 @@ class TestReview:
         review = corrector.controller.session.review
         assert review.current is None
         assert not review.ranking
+
+    @pytest.mark.parametrize(
+        ("keys", "row"),
+        [
+            pytest.param([Qt.Key.Key_Down], 0, id="down"),
+            pytest.param([Qt.Key.Key_Down, Qt.Key.Key_Down], 1, id="down twice"),
+            pytest.param([Qt.Key.Key_Return], 0, id="enter"),
+        ],
+    )
+    def test_changes_are_looked_at_by_keys(self, qtbot, viewer, corrector, layer, hand, keys, row):
+        _take(corrector, "delete")
+        for point in ((70, 62), (30, 70)):
+            hand.draw(point)
+        _settle(qtbot, corrector)
+        before = camera_of(viewer).center
+        changes = corrector.form.changes
+        QApplication.setActiveWindow(viewer.window._qt_window)
+        changes.setFocus()
+        assert camera_of(viewer).center == before, "Tab alone moves nothing"
+        for key in keys:
+            qtbot.keyClick(changes, key)
+        box = corrector.controller.session.changes.changes[row].box
+        middle = [(side.start + side.stop - 1) / 2 for side in box]
+        np.testing.assert_allclose(camera_of(viewer).center[-2:], middle)
+        corrector.controller.updated.emit()
+        assert keys[0] == Qt.Key.Key_Return or changes.currentRow() == row, (
+            "the list was filled anew, and goes on where it was"
+        )
 
     def test_changes_are_looked_at_by_a_click(self, qtbot, viewer, corrector, layer, hand):
         _take(corrector, "delete")

@@ -105,6 +105,18 @@ def test_the_channel_on_show_is_kept_with_what_was_reviewed(viewer, worker, tmp_
     np.testing.assert_array_equal(page.planes[0], made.image)
 
 
+def test_the_list_is_walked_through_by_keys_and_enter_opens(opened, qtbot):
+    form, controller = opened.form, opened.controller
+    form.items.setFocus()
+    qtbot.keyClick(form.items, Qt.Key.Key_Down)
+    assert not controller.busy, "opening takes long: walking does not open"
+    assert controller.worklist.current == "a"
+    controller.changed.emit()
+    assert form.items.currentItem().text() == "○ b", "the list was filled anew, and goes on where it was"
+    qtbot.keyClick(form.items, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: controller.worklist.current == "b", timeout=TIMEOUT_MS)
+
+
 def test_the_channel_that_a_file_names_for_nuclei_is_shown_and_offered(
     viewer, worker, tmp_path, click, answer, choose
 ):

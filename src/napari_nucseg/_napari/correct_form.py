@@ -13,7 +13,7 @@ from qtpy.QtWidgets import (
     QGroupBox,
     QHBoxLayout,
     QLabel,
-    QListWidget,
+    QListWidgetItem,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -29,6 +29,7 @@ from napari_nucseg._napari.correct_tools import (
 )
 from napari_nucseg._napari.dock_column import DockColumn, fill
 from napari_nucseg._napari.image_line import ImageLine
+from napari_nucseg._napari.item_list import ItemList
 from napari_nucseg._napari.layer_choice import LabelsLayerChoice
 from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import add_row, form_rows, tipped_button
@@ -67,7 +68,7 @@ class CorrectForm(QWidget):
         self.unmark = QPushButton("Clear")
         self.reviewed = Words()
         self.changes_title = Words()
-        self.changes = QListWidget()
+        self.changes = ItemList(by_walking=True)
         self.changes.setFixedHeight(LIST_HEIGHT_PX)
         self.changes.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.changes.setToolTip("Click to look at a change.")
@@ -112,6 +113,13 @@ class CorrectForm(QWidget):
         self.empty.setVisible(empty)
         self.body.setVisible(not empty)
 
+    def show_changes(self, words: list[str]) -> None:
+        """List changes, if any; the one that was looked at last stays chosen, for whoever goes on by keys."""
+        seen = {item.text() for item in self.changes.selectedItems()}
+        items = [QListWidgetItem(text) for text in words]
+        self.changes.show_items(items, next((item for item in items if item.text() in seen), None))
+        self.changes.setVisible(bool(words))
+
     def show_editable(self, editable: bool) -> None:
         """Show whether there is anything to do with the layer; where not, nothing of another one stays on show."""
         for part in (*self.boxes, self.save):
@@ -119,8 +127,7 @@ class CorrectForm(QWidget):
         if not editable:
             for text in (self.changes_title, self.reviewed, self.review):
                 text.clear()
-            self.changes.clear()
-            self.changes.setVisible(False)
+            self.show_changes([])
 
     def _make_body(self) -> QWidget:
         body = QWidget()

@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.camera import camera_of
 from napari_nucseg._napari.correct_tools import Gesture
+from napari_nucseg._napari.shortcuts import ViewerShortcut
 from napari_nucseg._napari.spatial import spatial_attributes
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from napari.utils.events import Event, EventEmitter
     from numpy.typing import NDArray
 
+ESCAPE_KEY = "Escape"
 PREVIEW_LAYER = "Drawing (NucSeg)"
 PREVIEW_INTERVAL_S = 0.03
 PREVIEW_WIDTH_PX = 2
@@ -31,7 +33,7 @@ class Pointer(QObject):
     """Lets the user draw one gesture after the other on a layer, until it is disarmed.
 
     Signals: ``drawn(points)`` with (N, 2) points in pixels of the plane in view; ``disarmed()`` when the user turned to
-    something else: another mode of the layer, another layer, another view.
+    something else (another mode of the layer, another layer, another view) or pressed Escape.
     """
 
     drawn = Signal(object)
@@ -42,6 +44,7 @@ class Pointer(QObject):
         self._viewer = viewer
         self._layer: Labels | None = None
         self._gesture = Gesture.CLICK
+        self._escape: ViewerShortcut | None = None
         self._shown_at = 0.0
         # later: a layer that is added becomes the active one until whoever adds it says otherwise
         self._soon = QTimer(self, singleShot=True, interval=0)
@@ -64,6 +67,8 @@ class Pointer(QObject):
         layer.cursor = "cross" if gesture is not Gesture.CLICK else "pointing"
         layer.mouse_drag_callbacks.append(self._drag)
         self._layer = layer
+        # only now: else it is napari's, for a polygon that is being drawn
+        self._escape = ViewerShortcut(self._viewer, ESCAPE_KEY, self._turned)
         for emitter in self._turns(layer):
             emitter.connect(self._turned)
         self._viewer.layers.selection.events.active.connect(self._active_changed)
@@ -75,6 +80,8 @@ class Pointer(QObject):
             return
         for emitter in self._turns(layer):
             emitter.disconnect(self._turned)
+        if self._escape is not None:
+            self._escape.release()
         self._viewer.layers.selection.events.active.disconnect(self._active_changed)
         self._layer = None
         if self._drag in layer.mouse_drag_callbacks:

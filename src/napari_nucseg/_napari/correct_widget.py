@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
     from napari.utils.events import Event, EventEmitter
+    from qtpy.QtGui import QKeyEvent
     from qtpy.QtWidgets import QListWidgetItem
 
     from napari_nucseg._napari.correct_journal import Restorable
@@ -82,6 +83,13 @@ class CorrectWidget(Docked):
             CHECKED_KEY: self._mark_checked,
         }
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Put the tool down with Escape, as in the canvas."""
+        if event.key() == Qt.Key.Key_Escape and self.controller.tool is not None:
+            self.controller.put_down()
+        else:
+            super().keyPressEvent(event)
+
     def _bind(self, key: str, act: Callable[[], None]) -> ViewerShortcut:
         """Bind a key in the canvas and, for whoever has just clicked a button, in the dock."""
         in_dock = QShortcut(
@@ -99,7 +107,7 @@ class CorrectWidget(Docked):
         form.view.clicked.connect(lambda: controller.mark_view())
         form.whole.clicked.connect(lambda: controller.mark_all(Trust.REVIEWED))
         form.unmark.clicked.connect(self._clear)
-        form.changes.itemClicked.connect(self._look_at_change)
+        form.changes.chosen.connect(self._look_at_change)
         form.previous.clicked.connect(lambda: self._walk(-1))
         form.next.clicked.connect(lambda: self._walk(1))
         form.checked.clicked.connect(self._mark_checked)
@@ -235,12 +243,10 @@ class CorrectWidget(Docked):
     def _show_changes(self, changes: tuple[Change, ...]) -> None:
         counts = [f"{number} {kind}" for kind, number in count_kinds(changes).items() if number]
         self.form.changes_title.setText(" · ".join(counts) or "Nothing was changed.")
-        self.form.changes.setVisible(bool(changes))
         words = [_in_words(change) for change in changes[:MOST_LISTED]]
         if len(changes) > MOST_LISTED:
             words.append(f"… and {len(changes) - MOST_LISTED:,} more")
-        self.form.changes.clear()
-        self.form.changes.addItems(words)
+        self.form.show_changes(words)
 
     def _show_trust(self, session: Session) -> None:
         shares = session.trust.shares(session.subject.index)

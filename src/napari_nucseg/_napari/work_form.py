@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QListWidget,
     QListWidgetItem,
     QProgressBar,
     QVBoxLayout,
@@ -17,6 +16,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucseg._napari.dock_column import DockColumn, fill
+from napari_nucseg._napari.item_list import ItemList
 from napari_nucseg._napari.rows import running_row, tipped_button
 from napari_nucseg._napari.words import Words
 from napari_nucseg.jobs.work_item import Status
@@ -45,7 +45,7 @@ class WorkForm(QWidget):
         self.places = Words()
         self.summary = QLabel()
         self.summary.setStyleSheet("font-weight: bold;")
-        self.items = QListWidget()
+        self.items = ItemList()
         self.items.setMinimumHeight(LIST_HEIGHT_PX)
         self.items.setToolTip("○ untouched   ◔ segmented   ◑ in work   ● done. Click to open.")
         self.previous = tipped_button("◀ Previous", "Save, and open the image before.")
@@ -86,18 +86,16 @@ class WorkForm(QWidget):
         self.status.setVisible(bool(text))
 
     def _fill(self, worklist: WorkList) -> None:
-        self.items.blockSignals(True)
-        self.items.clear()
+        walked_to = self.items.walked_to
+        wanted = worklist.current if walked_to is None else walked_to.data(Qt.ItemDataRole.UserRole)
+        rows: dict[str, QListWidgetItem] = {}
         for item in worklist.items:
-            row = QListWidgetItem(_in_words(item))
+            rows[item.name] = row = QListWidgetItem(_in_words(item))
             row.setData(Qt.ItemDataRole.UserRole, item.name)
             row.setToolTip(item.error or f"{item.name}: {item.status}")
             if item.missing:
                 row.setFlags(row.flags() & ~Qt.ItemFlag.ItemIsEnabled)
-            self.items.addItem(row)
-            if item.name == worklist.current:
-                self.items.setCurrentItem(row)
-        self.items.blockSignals(False)
+        self.items.show_items(list(rows.values()), rows.get(wanted))
 
     def _make_top(self) -> QWidget:
         top = QWidget()

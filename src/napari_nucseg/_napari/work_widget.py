@@ -50,7 +50,7 @@ class WorkWidget(Docked):
         form, controller = self.form, self.controller
         form.choose.clicked.connect(self._choose)
         form.output.clicked.connect(self._choose_output)
-        form.items.itemClicked.connect(self._show_item)
+        form.items.chosen.connect(self._show_item)
         form.previous.clicked.connect(lambda: controller.go(-1))
         form.next.clicked.connect(lambda: controller.go(1))
         form.done.clicked.connect(controller.mark_done)
