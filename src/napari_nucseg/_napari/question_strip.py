@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_nucseg._napari.tab_order import put_in_tab_order
 from napari_nucseg._napari.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from qtpy.QtGui import QKeyEvent
 
 
 class QuestionStrip(QFrame):
@@ -28,6 +31,7 @@ class QuestionStrip(QFrame):
         self.setStyleSheet("#nucseg-question { border: 1px solid #ffd166; border-radius: 4px; }")
         self.text = Words()
         self.buttons: dict[str, QPushButton] = {}
+        self._harmless: QPushButton | None = None
         self._row = QHBoxLayout()
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 6, 6, 6)
@@ -41,7 +45,10 @@ class QuestionStrip(QFrame):
         return bool(self.buttons)
 
     def ask(self, text: str, answers: Mapping[str, Callable[[], None] | None]) -> None:
-        """Ask; each button does what belongs to it, the first is the default. A question before is dropped."""
+        """Ask; each button does what belongs to it, the first is the default. A question before is dropped.
+
+        Escape gives the answer that does nothing, where there is one.
+        """
         self.drop()
         self.text.setText(text)
         for words, act in answers.items():
@@ -49,6 +56,9 @@ class QuestionStrip(QFrame):
             button.clicked.connect(partial(self._answer, act))
             self._row.addWidget(button)
             self.buttons[words] = button
+            if act is None:
+                self._harmless = button
+        put_in_tab_order(self, self.buttons.values())
         self.setVisible(True)
         self.asked.emit()
 
@@ -58,8 +68,15 @@ class QuestionStrip(QFrame):
             self._row.removeWidget(button)
             button.hide()
             button.deleteLater()
-        self.buttons = {}
+        self.buttons, self._harmless = {}, None
         self.setVisible(False)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Take Escape for the answer that does nothing."""
+        if event.key() == Qt.Key.Key_Escape and self._harmless is not None:
+            self._harmless.click()
+        else:
+            super().keyPressEvent(event)
 
     def _answer(self, act: Callable[[], None] | None, checked: bool = False) -> None:
         self.drop()

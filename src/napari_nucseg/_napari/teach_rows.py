@@ -8,6 +8,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFrame, QGridLayout, QToolButton, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
+from napari_nucseg._napari.tab_order import put_in_tab_order
 from napari_nucseg._napari.words import Words
 
 if TYPE_CHECKING:
@@ -93,4 +94,5 @@ class SourceList(QWidget):
             row.use_changed.connect(self.use_changed)
             row.removed.connect(self.removed)
             self._column.addWidget(row)
+        put_in_tab_order(self, [control for row in self.rows for control in (row.use, row.remove)])
         self.setVisible(bool(self.rows))
