@@ -17,6 +17,7 @@ import dask.array
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari import teach_run
 from napari_nucseg._napari.camera import camera_of
@@ -826,6 +827,72 @@ class TestAgain:
         qtbot.waitUntil(
             lambda: "“cells nuclei” was segmented again" in teacher.form.status.text(), timeout=TIMEOUT_MS
         )
+
+
+class TestKeys:
+    @pytest.fixture
+    def press(self, qtbot, viewer):
+        """Press a key where the focus is; in the window, since others on the screen may get in front of it."""
+
+        def press(key):
+            QApplication.setActiveWindow(viewer.window._qt_window)
+            qtbot.keyClick(viewer.window._qt_window.focusWidget(), key)
+            qtbot.wait(50)
+
+        return press
+
+    def test_a_run_from_its_start_to_the_outcome(self, qtbot, viewer, teacher, scripted, layer, press):
+        form, focused = teacher.form, viewer.window._qt_window.focusWidget
+        scripted(seconds=0.1, steps=300)
+        _ready(qtbot, teacher)
+        form.run.setFocus()
+        press(Qt.Key.Key_Space)
+        assert focused() is form.cancel
+        qtbot.waitUntil(lambda: form.progress.value() >= 2, timeout=TIMEOUT_MS)
+        press(Qt.Key.Key_Space)
+        qtbot.waitUntil(lambda: form.question.asks, timeout=TIMEOUT_MS)
+        qtbot.waitUntil(lambda: focused() is form.question.buttons["Keep the best"])
+        scripted(UNSURE)
+        press(Qt.Key.Key_Return)
+        assert focused() is form.cancel
+        qtbot.waitUntil(form.outcome.isVisible, timeout=TIMEOUT_MS)
+        qtbot.waitUntil(lambda: focused() is form.outcome.use_anyway)
+
+    def test_focus_elsewhere_is_left_there(self, qtbot, viewer, teacher, layer):
+        _ready(qtbot, teacher)
+        canvas = viewer.window._qt_viewer.canvas.native
+        canvas.setFocus()
+        teacher.form.run.click()
+        qtbot.waitUntil(teacher.form.outcome.isVisible, timeout=TIMEOUT_MS)
+        qtbot.wait(50)
+        assert viewer.window._qt_window.focusWidget() is canvas
+
+    def test_enter_in_the_name_starts_where_the_button_does(self, qtbot, teacher, layer, press):
+        _ready(qtbot, teacher)
+        teacher.form.name.setText("a/b")
+        teacher.form.name.setFocus()
+        press(Qt.Key.Key_Return)
+        assert not teacher.controller.running
+        teacher.form.name.setText("my-nuclei")
+        press(Qt.Key.Key_Return)
+        assert teacher.controller.running
+
+    def test_examples_come_first(self, qtbot, viewer, teacher, layer, press, tmp_path, made):
+        for name in "ab":
+            content = CorrectionSet(
+                made.image, "YX", made.labels, np.ones(made.labels.shape, np.uint8), name=name
+            )
+            save_correction_set(tmp_path / name, content)
+            teacher.controller.examples.add(tmp_path / name)
+        _ready(qtbot, teacher)
+        rows = teacher.form.examples.rows
+        assert len(rows) == 3
+        rows[0].use.setFocus()
+        seen, focused = [], viewer.window._qt_window.focusWidget
+        while focused() is not teacher.form.add_folder:
+            seen.append(focused())
+            press(Qt.Key.Key_Tab)
+        assert seen == [control for row in rows for control in (row.use, row.remove) if control.isVisible()]
 
 
 def test_the_window_lives_while_a_child_trains(qtbot, teacher, scripted, layer, capsys):

@@ -117,6 +117,7 @@ class _FloatSlider(_Editor):
         self.widget.setRange(low, high)
         self.widget.setDecimals(2)
         self.widget.setSingleStep(0.01)
+        self.widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # Tab stops at the slider in it
 
     def value(self) -> float:
         shown = self._shown()
@@ -138,6 +139,7 @@ class OptionalIntSlider(_Editor):
         self._automatic = True
         self.widget = QLabeledSlider(Qt.Orientation.Horizontal)
         self.widget.setRange(low, _DEFAULT_MAXIMUM)
+        self.widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # as above
         self.widget.valueChanged.connect(self._take_over)
 
     def value(self) -> int | None:

@@ -74,8 +74,13 @@ def folded(content: QWidget) -> QCollapsible:
     """Advanced settings, folded away until somebody wants them."""
     advanced = QCollapsible("Advanced settings", expandedIcon="▾", collapsedIcon="▸")
     advanced.setDuration(0)
+    advanced.toggleButton().setStyleSheet("text-align: left;")  # superqt's own hides that it has the focus
     advanced.layout().setContentsMargins(0, 0, 0, 0)
     advanced.content().layout().setContentsMargins(0, 4, 0, 0)
     advanced.addWidget(content)
+    advanced.toggled.connect(
+        content.setEnabled
+    )  # what is folded away has no height, and Tab would stop there
     advanced.collapse(animate=False)
+    content.setEnabled(False)
     return advanced

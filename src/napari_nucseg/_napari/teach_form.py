@@ -240,6 +240,7 @@ def _keep_slider() -> QLabeledDoubleSlider:
     slider.setSingleStep(0.05)
     slider.setDecimals(2)
     slider.setValue(0.5)
+    slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # Tab stops at the slider in it
     slider.setToolTip(
         "Left: only your corrections count. Right: the model changes as little as possible, "
         "so that it stays good on all it was trained on."

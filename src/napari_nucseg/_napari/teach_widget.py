@@ -82,6 +82,7 @@ class TeachWidget(Docked):
     def _connect(self) -> None:
         form, controller, uptake = self.form, self.controller, self.uptake
         form.name.textChanged.connect(self._show_readiness)
+        form.name.returnPressed.connect(form.run.click)
         form.run.clicked.connect(self.start)
         form.cancel.clicked.connect(self._cancel)
         form.outcome.use.clicked.connect(lambda: uptake.use(self._taught))
