@@ -78,9 +78,8 @@ def folded(content: QWidget) -> QCollapsible:
     advanced.layout().setContentsMargins(0, 0, 0, 0)
     advanced.content().layout().setContentsMargins(0, 4, 0, 0)
     advanced.addWidget(content)
-    advanced.toggled.connect(
-        content.setEnabled
-    )  # what is folded away has no height, and Tab would stop there
+    # what is folded away has no height, and Tab would stop there
+    advanced.toggled.connect(content.setEnabled)
     advanced.collapse(animate=False)
     content.setEnabled(False)
     return advanced

@@ -32,8 +32,8 @@ def in_tab_order(start: QWidget, within: QWidget) -> Iterator[QWidget]:
 
 def put_in_tab_order(container: QWidget, controls: Iterable[QWidget]) -> None:
     """Let Tab reach controls that were made late where their container stands; Qt puts them at the window's end."""
-    before = container
-    while before.focusPolicy() not in TABBED:
+    before = container.previousInFocusChain()
+    while before.focusPolicy() not in TABBED and before is not container:
         before = before.previousInFocusChain()
     for control in controls:
         QWidget.setTabOrder(before, control)
