@@ -117,7 +117,8 @@ def main() -> None:
     if choices.readme is not None:
         choices.readme.parent.mkdir(parents=True, exist_ok=True)
         picture = Image.open(choices.folder / "4-segmented.png").convert("RGB")
-        picture.quantize(256, dither=Image.Dither.NONE).save(choices.readme, optimize=True)
+        few = picture.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
+        few.save(choices.readme, optimize=True)
 
 
 if __name__ == "__main__":
