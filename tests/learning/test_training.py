@@ -405,7 +405,7 @@ def test_the_running_average_of_a_short_run_has_left_its_beginning_behind(steps)
     for step in range(steps):
         torch.nn.init.constant_(network.weight, step)
         average.update(network)
-    assert 0.8 * steps < average.module.weight.item() < steps
+    assert 0.8 * steps < average.module.weight.detach().item() < steps
 
 
 def test_the_running_average_of_a_long_run_has_its_decay():
