@@ -471,6 +471,22 @@ def test_escape_is_napari_s_while_no_tool_is_in_hand(viewer, corrector, layer):
     assert escape not in viewer.keymap
 
 
+def test_escape_is_given_back_to_whom_it_was_taken_from(viewer, corrector, layer):
+    escape, pressed = coerce_keybinding("Escape"), []
+    viewer.bind_key("Escape", pressed.append)
+    _take(corrector, "split")
+    viewer.keymap[escape](viewer)
+    assert (corrector.controller.tool, pressed) == (None, [])
+    viewer.keymap[escape](viewer)
+    assert pressed == [viewer]
+
+
+def test_a_layer_that_goes_while_a_tool_is_in_hand_takes_no_key_along(viewer, corrector, layer):
+    _take(corrector, "split")
+    viewer.layers.remove(layer)
+    assert not layer.keymap
+
+
 class TestTrust:
     def test_marks_are_kept_with_the_layer_and_shown(self, viewer, corrector, layer, hand):
         _take(corrector, "review_box")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
     from napari.utils.events import Event
+    from napari.utils.key_bindings import KeymapProvider
 
 SEGMENT_KEY = "Control-Shift-N"
 SEGMENT_KEY_TEXT = "Ctrl+Shift+N"
@@ -26,20 +27,36 @@ class ViewerShortcut:
         self._viewer = viewer
         self._key = coerce_keybinding(key)
         self._action = action
-        viewer.bind_key(self._key, self._pressed, overwrite=True)
-        for layer in viewer.layers:
-            layer.bind_key(self._key, self._pressed, overwrite=True)
+        self._replaced: dict[int, Callable[..., object]] = {}  # what others had bound, by the id of its owner
+        for owner in (viewer, *viewer.layers):
+            self._bind(owner)
         viewer.layers.events.inserted.connect(self._bind_new)
+        viewer.layers.events.removed.connect(self._unbind_old)
 
     def release(self) -> None:
-        """Unbind the key everywhere."""
+        """Unbind the key everywhere, and give it back to whom it was taken from."""
         self._viewer.layers.events.inserted.disconnect(self._bind_new)
+        self._viewer.layers.events.removed.disconnect(self._unbind_old)
         for owner in (self._viewer, *self._viewer.layers):
-            if owner.keymap.get(self._key) == self._pressed:
-                owner.bind_key(self._key, None)
+            self._unbind(owner)
+
+    def _bind(self, owner: KeymapProvider) -> None:
+        before = owner.keymap.get(self._key)
+        # one of ours may be released before this one, and would then be bound for ever
+        if before is not None and not isinstance(getattr(before, "__self__", None), ViewerShortcut):
+            self._replaced[id(owner)] = before
+        owner.bind_key(self._key, self._pressed, overwrite=True)
+
+    def _unbind(self, owner: KeymapProvider) -> None:
+        before = self._replaced.pop(id(owner), None)
+        if owner.keymap.get(self._key) == self._pressed:
+            owner.bind_key(self._key, before, overwrite=True)
 
     def _bind_new(self, event: Event) -> None:
-        event.value.bind_key(self._key, self._pressed, overwrite=True)
+        self._bind(event.value)
+
+    def _unbind_old(self, event: Event) -> None:
+        self._unbind(event.value)
 
     def _pressed(self, owner: object) -> None:
         self._action()
