@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
@@ -192,3 +193,29 @@ def test_a_list_is_walked_through_from_its_first_item(dock, press, by_walking):
     assert chosen == (["a", "b"] if by_walking else [])
     press(Key.Key_Return)
     assert chosen[-1] == "b"
+
+
+def test_enter_chooses_once_however_long_it_is_held(qtbot):
+    items, chosen = ItemList(), []
+    qtbot.addWidget(items)
+    items.show_items([here := QListWidgetItem("here"), QListWidgetItem("there")], here)
+    items.chosen.connect(lambda item: chosen.append(item.text()))
+    for is_repeated in (False, True, True):
+        QApplication.sendEvent(
+            items,
+            QKeyEvent(
+                QEvent.Type.KeyPress, Key.Key_Return, Qt.KeyboardModifier.NoModifier, "\r", is_repeated
+            ),
+        )
+    assert chosen == ["here"]
+
+
+def test_enter_chooses_no_item_that_a_click_would_not(qtbot):
+    items, chosen = ItemList(), []
+    qtbot.addWidget(items)
+    gone = QListWidgetItem("no longer there")
+    gone.setFlags(gone.flags() & ~Qt.ItemFlag.ItemIsEnabled)
+    items.show_items([gone], gone)
+    items.chosen.connect(chosen.append)
+    qtbot.keyClick(items, Key.Key_Return)
+    assert not chosen

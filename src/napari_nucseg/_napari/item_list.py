@@ -44,7 +44,8 @@ class ItemList(QListWidget):
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Choose with Enter; the arrow keys begin at the first item, where Qt would leave that out."""
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self._choose(self.currentItem())
+            if not event.isAutoRepeat():
+                self._choose(self.currentItem())
             return
         if not self.selectedItems():
             self.setCurrentRow(-1)
@@ -56,5 +57,5 @@ class ItemList(QListWidget):
 
     def _choose(self, item: QListWidgetItem | None) -> None:
         self._walks = False
-        if item is not None:
+        if item is not None and item.flags() & Qt.ItemFlag.ItemIsEnabled:
             self.chosen.emit(item)
