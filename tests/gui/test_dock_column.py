@@ -57,6 +57,14 @@ def press(qtbot, dock):
     "take", [QWidget.hide, lambda button: button.setEnabled(False)], ids=["hide", "disable"]
 )
 class TestFocus:
+    @staticmethod
+    def _lose_the_only_control(dock, press, take):
+        for part in (dock.name, dock.above):
+            part.hide()
+        dock.below.clicked.connect(lambda: take(dock.below))
+        dock.below.setFocus()
+        press(Key.Key_Space)
+
     def test_goes_to_the_next_control(self, dock, press, take):
         dock.above.clicked.connect(lambda: take(dock.above))
         dock.above.setFocus()
@@ -70,11 +78,7 @@ class TestFocus:
         assert dock.focusWidget() is dock.name
 
     def test_waits_for_what_comes_later(self, dock, press, take, qtbot):
-        for part in (dock.name, dock.above):
-            part.hide()
-        dock.below.clicked.connect(lambda: take(dock.below))
-        dock.below.setFocus()
-        press(Key.Key_Space)
+        self._lose_the_only_control(dock, press, take)
         press(Key.Key_Space)
         assert dock.focusWidget() is dock.column, "nothing else is pressed"
         dock.late.show()
@@ -88,11 +92,7 @@ class TestFocus:
         assert dock.focusWidget() is dock.canvas
 
     def test_stays_where_the_user_has_gone_meanwhile(self, dock, press, take, qtbot):
-        for part in (dock.name, dock.above):
-            part.hide()
-        dock.below.clicked.connect(lambda: take(dock.below))
-        dock.below.setFocus()
-        press(Key.Key_Space)
+        self._lose_the_only_control(dock, press, take)
         dock.canvas.setFocus()
         dock.late.show()
         qtbot.wait(20)
