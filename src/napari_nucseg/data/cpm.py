@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg.data.label_files import as_labels, check_fit, sizes_in
-from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
+from napari_nucseg.data.layout import Found, is_image, read_picture, stem
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.errors import DatasetError
 
@@ -33,27 +33,18 @@ def find(tree: Tree) -> list[Found]:
     """Find all images of this layout in folders that hold at least one ``imageNN_mask.txt``."""
     masks = {match["base"]: file for file in tree.files if (match := _MASK.fullmatch(file))}
     folders = {base.rpartition("/")[0] for base in masks}
-    images = {
-        file: match["base"]
+    return [
+        Found(file, partial(_read, tree, file, masks.get(match["base"]), tuple(masks.values())))
         for file in tree.files
         if (match := _IMAGE.fullmatch(file))
         and is_image(file)
         and match["base"].rpartition("/")[0] in folders
-    }
-    names = unique_names(list(images))
-    return [
-        Found(
-            names[image],
-            image,
-            partial(_read, tree, names[image], image, masks.get(base), tuple(masks.values())),
-        )
-        for image, base in images.items()
     ]
 
 
-def read_mask_text(stream: IO[bytes], place: str) -> NDArray[np.int32]:
+def _read_mask(stream: IO[bytes], place: str) -> NDArray[np.int32]:
     """Read labels (Y, X) from the challenge's text format."""
-    width, height = _read_size(stream, place)
+    height, width = _read_size(stream, place)
     try:
         values = np.array(stream.read().split(), dtype=np.int64)
     except ValueError as error:
@@ -66,18 +57,15 @@ def read_mask_text(stream: IO[bytes], place: str) -> NDArray[np.int32]:
     return as_labels(values.reshape(height, width), place)
 
 
-def _read(tree: Tree, name: str, image_file: str, mask_file: str | None, masks: tuple[str, ...]) -> Sample:
+def _read(tree: Tree, image_file: str, mask_file: str | None, masks: tuple[str, ...], name: str) -> Sample:
     picture = read_picture(tree, image_file, LAYOUT)
     picture.metadata["magnification"] = _magnification(image_file)
     if mask_file is None:
-        return Sample(name, picture.pixels, None, None, picture.metadata)
+        return Sample(name, picture.pixels, metadata=picture.metadata)
     place = tree.locate(mask_file)
-    others = partial(sizes_in, tree, masks, _size)
     with tree.open(mask_file) as stream:
-        width, height = _read_size(stream, place)
-        check_fit(picture.size, (height, width), picture.metadata["image_path"], place, others)
-        stream.seek(0)
-        labels = read_mask_text(stream, place)
+        labels = _read_mask(stream, place)
+    check_fit(picture, labels.shape, place, partial(sizes_in, tree, masks, _read_size))
     return Sample(name, picture.pixels, labels, None, {**picture.metadata, "labels_path": place})
 
 
@@ -86,15 +74,10 @@ def _magnification(image_file: str) -> int:
     return 20 if int(re.sub(r"\D", "", stem(image_file))) <= 7 else 40
 
 
-def _read_size(stream: IO[bytes], place: str) -> tuple[int, int]:
-    """Width and height of the first line."""
+def _read_size(stream: IO[bytes], place: str = "mask") -> tuple[int, int]:
+    """Height and width, which the first line gives the other way round."""
     line = stream.readline(100).decode("ascii", errors="replace").strip()
     match = re.fullmatch(r"(\d+)\s+(\d+)", line)
     if match is None:
         raise DatasetError(f"{place} starts with {line[:40]!r}; a CPM mask starts with 'width height'")
-    return int(match[1]), int(match[2])
-
-
-def _size(stream: IO[bytes]) -> tuple[int, int]:
-    width, height = _read_size(stream, "mask")
-    return height, width
+    return int(match[2]), int(match[1])

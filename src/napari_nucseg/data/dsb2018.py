@@ -19,7 +19,7 @@ import numpy as np
 from napari_nucseg.data.csv_table import read_table
 from napari_nucseg.data.images import read_image
 from napari_nucseg.data.label_files import Size, check_fit
-from napari_nucseg.data.layout import Found, is_image, read_picture, unique_names
+from napari_nucseg.data.layout import Found, is_image, read_picture
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.data.tiff_images import is_tiff
 from napari_nucseg.errors import DatasetError
@@ -47,9 +47,8 @@ def find(tree: Tree) -> list[Found]:
     table = RunLengthTable(
         tree, tuple(file for file in tree.files if folders and _is_run_length_csv(tree, file))
     )
-    names = unique_names(list(folders.values()))
     return [
-        Found(names[image], image, partial(_read, tree, names[image], image, tuple(masks[folder]), table))
+        Found(image, partial(_read, tree, image, tuple(masks[folder]), table))
         for folder, image in folders.items()
     ]
 
@@ -148,7 +147,7 @@ def _is_run_length_csv(tree: Tree, file: str) -> bool:
     return False
 
 
-def _read(tree: Tree, name: str, image_file: str, masks: tuple[str, ...], table: RunLengthTable) -> Sample:
+def _read(tree: Tree, image_file: str, masks: tuple[str, ...], table: RunLengthTable, name: str) -> Sample:
     picture = read_picture(tree, image_file, LAYOUT)
     folder = image_file.rsplit("/images/", 1)[0]
     subset, _, image_id = folder.rpartition("/")
@@ -160,10 +159,10 @@ def _read(tree: Tree, name: str, image_file: str, masks: tuple[str, ...], table:
         nuclei = [_decode_row(tree, row, picture) for row in rows]
         metadata["labels_path"] = tree.locate(rows[0]["file"])
     else:
-        return Sample(name, picture.pixels, None, None, metadata)
+        return Sample(name, picture.pixels, metadata=metadata)
     labels, metadata["overlap_px"] = paint(nuclei, picture.size)
     metadata["n_empty_masks"] = sum(nucleus.size == 0 for nucleus in nuclei)
-    return Sample(name, picture.pixels, labels, None, metadata)
+    return Sample(name, picture.pixels, labels, metadata=metadata)
 
 
 def _read_mask(tree: Tree, file: str, picture: Picture) -> NDArray[np.intp]:
@@ -175,7 +174,7 @@ def _read_mask(tree: Tree, file: str, picture: Picture) -> NDArray[np.intp]:
     if pixels.ndim == 3:  # colour or alpha: alpha is opaque everywhere and says nothing
         colours = pixels[..., : 3 if pixels.shape[-1] > 2 else 1]
         pixels = np.any(colours, axis=-1, keepdims=False)
-    check_fit(picture.size, pixels.shape[:2], picture.metadata["image_path"], place)
+    check_fit(picture, pixels.shape[:2], place)
     return np.flatnonzero(pixels)
 
 
@@ -184,7 +183,7 @@ def _decode_row(tree: Tree, row: dict[str, str], picture: Picture) -> NDArray[np
     place = f"{tree.locate(row['file'])} (row of {row['ImageId']})"
     if row.get("Height") and row.get("Width"):
         size = (_pixels(row, "Height", place), _pixels(row, "Width", place))
-        check_fit(picture.size, size, picture.metadata["image_path"], place)
+        check_fit(picture, size, place)
     try:
         return np.flatnonzero(decode_rle(row["EncodedPixels"], picture.size))
     except DatasetError as error:

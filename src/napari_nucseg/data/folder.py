@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.data.images import image_size
 from napari_nucseg.data.label_files import check_fit, read_label_image, sizes_in
-from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
+from napari_nucseg.data.layout import Found, is_image, read_picture, stem
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.data.zarr_folder import is_zarr
 
@@ -38,15 +38,13 @@ def find(tree: Tree) -> list[Found]:
     labels = _label_index(files)
     unread = _label_index(file for file in tree.files if not is_image(file))
     pairs = {image: _labels_of(image, labels) for image in images}
-    names = unique_names(images)
     label_files = tuple(file for file in pairs.values() if file is not None)
     return [
         Found(
-            names[image],
             image,
-            partial(_read, tree, names[image], image, file, label_files)
+            partial(_read, tree, image, file, label_files)
             if file is not None
-            else partial(_read_alone, tree, names[image], image, _labels_of(image, unread)),
+            else partial(_read_alone, tree, image, _labels_of(image, unread)),
         )
         for image, file in pairs.items()
     ]
@@ -145,19 +143,18 @@ def _places(label_file: str) -> list[tuple[str, str]]:
     return [(_folder(label_file), image) for image in (stem(label_file), *_image_stems(label_file))]
 
 
-def _read_alone(tree: Tree, name: str, image_file: str, unread: str | None) -> Sample:
+def _read_alone(tree: Tree, image_file: str, unread: str | None, name: str) -> Sample:
     """Read an image without labels that can be read, though it may have others."""
     picture = read_picture(tree, image_file, LAYOUT)
     others = {} if unread is None else {"unread_labels_path": tree.locate(unread)}
-    return Sample(name, picture.pixels, None, None, {**picture.metadata, **others})
+    return Sample(name, picture.pixels, metadata={**picture.metadata, **others})
 
 
-def _read(tree: Tree, name: str, image_file: str, label_file: str, label_files: tuple[str, ...]) -> Sample:
+def _read(tree: Tree, image_file: str, label_file: str, label_files: tuple[str, ...], name: str) -> Sample:
     picture = read_picture(tree, image_file, LAYOUT)
     place = tree.locate(label_file)
     with tree.open(label_file) as stream:
         labels, was_mask = read_label_image(stream, place)
-    others = partial(sizes_in, tree, label_files, image_size)
-    check_fit(picture.size, labels.shape, picture.metadata["image_path"], place, others)
+    check_fit(picture, labels.shape, place, partial(sizes_in, tree, label_files, image_size))
     metadata = {**picture.metadata, "labels_path": place, "labels_were_mask": was_mask}
-    return Sample(name, picture.pixels, labels, None, metadata)
+    return Sample(name, picture.pixels, labels, metadata=metadata)

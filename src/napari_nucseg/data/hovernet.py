@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.label_files import as_labels, check_fit, instances_size, mat_array, read_mat, sizes_in
-from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
+from napari_nucseg.data.label_files import read_instances
+from napari_nucseg.data.layout import Found, is_image, read_picture, stem
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.errors import DatasetError
 
@@ -34,6 +33,7 @@ CONSEP_CLASSES = {
     6: "muscle",
     7: "endothelial",
 }
+_IMAGE = re.compile(r"(?P<top>(?:.*/)?)images/[^/]+", re.IGNORECASE)
 _LABELS = re.compile(r"(?P<top>(?:.*/)?)labels/(?P<stem>[^/]+)\.mat", re.IGNORECASE)
 
 
@@ -41,43 +41,19 @@ def find(tree: Tree) -> list[Found]:
     """Find all images in an ``Images`` folder beside a ``Labels`` folder of ``.mat`` files."""
     mats = {(match["top"], match["stem"]): file for file in tree.files if (match := _LABELS.fullmatch(file))}
     tops = {top for top, _ in mats}
-    images = [file for file in tree.files if is_image(file) and _top(file) in tops]
-    names = unique_names(images)
     return [
-        Found(
-            names[image],
-            image,
-            partial(
-                _read,
-                tree,
-                names[image],
-                image,
-                mats.get((_top(image) or "", stem(image))),
-                tuple(mats.values()),
-            ),
-        )
-        for image in images
+        Found(file, partial(_read, tree, file, mats.get((match["top"], stem(file))), tuple(mats.values())))
+        for file in tree.files
+        if (match := _IMAGE.fullmatch(file)) and is_image(file) and match["top"] in tops
     ]
 
 
-def _top(image: str) -> str | None:
-    """Folder above ``Images/``, with its slash; None where the image is in no such folder."""
-    folder = PurePosixPath(image).parent
-    if folder.name.lower() != "images":
-        return None
-    return "" if folder.parent == PurePosixPath() else f"{folder.parent}/"
-
-
-def _read(tree: Tree, name: str, image_file: str, mat_file: str | None, mats: tuple[str, ...]) -> Sample:
+def _read(tree: Tree, image_file: str, mat_file: str | None, mats: tuple[str, ...], name: str) -> Sample:
     picture = read_picture(tree, image_file, LAYOUT)
     if mat_file is None:
-        return Sample(name, picture.pixels, None, None, picture.metadata)
+        return Sample(name, picture.pixels, metadata=picture.metadata)
     place = tree.locate(mat_file)
-    with tree.open(mat_file) as stream:
-        arrays = read_mat(stream, place)
-    labels = as_labels(mat_array(arrays, "inst_map", place), place)
-    others = partial(sizes_in, tree, mats, instances_size)
-    check_fit(picture.size, labels.shape, picture.metadata["image_path"], place, others)
+    labels, arrays = read_instances(tree, mat_file, mats, picture)
     metadata = picture.metadata | {"labels_path": place}
     return Sample(name, picture.pixels, labels, _classes(arrays, labels, place), metadata)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from napari_nucseg.data.layout import Picture
     from napari_nucseg.data.tree import Tree
 
 Size = tuple[int, int]
@@ -94,7 +96,25 @@ def check_numbering(labels: NDArray[np.int32], place: str) -> None:
         )
 
 
-def read_mat(file: IO[bytes], place: str) -> dict[str, NDArray[Any]]:
+def read_instances(
+    tree: Tree, file: str, others: tuple[str, ...], picture: Picture
+) -> tuple[NDArray[np.int32], dict[str, NDArray[Any]]]:
+    """Read the instance map (Y, X) of a MATLAB file, one of several, and all its arrays.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read or does not fit its picture.
+    """
+    place = tree.locate(file)
+    with tree.open(file) as stream:
+        arrays = _read_mat(stream, place)
+    labels = as_labels(mat_array(arrays, "inst_map", place), place)
+    check_fit(picture, labels.shape, place, partial(sizes_in, tree, others, _instances_size))
+    return labels, arrays
+
+
+def _read_mat(file: IO[bytes], place: str) -> dict[str, NDArray[Any]]:
     """Read the numeric arrays of a MATLAB file, v5 through SciPy and v7.3 (HDF5) through h5py."""
     head = file.read(520)
     file.seek(0)
@@ -128,31 +148,30 @@ def sizes_in(
     return sizes
 
 
-def instances_size(file: IO[bytes]) -> tuple[int, ...]:
+def _instances_size(file: IO[bytes]) -> tuple[int, ...]:
     """Height and width of the instance map in a MATLAB file."""
-    return read_mat(file, "mat")["inst_map"].shape
+    return _read_mat(file, "mat")["inst_map"].shape
 
 
 def check_fit(
-    image_size: Size,
+    picture: Picture,
     labels_size: Size,
-    image_place: str,
     labels_place: str,
     other_sizes: Callable[[], Mapping[str, tuple[int, ...]]] | None = None,
 ) -> None:
-    """Raise a ``DatasetError`` where labels do not fit their image (sizes are height, width in pixels).
+    """Raise a ``DatasetError`` where labels do not fit their picture (sizes are height, width in pixels).
 
     ``other_sizes`` gives place and size of the set's other masks; it is asked only where the fit fails, and
     those of the right size are named: two masks may have been swapped, as 04 and 05 of CPM-15 were.
     """
-    if image_size == labels_size:
+    if picture.size == labels_size:
         return
-    fitting = [place for place, size in other_sizes().items() if size == image_size] if other_sizes else []
+    fitting = [place for place, size in other_sizes().items() if size == picture.size] if other_sizes else []
     hint = f"; of the set's other masks {' and '.join(fitting)} would fit" if 0 < len(fitting) <= 3 else ""
-    (mask_height, mask_width), (height, width) = labels_size, image_size
+    (mask_height, mask_width), (height, width) = labels_size, picture.size
     raise DatasetError(
         f"mask and image differ in size (width x height): {labels_place} is {mask_width} x {mask_height} px, "
-        f"{image_place} is {width} x {height} px{hint}: check whether files were mixed up"
+        f"{picture.metadata['image_path']} is {width} x {height} px{hint}: check whether files were mixed up"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the layout modules share: names that stay unique, the pixels of a sample, what they found."""
+"""What the layout modules share: the pixels of a sample, what they found, and names that stay unique."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Found:
-    """One sample a layout module recognised: its image file in the tree and how to read it."""
+    """One sample a layout module recognised: its image file in the tree, and how to read it, given its name."""
 
-    name: str
     image_file: str
-    read: Callable[[], Sample]
+    read: Callable[[str], Sample]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.data.csv_table import read_table
-from napari_nucseg.data.label_files import as_labels, check_fit, instances_size, mat_array, read_mat, sizes_in
-from napari_nucseg.data.layout import Found, is_image, read_picture, stem, unique_names
+from napari_nucseg.data.label_files import mat_array, read_instances
+from napari_nucseg.data.layout import Found, is_image, read_picture, stem
 from napari_nucseg.data.sample import Sample
 from napari_nucseg.errors import DatasetError
 
@@ -36,17 +36,12 @@ _INFO = re.compile(r"(?:.*/)?lizard_labels/(?:.*/)?info\.csv", re.IGNORECASE)
 
 def find(tree: Tree) -> list[Found]:
     """Find all images of this layout; labels are joined by file name, wherever the image folder is."""
-    images = [file for file in tree.files if _IMAGE.fullmatch(file) and is_image(file)]
     mats = {stem(file): file for file in tree.files if _LABELS.fullmatch(file)}
     info = _Info(tree, tuple(file for file in tree.files if _INFO.fullmatch(file)))
-    names = unique_names(images)
     return [
-        Found(
-            names[image],
-            image,
-            partial(_read, tree, names[image], image, mats.get(stem(image)), tuple(mats.values()), info),
-        )
-        for image in images
+        Found(file, partial(_read, tree, file, mats.get(stem(file)), tuple(mats.values()), info))
+        for file in tree.files
+        if _IMAGE.fullmatch(file) and is_image(file)
     ]
 
 
@@ -72,21 +67,15 @@ class _Info:
 
 
 def _read(
-    tree: Tree, name: str, image_file: str, mat_file: str | None, mats: tuple[str, ...], info: _Info
+    tree: Tree, image_file: str, mat_file: str | None, mats: tuple[str, ...], info: _Info, name: str
 ) -> Sample:
     picture = read_picture(tree, image_file, LAYOUT)
     metadata = {**picture.metadata, "pixel_size_um": PIXEL_SIZE_UM, **info.metadata(stem(image_file))}
     if mat_file is None:
-        return Sample(name, picture.pixels, None, None, metadata)
-    place = tree.locate(mat_file)
-    with tree.open(mat_file) as stream:
-        arrays = read_mat(stream, place)
-    labels = as_labels(mat_array(arrays, "inst_map", place), place)
-    others = partial(sizes_in, tree, mats, instances_size)
-    check_fit(picture.size, labels.shape, metadata["image_path"], place, others)
-    return Sample(
-        name, picture.pixels, labels, _classes(arrays, labels, place), {**metadata, "labels_path": place}
-    )
+        return Sample(name, picture.pixels, metadata=metadata)
+    place = metadata["labels_path"] = tree.locate(mat_file)
+    labels, arrays = read_instances(tree, mat_file, mats, picture)
+    return Sample(name, picture.pixels, labels, _classes(arrays, labels, place), metadata)
 
 
 def _classes(arrays: dict[str, NDArray[Any]], labels: NDArray[np.int32], place: str) -> Mapping[int, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data import cpm, dsb2018, folder, hovernet, lizard
-from napari_nucseg.data.layout import is_image, stem, suffixes_of
+from napari_nucseg.data.layout import is_image, stem, suffixes_of, unique_names
 from napari_nucseg.data.sample import Dataset
 from napari_nucseg.data.tree import FolderTree, JoinedTree, open_tree
 from napari_nucseg.data.zarr_folder import NOT_READ, is_zarr
@@ -75,9 +75,11 @@ def _dataset(
     found: list[Found],
     unused: Callable[[], Mapping[str, tuple[str, ...]]] = dict,
 ) -> Dataset:
-    files = {sample.name: sample.image_file for sample in found}
+    names = unique_names([sample.image_file for sample in found])
+    readers = {names[sample.image_file]: partial(sample.read, names[sample.image_file]) for sample in found}
+    files = {name: file for file, name in names.items()}
     places = {name: tree.locate(file) for name, file in files.items()}
-    return Dataset(layout, root, {sample.name: sample.read for sample in found}, files, places, unused)
+    return Dataset(layout, root, readers, files, places, unused)
 
 
 def _recognise(tree: Tree, layout: str | None) -> tuple[str, list[Found]]:
@@ -107,9 +109,9 @@ def _open_image(path: Path, layout: str | None) -> Dataset:
     path = path.absolute()
     tree = _tree_around(path)
     for name, find in {**_NAMED, folder.LAYOUT: folder.find}.items():
-        for found in find(tree) if layout in (None, name) else []:
-            if tree.locate(found.image_file) == str(path):
-                return _dataset(name, path, tree, [found])
+        dataset = _dataset(name, path, tree, find(tree) if layout in (None, name) else [])
+        if image := next((image for image, place in dataset.places.items() if place == str(path)), None):
+            return dataset.select([image])
     raise DatasetError(f"{path} is no image of layout {layout or ', '.join(LAYOUTS)}: is it a label file?")
 
 
