@@ -288,6 +288,18 @@ def test_model_on_dataset_groups_by_kind(tmp_path: Path, truth: Path, tiny_model
     json.dumps([image.as_dict() for image in result.images])
 
 
+def test_a_model_is_told_what_a_sample_says_of_itself(tmp_path: Path, tiny_model: str) -> None:
+    channels = np.stack([np.zeros((60, 60)), squares() > 0]).astype(np.uint8) * 200
+    metadata = {"axes": "CYX", "Channel": {"Name": ["GFP", "DAPI"]}, "PhysicalSizeX": 0.5}
+    tifffile.imwrite(tmp_path / "a.ome.tif", channels, metadata=metadata)
+    write_labels(tmp_path / "a_labels.tif", squares())
+    choices = {"model": tiny_model, "device": "cpu", "diameter_um": 6}
+    result = drain(evaluate_model(open_dataset(tmp_path), choices))
+    assert (result.failures, result.images[0].diameter_px) == ((), 12)
+    result = drain(evaluate_model(open_dataset(tmp_path), choices | {"channel": 2}))
+    assert "choose 0 to 1" in result.failures[0].error, "another channel may be chosen"
+
+
 def test_unknown_model_is_said_before_the_first_image(truth: Path) -> None:
     with pytest.raises(ModelFileError, match="no-such-model"):
         next(evaluate_model(open_dataset(truth), {"model": "no-such-model"}))

@@ -150,8 +150,8 @@ def evaluate_model(
     ----------
     dataset : samples with labels.
     choices
-        Fields of ``SegmentationSettings`` and ``DecodingSettings``, flat; axes and pixel size come from each
-        sample unless they are chosen.
+        Fields of ``SegmentationSettings`` and ``DecodingSettings``, flat; axes, pixel size and the channel that is
+        named for nuclei come from each sample unless they are chosen.
     model
         A loaded model in place of the one ``choices`` name.
     true_diameter
@@ -168,31 +168,24 @@ def evaluate_model(
         Before the first image, if the choices could not work for any.
     """
     # torch is imported here, so that label files are compared without waiting for it.
-    from napari_nucseg.network.model_file import load_model
+    from napari_nucseg.jobs.batch import check_choices
     from napari_nucseg.segmentation.segment import make_settings, segment_steps
 
-    choices = {key: value for key, value in (choices or {}).items() if value is not None}
-    if true_diameter and (given := sorted({"diameter_px", "diameter_um"} & choices.keys())):
+    made = check_choices(choices) if model is None else dict(choices or {})
+    if true_diameter and (given := sorted({"diameter_px", "diameter_um"} & made.keys())):
         raise SettingsError(f"got a true diameter and {given[0]}: give one of the two")
-    checked = make_settings(**choices)
-    if model is None:
-        load_model(checked.model)
 
     def predict(sample: Sample, _: object) -> Prediction:
-        told = _told(sample, true_diameter=true_diameter)
-        settings = make_settings(**{**told, **choices})
+        stated = {key: sample.metadata.get(key) for key in ("axes", "pixel_size_um")}
+        if "axes" not in made:
+            stated["channel"] = sample.metadata.get("nuclei_channel")
+        if true_diameter and sample.labels is not None:
+            stated["diameter_px"] = median_diameter(sample.labels)
+        settings = make_settings(**{**stated, **made})
         result = drain(segment_steps(sample.image, settings, model))
         return Prediction(result.labels, result.model.name, result.diameter_px, result.timings["total"])
 
     return (yield from _score_all(dataset, predict))
-
-
-def _told(sample: Sample, *, true_diameter: bool) -> dict[str, Any]:
-    """Return what a sample says of itself, as settings."""
-    told = {key: sample.metadata.get(key) for key in ("axes", "pixel_size_um")}
-    if true_diameter and sample.labels is not None:
-        told["diameter_px"] = median_diameter(sample.labels)
-    return told
 
 
 def compare_labels(
