@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -542,6 +543,10 @@ def test_evaluate_model_with_rows(tmp_path: Path, sample: Path, tiny: list[str],
     assert main(["evaluate", "--dataset", str(sample), "--split", "val", *tiny]) == 2
     assert "got --split without --index" in capsys.readouterr().err
     assert list(summary["summary"]["by_kind"]) == ["fluorescence"]
+    for part in ("images", "labels"):
+        shutil.copy(sample / part / "synthetic-fluorescence.tif", sample / part / "elsewhere.tif")
+    assert main([*arguments, "--json", *tiny]) == 0
+    assert len(json_lines(capsys.readouterr().out)) == 3, "two datasets may lie in one folder"
     assert main([*arguments, "--split", "nonsense", *tiny]) == 2
     assert "split val" in capsys.readouterr().err
 

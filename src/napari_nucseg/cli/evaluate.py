@@ -18,7 +18,6 @@ from napari_nucseg.steps import drain, told_as
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from napari_nucseg.data.rows import Row
     from napari_nucseg.data.sample import Dataset
     from napari_nucseg.jobs.evaluation import Evaluation, EvaluationProgress
     from napari_nucseg.nuclei.scoring import Scores
@@ -85,22 +84,13 @@ def _select(dataset: Dataset, args: argparse.Namespace) -> Dataset:
         return dataset
     check_names(dataset, read_rows(args.index, dataset=args.rows_dataset), "--rows-dataset")
     rows = read_rows(args.index, dataset=args.rows_dataset, split=args.split, kind=args.kind)
-    return select_rows(dataset, _rows_of(dataset, rows))
-
-
-def _rows_of(dataset: Dataset, rows: tuple[Row, ...]) -> tuple[Row, ...]:
     names = set(dataset.names)
-    found = tuple(row for row in rows if row.name in names)
-    sets = sorted({row.dataset for row in found})
-    if len(sets) > 1:
-        raise SettingsError(
-            f"the index names images of {' and '.join(sets)} alike: say which is meant with --rows-dataset"
-        )
+    found = [row for row in rows if row.name in names]
     if not found:
         raise SettingsError(
             f"the index has no row for any of the {len(names)} images of {dataset.root}, such as {dataset.names[0]}"
         )
-    return found
+    return select_rows(dataset, found)
 
 
 def _report(progress: EvaluationProgress, *, args: argparse.Namespace) -> None:
