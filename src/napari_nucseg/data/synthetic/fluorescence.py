@@ -25,10 +25,8 @@ CAMERA_OFFSET = 110.0
 NUCLEUS_UM = 12.0
 
 
-def synthetic_fluorescence(
-    shape: Shape = (512, 512), seed: int = 0, diameter_px: float = 24.0, n_nuclei: int | None = None
-) -> Sample:
-    """Make a fluorescence picture of cultured nuclei with its exact truth.
+def synthetic_fluorescence(shape: Shape = (512, 512), seed: int = 0, diameter_px: float = 24.0) -> Sample:
+    """Make a fluorescence picture of a moderately dense culture with its exact truth.
 
     Parameters
     ----------
@@ -38,9 +36,6 @@ def synthetic_fluorescence(
         The same seed gives the same picture.
     diameter_px
         Median diameter of the nuclei in pixels.
-    n_nuclei
-        How many to place; chosen for a moderately dense culture where None. Fewer remain where there is no
-        room and where only a sliver would be seen at the border.
 
     Returns
     -------
@@ -48,9 +43,7 @@ def synthetic_fluorescence(
         Image uint16 (Y, X); labels int32 (Y, X), 1 … n.
     """
     rng = np.random.default_rng(seed)
-    if n_nuclei is None:
-        n_nuclei = max(1, round(COVERAGE * shape[0] * shape[1] / (np.pi / 4 * diameter_px**2)))
-    outlines, labels = paint_outlines(_place(shape, diameter_px, n_nuclei, rng), shape, 0.1 * diameter_px**2)
+    outlines, labels = paint_outlines(_place(shape, diameter_px, rng), shape, 0.1 * diameter_px**2)
     signal = _stain(outlines, shape, diameter_px, rng) + _debris(labels, diameter_px, rng)
     metadata = {
         "layout": "synthetic",
@@ -62,7 +55,8 @@ def synthetic_fluorescence(
     return Sample("synthetic-fluorescence", _photograph(signal, diameter_px, rng), labels, None, metadata)
 
 
-def _place(shape: Shape, diameter_px: float, n_nuclei: int, rng: np.random.Generator) -> list[Outline]:
+def _place(shape: Shape, diameter_px: float, rng: np.random.Generator) -> list[Outline]:
+    n_nuclei = max(1, round(COVERAGE * shape[0] * shape[1] / (np.pi / 4 * diameter_px**2)))
     crowd = Crowd(reach_px=3 * diameter_px)
     margin = diameter_px / 3
     for _ in range(40 * n_nuclei):

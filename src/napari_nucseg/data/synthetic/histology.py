@@ -37,9 +37,7 @@ _STAINING = {
 }
 
 
-def synthetic_histology(
-    shape: Shape = (512, 512), seed: int = 0, diameter_px: float = 24.0, n_nuclei: int | None = None
-) -> Sample:
+def synthetic_histology(shape: Shape = (512, 512), seed: int = 0, diameter_px: float = 24.0) -> Sample:
     """Make a picture of glandular tissue stained with haematoxylin and eosin, with its exact truth.
 
     Parameters
@@ -50,8 +48,6 @@ def synthetic_histology(
         The same seed gives the same picture.
     diameter_px
         Diameter of epithelial nuclei in pixels; lymphocytes and fibroblasts are smaller.
-    n_nuclei
-        Upper limit of nuclei; as many as the tissue holds where None.
 
     Returns
     -------
@@ -59,7 +55,7 @@ def synthetic_histology(
         Image uint8 (Y, X, 3); labels int32 (Y, X), 1 … n; the class of each nucleus.
     """
     rng = np.random.default_rng(seed)
-    tissue = grow_tissue(shape, diameter_px, n_nuclei, rng)
+    tissue = grow_tissue(shape, diameter_px, rng)
     kinds = {nucleus.outline: nucleus for nucleus in tissue.nuclei}
     outlines, labels = paint_outlines([n.outline for n in tissue.nuclei], shape, 0.06 * diameter_px**2)
     nuclei = [kinds[outline] for outline in outlines]

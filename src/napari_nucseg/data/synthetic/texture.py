@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from napari_nucseg.data.synthetic.outlines import Shape
 
+SHEET_PX = 512
+
 
 def smooth_noise(shape: Shape, sigma_px: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Gaussian noise (Y, X) of mean 0 and standard deviation 1 with structures of about ``sigma_px``.
@@ -56,16 +58,14 @@ def fibres(
 class TextureSheet:
     """A sheet of noise from which each nucleus gets its own piece; touching nuclei share no texture."""
 
-    def __init__(self, sigmas_px: tuple[float, ...], rng: np.random.Generator, side: int = 512) -> None:
+    def __init__(self, sigmas_px: tuple[float, ...], rng: np.random.Generator) -> None:
         self._rng = rng
-        self._sheet = sum(
-            (smooth_noise((side, side), s, rng) for s in sigmas_px), np.zeros((side, side), np.float32)
-        )
+        shape = (SHEET_PX, SHEET_PX)
+        self._sheet = sum((smooth_noise(shape, s, rng) for s in sigmas_px), np.zeros(shape, np.float32))
         self._sheet /= self._sheet.std()
 
     def piece(self, shape: Shape) -> NDArray[np.float32]:
         """Return a piece (Y, X) from a random place, mean about 0 and standard deviation about 1."""
-        side = self._sheet.shape[0]
-        top, left = self._rng.integers(0, side, 2)
-        rows, columns = (np.arange(top, top + shape[0]) % side), (np.arange(left, left + shape[1]) % side)
+        top, left = self._rng.integers(0, SHEET_PX, 2)
+        rows, columns = np.arange(top, top + shape[0]) % SHEET_PX, np.arange(left, left + shape[1]) % SHEET_PX
         return np.asarray(self._sheet[rows[:, None], columns[None, :]], dtype=np.float32)

@@ -59,14 +59,13 @@ class Tissue:
     nuclei: tuple[Nucleus, ...]
 
 
-def grow_tissue(shape: Shape, diameter_px: float, n_nuclei: int | None, rng: np.random.Generator) -> Tissue:
+def grow_tissue(shape: Shape, diameter_px: float, rng: np.random.Generator) -> Tissue:
     """Lay out glands, then their epithelium, then fibroblasts and lymphocytes in the stroma between them."""
     glands = _place_glands(shape, diameter_px, rng)
     gland = _gland_depth(glands, shape) + 0.03 * smooth_noise(shape, 0.5 * diameter_px, rng)
     direction = _fibre_direction(gland, shape, diameter_px, rng)
     crowd = Crowd(reach_px=3 * diameter_px)
     kinds: list[Kind] = []
-    limit = n_nuclei if n_nuclei is not None else 10**6
     for kind, candidates in (
         (Kind.EPITHELIAL, _epithelium(glands, shape, diameter_px, rng)),
         (Kind.LYMPHOCYTE, _lymphocytes(gland, diameter_px, rng)),
@@ -74,7 +73,7 @@ def grow_tissue(shape: Shape, diameter_px: float, n_nuclei: int | None, rng: np.
     ):
         closeness = {Kind.EPITHELIAL: 0.8, Kind.LYMPHOCYTE: 0.95, Kind.FIBROBLAST: 1.15}[kind]
         for outline in candidates:
-            if len(kinds) < limit and crowd.has_room(outline.y, outline.x, outline.radius_px, closeness):
+            if crowd.has_room(outline.y, outline.x, outline.radius_px, closeness):
                 crowd.add(outline)
                 kinds.append(kind)
     nuclei = tuple(Nucleus(outline, kind) for outline, kind in zip(crowd.outlines, kinds, strict=True))
