@@ -57,7 +57,7 @@ def burned_in(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
         flat = (planes == colour).all(axis=0)
         if np.count_nonzero(flat) < SMALLEST_BAR_PX or not _may_hold_marks(flat):
             continue
-        apart = _distance(planes, colour)
+        apart = np.abs(planes - colour).max(axis=0)
         gap = _gap(apart, finite & ~flat) if is_smallest else None
         step = gap or _step(apart, finite & ~flat)
         if step is None:
@@ -102,11 +102,6 @@ def _has_run(lines: NDArray[np.bool_]) -> bool:
         lines = lines[:, :-more] & lines[:, more:]
         length += more
     return bool(lines.any())
-
-
-def _distance(planes: NDArray[np.float32], colour: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far pixels (Y, X) are from a colour in the channel in which they are farthest."""
-    return np.asarray(np.abs(planes - colour).max(axis=0))
 
 
 def _gap(apart: NDArray[np.float32], others: NDArray[np.bool_]) -> float | None:
@@ -176,10 +171,7 @@ def _letters(
     darkest = brightest[others].min()
     plane = np.where(others, brightest, darkest)
     thickest = ndimage.grey_opening(plane, (THIN_PX, THIN_PX)).max()
-    strokes, _ = ndimage.label(plane > thickest + BRIGHTER * (thickest - darkest), AROUND)
-    letters = np.isin(strokes, np.setdiff1d(strokes[plane > (thickest + white) / 2], [0]))
-    edged: NDArray[np.bool_] = ndimage.binary_dilation(letters, AROUND)
-    return edged
+    return _edged(plane > (thickest + white) / 2, plane > thickest + BRIGHTER * (thickest - darkest))
 
 
 def _black_letters(
@@ -190,7 +182,11 @@ def _black_letters(
     darkest = np.percentile(brightest[finite & ~drawn], 1)
     if darkest - black < STEP * (np.median(brightest[finite]) - black):
         return np.zeros_like(drawn)
-    strokes, _ = ndimage.label(brightest < (black + darkest) / 2, AROUND)
-    letters = np.isin(strokes, np.setdiff1d(strokes[brightest < (3 * black + darkest) / 4], [0]))
+    return _edged(brightest < (3 * black + darkest) / 4, brightest < (black + darkest) / 2)
+
+
+def _edged(sure: NDArray[np.bool_], strokes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark strokes that are surely letters somewhere, and their edges."""
+    letters = ndimage.binary_propagation(sure & strokes, AROUND, strokes)
     edged: NDArray[np.bool_] = ndimage.binary_dilation(letters, AROUND)
     return edged
