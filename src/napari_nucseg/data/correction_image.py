@@ -59,7 +59,7 @@ def reference(image_path: Path, folder: Path) -> str:
     return str(image_path.absolute())
 
 
-def find_image(folder: Path, record: ImageRecord, image_path: Path | None = None) -> Path:
+def find_image(folder: Path, record: ImageRecord, image_path: Path | None) -> Path:
     """File of a set's image: where it is said to be now, else where the record says; an error where it is gone."""
     if record.path == COPIED_IMAGE:
         path = folder / COPIED_IMAGE

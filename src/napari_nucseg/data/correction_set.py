@@ -110,11 +110,8 @@ def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
     """
     given, folder = Path(folder), real_folder(folder)
     _check_parts(corrections, "these corrections")
-    if (
-        os.path.exists(folder)
-        and not os.path.isfile(folder / RECORD)
-        and not (os.path.isdir(folder) and not any(folder.iterdir()))
-    ):
+    is_empty = os.path.isdir(folder) and not any(folder.iterdir())
+    if os.path.exists(folder) and not os.path.isfile(folder / RECORD) and not is_empty:
         raise CorrectionSetError(f"{folder} is there and holds no corrections. Choose a new folder.")
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:

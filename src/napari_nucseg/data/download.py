@@ -148,10 +148,8 @@ def _transfer(url: str, part: Path, size_bytes: int | None) -> Generator[Downloa
     """Append to ``part`` what is missing, or start over where the server knows no ranges."""
     done = _size(part)
     with request(url, start=done) as response:
-        if (
-            response.status_code == 416
-        ):  # nothing follows: complete before, or another file: the checks will tell
-            return
+        if response.status_code == 416:
+            return  # nothing follows: complete before, or another file: the checks will tell
         if response.status_code == 200:
             done = 0
         length = response.headers.get("Content-Length")

@@ -9,6 +9,7 @@ A power cut may lose what the system had not written yet.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -89,8 +90,6 @@ def journal_dir() -> Path:
 
 def fingerprint(array: NDArray[Any]) -> str:
     """Hash of an array's shape, type and pixels; of a large one, evenly spaced rows stand for all."""
-    import hashlib
-
     rows = array.reshape(-1, array.shape[-1]) if array.ndim else array.reshape(1, 1)
     step = max(1, rows.nbytes // _FINGERPRINT_BYTES)
     digest = hashlib.sha256(f"{array.shape} {array.dtype.str}".encode())
@@ -230,17 +229,16 @@ def replay(path: str | Path) -> Replayed:
     }
     if header.has_prediction:
         arrays[Part.PREDICTION] = np.zeros(header.shape, header.dtype)
-    n_edits = -1
-    lost_bytes = 0
+    is_started, n_edits, lost_bytes = False, 0, 0
     for payload in records:
         if isinstance(payload, int):
             lost_bytes = payload
         elif not payload:
-            n_edits = 0
+            is_started = True
         else:
             unpack(payload, arrays, path)
-            n_edits += n_edits >= 0
-    if n_edits < 0:
+            n_edits += is_started
+    if not is_started:
         raise JournalError(f"{path} ends before its first edit: nothing can be restored from it.")
     return Replayed(
         header, arrays[Part.LABELS], arrays[Part.TRUST], arrays.get(Part.PREDICTION), n_edits, lost_bytes

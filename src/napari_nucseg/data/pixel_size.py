@@ -46,7 +46,7 @@ class PixelSize:
     note: str = ""
 
     @classmethod
-    def of_sides(cls, x_um: float | None, y_um: float | None) -> PixelSize:
+    def of_sides(cls, x_um: float | None = None, y_um: float | None = None) -> PixelSize:
         """Judge what a file states; a side that is missing, or no microscope's, is taken for the other's like."""
         x_um, y_um = _plausible(x_um), _plausible(y_um)
         if x_um and y_um and max(x_um, y_um) / min(x_um, y_um) > 1 + ANISOTROPY_ALLOWED:
@@ -84,8 +84,7 @@ def _stated(sides: list[tuple[Any, Any]]) -> PixelSize:
     if unknown := [unit for _, unit in sides if _um_per(unit) is None and unit.lower() not in _NO_LENGTHS]:
         note = f"The file states its pixel size in {unknown[0]!r}, a unit not known here: none was taken from it."
         return PixelSize(None, note)
-    x_um, y_um, *_ = *(side * (_um_per(unit) or math.nan) for side, unit in sides), None, None
-    return PixelSize.of_sides(x_um, y_um)
+    return PixelSize.of_sides(*(side * (_um_per(unit) or math.nan) for side, unit in sides))
 
 
 def _um_per(unit: str) -> float | None:

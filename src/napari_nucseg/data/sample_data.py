@@ -174,9 +174,8 @@ def sample_steps(
         fetched = _open_fetched(sample, cache)
         if fetched is None:
             raise
-        shutil.rmtree(
-            _part(sample, cache), ignore_errors=True
-        )  # another program was faster: all of it is there
+        # another program was faster: all of it is there
+        shutil.rmtree(_part(sample, cache), ignore_errors=True)
         return fetched
     fetched = _open_fetched(sample, cache)
     if fetched is None:

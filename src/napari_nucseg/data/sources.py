@@ -103,5 +103,5 @@ def find_source(name: str) -> Source:
     """
     if name not in SOURCES:
         raise SettingsError(f"no source {name!r}; there are {', '.join(SOURCES)}")
-    mirror = os.environ.get(f"NUCSEG_URL_{name.upper().replace('-', '_')}")
+    mirror = os.environ.get(f"NUCSEG_URL_{name.upper()}")
     return SOURCES[name].at(mirror) if mirror else SOURCES[name]

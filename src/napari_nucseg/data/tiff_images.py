@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Values of the tags PhotometricInterpretation, Compression and ExtraSamples (TIFF 6.0).
 _WHITE_IS_ZERO, _PALETTE, _YCBCR = 0, 3, 6
 _OTHER_COLOURS = {5, 8, 9, 10}  # CMYK; CIE, ICC and ITU L*a*b*
-_UNCOMPRESSED, _LZW, _DEFLATE, _PACKBITS = 1, 5, (8, 32946), 32773
+_LOSSLESS = {1, 5, 8, 32946, 32773}  # none; LZW, Deflate by two numbers, PackBits
 _ALPHA = {1, 2}
 _BESIDE = {"Thumbnail", "Label", "Macro", "Map"}
 """Names that tifffile gives to small images in the files of slide scanners."""
@@ -96,12 +96,7 @@ def _largest(tiff: TiffFile) -> tuple[TiffPageSeries, str]:
 def _read_series(file: IO[bytes], series: TiffPageSeries, *, as_stored: bool) -> tuple[NDArray[Any], str]:
     """Pixels and axes, as stored or one number a pixel or RGB, by tifffile or, where that cannot, by Pillow."""
     page = series.keyframe
-    stored_ycbcr = page.photometric == _YCBCR and page.compression in (
-        _UNCOMPRESSED,
-        _LZW,
-        *_DEFLATE,
-        _PACKBITS,
-    )
+    stored_ycbcr = page.photometric == _YCBCR and page.compression in _LOSSLESS
     if not as_stored and (page.photometric in _OTHER_COLOURS or stored_ycbcr):
         return _through_pillow(file, series)
     try:
