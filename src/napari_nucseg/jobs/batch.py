@@ -98,9 +98,9 @@ def segment_files(
     ``<name>`` is its id among the run lengths, which appear when all images are done; failed ones have none. Stacks
     and series are segmented slice by slice: their labels have the axes T, Z, Y, X that are there, with numbers that go
     on from slice to slice; the overlay is a TIFF, the table has a column an axis, and each slice its run lengths.
-    Axes, pixel size and the channel that is named for nuclei come from each image file unless they are chosen. An image
-    is never replaced, a file that no batch made of this image only where ``outputs`` say so: the image whose result it
-    would be is one that failed.
+    Axes, pixel size and the channel that is named for nuclei come from each image file unless they are chosen. No image
+    is ever replaced, and a file that no batch made of the same image only where ``outputs`` says so; without that, the
+    image fails.
 
     Parameters
     ----------
@@ -147,17 +147,22 @@ def _guarded(
     """Pass on progress; any failure that the next file need not meet becomes the file's result."""
     try:
         result = yield from told_as(steps, partial(BatchProgress, index, total, path))
-    except NucSegError as error:
+    except Exception as error:
         if isinstance(error, OutputError) and nothing_fits(error, folder):
             raise
-        result = FileResult(path, error=str(error))
-    except MemoryError:
-        result = FileResult(path, error=f"{path} {TOO_LARGE}")
-    except Exception as error:  # a thousand files must not stop at one nobody thought of
-        logger.exception("segmenting %s failed", path)
-        result = FileResult(path, error=f"{type(error).__name__}: {error}")
+        result = FileResult(path, error=failure_words(error, path))
     yield BatchProgress(index, total, path, result=result)
     return result
+
+
+def failure_words(error: Exception, image: Path | str) -> str:
+    """Say why an image was not segmented, be it for what nobody thought of: a thousand others must not stop at it."""
+    if isinstance(error, NucSegError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"{image} {TOO_LARGE}"
+    logger.error("segmenting %s failed", image, exc_info=error)
+    return f"{type(error).__name__}: {error}"
 
 
 def settings_for(image: ImageFile, choices: Mapping[str, Any]) -> SegmentationSettings:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
-from napari_nucseg.data.images import TOO_LARGE, axes_and_channel
-from napari_nucseg.errors import ChannelError, DatasetError, NucSegError, OutputError
-from napari_nucseg.jobs.batch import check_choices
+from napari_nucseg.data.images import axes_and_channel
+from napari_nucseg.errors import ChannelError, DatasetError, OutputError
+from napari_nucseg.jobs.batch import check_choices, failure_words
 from napari_nucseg.jobs.work_outcomes import Outcome
 from napari_nucseg.jobs.work_sets import new_corrections
 from napari_nucseg.jobs.worklist import check_there
@@ -32,8 +31,6 @@ SEVERAL_CHANNELS = (
     "has several channels, and nobody said which shows the nuclei: open it, choose its Channel in Segment nuclei, "
     "and segment it there"
 )
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,14 +95,10 @@ def _guarded(
         return (yield from _segment_one(worklist, name, choices, free))
     except OutputError:
         raise
-    except NucSegError as error:
-        words = f"{name} {SEVERAL_CHANNELS}" if isinstance(error, ChannelError) else str(error)
-        return Outcome(name, error=words, unreadable=isinstance(error, DatasetError))
-    except MemoryError:
-        return Outcome(name, error=f"{name} {TOO_LARGE}")
-    except Exception as error:  # a thousand images must not stop at one nobody thought of
-        logger.exception("segmenting %s failed", name)
-        return Outcome(name, error=f"{type(error).__name__}: {error}")
+    except ChannelError:
+        return Outcome(name, error=f"{name} {SEVERAL_CHANNELS}")
+    except Exception as error:
+        return Outcome(name, error=failure_words(error, name), unreadable=isinstance(error, DatasetError))
 
 
 def _segment_one(
