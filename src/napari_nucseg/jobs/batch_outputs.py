@@ -9,11 +9,11 @@ import numpy as np
 
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay, write_table
+from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay
 from napari_nucseg.jobs.outline_file import outline_steps
 from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of
 from napari_nucseg.jobs.slices import axes_of, measure_slices, notes_of, put_together
-from napari_nucseg.nuclei.measuring import areas_in
+from napari_nucseg.nuclei.measuring import areas_in, write_table
 from napari_nucseg.segmentation.result import Progress
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def write_outputs(
         summary=_summary(found, areas),
         notes=(*notes_of(slices, [result.notes for result in found]), *_outdated(targets, origin, numbered)),
     )
-    mark = _mark(origin.model_copy(update={name: getattr(record, name) for name in _KEPT}))
+    made = origin.model_copy(update={name: getattr(record, name) for name in _KEPT})
     # Last, since they say that all is done.
-    write_labels(targets.labels, numbered, settings.pixel_size_um, axes, **mark)
+    write_labels(targets.labels, numbered, settings.pixel_size_um, axes, made)
     return record, numbered
 
 
@@ -118,13 +118,14 @@ def _write_beside(
         for part, on_it, picture in zip(slices, each, pictures, strict=True):
             picture[:] = _overlay(part, on_it, settings.channel)
         pictures = pictures.reshape(*labels.shape, 3)
-        write_overlay(targets.overlay, pictures, settings.pixel_size_um, axes_of(slices), **_mark(origin))
+        write_overlay(targets.overlay, pictures, settings.pixel_size_um, axes_of(slices), origin)
     if targets.table:
         yield Progress("measure", 0, 1)
         write_table(targets.table, measure_slices(slices, labels, settings.channel, settings.pixel_size_um))
     if targets.outlines:
         n_nuclei = int(labels.max(initial=0))
-        for done in outline_steps(targets.outlines, labels, axes_of(slices), **_mark(origin)):
+        marks = {"software": SOFTWARE, "history": origin.text()}
+        for done in outline_steps(targets.outlines, labels, axes_of(slices), **marks):
             yield Progress("outline", done, n_nuclei)
 
 
@@ -170,10 +171,6 @@ def _counted(
 def _areas(labels: NDArray[np.int32]) -> NDArray[np.intp]:
     """Area in pixels of each number from 1, 0 where it is missing."""
     return np.bincount(labels.ravel())[1:]
-
-
-def _mark(origin: Origin) -> dict[str, str]:
-    return {"software": SOFTWARE, "history": origin.text()}
 
 
 def _overlay(part: Slice, labels: NDArray[np.int32], channel: int | None) -> NDArray[np.uint8]:

@@ -1,10 +1,8 @@
-"""Results as files other programs read: labels as TIFF or run lengths, outlines as PNG, the table as CSV."""
+"""Results as files other programs read: labels as TIFF or run lengths, outlines as PNG."""
 
 from __future__ import annotations
 
 import csv
-import errno
-import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,22 +13,14 @@ from napari_nucseg.data.dsb2018 import CSV_COLUMNS, encode_labels
 from napari_nucseg.data.intensity import IntensityRange
 from napari_nucseg.errors import ImageError, OutputError
 from napari_nucseg.files import in_words, written_whole
-from napari_nucseg.jobs.result_mark import HISTORY_TAG, HISTORY_TEXT
-from napari_nucseg.nuclei.measuring import write_table
+from napari_nucseg.jobs.result_mark import HISTORY_TAG, HISTORY_TEXT, SOFTWARE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-__all__ = [
-    "draw_outlines",
-    "run_length_table",
-    "write_image",
-    "write_labels",
-    "write_overlay",
-    "write_table",
-]
+    from napari_nucseg.jobs.result_mark import Origin
 
 # Bright on a dark field and distinct from the pinks and violets of stained tissue.
 OUTLINE_COLOURS = np.array(
@@ -43,9 +33,7 @@ def write_labels(
     labels: NDArray[np.integer[Any]],
     pixel_size_um: float | None = None,
     axes: str = "YX",
-    *,
-    software: str | None = None,
-    history: str | None = None,
+    origin: Origin | None = None,
 ) -> None:
     """Write labels as a compressed TIFF that napari, Fiji and QuPath open, whole or not at all.
 
@@ -62,8 +50,8 @@ def write_labels(
         Side of a pixel in µm.
     axes
         A letter an axis: YX, ZYX, TYX or TZYX.
-    software, history
-        Program the file says it comes from, and how it was made, in ASCII.
+    origin
+        What a batch made the file of, which the file then says.
 
     Raises
     ------
@@ -81,8 +69,7 @@ def write_labels(
         )
     fits = labels.size == 0 or labels.max() <= np.iinfo(np.uint16).max
     pixels = labels.astype(np.uint16 if fits else np.int32)
-    tags = _tags(software, history)
-    _write_tiff(path, pixels, axes, pixel_size_um, tags, imagej=fits)
+    _write_tiff(path, pixels, axes, pixel_size_um, origin, imagej=fits)
 
 
 def write_image(
@@ -92,18 +79,10 @@ def write_image(
 
     Raises
     ------
-    ImageError
-        If the image is of another type or has other axes.
     OutputError
         If the file cannot be written.
     """
-    kinds = {"YX": ("uint8", "uint16", "float32"), "YXC": ("uint8",)}
-    if str(image.dtype) not in kinds.get(axes, ()) or (axes == "YXC" and image.shape[-1] != 3):
-        raise ImageError(
-            f"got an image of shape {image.shape}, type {image.dtype} and axes {axes}: "
-            "YX of uint8, uint16 or float32, and YXC with 3 channels of uint8 are allowed"
-        )
-    _write_tiff(path, image, axes.replace("C", "S"), pixel_size_um, {}, imagej=True)
+    _write_tiff(path, image, axes.replace("C", "S"), pixel_size_um, None, imagej=True)
 
 
 def _write_tiff(
@@ -111,14 +90,16 @@ def _write_tiff(
     pixels: NDArray[Any],
     axes: str,
     pixel_size_um: float | None,
-    tags: Mapping[str, Any],
+    origin: Origin | None,
     *,
     imagej: bool,
 ) -> None:
     """Write pixels with the pixel size as pixels per micron (ImageJ's form) or per centimetre."""
     import tifffile  # late: importing jobs stays fast
 
-    tags = {**tags, "metadata": {"axes": axes}}
+    tags: dict[str, Any] = {"metadata": {"axes": axes}}
+    if origin is not None:
+        tags |= {"software": SOFTWARE, "extratags": [(HISTORY_TAG, "s", 0, origin.text(), True)]}
     if pixel_size_um is not None and imagej:
         tags["resolution"] = (1 / pixel_size_um, 1 / pixel_size_um)
         tags["metadata"]["unit"] = "micron"
@@ -130,20 +111,12 @@ def _write_tiff(
         tifffile.imwrite(part, pixels, imagej=imagej, photometric=photometric, compression="zlib", **tags)
 
 
-def _tags(software: str | None, history: str | None) -> dict[str, Any]:
-    """How a TIFF says where it comes from, for tifffile."""
-    extra = [(HISTORY_TAG, "s", 0, history, True)] if history else []
-    return {"software": software, "extratags": extra}
-
-
 def write_overlay(
     path: str | Path,
     pictures: NDArray[np.uint8],
     pixel_size_um: float | None = None,
     axes: str = "YX",
-    *,
-    software: str | None = None,
-    history: str | None = None,
+    origin: Origin | None = None,
 ) -> None:
     """Write pictures that ``draw_outlines`` made, whole or not at all: one as a PNG, those of a stack as a TIFF.
 
@@ -157,8 +130,8 @@ def write_overlay(
         Side of a pixel in µm, which the TIFF keeps.
     axes
         Those of the labels: YX, ZYX, TYX or TZYX.
-    software, history
-        Program the file says it comes from, and how it was made, in ASCII.
+    origin
+        What a batch made the file of, which the file then says.
 
     Raises
     ------
@@ -166,15 +139,15 @@ def write_overlay(
         If the file cannot be written.
     """
     if axes != "YX":
-        _write_tiff(path, pictures, f"{axes}S", pixel_size_um, _tags(software, history), imagej=True)
+        _write_tiff(path, pictures, f"{axes}S", pixel_size_um, origin, imagej=True)
         return
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()
-    for keyword, value in {"Software": software, HISTORY_TEXT: history}.items():
-        if value:
-            text.add_text(keyword, value)
+    if origin is not None:
+        text.add_text("Software", SOFTWARE)
+        text.add_text(HISTORY_TEXT, origin.text())
     with written_whole(path) as part:
         Image.fromarray(pictures).save(part, format="PNG", pnginfo=text)
 
@@ -199,8 +172,6 @@ def run_length_table(path: str | Path) -> Iterator[Callable[[str, NDArray[np.int
     """
     path = Path(path)
     with written_whole(path) as part:
-        if path.is_dir():  # said now, not after hours of work
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         # A file's name is bytes that need be no UTF-8: they come back as they were.
         with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file, lineterminator="\n")
