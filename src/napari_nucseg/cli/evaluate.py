@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
-from napari_nucseg.cli.naming import as_place, in_options
+from napari_nucseg.cli.naming import as_option, as_place, in_options
 from napari_nucseg.cli.options import add_settings, chosen_settings
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import check_names, read_rows, select_rows
@@ -68,7 +68,7 @@ def _steps(args: argparse.Namespace) -> Generator[EvaluationProgress, None, Eval
     if files == (args.dataset is not None) or (args.dataset and (args.truth or args.pred)):
         raise SettingsError("give either --truth DIR and --pred DIR, or --dataset PATH and --model NAME")
     if files and (given := [*chosen_settings(args), *(["true_diameter"] if args.true_diameter else [])]):
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        options = ", ".join(map(as_option, given))
         raise SettingsError(f"got {options} with --pred: label files are scored as they are, no model is run")
     dataset = _select(open_dataset(args.truth or args.dataset), args)
     if files:
@@ -80,7 +80,7 @@ def _select(dataset: Dataset, args: argparse.Namespace) -> Dataset:
     """Keep the samples the index names; an index may list images of other datasets too."""
     if args.index is None:
         if given := [name for name in ("rows_dataset", "split", "kind") if getattr(args, name) is not None]:
-            raise SettingsError(f"got --{given[0].replace('_', '-')} without --index: give it, too")
+            raise SettingsError(f"got {as_option(given[0])} without --index: give it, too")
         return dataset
     check_names(dataset, read_rows(args.index, dataset=args.rows_dataset), "--rows-dataset")
     rows = read_rows(args.index, dataset=args.rows_dataset, split=args.split, kind=args.kind)

@@ -12,6 +12,7 @@ from napari_nucseg.cli.interrupts import told_how_to_go_on
 from napari_nucseg.cli.naming import as_place
 from napari_nucseg.counted import count_words, duration_words
 from napari_nucseg.errors import NucSegError, SettingsError
+from napari_nucseg.network.places import SUFFIX
 from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.job import FinetuneJob
     from napari_nucseg.teaching.progress import Comparison, FinetuneProgress, FinetuneResult
 
-SUFFIX = ".safetensors"
 _EXPLAINED = (
     "Examples are correction sets, folders of them, folders worked through, or any dataset with labels. The old "
     "model is never changed. Relative paths in a job file count from the file. Stopped runs go on with --resume; "

@@ -22,11 +22,16 @@ def as_place(name: str) -> Path:
     return Path(os.path.expanduser(name))
 
 
+def as_option(setting: str) -> str:
+    """Option by which a setting is given."""
+    return f"--{setting.replace('_', '-')}"
+
+
 def in_options(message: str, args: argparse.Namespace) -> str:
     """Call settings in a message by the options they come from; others, as of a job file, keep their names."""
-    # where there is no job file, an option is named that was not given but may be
+    # of a command that takes no job file, options that were not given are named, too
     options = {
-        name: f"--{name.replace('_', '-')}"
+        name: as_option(name)
         for name, value in vars(args).items()
         if value is not None or not hasattr(args, "job")
     }

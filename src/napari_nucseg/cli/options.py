@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from napari_nucseg.cli.naming import as_option
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.network.model_card import Thresholds
 from napari_nucseg.nuclei.decoding import DecodingSettings
@@ -32,8 +33,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         for name, field in settings.model_fields.items():
             if _is_nested(field):
                 continue
-            option = f"--{name.replace('_', '-')}"
-            group.add_argument(option, dest=name, default=None, help=_help(name, field), **_kind(field))
+            group.add_argument(as_option(name), help=_help(name, field), **_kind(field))
 
 
 def chosen_settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def chosen_settings(args: argparse.Namespace) -> dict[str, Any]:
     if args.diameter is None:
         return given
     if clash := sorted({"diameter_px", "diameter_um"} & given.keys()):
-        raise SettingsError(f"got --diameter and --{clash[0].replace('_', '-')}: give one of the two")
+        raise SettingsError(f"got --diameter and {as_option(clash[0])}: give one of the two")
     return given | _read_diameter(args.diameter)
 
 

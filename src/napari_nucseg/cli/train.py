@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from napari_nucseg.cli.console import note, say, say_json, show_progress
 from napari_nucseg.cli.interrupts import INTERRUPTS, interrupt, ours, told_how_to_go_on
-from napari_nucseg.cli.naming import as_place
+from napari_nucseg.cli.naming import as_option, as_place
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.steps import drain, told_as
 
@@ -182,7 +182,7 @@ def _changes(args: argparse.Namespace, content: dict[str, Any]) -> dict[str, Any
 def _check_rows(args: argparse.Namespace) -> None:
     """Refuse what would change nothing: it says more of datasets, or rows of an index, that are not named."""
     for name in ("index", "rows_dataset", "split", "validation_split", "kind", "channel"):
-        option = f"--{name.replace('_', '-')}"
+        option = as_option(name)
         if getattr(args, name) is None:
             continue
         if args.data is None:
