@@ -79,6 +79,10 @@ def test_train_on_rows_of_an_index_and_score_on_others(tmp_path: Path, capsys) -
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        pytest.param(["--recipe", "no-recipe"], "nuclei-unet", id="no such recipe"),
+        pytest.param(["--job", "no-file.yaml"], "no-file.yaml", id="no such file"),
+        pytest.param(["--recipe", "nuclei-unet", "--steps", "none"], "steps", id="no number"),
+        pytest.param(["--recipe", "nuclei-unet", "--data", "no-folder"], "no-folder", id="no such folder"),
         pytest.param(["--recipe", "nuclei-unet"], "--data PATH", id="recipe without data"),
         pytest.param([], "--data FOLDER", id="nothing"),
         pytest.param(
@@ -94,7 +98,7 @@ def test_train_on_rows_of_an_index_and_score_on_others(tmp_path: Path, capsys) -
         ),
     ],
 )
-def test_train_says_what_is_missing(arguments: list[str], words: str, capsys) -> None:
+def test_train_says_what_is_missing_or_wrong(arguments: list[str], words: str, capsys) -> None:
     assert main(["train", *arguments, "--device", "cpu"]) == 2
     assert words in capsys.readouterr().err
 

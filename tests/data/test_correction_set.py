@@ -18,6 +18,9 @@ from napari_nucseg.data.images import read_image
 from napari_nucseg.errors import CorrectionSetError, OutputError
 from napari_nucseg.files import in_words
 
+BLANK = np.zeros((3, 20, 30), np.int32)
+STACK = {"image": BLANK, "axes": "ZYX", "labels": BLANK, "trust": BLANK.astype(np.uint8), "prediction": None}
+
 
 def _corrections(**more):
     labels = np.zeros((20, 30), np.int32)
@@ -49,6 +52,7 @@ def _assert_same(one, other):
         pytest.param({"image": np.zeros((20, 30, 3), np.uint8), "axes": "YXC"}, id="colour"),
         pytest.param({"image": np.zeros((4, 20, 30), np.float32), "axes": "CYX"}, id="channels"),
         pytest.param({"settings": {"model": "auto", "decoding": {"min_area_px": None}}}, id="settings"),
+        pytest.param(STACK, id="stack"),
     ],
 )
 def test_saved_and_opened_it_is_the_same(tmp_path, more):
@@ -57,18 +61,6 @@ def test_saved_and_opened_it_is_the_same(tmp_path, more):
     assert is_correction_set(folder)
     _assert_same(open_correction_set(folder), corrections)
     assert [path.name for path in folder.parent.iterdir()] == ["one"], "nothing is left beside it"
-
-
-def test_a_stack(tmp_path):
-    labels = np.zeros((3, 20, 30), np.int32)
-    corrections = _corrections(
-        image=np.zeros((3, 20, 30), np.uint8),
-        axes="ZYX",
-        labels=labels,
-        trust=labels.astype(np.uint8),
-        prediction=None,
-    )
-    _assert_same(open_correction_set(save_correction_set(tmp_path / "stack", corrections)), corrections)
 
 
 def test_an_image_referred_to_is_found_and_checked(tmp_path):

@@ -321,27 +321,14 @@ def test_pillow_modes(mode, shape, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content",
-    [
-        pytest.param(b"", id="empty"),
-        pytest.param(b"hello", id="text"),
-        pytest.param(b"II*\x00broken", id="TIFF"),
-        pytest.param(b"\x89PNG\r\n\x1a\nbroken", id="PNG"),
-    ],
-)
-def test_damaged_files_are_named(content, tmp_path):
-    (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(ImageError, match=r"a\.png"):
-        read_image(tmp_path / "a.png")
-
-
-@pytest.mark.parametrize(
     ("content", "words"),
     [
         pytest.param(b"", "is empty", id="empty"),
         pytest.param(
             b"II*\0garbage" * 20, "is damaged or no image.*holds no image", id="TIFF without an image"
         ),
+        pytest.param(b"II*\x00broken", "is damaged or no image", id="TIFF"),
+        pytest.param(b"\x89PNG\r\n\x1a\nbroken", "is damaged or no image", id="PNG"),
         pytest.param(b"no image at all", "is damaged or no image", id="text"),
     ],
 )

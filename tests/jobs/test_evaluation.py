@@ -16,21 +16,14 @@ from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.errors import DatasetError, ModelFileError
 from napari_nucseg.jobs.batch import segment_files
 from napari_nucseg.jobs.batch_files import Outputs
-from napari_nucseg.jobs.evaluation import Evaluation, compare_labels, evaluate_model
+from napari_nucseg.jobs.evaluation import compare_labels, evaluate_model
 from napari_nucseg.jobs.export import write_labels
 from napari_nucseg.jobs.prediction_files import PredictionFiles
 from napari_nucseg.nuclei.scoring import METRICS
+from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def drain(steps) -> Evaluation:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
 
 
 def squares(shift: int = 0) -> np.ndarray:

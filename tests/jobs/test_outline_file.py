@@ -11,18 +11,14 @@ from skimage.measure import points_in_poly
 
 from napari_nucseg.errors import ImageError, OutputError
 from napari_nucseg.jobs.outline_file import marks_of, outline_steps
+from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def _write(path: Path, labels: np.ndarray, axes: str = "YX", **marks: str) -> int:
-    steps = outline_steps(path, labels, axes, **marks)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+    return drain(outline_steps(path, labels, axes, **marks))
 
 
 def _filled(features: list[dict], shape: tuple[int, int]) -> np.ndarray:
