@@ -107,11 +107,12 @@ def nvidia_card() -> str | None:
     if program := shutil.which("nvidia-smi"):
         command = [program, "--query-gpu=name,driver_version", "--format=csv,noheader"]
         try:
-            answer = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+            done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+            cards = done.stdout.strip().splitlines()
         except (OSError, subprocess.SubprocessError):
-            answer = None  # the program without a card or with a broken driver; /proc may still know
-        if answer is not None and answer.stdout.strip():
-            name, _, driver = answer.stdout.strip().splitlines()[0].partition(", ")
+            cards = []  # the program without a card or with a broken driver; /proc may still know
+        if cards:
+            name, _, driver = cards[0].partition(", ")
             return f"{name}, driver {driver}"
     if _DRIVER.is_file():
         return _DRIVER.read_text(errors="replace").splitlines()[0]

@@ -60,9 +60,9 @@ def end_at_once() -> None:
 
 @contextmanager
 def told_how_to_go_on(checkpoint: Path, words: str, *, resumed: bool) -> Iterator[None]:
-    """Let an interrupt of what is done within, or a full disk, say how to go on, where that has left a checkpoint.
+    """Let an interrupt, or a full disk, say how to go on where what is done within left a checkpoint.
 
-    One that an earlier run of this name left is none to go on with, unless this run is ``resumed`` itself.
+    One that an earlier run of this name left does not count, unless this run is ``resumed`` from it.
     """
     found = _age(checkpoint)
 

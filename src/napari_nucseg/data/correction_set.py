@@ -173,7 +173,7 @@ def is_correction_set(folder: str | Path) -> bool:
 
 
 def stamp_of(folder: str | Path) -> bytes | None:
-    """Record of a set as it lies there: another one once the set was saved anew; None where there is no set."""
+    """Content of a set's record, which is another one each time it is saved; None where there is no set."""
     try:
         return (place_of(folder) / RECORD).read_bytes()
     except (FileNotFoundError, NotADirectoryError):

@@ -21,9 +21,10 @@ _PATIENCE_SECONDS = 2
 
 
 def one_at_a_time(lock: Path) -> Generator[None, None, AbstractContextManager[None]]:
-    """Wait until no other process is within what this returns for the same file, which is there as long as one is.
+    """Wait until no other process has this lock, then return the context in which it is ours.
 
-    Missing folders are made. Yields once, where it takes so long that somebody may wonder.
+    The lock is a file that is there as long as somebody has it; missing folders are made. Yields once, where waiting
+    takes so long that somebody may wonder.
 
     Raises
     ------

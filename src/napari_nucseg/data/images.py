@@ -61,8 +61,8 @@ def read_image(
     ImageError
         Naming the file, where it is missing, damaged, of no known format or too large.
     """
-    with _opened(source) as (file, name):
-        name = place or name
+    name = place or str(source)
+    with _opened(source) as file:
         try:
             read = read_tiff if is_tiff(file) else read_with_pillow
             return read(file, as_stored=as_stored)
@@ -90,7 +90,7 @@ def _what_is_wrong(file: IO[bytes], error: Exception) -> str:
 
 def image_size(source: str | Path | IO[bytes]) -> tuple[int, int]:
     """Height and width in pixels, read from the header alone."""
-    with _opened(source) as (file, _):
+    with _opened(source) as file:
         if is_tiff(file):
             return tiff_size(file)
         with open_with_pillow(file) as image:
@@ -269,10 +269,10 @@ def _pick_channels(array: NDArray[Any], letters: str, channel: int | None, *, rg
 
 
 @contextmanager
-def _opened(source: str | Path | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
-    """Give an open file and its name for messages, whatever was passed."""
+def _opened(source: str | Path | IO[bytes]) -> Iterator[IO[bytes]]:
+    """Give an open file, whatever was passed."""
     if not isinstance(source, str | Path):
-        yield source, getattr(source, "name", "the image")
+        yield source
         return
     path = Path(source)
     try:
@@ -283,4 +283,4 @@ def _opened(source: str | Path | IO[bytes]) -> Iterator[tuple[IO[bytes], str]]:
     except OSError as error:
         raise ImageError(f"{source} cannot be opened: {error.strerror or error}") from error
     with file:
-        yield file, str(source)
+        yield file

@@ -82,7 +82,7 @@ class Targets:
 
     @property
     def lock(self) -> Path:
-        """File that is there while a run writes them; no longer than their names."""
+        """File that is there while a run writes them; its name is shorter than theirs, so it is never too long."""
         return self.labels.with_name(f".{self.labels.name.removesuffix('_labels.tif')}.lock")
 
     def check(self, images: FileIds, origin: Origin, *, overwrite: bool) -> None:
@@ -124,12 +124,13 @@ def sweep_results(folder: Path) -> None:
 
 def file_ids(paths: Iterable[Path]) -> FileIds:
     """Return what tells files apart whatever their names; missing ones have nothing."""
-    return {(found.st_dev, found.st_ino) for path in paths for found in _stat(path)}
+    return {(found.st_dev, found.st_ino) for path in paths if (found := _stat(path))}
 
 
 def state_of(path: Path) -> tuple[int, int] | None:
     """Return what changes where a file is written; None where it is missing."""
-    return next(((found.st_size, found.st_mtime_ns) for found in _stat(path)), None)
+    found = _stat(path)
+    return (found.st_size, found.st_mtime_ns) if found else None
 
 
 def check_no_image(path: Path, images: FileIds) -> None:
@@ -233,7 +234,7 @@ def _within_common_folder(images: Sequence[Path]) -> dict[Path, str]:
 
 
 def names_of_before(images: Sequence[Path], folder: Path) -> dict[Path, str]:
-    """Plain names of the images whose results in a folder bear them, be there other images of that name by now."""
+    """Images whose results in a folder bear their plain names, with these; others may be called the same by now."""
     found = {}
     for path in images:
         plain = flat_name(stem(path.name))
@@ -243,11 +244,11 @@ def names_of_before(images: Sequence[Path], folder: Path) -> dict[Path, str]:
     return {path: plain for plain, path in found.items()}
 
 
-def _stat(path: Path) -> list[os.stat_result]:
+def _stat(path: Path) -> os.stat_result | None:
     try:
-        return [path.stat()]
+        return path.stat()
     except (OSError, ValueError):
-        return []
+        return None
 
 
 def _expanded(path: Path) -> list[Path]:
@@ -275,7 +276,7 @@ def _images_in(folder: Path) -> list[Path]:
 
 
 def _may_be_file(path: Path) -> bool:
-    """Whether it is a file, or a link to one that is not there now: said when it is opened, not passed over."""
+    """Whether it is a file, or a link to one that is not there: that is said when it is opened, not passed over."""
     return path.is_file() or (path.is_symlink() and not path.exists())
 
 

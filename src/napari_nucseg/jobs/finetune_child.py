@@ -27,7 +27,6 @@ from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from types import TracebackType
 
     from napari_nucseg.teaching.job import FinetuneJob
 
@@ -125,9 +124,7 @@ class _Child:
     def __enter__(self) -> _Child:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if sys.platform == "win32":
             self._process.kill()
         else:

@@ -97,7 +97,7 @@ def read_labels(path: Path, true_shape: tuple[int, ...] = ()) -> tuple[NDArray[n
     Parameters
     ----------
     true_shape
-        Shape of the true labels, where there are: a file of that shape which names no Z and T is such a stack, too.
+        Shape of the true labels, if known: a file of that shape that names no axes is taken for such a stack, too.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def read_labels(path: Path, true_shape: tuple[int, ...] = ()) -> tuple[NDArray[n
 
 
 def _by_its_end(samples: Sequence[str]) -> dict[str, str]:
-    """Return samples by their names without the first folders, in which all that were segmented may lie."""
+    """Return samples by their names without the first folders: where all images lie in these, results lack them."""
     ends: dict[str, list[str]] = defaultdict(list)
     for sample in samples:
         parts = sample.split("/")

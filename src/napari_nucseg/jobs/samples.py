@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data.opening import companions
@@ -16,6 +15,7 @@ from napari_nucseg.jobs.export import write_image, write_labels
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from napari_nucseg.data.download import DownloadProgress
     from napari_nucseg.data.sample import Dataset, Sample
@@ -61,7 +61,7 @@ def _write(sample: Sample, folder: Path) -> None:
 
 def _copy(dataset: Dataset, name: str, folder: Path) -> None:
     """Copy a dataset that is on this computer already, and the labels beside it: whole or not at all."""
-    place, target = Path(dataset.root), folder / name
+    place, target = dataset.root, folder / name
     beside = companions(place)
     for part in (place, *beside):
         if target.resolve().is_relative_to(part.resolve()):

@@ -39,7 +39,10 @@ def with_outcomes(worklist: WorkList, outcomes: Iterable[Outcome]) -> WorkList:
 
 
 def with_sets_found(worklist: WorkList) -> WorkList:
-    """Return the list with what was written before a cancel and not told any more; the image on show is a person's."""
+    """Return the list with sets that were written before a cancel kept them from being told.
+
+    Not that of the image on show, which a person made.
+    """
     for item in worklist.remaining:
         if item.name != worklist.current and is_correction_set(worklist.folder_of(item.name)):
             worklist = worklist.with_status(item.name, Status.SEGMENTED)

@@ -1,4 +1,4 @@
-"""Which line of a work list is an image's: by its file or name, or by the SHA-256 that what was corrected knows."""
+"""Which line of a work list is an image's: found by its file, its name or the SHA-256 in its corrections."""
 
 from __future__ import annotations
 

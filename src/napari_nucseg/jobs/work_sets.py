@@ -111,7 +111,7 @@ def keep(folder: Path, corrections: CorrectionSet, known: Container[bytes | None
 
 
 def _holds_the_same(folder: Path, corrections: CorrectionSet) -> bool:
-    """Whether nothing is lost with a set: *Correct nuclei* may have saved the same nuclei a moment ago."""
+    """Whether a set holds these nuclei already: *Correct nuclei* may have saved them a moment ago."""
     try:
         there = open_correction_set(folder, corrections.image_path)
     except CorrectionSetError:

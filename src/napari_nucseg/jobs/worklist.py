@@ -279,15 +279,13 @@ def _item(
     name: str, dataset: Dataset, before: dict[str, WorkItem], taken: set[str], output: Path
 ) -> WorkItem:
     """Line of one image: the known one, or a new one with a folder of its own."""
-    item = before.get(name)
-    if item is None:
-        item = WorkItem(name=name, folder=_folder_name(name, taken))
-    found = item.status is Status.UNTOUCHED and is_correction_set(output / item.folder)
-    return item.model_copy(
-        update={"name": name, "file": dataset.files.get(name, ""), "missing": False, "unreadable": False}
-        | ({"error": ""} if found or item.unreadable else {})
-        | ({"status": Status.SEGMENTED} if found else {})
-    )
+    item = before.get(name) or WorkItem(name=name, folder=_folder_name(name, taken))
+    now: dict[str, Any] = {"name": name, "file": dataset.files.get(name, ""), "missing": False}
+    if item.unreadable:  # it may have been put right
+        now |= {"unreadable": False, "error": ""}
+    if item.status is Status.UNTOUCHED and is_correction_set(output / item.folder):
+        now |= {"status": Status.SEGMENTED, "error": ""}
+    return item.model_copy(update=now)
 
 
 def _folder_name(name: str, taken: set[str]) -> str:
