@@ -294,13 +294,6 @@ def test_axes_that_do_not_fit_a_stack_are_said(tmp_path: Path, tiny_model: str) 
     assert "4 axes" in result.error
 
 
-def test_same_names_do_not_overwrite_each_other(tmp_path: Path, tiny_model: str) -> None:
-    images = [write_image(tmp_path / name) for name in ("x/a.png", "y/a.png", "y/a.tif", "y/b.png")]
-    _, results = drain(segment_files(images, Outputs(tmp_path / "out"), CHOICES))
-    assert len(os.listdir(tmp_path / "out")) == 4
-    assert results[3].labels == tmp_path / "out" / "b_labels.tif"
-
-
 def test_names_do_not_depend_on_how_paths_are_written(tmp_path: Path, monkeypatch) -> None:
     names = ("x/a.png", "y/a.png", "y/a.tif", "y/b.png")
     whole = [write_image(tmp_path / "data" / name) for name in names]
