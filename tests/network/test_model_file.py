@@ -173,6 +173,10 @@ def _card(path, **changes):
     save_file({"network.a": torch.zeros(3)}, path, {HEADER_KEY: json.dumps(content)})
 
 
+def _nested(path):
+    save_file({"network.a": torch.zeros(3)}, path, {HEADER_KEY: "[" * 100_000})
+
+
 def _with_other_tensors(path):
     with safe_open(path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}
@@ -199,6 +203,8 @@ def _not_finite(path):
         pytest.param(lambda p: _card(p, format=99), "Update napari-nucseg", id="newer"),
         pytest.param(lambda p: _card(p, format="x"), "names no format", id="no format"),
         pytest.param(lambda p: _card(p, surprise=1), "is damaged", id="unknown field"),
+        pytest.param(lambda p: _card(p, name=""), "name", id="no name"),
+        pytest.param(_nested, "is damaged", id="nested without end"),
         pytest.param(_card, "do not fit its card", id="other weights"),
         pytest.param(lambda p: _card(p, fast_head=2), "the network has heads 1", id="no such head"),
         pytest.param(_with_other_tensors, "tensors of colour besides", id="unknown group"),

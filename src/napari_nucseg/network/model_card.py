@@ -79,7 +79,7 @@ class ModelCard(_Part):
     """What a model file says about itself."""
 
     format: int = FORMAT
-    name: str
+    name: str = Field(min_length=1)
     title: str
     description: str = ""
     architecture: Architecture
@@ -150,7 +150,7 @@ def read_card(path: Path) -> ModelCard:
         return ModelCard.model_validate(content)
     except ValidationError as error:
         raise ModelFileError(f"the card of {path} is damaged: {problems_in(error)}.") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ModelFileError(f"the card of {path} is damaged: {error}.") from error
 
 
