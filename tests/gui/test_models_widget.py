@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel
 from tifffile import imwrite
 
 from napari_nucseg._napari.correct_subject import corrections_of
@@ -106,6 +107,30 @@ def test_a_model_that_was_checked_on_no_nucleus_has_no_score(qtbot, panel):
         timeout=TIMEOUT_MS,
     )
     assert _item(panel, "tiny-3").text(1) == ""
+
+
+def test_what_a_card_says_is_shown_as_it_stands_there_and_makes_the_dock_no_wider(qtbot, panel):
+    model, width_px = load_model(find_model("tiny-2")), panel.sizeHint().width()
+    (checked,) = RECORD.comparisons
+    odd = checked.model_copy(update={"name": f"<b>cells</b> {'x' * 80}", "verdict": "of a later version"})
+    card = model.card.model_copy(
+        update={"name": "odd", "teaching": RECORD.model_copy(update={"comparisons": (odd,)})}
+    )
+    save_model(models_dir() / "odd.safetensors", card, model.network)
+    qtbot.waitUntil(lambda: "odd" in [m.name for m in list_models()], timeout=TIMEOUT_MS)
+    qtbot.waitUntil(
+        lambda: bool(
+            panel.form.tree.findItems("odd", Qt.MatchFlag.MatchExactly | Qt.MatchFlag.MatchRecursive, 0)
+        ),
+        timeout=TIMEOUT_MS,
+    )
+    _choose(panel, "odd")
+    name, _, _, change = panel.form.table.cells()[4:]
+    assert name.startswith("<b>cells</b> xxx") and change.startswith("? of a later version")
+    assert all(
+        label.textFormat() == Qt.TextFormat.PlainText for label in panel.form.table.findChildren(QLabel)
+    )
+    assert panel.form.table.minimumSizeHint().width() <= width_px
 
 
 def test_use_and_go_back(qtbot, panel, click):

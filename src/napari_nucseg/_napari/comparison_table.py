@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QWidget
+from qtpy.QtWidgets import QFrame, QGridLayout, QWidget
 
 from napari_nucseg._napari.teach_text import SIGNS, score_words
+from napari_nucseg._napari.words import Words
 from napari_nucseg.counted import count_words
 from napari_nucseg.teaching.comparison_words import AS_BEFORE, TOLERATED, name_words, verdict_words
 from napari_nucseg.teaching.progress import Verdict
@@ -77,10 +78,11 @@ class ComparisonTable(QWidget):
     def cells(self) -> list[str]:
         """Return what the rows say, in order."""
         cells = (self._grid.itemAt(place).widget() for place in range(self._grid.count()))
-        return [cell.text() for cell in cells if isinstance(cell, QLabel)]
+        return [cell.text() for cell in cells if isinstance(cell, Words)]
 
     def _put_row(self, row: int, comparison: Compared) -> None:
-        verdict = Verdict(comparison.verdict)
+        known = comparison.verdict in list(Verdict)  # a card may be a later version's
+        verdict = Verdict(comparison.verdict) if known else Verdict.UNSURE
         words = verdict_words(comparison)
         as_before = words == AS_BEFORE
         sign = {AS_BEFORE: "=", TOLERATED: "↓"}.get(words, SIGNS[verdict])
@@ -94,7 +96,8 @@ class ComparisonTable(QWidget):
         self._put(row, 3, f"{sign} {words}\n{change}", style)
 
     def _put(self, row: int, column: int, text: str, style: str = "") -> None:
-        cell = QLabel(text, alignment=Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        cell = Words(text)
+        cell.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         cell.setWordWrap(column in (0, 3))
         cell.setStyleSheet(style)
         self._grid.addWidget(cell, row, column)

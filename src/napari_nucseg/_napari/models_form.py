@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_nucseg._napari.comparison_table import ComparisonTable
 from napari_nucseg._napari.dock_column import DockColumn, fill
+from napari_nucseg._napari.failure import sentence
 from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import running_row, tipped_button
 from napari_nucseg._napari.words import Words
@@ -115,7 +116,7 @@ class ModelsForm(QWidget):
         self.choose(chosen or list(family.automatic[:1]))
         self.tree.blockSignals(False)
         self.back.setEnabled(family.can_go_back)
-        self.problems.setText("\n".join(f"⚠ {problem}" for problem in family.problems))
+        self.problems.setText("\n".join(f"⚠ {sentence(problem)}" for problem in family.problems))
         self.problems.setVisible(bool(family.problems))
 
     def choose(self, names: list[str]) -> None:
@@ -160,6 +161,7 @@ def _tree() -> QTreeWidget:
     tree = QTreeWidget()
     tree.setHeaderLabels(COLUMNS)
     tree.setIndentation(INDENT_PX)
+    tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names of taught models differ at their end
     tree.setMinimumHeight(TREE_HEIGHT_PX)
     tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
     tree.setToolTip(
