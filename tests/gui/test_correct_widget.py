@@ -336,6 +336,16 @@ class TestMouse:
         assert preview in viewer.layers, "hidden, never removed"
         assert viewer.layers.selection.active == layer
 
+    def test_what_was_begun_with_one_tool_is_not_for_the_next_one(self, corrector, layer, drawn):
+        _take(corrector, "delete")
+        let_go = mouse_press(layer, (15.0, 5.0))
+        _take(corrector, "merge")  # its key, pressed with the mouse held down
+        let_go((30.0, 70.0))
+        np.testing.assert_array_equal(layer.data, drawn)
+        assert corrector.controller.tool is TOOLS["merge"]
+        mouse_press(layer, (30.0, 20.0))((30.0, 40.0))
+        assert (layer.data[20:40, 10:50] == 1).all()
+
     def test_panning_rests_while_a_tool_is_in_hand_and_comes_back(self, corrector, layer):
         assert layer.mouse_pan
         _take(corrector, "merge")

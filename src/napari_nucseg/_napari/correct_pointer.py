@@ -45,6 +45,7 @@ class Pointer(QObject):
         self._layer: Labels | None = None
         self._gesture = Gesture.CLICK
         self._escape: ViewerShortcut | None = None
+        self._n_disarmed = 0
         self._shown_at = 0.0
         # later: a layer that is added becomes the active one until whoever adds it says otherwise
         self._soon = QTimer(self, singleShot=True, interval=0)
@@ -84,6 +85,7 @@ class Pointer(QObject):
             self._escape.release()
         self._viewer.layers.selection.events.active.disconnect(self._active_changed)
         self._layer = None
+        self._n_disarmed += 1
         if self._drag in layer.mouse_drag_callbacks:
             layer.mouse_drag_callbacks.remove(self._drag)
         layer.mouse_pan = str(layer.mode) == "pan_zoom"
@@ -111,15 +113,16 @@ class Pointer(QObject):
         """Mouse callback of napari: runs to the next ``yield`` with every move, and on at the release."""
         if event.button != 1 or event.modifiers:
             return
+        n_disarmed = self._n_disarmed  # what was begun with one tool is not for the next one
         points = [_place(layer, event)]
         yield
-        while event.type == "mouse_move" and self._layer is not None:
+        while event.type == "mouse_move" and self._n_disarmed == n_disarmed:
             points.append(_place(layer, event))
             if time.monotonic() - self._shown_at >= PREVIEW_INTERVAL_S:
                 self._show(np.array(points))
             yield
         self._hide()
-        if self._layer is not None:
+        if self._n_disarmed == n_disarmed:
             self.drawn.emit(np.array(points))
 
     def _preview_on(self, layer: Labels) -> Shapes:
