@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_nucseg.nuclei.targets import distance_map, equivalent_diameters, make_targets, median_diameter
+from napari_nucseg.nuclei.targets import distance_map, make_targets, median_diameter
 
 
 def _disc(shape, centre, radius, value=1, labels=None):
@@ -50,8 +50,8 @@ def test_core_is_where_the_distance_exceeds_one_half():
     assert foreground.sum() > core.sum() > 0
 
 
-def test_equivalent_diameter_of_a_disc():
-    assert equivalent_diameters(_disc((61, 61), (30, 30), 20))[0] == pytest.approx(40, rel=0.02)
+def test_the_diameter_of_a_disc():
+    assert median_diameter(_disc((61, 61), (30, 30), 20)) == pytest.approx(40, rel=0.02)
 
 
 def test_median_diameter_leaves_out_the_border_where_enough_are_left():

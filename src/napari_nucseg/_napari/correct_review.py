@@ -13,7 +13,7 @@ from napari_nucseg._napari.layer_state import write_corrections
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.nuclei.review import ReviewQueue, review_steps
 from napari_nucseg.nuclei.strokes import grown
-from napari_nucseg.nuclei.trust import MAX_MARGIN_PX, Trust
+from napari_nucseg.nuclei.trust import MARGIN_PX, Trust
 
 if TYPE_CHECKING:
     from napari_nucseg._napari.correct_subject import Subject
@@ -108,11 +108,11 @@ class ReviewWalk(QObject):
         return bool((self._subject.labels[doubt.box] == doubt.number).any())
 
     def _vouch(self, doubt: Doubt) -> None:
-        box = grown(doubt.box, MAX_MARGIN_PX, self._subject.labels.shape)
+        box = grown(doubt.box, MARGIN_PX, self._subject.labels.shape)
         labels = self._subject.labels[box]
         own = labels == doubt.number
         if own.any():
-            near = ndimage.distance_transform_edt(~own) <= MAX_MARGIN_PX
+            near = ndimage.distance_transform_edt(~own) <= MARGIN_PX
             another = (labels > 0) & ~own
             self._trust.mark(self._subject.index, box, Trust.REVIEWED, near & ~another)
 

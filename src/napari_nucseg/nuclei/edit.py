@@ -51,9 +51,9 @@ def first_free_number(*taken: Labels) -> int:
 
     One above the largest, as a rule; where that is the end of int32, the first gap that is wide enough.
     """
-    largest = max((int(labels.max(initial=0)) for labels in taken), default=0)
+    largest = max(int(labels.max(initial=0)) for labels in taken)
     if largest + _SPARE_NUMBERS <= LARGEST_NUMBER:
-        return max(largest, 0) + 1
+        return largest + 1
     used = np.unique(np.concatenate([np.unique(labels) for labels in taken]))
     used = np.concatenate([[0], used[used > 0], [LARGEST_NUMBER]])
     gaps = np.flatnonzero(np.diff(used) > _SPARE_NUMBERS)
@@ -88,6 +88,14 @@ def present(numbers: Labels) -> Labels:
     """Numbers of the nuclei among some pixels, sorted."""
     values = np.unique(numbers)
     return values[values > 0]
+
+
+def mostly_in(labels: Labels, part: Labels) -> Labels:
+    """Numbers of the nuclei at least half of whose pixels are among some of the image's, sorted."""
+    numbers, inside = np.unique(part[part > 0], return_counts=True)
+    found = labels[np.isin(labels, numbers)]
+    areas = np.bincount(np.searchsorted(numbers, found), minlength=numbers.size)
+    return numbers[2 * inside >= areas]
 
 
 def number_refusal(labels: Labels, name: str) -> str:

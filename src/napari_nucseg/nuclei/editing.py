@@ -15,7 +15,15 @@ from skimage.morphology import disk
 from skimage.segmentation import watershed
 
 from napari_nucseg.errors import EditError
-from napari_nucseg.nuclei.edit import Edit, box_of, check_labels, first_free_number, nucleus_at, present
+from napari_nucseg.nuclei.edit import (
+    Edit,
+    box_of,
+    check_labels,
+    first_free_number,
+    mostly_in,
+    nucleus_at,
+    present,
+)
 from napari_nucseg.nuclei.strokes import (
     as_points,
     box_between,
@@ -136,10 +144,7 @@ def delete_in_box(labels: Labels, corners: ArrayLike) -> Edit:
         If there is none.
     """
     check_labels(labels)
-    box = box_between(corners, labels.shape)
-    part = labels[box]
-    numbers, inside = np.unique(part[part > 0], return_counts=True)
-    chosen = numbers[2 * inside >= _areas(labels, numbers)]
+    chosen = mostly_in(labels, labels[box_between(corners, labels.shape)])
     if not chosen.size:
         raise EditError("no nucleus lies mostly inside the box. Drag a larger one, or click on a nucleus.")
     return _delete(labels, chosen)
@@ -244,12 +249,6 @@ def _delete(labels: Labels, numbers: NDArray[Any]) -> Edit:
     old = labels[box]
     words = f"nucleus {numbers[0]}" if numbers.size == 1 else f"{numbers.size} nuclei"
     return Edit(box, np.where(np.isin(old, numbers), 0, old).astype(np.int32), f"Deleted {words}.")
-
-
-def _areas(labels: Labels, numbers: NDArray[Any]) -> NDArray[np.int64]:
-    """Pixels of each of these sorted numbers in the whole image."""
-    found = labels[np.isin(labels, numbers)]
-    return np.bincount(np.searchsorted(numbers, found), minlength=numbers.size)
 
 
 def _largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

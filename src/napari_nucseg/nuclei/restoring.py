@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_nucseg.counted import count_words
 from napari_nucseg.errors import EditError
-from napari_nucseg.nuclei.edit import Edit, box_of, check_labels, first_free_number, present
+from napari_nucseg.nuclei.edit import Edit, box_of, check_labels, first_free_number, mostly_in, present
 from napari_nucseg.nuclei.strokes import box_between, pixel_at
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def restore_at(labels: Labels, snapshot: Labels, point: ArrayLike, *, first_free
     if not now.size and not then.size:
         raise EditError("there is no nucleus here. Nor was one predicted: click on one.")
     # one step each way: what the nucleus now covers, and what covers the nucleus of then
-    then = np.union1d(then, _mostly_in(snapshot, _mask(labels, now)))
-    now = np.union1d(now, _mostly_in(labels, _mask(snapshot, then)))
+    then = np.union1d(then, mostly_in(snapshot, snapshot[np.isin(labels, now)]))
+    now = np.union1d(now, mostly_in(labels, labels[np.isin(snapshot, then)]))
     return _restore(labels, snapshot, now, then, first_free)
 
 
@@ -58,9 +58,8 @@ def restore_in_box(
         If there is no nucleus in the box, or all are as predicted.
     """
     _check_pair(labels, snapshot)
-    inside = np.zeros(labels.shape, bool)
-    inside[box_between(corners, labels.shape)] = True
-    now, then = _mostly_in(labels, inside), _mostly_in(snapshot, inside)
+    box = box_between(corners, labels.shape)
+    now, then = mostly_in(labels, labels[box]), mostly_in(snapshot, snapshot[box])
     if not now.size and not then.size:
         raise EditError(
             "no nucleus lies mostly inside the box. Nor was one predicted in it: drag a larger one."
@@ -111,22 +110,6 @@ def _box_of_both(labels: Labels, snapshot: Labels, now: NDArray[Any], then: NDAr
     return tuple(
         slice(min(box[axis].start for box in boxes), max(box[axis].stop for box in boxes)) for axis in (0, 1)
     )
-
-
-def _mask(labels: Labels, numbers: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.isin(labels, numbers) if numbers.size else np.zeros(labels.shape, bool)
-
-
-def _mostly_in(labels: Labels, inside: NDArray[np.bool_]) -> NDArray[Any]:
-    """Nuclei with at least half of their pixels inside."""
-    touched = present(labels[inside])
-    if not touched.size:
-        return touched
-    of_touched = np.isin(labels, touched)
-    index = np.searchsorted(touched, labels[of_touched])
-    area = np.bincount(index, minlength=touched.size)
-    within = np.bincount(index[inside[of_touched]], minlength=touched.size)
-    return touched[2 * within >= area]
 
 
 def _check_pair(labels: Labels, snapshot: Labels) -> None:

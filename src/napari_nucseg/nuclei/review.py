@@ -82,11 +82,10 @@ class ReviewQueue:
         """Say it as "37 of 143 checked"."""
         return f"{len(self.done)} of {len(self.nuclei)} checked"
 
-    def marked(self, number: int, done: bool = True) -> ReviewQueue:
-        """Return the queue with a nucleus marked, or no longer marked; others' numbers change nothing."""
+    def marked(self, number: int) -> ReviewQueue:
+        """Return the queue with a nucleus marked as looked at; a number that is not in it changes nothing."""
         known = {doubt.number for doubt in self.nuclei}
-        changed = self.done | {number} & known if done else self.done - {number}
-        return replace(self, done=frozenset(changed))
+        return replace(self, done=self.done | ({number} & known))
 
     def without(self, numbers: Iterable[int]) -> ReviewQueue:
         """Return the queue without nuclei that are gone."""
@@ -97,8 +96,8 @@ class ReviewQueue:
     def after(self, number: int | None, step: int = 1) -> Doubt | None:
         """Next nucleus not looked at yet (``step`` −1: previous), around the end; None where all are done."""
         n = len(self.nuclei)
-        places = {doubt.number: place for place, doubt in enumerate(self.nuclei)}
-        start = places.get(number, -1 if step > 0 else 0) if number is not None else (-1 if step > 0 else 0)
+        places: dict[int | None, int] = {doubt.number: place for place, doubt in enumerate(self.nuclei)}
+        start = places.get(number, -1 if step > 0 else 0)
         for offset in range(1, n + 1):
             doubt = self.nuclei[(start + step * offset) % n]
             if doubt.number not in self.done:
@@ -112,7 +111,6 @@ def review_steps(
     *,
     decoding: DecodingSettings | None = None,
     diameter_px: float = 24.0,
-    origin: tuple[int, int] = (0, 0),
     judge: Judge | None = None,
 ) -> Generator[float, None, ReviewQueue]:
     """Rank the nuclei of an image, the most doubtful first.
@@ -123,7 +121,7 @@ def review_steps(
         (Y, X) integers.
     maps
         (3, Y, X) as the network predicted them; without, only size and shape are looked at.
-    decoding, diameter_px, origin, judge
+    decoding, diameter_px, judge
         As the labels were decoded.
 
     Yields
@@ -153,7 +151,7 @@ def review_steps(
         variants = _variants(decoding or DecodingSettings())
         for place, variant in enumerate(variants):
             yield 0.2 + 0.8 * place / len(variants)
-            other = decode(maps, variant, diameter_px=diameter_px, origin=origin, judge=judge)
+            other = decode(maps, variant, diameter_px=diameter_px, judge=judge)
             unstable = np.maximum(unstable, 1 - Pairs.of(labels, other).best_iou())
     return _ranked(table, labels.shape, uncertain, unstable, unusual)
 

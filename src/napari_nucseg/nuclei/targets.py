@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_nucseg.nuclei.tidying import close_numbers
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -37,9 +39,12 @@ def distance_map(labels: NDArray[np.integer]) -> NDArray[np.float32]:
     (Y, X) float32, 0 in the background and up to 1 inside each nucleus.
     """
     distance = np.zeros(labels.shape, np.float32)
-    for label, box in _boxes(labels):
+    labels, _ = close_numbers(labels)
+    for number, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None:
+            continue
         window = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in box)
-        inside = labels[window] == label
+        inside = labels[window] == number
         depth = ndimage.distance_transform_edt(inside) if not inside.all() else np.ones(inside.shape)
         distance[window][inside] = (depth / depth.max())[inside]
     return distance
@@ -51,32 +56,13 @@ def make_targets(labels: NDArray[np.integer]) -> NDArray[np.float32]:
     return np.stack([labels > 0, distance, distance > CORE_DISTANCE]).astype(np.float32)
 
 
-def equivalent_diameters(labels: NDArray[np.integer], *, off_border: bool = False) -> NDArray[np.float64]:
-    """Diameters in pixels of circles with the nuclei's areas, optionally without nuclei touching the edge."""
-    values, areas = np.unique(labels, return_counts=True)
-    keep = values != 0
-    if off_border:
-        edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
-        keep &= ~np.isin(values, edges)
-    return np.sqrt(4 * areas[keep] / np.pi)
-
-
 def median_diameter(labels: NDArray[np.integer]) -> float | None:
-    """Median equivalent diameter in pixels of the nuclei off the border; of all where those are few.
+    """Median diameter in pixels of circles with the areas of the nuclei off the border; of all where those are few.
 
     Returns None where there is no nucleus.
     """
-    diameters = equivalent_diameters(labels, off_border=True)
-    if diameters.size < FEW_NUCLEI:
-        diameters = equivalent_diameters(labels)
-    return float(np.median(diameters)) if diameters.size else None
-
-
-def _boxes(labels: NDArray[np.integer]) -> list[tuple[int, tuple[slice, slice]]]:
-    """Label values present and their bounding boxes; large and gappy numbering costs nothing."""
-    values, dense = np.unique(labels, return_inverse=True)
-    dense = dense.reshape(labels.shape)
-    offset = 0 if values.size and values[0] == 0 else 1
-    boxes = ndimage.find_objects(dense + offset)
-    present = values[values != 0]
-    return [(int(v), box) for v, box in zip(present, boxes, strict=True) if box is not None]
+    numbers, areas = np.unique(labels[labels != 0], return_counts=True)
+    edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
+    whole = ~np.isin(numbers, edges)
+    chosen = areas[whole] if whole.sum() >= FEW_NUCLEI else areas
+    return float(np.median(np.sqrt(4 * chosen / np.pi))) if chosen.size else None

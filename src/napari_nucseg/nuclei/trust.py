@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_nucseg.errors import SettingsError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -20,7 +18,8 @@ if TYPE_CHECKING:
 
     from napari_nucseg.nuclei.corrections import Change
 
-MAX_MARGIN_PX = 3
+MARGIN_PX = 3
+"""Background around a changed nucleus that a person has looked at, too."""
 
 
 class Trust(IntEnum):
@@ -36,8 +35,6 @@ def taught_area(
     labels: NDArray[np.integer[Any]],
     snapshot: NDArray[np.integer[Any]] | None = None,
     changes: Iterable[Change] = (),
-    *,
-    margin_px: int = MAX_MARGIN_PX,
 ) -> NDArray[np.bool_]:
     """Pixels that count when a network is taught, nuclei and background alike.
 
@@ -53,22 +50,13 @@ def taught_area(
         (Y, X) integers: edited, and as predicted. Without a snapshot only the reviewed area counts.
     changes
         What differs between the two, from ``diff(snapshot, labels)``.
-    margin_px
-        Background around a changed nucleus that counts, 0 to ``MAX_MARGIN_PX``.
-
-    Raises
-    ------
-    SettingsError
-        If the margin is out of bounds.
     """
-    if not 0 <= margin_px <= MAX_MARGIN_PX:
-        raise SettingsError(f"got a margin of {margin_px} px; 0 to {MAX_MARGIN_PX} are allowed.")
     taught = trust == Trust.REVIEWED
     for change in changes if snapshot is not None else ():
-        window = tuple(slice(max(side.start - margin_px, 0), side.stop + margin_px) for side in change.box)
+        window = tuple(slice(max(side.start - MARGIN_PX, 0), side.stop + MARGIN_PX) for side in change.box)
         predicted = snapshot[window]  # type: ignore[index]
         own = np.isin(predicted, change.before) | np.isin(labels[window], change.after)
-        near = ndimage.distance_transform_edt(~own) <= margin_px
+        near = ndimage.distance_transform_edt(~own) <= MARGIN_PX
         another = (predicted > 0) & ~np.isin(predicted, change.before)
         taught[window] |= near & ~another
     return taught & (trust != Trust.IGNORE)
