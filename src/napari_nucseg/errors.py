@@ -18,7 +18,7 @@ class ImageError(NucSegError, ValueError):
 class ChannelError(ImageError):
     """Of ``n_channels`` channels none is chosen, or one that is not there."""
 
-    def __init__(self, message: str, n_channels: int = 0) -> None:
+    def __init__(self, message: str, n_channels: int) -> None:
         super().__init__(message)
         self.n_channels = n_channels
 

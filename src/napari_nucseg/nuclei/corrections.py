@@ -51,15 +51,12 @@ class Change:
         Numbers of the nuclei in the prediction and in the edited labels; one of the two may be empty.
     box
         Rows and columns around all of them.
-    centroid
-        (y, x) in pixels, of the nuclei after, of a deleted one before.
     """
 
     kind: Kind
     before: tuple[int, ...]
     after: tuple[int, ...]
     box: Box
-    centroid: tuple[float, float]
 
 
 def diff(before: Labels, after: Labels) -> tuple[Change, ...]:
@@ -137,13 +134,14 @@ class Comparison:
 
 
 class _Nuclei:
-    """The nuclei of one of the two images: number, area, sums and box, by position in the sorted numbers."""
+    """The nuclei of one of the two images: number, area and box, by position in the sorted numbers."""
 
     def __init__(self, pairs: Overlaps, side: str) -> None:
         numbers = getattr(pairs, side)
         kept = Overlaps(**{name: column[numbers > 0] for name, column in vars(pairs).items()})
         self.table = kept.grouped(getattr(kept, side))
         self.numbers = getattr(self.table, side)
+        self.boxes = np.stack([self.table.y0, self.table.x0, self.table.y1, self.table.x1], axis=1)
 
     def index(self, numbers: NDArray[np.int64]) -> NDArray[np.intp]:
         return np.searchsorted(self.numbers, numbers)
@@ -179,18 +177,13 @@ def _members(
 
 
 def _change(before: _Nuclei, old: list[int], after: _Nuclei, new: list[int]) -> Change:
-    shown = after.table if new else before.table
-    rows = new or old
-    area = shown.area[rows].sum()
-    boxes = [(before.table, old), (after.table, new)]
-    y0, x0 = (int(min(getattr(t, k)[m].min() for t, m in boxes if m)) for k in ("y0", "x0"))
-    y1, x1 = (int(max(getattr(t, k)[m].max() for t, m in boxes if m)) for k in ("y1", "x1"))
+    boxes = np.concatenate([before.boxes[old], after.boxes[new]])
+    (y0, x0), (y1, x1) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
     return Change(
         kind=_kind(len(old), len(new)),
         before=tuple(int(n) for n in before.numbers[old]),
         after=tuple(int(n) for n in after.numbers[new]),
         box=(slice(y0, y1), slice(x0, x1)),
-        centroid=(float(shown.sum_y[rows].sum() / area), float(shown.sum_x[rows].sum() / area)),
     )
 
 

@@ -29,8 +29,6 @@ class Overlaps:
         (N,) numbers, 0 for background, sorted by ``before``, then ``after``.
     area
         (N,) pixels they share.
-    sum_y, sum_x
-        (N,) sums of these pixels' rows and columns.
     y0, x0, y1, x1
         (N,) box around them, half open.
     """
@@ -38,8 +36,6 @@ class Overlaps:
     before: Ints
     after: Ints
     area: Ints
-    sum_y: Ints
-    sum_x: Ints
     y0: Ints
     x0: Ints
     y1: Ints
@@ -51,8 +47,8 @@ class Overlaps:
         starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order][:1] - 1))
         if not order.size:
             return self
-        combine: dict[str, np.ufunc] = dict.fromkeys(("area", "sum_y", "sum_x"), np.add)
-        combine |= {"y0": np.minimum, "x0": np.minimum, "y1": np.maximum, "x1": np.maximum}
+        low, high = np.minimum, np.maximum
+        combine: dict[str, np.ufunc] = {"area": np.add, "y0": low, "x0": low, "y1": high, "x1": high}
         columns = {f.name: getattr(self, f.name)[order] for f in fields(self)}
         return Overlaps(
             **{
@@ -84,8 +80,6 @@ def overlaps(
         before=run_keys >> 32,
         after=run_keys & 0xFFFFFFFF,
         area=lengths,
-        sum_y=y * lengths,
-        sum_x=(2 * x + lengths - 1) * lengths // 2,
         y0=y,
         x0=x,
         y1=y + 1,

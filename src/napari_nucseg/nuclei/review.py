@@ -51,8 +51,6 @@ class Doubt:
         0…1, how far its size or shape is from the others' (robust z-score).
     box
         Rows and columns.
-    centroid
-        (y, x) in pixels.
     """
 
     number: int
@@ -61,7 +59,6 @@ class Doubt:
     unstable: float
     unusual: float
     box: Box
-    centroid: tuple[float, float]
 
     @property
     def reasons(self) -> str:
@@ -171,7 +168,6 @@ def _ranked(
                 unstable=float(unstable[i]),
                 unusual=float(unusual[i]),
                 box=grown((rows, columns), MARGIN_PX, shape),
-                centroid=(float(table.sum_y[i] / table.area[i]), float(table.sum_x[i] / table.area[i])),
             )
         )
     return ReviewQueue(tuple(nuclei))
@@ -210,12 +206,13 @@ def _unusual(labels: NDArray[Any], table: Overlaps) -> Floats:
         return unusual
     ys, xs = np.nonzero(labels > 0)
     index = np.searchsorted(numbers, labels[ys, xs])
-    dy, dx = ys - (table.sum_y / area)[index], xs - (table.sum_x / area)[index]
+
+    def mean(values: NDArray[Any]) -> Floats:
+        return np.bincount(index, weights=values) / area
+
+    dy, dx = ys - mean(ys)[index], xs - mean(xs)[index]
     # a pixel is a square: its own spread is 1/12
-    yy, xx, xy = (
-        np.bincount(index, weights=w, minlength=numbers.size) / area + c
-        for w, c in ((dy * dy, 1 / 12), (dx * dx, 1 / 12), (dy * dx, 0.0))
-    )
+    yy, xx, xy = mean(dy * dy) + 1 / 12, mean(dx * dx) + 1 / 12, mean(dy * dx)
     determinant = np.maximum(yy * xx - xy * xy, 1e-9)
     spread = np.sqrt(np.maximum((yy - xx) ** 2 / 4 + xy * xy, 0))
     elongation = np.log(((yy + xx) / 2 + spread) / np.maximum((yy + xx) / 2 - spread, 1e-9))
