@@ -8,7 +8,6 @@ the processor, in the program (user) and in the system, not on the clock.
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
@@ -16,7 +15,7 @@ import sys
 import tempfile
 from typing import Any
 
-from _common import DATA, machine, print_table
+from _common import DATA, machine, option_parser, peak_mib, print_table
 
 from napari_nucseg.learning import training
 from napari_nucseg.learning.job import TrainingJob
@@ -26,9 +25,7 @@ HEADER = ["freed memory", "user, s", "system, s", "page faults", "peak memory, M
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument(
         "--way", choices=("handed back", "kept"), help="measure one in this process, print JSON"
@@ -49,13 +46,13 @@ def main() -> None:
 def measure(way: str, n_steps: int) -> list[object]:
     """Train some steps and return what one takes."""
     if way == "handed back":
-        training.reuse_freed_memory = lambda: False
+        training.reuse_freed_memory = lambda: None
     total = WARM_UP_STEPS + n_steps + 1  # the last one also looks at the network
     with tempfile.TemporaryDirectory() as folder:
         marks = [_usage() for progress in training.train_steps(_job(folder, total)) if progress.step]
     first, last = marks[WARM_UP_STEPS - 1], marks[total - 2]
     each = [(after - before) / n_steps for before, after in zip(first, last, strict=True)]
-    return [each[0], each[1], round(each[2]), round(_peak_mib())]
+    return [each[0], each[1], round(each[2]), round(peak_mib())]
 
 
 def _job(folder: str, steps: int) -> TrainingJob:
@@ -84,10 +81,6 @@ def _job(folder: str, steps: int) -> TrainingJob:
 def _usage() -> tuple[float, float, int]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime, used.ru_stime, used.ru_minflt
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -10,21 +10,16 @@ LARGEST_BLOCK = 2**28  # bytes; larger ones go back to the system when freed
 KEPT = 2**29  # bytes free at the heap's end; more goes back
 
 
-def reuse_freed_memory() -> bool:
+def reuse_freed_memory() -> None:
     """Let the C library keep what is freed for what is asked for next, for the rest of the process.
 
     A step of learning, and a tile of a large image, frees and asks for the same few hundred megabytes. Handed back to
     the system, each page of them is cleared and mapped again every time, a sixth to a third of the time on a CPU.
-    Tensors on a GPU are not concerned.
-
-    Returns
-    -------
-    Whether the C library is one that can (glibc).
+    Tensors on a GPU are not concerned, nor are other C libraries than glibc.
     """
-    library = _glibc()
-    return bool(
-        library and library.mallopt(MMAP_THRESHOLD, LARGEST_BLOCK) and library.mallopt(TRIM_THRESHOLD, KEPT)
-    )
+    if library := _glibc():
+        library.mallopt(MMAP_THRESHOLD, LARGEST_BLOCK)
+        library.mallopt(TRIM_THRESHOLD, KEPT)
 
 
 def hand_back_freed_memory() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,7 +11,6 @@ from napari_nucseg.network.architectures import activate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from torch import nn
 
     from napari_nucseg.network.decoders import SegmentationNetwork
 
@@ -21,7 +20,7 @@ VIEW_PX = 384
 """Side with room for the largest halo all around the middle: without, all there is would seem to be enough."""
 
 
-def measure_halo(network: nn.Module, images: list[NDArray[np.float32]], stride_px: int) -> int:
+def measure_halo(network: SegmentationNetwork, images: list[NDArray[np.float32]], stride_px: int) -> int:
     """Smallest context in pixels, a multiple of the stride, without which maps stay within ``TOLERANCE``.
 
     The middle of each image is predicted with the whole image around it and with less and less of it. All but
@@ -42,7 +41,11 @@ def measure_halo(network: nn.Module, images: list[NDArray[np.float32]], stride_p
 
 
 def _change(
-    network: nn.Module, image: NDArray[np.float32], whole: NDArray[np.float32], halo: int, stride: int
+    network: SegmentationNetwork,
+    image: NDArray[np.float32],
+    whole: NDArray[np.float32],
+    halo: int,
+    stride: int,
 ) -> float:
     """Largest change but one in a thousand in the middle when only a halo around it is seen."""
     starts = [(n // stride - 4) // 2 * stride for n in image.shape[1:]]
@@ -54,11 +57,9 @@ def _change(
     return float(np.quantile(np.abs(part - middle), 0.999))
 
 
-def _maps(network: nn.Module, image: NDArray[np.float32]) -> NDArray[np.float32]:
+def _maps(network: SegmentationNetwork, image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Predict the maps (heads, 3, Y, X) of every head."""
     with torch.inference_mode():
-        batch = torch.from_numpy(np.ascontiguousarray(image))[None].contiguous(
-            memory_format=torch.channels_last
-        )
-        maps: NDArray[np.float32] = activate(cast("SegmentationNetwork", network).heads(batch))[:, 0].numpy()
+        batch = torch.from_numpy(image[np.newaxis]).contiguous(memory_format=torch.channels_last)
+        maps: NDArray[np.float32] = activate(network.heads(batch))[:, 0].numpy()
     return maps

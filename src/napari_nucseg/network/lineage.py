@@ -49,9 +49,9 @@ class Descent:
         return f"{self.parent} ({'a former version' if self.parent_changed else 'no longer installed'})"
 
 
-def lineage(models: Sequence[ModelInfo] | None = None) -> tuple[Descent, ...]:
-    """Order models as a family tree: children right after their parent, else in the order given."""
-    models = list_models() if models is None else models
+def lineage() -> tuple[Descent, ...]:
+    """Order the installed models as a family tree: children right after their parent, else as they are listed."""
+    models = list_models()
     parents = {model.name: _parent(model, models) for model in models}
     names = set(parents)
     placed: dict[str, Descent] = {}
@@ -104,7 +104,7 @@ def first_sha256(card: ModelCard, sha256: str) -> str:
     return card.former_sha256[0] if card.former_sha256 else sha256
 
 
-def find_by_first_sha256(wanted: str, name: str = "") -> Path | None:
+def find_by_first_sha256(wanted: str, name: str) -> Path | None:
     """Installed model with these weights, whatever it is called now; of several the one of a name comes first."""
     models = sorted(list_models(), key=lambda model: model.name != name)
     return next((m.path for m in models if first_sha256(m.card, sha256_of(m.path)) == wanted), None)

@@ -100,7 +100,7 @@ def predict_steps(
         try:
             maps = yield from _predict(model, image, current)
             return Prediction(maps, current)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise InferenceError(f"the network failed on {current.device.name}: {error}") from error
         previous, current = current, current.smaller()
@@ -142,11 +142,10 @@ def _run(network: nn.Module, tiles: NDArray[np.float32], device: Device) -> NDAr
     return maps
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+def _is_out_of_memory(error: Exception) -> bool:
+    told = ("out of memory", "can't allocate memory", "not enough memory")
+    is_told = any(words in str(error).lower() for words in told)
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or is_told
 
 
 def _release(device: Device) -> None:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.network.predict import TileProgress
     from napari_nucseg.segmentation.window import Region
@@ -129,7 +128,7 @@ def make_settings(**choices: Any) -> SegmentationSettings:
 
 def segment_steps(
     image: NDArray[Any],
-    settings: SegmentationSettings | None = None,
+    settings: SegmentationSettings,
     model: Model | None = None,
     region: Region | None = None,
 ) -> Generator[Progress, None, Segmentation]:
@@ -138,12 +137,12 @@ def segment_steps(
     Parameters
     ----------
     image : as for ``segment``.
-    settings : choices; defaults where None.
+    settings : choices.
     model : a loaded model in place of the one ``settings`` name; ``auto`` is chosen by the image.
     region : rows and columns to segment. Intensities and nucleus size are taken from the whole image, and pixels
         around are looked at: labels are those of the whole.
     """
-    settings, clock = settings or SegmentationSettings(), _Clock()
+    clock = _Clock()
     reuse_freed_memory()
     yield Progress("normalise", 0, 1)
     with clock("normalise"):
@@ -162,7 +161,7 @@ def segment_steps(
     notes += [*shown.notes, *_about_choice(settings), *([limited] if limited else [])]
     window = Window.for_nuclei(region, shape, diameter_px)
     with clock("network"):
-        plan = _plan(settings, device)
+        plan = TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
         looking = look_steps(runs, shown.planes, window, scale, views, plan, shown.filled)
         prediction = yield from told_as(looking, lambda tile: _told(tile, notes))
     yield Progress("decode", 0, 1)
@@ -199,19 +198,12 @@ def model_for(images: Iterable[NDArray[Any]], settings: SegmentationSettings) ->
     return load_model(settings.model)
 
 
-def _plan(settings: SegmentationSettings, device: Device) -> TilePlan:
-    """How to put the image through the network, to begin with."""
-    return TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
-
-
 def _whole(image: NDArray[Any], settings: SegmentationSettings) -> tuple[Whole, list[str]]:
     """Return the image without gaps, and remarks about its pixels."""
     planes = to_planes(image, settings.axes, settings.channel, keep_units=False)
-    notes = []
-    bad = int(np.count_nonzero(~np.isfinite(planes).all(axis=0)))
-    if bad:
-        notes.append(f"{bad} pixels that are NaN or infinite were taken for background or saturated.")
-    return Whole.of(planes), notes
+    bad = np.count_nonzero(~np.isfinite(planes).all(axis=0))
+    note = f"{bad} pixels that are NaN or infinite were taken for background or saturated."
+    return Whole.of(planes), [note] if bad else []
 
 
 def _about_choice(settings: SegmentationSettings) -> list[str]:
