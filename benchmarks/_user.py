@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from _common import images_of
 from scipy import ndimage
 
 from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
-from napari_nucseg.data.opening import open_dataset
-from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.learning.validation import predict
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.nuclei.corrections import diff
 from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari_nucseg.data.sample import Sample
@@ -33,27 +32,23 @@ WAYS = ("worst", "random", "area")
 MARGIN_PX = 3
 
 
-def samples(data: Path, kind: str, split: str) -> list[Sample]:
+def samples(kind: str, split: str) -> list[Sample]:
     """Images of a kind in one split, none where it has no such rows."""
     dataset, of_kind = KINDS[kind]
-    every = read_rows(data / "index.csv", dataset=dataset, kind=of_kind)
-    rows = [row for row in every if row.split == split]
-    return list(select_rows(open_dataset(data / dataset), rows).valid(lambda *_: None)) if rows else []
+    return list(images_of(dataset, split, of_kind).valid())
 
 
-def train_and_scored(data: Path, kind: str) -> tuple[list[Sample], list[Sample]]:
+def train_and_scored(kind: str) -> tuple[list[Sample], list[Sample]]:
     """Images to correct and to learn from in full, and images to score on; no group is in both.
 
     CPM-15 has rows of split ``eval`` alone: nothing that is shipped learns from them.
     """
-    train, val = samples(data, kind, "train") or samples(data, kind, "eval"), samples(data, kind, "val")
+    train, val = samples(kind, "train") or samples(kind, "eval"), samples(kind, "val")
     if val:
         return train, val
-    groups = sorted({str(s.metadata["group"]) for s in train})
-    scored = set(groups[::3])
-    return [s for s in train if s.metadata["group"] not in scored], [
-        s for s in train if s.metadata["group"] in scored
-    ]
+    apart = set(sorted({s.metadata["group"] for s in train})[::3])
+    scored = [s for s in train if s.metadata["group"] in apart]
+    return [s for s in train if s.metadata["group"] not in apart], scored
 
 
 def choose_images(train: Sequence[Sample], k: int, random: np.random.Generator) -> list[Sample]:
@@ -74,8 +69,10 @@ def correct(
     for number, sample in enumerate(images):
         found = predict(base, sample, choose_device("auto")).labels
         todo = -(-left // (len(images) - number))
-        set_right = _area if way == "area" else _nuclei
-        labels, trust, n = set_right(found, sample.labels, todo, random, worst=way == "worst")
+        if way == "area":
+            labels, trust, n = _area(found, sample.labels, todo, random)
+        else:
+            labels, trust, n = _nuclei(found, sample.labels, todo, random, worst=way == "worst")
         left -= n
         places.append(_save(folder / str(number), sample, labels, trust, found))
     return places
@@ -94,7 +91,7 @@ def _nuclei(
     found: np.ndarray, truth: np.ndarray, k: int, random: np.random.Generator, *, worst: bool
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Set k nuclei right, with all that is merged with them: (labels, trust map, nuclei corrected)."""
-    changes = list(_groups(found, truth))
+    changes = diff(found, truth)
     ranks = random.random(len(changes))
     if worst:
         ranks = [_agreement(change, found, truth) for change in changes]
@@ -113,11 +110,6 @@ def _nuclei(
     return labels, trust, n
 
 
-def _groups(found: np.ndarray, truth: np.ndarray) -> Iterator[Change]:
-    """Nuclei of prediction and truth that belong together: what one correction is."""
-    return iter(diff(found, truth))
-
-
 def _agreement(change: Change, found: np.ndarray, truth: np.ndarray) -> float:
     """IoU of prediction and truth as they would be counted: 0 where nuclei were missed, false, merged or split."""
     if len(change.before) != 1 or len(change.after) != 1:
@@ -127,10 +119,9 @@ def _agreement(change: Change, found: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _area(
-    found: np.ndarray, truth: np.ndarray, k: int, random: np.random.Generator, *, worst: bool
+    found: np.ndarray, truth: np.ndarray, k: int, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Set everything right in a rectangle that grows around a place until k nuclei are in it."""
-    del worst
     shape = np.array(truth.shape)
     place = random.uniform(0.2, 0.8, 2) * shape
     for half in np.linspace(0.02, 1, 100):

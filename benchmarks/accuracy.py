@@ -7,15 +7,21 @@ Images and their splits come from the real data's index.csv. Nothing is tuned he
 
 from __future__ import annotations
 
-import argparse
-import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
-from _common import DATA, machine, print_table
+from _common import (
+    evaluated,
+    images_to_score,
+    machine,
+    option_parser,
+    parts_by_kind,
+    print_table,
+    with_interval,
+)
 
-from napari_nucseg import open_dataset
-from napari_nucseg.data.rows import read_rows, select_rows
-from napari_nucseg.jobs.evaluation import Evaluation, evaluate_model
+if TYPE_CHECKING:
+    from napari_nucseg.jobs.evaluation import Evaluation
 
 SETS = ("dsb2018", "tnbc", "monuseg", "lizard", "consep", "cpm15")
 HEADER = ["images", "n", "nuclei", "AP50 (95 %)", "mean AP .5–.9 (95 %)", "AP75", "AP90", "PQ", "AJI", "Dice"]
@@ -34,9 +40,7 @@ PER_IMAGE_HEADER = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--model", default="auto")
     parser.add_argument("--split", default="val")
     parser.add_argument("--sets", nargs="+", default=SETS)
@@ -48,11 +52,16 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every n-th image only, for a quick look")
     parser.add_argument("--worst", type=int, default=0, help="name the n worst images of each kind")
     args = parser.parse_args()
-    results = {name: found for name in args.sets if (found := evaluate_set(name, args)) is not None}
+    choices = {"model": args.model, "precision": args.precision}
+    results = {
+        name: evaluated(name, found, choices, args.true_diameter)
+        for name in args.sets
+        if (found := images_to_score(name, args.split, args.kind, args.every))
+    }
     parts = [
-        (f"{name} {kind}", *_of_kind(result, kind))
+        (f"{name} {kind}", part)
         for name, result in results.items()
-        for kind in result.by_kind
+        for kind, part in parts_by_kind(result).items()
     ]
     diameter = "true diameter" if args.true_diameter else "diameter estimated"
     print(
@@ -69,39 +78,11 @@ def main() -> None:
             print(f"{name}: {failure.name} could not be scored: {failure.error}")
 
 
-def evaluate_set(name: str, args: argparse.Namespace) -> Evaluation | None:
-    """Score one dataset; CPM-15 has evaluation rows only, whatever the split asked for."""
-    split = "eval" if name == "cpm15" else args.split
-    there = [row for row in read_rows(DATA / "index.csv", dataset=name) if row.split == split]
-    rows = [row for row in there if args.kind in (None, row.kind)][:: args.every]
-    if not rows:
-        return None
-    choices = {"model": args.model, "precision": args.precision}
-    steps = evaluate_model(
-        select_rows(open_dataset(DATA / name), rows), choices, true_diameter=args.true_diameter
-    )
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            return end.value
-        print(f"\r{name} {progress.done}/{progress.total}", end="", file=sys.stderr)
-
-
-def _of_kind(result: Evaluation, kind: str) -> tuple[Evaluation]:
-    return (Evaluation(tuple(image for image in result.images if image.kind == kind)),)
-
-
 def _pooled_row(title: str, result: Evaluation) -> list[object]:
     scores = result.scores
-    ap50, mean_ap = (_with_interval(result, metric) for metric in ("ap50", "mean_ap"))
+    ap50, mean_ap = (with_interval(result, metric) for metric in ("ap50", "mean_ap"))
     others = [scores.pooled(metric) for metric in ("ap75", "ap90", "pq", "aji", "dice", "pixel_accuracy")]
     return [title, scores.n_images, scores.n_true, ap50, mean_ap, *others]
-
-
-def _with_interval(result: Evaluation, metric: str) -> str:
-    low, high = result.scores.interval(metric, groups=result.groups)
-    return f"{result.scores.pooled(metric):.3f} ({low:.3f}–{high:.3f})"
 
 
 def _per_image_row(title: str, result: Evaluation) -> list[object]:

@@ -13,7 +13,6 @@ a few of them mislead, so figures to report take `--own-every 1`.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from _common import DATA, machine, print_table, rounded
+from _common import machine, option_parser, print_table, rounded
 from _user import KINDS, WAYS, choose_images, correct, review_all, samples, train_and_scored
 
 from napari_nucseg import finetune, load_model
@@ -30,6 +29,7 @@ from napari_nucseg.learning.validation import score
 from napari_nucseg.network.device import choose_device
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from napari_nucseg.data.sample import Sample
@@ -84,7 +84,7 @@ class Teacher:
 
 def main() -> None:
     args = _arguments()
-    own = [s for kind in args.own for s in samples(args.data, kind, "val")[:: args.own_every or args.every]]
+    own = [s for kind in args.own for s in samples(kind, "val")[:: args.own_every or args.every]]
     teacher = Teacher(load_model(args.base), own, choose_device(args.device), args.keep_old_skills)
     print(f"{machine()}\n\nBase {teacher.base.card.name}; preset {args.preset}; ", end="")
     print(f"AP50 on its own val {teacher.own_score:.3f}\n")
@@ -100,7 +100,7 @@ def main() -> None:
 
 def rows_of_kind(teacher: Teacher, kind: str, args: argparse.Namespace) -> Iterator[list[object]]:
     """Teach a kind in all ways; a row each."""
-    train, scored = train_and_scored(args.data, kind)
+    train, scored = train_and_scored(kind)
     scored = scored[:: args.every]
     before, full = teacher.score(teacher.base, scored), float("nan")
     if not args.no_full:
@@ -120,9 +120,7 @@ def rows_of_kind(teacher: Teacher, kind: str, args: argparse.Namespace) -> Itera
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--base", default="auto", help="model to teach: name or file")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["monuseg", "lizard", "brightfield"])
     parser.add_argument("--own", nargs="*", choices=KINDS, default=OWN, help="kinds the base knows")
@@ -136,7 +134,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=1, help="score every n-th image only")
     parser.add_argument("--own-every", type=int, help="the same for images the base knows; default: --every")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--data", type=Path, default=DATA)
     return parser.parse_args()
 
 

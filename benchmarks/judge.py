@@ -9,7 +9,6 @@ judge taught on the other folds' groups. What is written is taught on all of the
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass, replace
 from datetime import date
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from _common import FOLDS, fold_of, machine, print_table, train_samples
+from _common import FOLDS, fold_of, images_of, machine, option_parser, print_table
 
 from napari_nucseg import load_model
 from napari_nucseg.learning.examples import kind_of
@@ -53,9 +52,7 @@ class Seen:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--model", default="nuclei-unet")
     parser.add_argument("--sets", nargs="+", default=["dsb2018", "tnbc"])
     parser.add_argument("--kind", help="only images of this kind, such as histology")
@@ -69,7 +66,7 @@ def main() -> None:
     seen = [
         _seen(model, name, sample)
         for name in args.sets
-        for sample in train_samples(name, args.kind, args.every)
+        for sample in images_of(name, "train", args.kind, args.every).valid()
     ]
     judges = [_taught([s for s in seen if fold_of(s.evidence.group) != k]) for k in range(FOLDS)]
     print(

@@ -12,7 +12,6 @@ paints in a real window that is killed; another one must offer the edits, and re
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -27,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _common import print_table
+from _common import option_parser, print_table
 from _napari_painter import strokes_wrong
 from safetensors import SafetensorError, safe_open
 
@@ -83,9 +82,7 @@ class Outcome:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--journal", type=int, default=100, metavar="KILLS")
     parser.add_argument("--training", type=int, default=20, metavar="KILLS")
     parser.add_argument("--napari", type=int, default=3, metavar="KILLS")

@@ -8,16 +8,20 @@ it with nothing else running: seconds are those of the whole segmentation. Inter
 
 from __future__ import annotations
 
-import argparse
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from _common import DATA, machine, print_table
+from _common import (
+    evaluated,
+    images_to_score,
+    machine,
+    option_parser,
+    parts_by_kind,
+    print_table,
+    with_interval,
+)
 
-from napari_nucseg import load_model, open_dataset
-from napari_nucseg.data.rows import read_rows, select_rows
-from napari_nucseg.jobs.evaluation import evaluate_model
+from napari_nucseg import load_model
 from napari_nucseg.segmentation.views import VIEWS
 
 if TYPE_CHECKING:
@@ -47,9 +51,7 @@ class Way:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--models", nargs="+", default=["nuclei-unet", "nuclei-unetpp"])
     parser.add_argument("--split", default="val")
     parser.add_argument("--sets", nargs="+", default=SETS)
@@ -62,9 +64,11 @@ def main() -> None:
     table = []
     for name in args.models:
         for way in [w for w in ways(load_model(name)) if not args.ways or w.title in args.ways]:
-            results = [evaluate_set(dataset, way, args) for dataset in args.sets]
-            for dataset, result in zip(args.sets, results, strict=True):
-                table += [] if result is None else rows_of(dataset, name, way, result)
+            for dataset in args.sets:
+                if found := images_to_score(dataset, args.split, every=args.every):
+                    told = f"{way.title}: {dataset}"
+                    result = evaluated(told, found, way.choices, args.true_diameter, way.model)
+                    table += rows_of(dataset, name, way, result)
     diameter = "true diameter" if args.true_diameter else "diameter estimated"
     print(f"\n{machine()}\n\n{args.split} rows, {diameter}; pooled over images:\n")
     print_table(HEADER, sorted(table, key=lambda row: str(row[0])))
@@ -85,38 +89,15 @@ def ways(model: Model) -> list[Way]:
     return heads + qualities + [Way(f"views: {name}", model, {"views": name}) for name in VIEWS]
 
 
-def evaluate_set(name: str, way: Way, args: argparse.Namespace) -> Evaluation | None:
-    """Score one dataset; CPM-15 has evaluation rows only, whatever the split asked for."""
-    split = "eval" if name == "cpm15" else args.split
-    rows = [row for row in read_rows(DATA / "index.csv", dataset=name) if row.split == split][:: args.every]
-    if not rows:
-        return None
-    dataset = select_rows(open_dataset(DATA / name), rows)
-    steps = evaluate_model(dataset, way.choices, model=way.model, true_diameter=args.true_diameter)
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            return end.value
-        print(f"\r{way.title}: {name} {progress.done}/{progress.total}   ", end="", file=sys.stderr)
-
-
 def rows_of(dataset: str, model: str, way: Way, result: Evaluation) -> list[list[object]]:
     """Rows of one way on one dataset, a kind each."""
     rows: list[list[object]] = []
-    for kind in result.by_kind:
-        images = [image for image in result.images if image.kind == kind]
-        part = replace(result, images=tuple(images))
-        figures = [_with_interval(part, metric) for metric in ("ap50", "mean_ap", "ap90")]
+    for kind, part in parts_by_kind(result).items():
+        figures = [with_interval(part, metric) for metric in ("ap50", "mean_ap", "ap90")]
         megapixels = part.scores.counts.n_pixels.sum() / 1e6
-        seconds = sum(image.seconds or 0.0 for image in images) / megapixels
-        rows.append([f"{dataset} {kind}", model, way.title, len(images), *figures, float(seconds)])
+        seconds = sum(image.seconds or 0.0 for image in part.images) / megapixels
+        rows.append([f"{dataset} {kind}", model, way.title, len(part.images), *figures, float(seconds)])
     return rows
-
-
-def _with_interval(result: Evaluation, metric: str) -> str:
-    low, high = result.scores.interval(metric, groups=result.groups)
-    return f"{result.scores.pooled(metric):.3f} ({low:.3f}–{high:.3f})"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ Adam a weight's best rate goes with one over the width (Yang et al. 2022, arXiv:
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from _common import DATA, machine, print_table
+from _common import DATA, machine, option_parser, print_table
 
 from napari_nucseg.learning.examples import load_examples
 from napari_nucseg.learning.job import TrainingJob, fill_sources, load_job
@@ -37,6 +36,7 @@ from napari_nucseg.network.model_file import load_model
 from napari_nucseg.network.places import SUFFIX
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping
 
 TRIAL_STEPS = 6
@@ -85,9 +85,7 @@ class Result:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     names = [system.recipe for system in SYSTEMS]
     parser.add_argument("--recipes", nargs="+", choices=names, default=names)
     parser.add_argument("--width", type=float, default=0.5, help="channels, as a share of the recipe's")

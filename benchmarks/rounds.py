@@ -18,7 +18,6 @@ played, at most as many again, until there are enough that count.
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from _common import DATA, machine, print_table, rounded
+from _common import machine, option_parser, print_table, rounded
 from _user import KINDS, WAYS, choose_images, correct, train_and_scored
 from sanity import FEWEST_NUCLEI, Case, halved, labels_of, moved, painted
 
@@ -40,6 +39,7 @@ from napari_nucseg.network.device import choose_device
 from napari_nucseg.teaching.progress import Verdict
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator, Sequence
 
     from napari_nucseg.data.sample import Sample
@@ -60,10 +60,10 @@ class Pupil:
     before: float
 
     @classmethod
-    def read(cls, name: str, kind: str, data: Path, every: int) -> Pupil:
+    def read(cls, name: str, kind: str, every: int) -> Pupil:
         """Read model and images, and score the model before it is taught."""
         base = load_model(name)
-        train, scored = train_and_scored(data, kind)
+        train, scored = train_and_scored(kind)
         return cls(base, kind, train, scored[::every], ap50(base, scored[::every]))
 
 
@@ -100,7 +100,7 @@ class Round:
 
 def main() -> None:
     args = _arguments()
-    pupils = [Pupil.read(name, kind, args.data, args.every) for name, kind in args.teach]
+    pupils = [Pupil.read(name, kind, args.every) for name, kind in args.teach]
     before = ", ".join(f"{pupil.base.card.name} on {pupil.kind} {pupil.before:.3f}" for pupil in pupils)
     print(f"{machine()}\n\nPreset {args.preset}; AP50 before: {before}\n", flush=True)
     plans = plans_for(pupils, args.k, args.seed)
@@ -123,9 +123,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument(
         "--teach", nargs=2, action="append", required=True, metavar=("MODEL", "KIND"),
         help=f"model (name or file) and what it is taught, of {', '.join(KINDS)}; may be given several times",
@@ -136,7 +134,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--preset", default="quick")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every", type=int, default=1, help="score every n-th image only")
-    parser.add_argument("--data", type=Path, default=DATA)
     args = parser.parse_args()
     if unknown := {kind for _, kind in args.teach} - set(KINDS):
         parser.error(f"no kind of images is called {', '.join(unknown)}: choose of {', '.join(KINDS)}")

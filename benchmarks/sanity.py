@@ -9,13 +9,12 @@ deleted; every nucleus shrunk or grown by 40 % of its radius.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from _common import DATA, print_table
+from _common import DATA, option_parser, print_table
 from scipy import ndimage
 from skimage.draw import ellipse
 from skimage.segmentation import expand_labels
@@ -61,9 +60,7 @@ class Case:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("-n", type=int, default=12, help="images of each kind")
     parser.add_argument("--split", default="train")
     parser.add_argument("--seed", type=int, default=0)

@@ -9,73 +9,18 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
-import napari
 import numpy as np
-from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
+from _tour import Tour, wait
 from PIL import Image
-from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.correct_tools import EDIT_TOOLS, TRUST_TOOLS
 from napari_nucseg._napari.layer_state import read_corrections, write_corrections
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 WINDOW_PX = (1280, 940)
 TOOLS = {tool.name: tool for tool in (*EDIT_TOOLS, *TRUST_TOOLS)}
-
-
-def wait(condition: Callable[[], bool], seconds: float) -> None:
-    """Let the window live until a condition holds, or so many seconds."""
-    until = time.monotonic() + seconds
-    while not condition() and time.monotonic() < until:
-        QApplication.processEvents()
-        time.sleep(0.01)
-
-
-class Tour:
-    """One napari window, and a folder for its pictures."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self.viewer = napari.Viewer(show=True)
-        self.viewer.window.resize(*WINDOW_PX)
-
-    def dock(self, title: str):
-        """Open one of the plugin's widgets."""
-        return self.viewer.window.add_plugin_dock_widget("napari-nucseg", title)[1]
-
-    def picture(self, name: str) -> None:
-        """Save the whole window, docks included, once it has settled."""
-        wait(lambda: False, 1.0)
-        self.viewer.window.screenshot(str(self.folder / f"{name}.png"), canvas_only=False, flash=False)
-
-    def draw(self, *points, release: bool = True) -> None:
-        """Press the mouse on the active layer, move it, and let it go."""
-        layer = self.viewer.layers.selection.active
-        self.event = event = SimpleNamespace(
-            type="mouse_press", button=1, is_dragging=True, modifiers=(), position=None
-        )
-        event.position = tuple(layer.data_to_world(points[0]))
-        mouse_press_callbacks(layer, event)
-        for point in points[1:]:
-            event.type, event.position = "mouse_move", tuple(layer.data_to_world(point))
-            mouse_move_callbacks(layer, event)
-            wait(lambda: False, 0.05)
-        if release:
-            self.release()
-
-    def release(self) -> None:
-        """Let the mouse go."""
-        self.event.type = "mouse_release"
-        mouse_release_callbacks(self.viewer.layers.selection.active, self.event)
 
 
 def correct(tour: Tour) -> None:
@@ -124,8 +69,7 @@ def work(tour: Tour, folder: Path) -> None:
         make = synthetic_histology if seed % 2 else synthetic_fluorescence
         picture = make((256, 320), seed=seed).image
         Image.fromarray(picture.astype(np.uint8)).save(images / f"slide-{seed + 1}.png")
-    for layer in tour.viewer.layers:
-        layer.visible = False
+    tour.hide_layers()
     widget = tour.dock("Work through a folder")
     tour.picture("6-work-empty")
     widget.controller.open(images, folder / "slides corrections")
@@ -144,7 +88,7 @@ def main() -> None:
     choices = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["NUCSEG_JOURNAL"] = f"{scratch}/journals"
-        tour = Tour(choices.folder)
+        tour = Tour(choices.folder, WINDOW_PX)
         correct(tour)
         work(tour, Path(scratch))
         tour.viewer.close()

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from screenshots_correct import Tour, wait
+from _tour import Tour, wait
 
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.torch_import import make_torch_safe
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 PATIENCE_S = 1800
+WINDOW_PX = (1280, 940)
 
 
 def corrected_layer(tour: Tour) -> Labels:
@@ -84,7 +85,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for place in ("RUNS", "MODELS", "JOURNAL"):
             os.environ[f"NUCSEG_{place}"] = f"{scratch}/{place.lower()}"
-        tour = Tour(choices.folder)
+        tour = Tour(choices.folder, WINDOW_PX)
         teach(tour, choices.preset)
         models(tour)
         tour.viewer.close()

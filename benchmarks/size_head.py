@@ -9,7 +9,6 @@ measured counts as much. What is written is taught on all of them.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from datetime import date
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from _common import FOLDS, fold_of, machine, print_table, train_samples
+from _common import FOLDS, fold_of, images_of, machine, option_parser, print_table
 
 from napari_nucseg import load_model
 from napari_nucseg.learning.sizing import SizeEvidence, SizeSettings, size_evidence, teach_size_head
@@ -25,6 +24,7 @@ from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import save_model
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterator
 
     from napari_nucseg.network.model_file import Model
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--model", default="nuclei-unet")
     parser.add_argument("--sets", nargs="+", default=["dsb2018", "tnbc"])
     parser.add_argument("--kind", help="only images of this kind, such as histology")
@@ -71,7 +69,7 @@ def _evidence(model: Model, args: argparse.Namespace) -> Iterator[SizeEvidence]:
     device, random = choose_device("cpu", "float32"), np.random.default_rng(0)
     encoder = model.size_encoder if args.kept else model.network.encoder
     for name in args.sets:
-        for sample in train_samples(name, args.kind, args.every):
+        for sample in images_of(name, "train", args.kind, args.every).valid():
             print(f"\r{sample.name[:40]:40}", end="", file=sys.stderr)
             evidence = size_evidence(encoder, sample, model.card, device, SizeSettings(), random)
             if evidence:

@@ -8,14 +8,12 @@ Each size is measured in a process of its own, so that peak memory is its own; t
 
 from __future__ import annotations
 
-import argparse
 import json
-import resource
 import subprocess
 import sys
 
 import numpy as np
-from _common import machine, print_table
+from _common import machine, option_parser, peak_mib, print_table
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.segmentation.segment import segment
@@ -25,9 +23,7 @@ STAGES = ("normalise", "size", "network", "decode", "total")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--model", default="auto")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--repeats", type=int, default=3)
@@ -51,20 +47,16 @@ def measure(size: int, model: str, precision: str, repeats: int) -> dict[str, ob
     """Time the stages on one image; the first run, which loads and warms up, is not counted."""
     image = synthetic_fluorescence((size, size), seed=0).image
     segment(image[:256, :256], model=model, precision=precision)
-    before = _peak_mib()
+    before = peak_mib()
     runs = [segment(image, model=model, precision=precision) for _ in range(repeats)]
     stages = {stage: float(np.median([run.timings[stage] for run in runs])) for stage in STAGES}
     return {
         "image": f"{size}²",
         "nuclei": runs[0].n_nuclei,
         **stages,
-        "peak": round(_peak_mib()),
+        "peak": round(peak_mib()),
         "before": round(before),
     }
-
-
-def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -16,16 +16,16 @@ TNBC, and is scored on images of held-back groups at their true diameter, maps d
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from _common import DATA, machine, print_table
+from _common import DATA, machine, option_parser, print_table
 from scipy import ndimage
 from scipy.spatial import cKDTree
 from skimage.feature import peak_local_max
@@ -44,6 +44,7 @@ from napari_nucseg.network.tiling import pad_to_stride
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.nuclei.targets import make_targets, median_diameter
+from napari_nucseg.nuclei.tidying import keep_areas
 from napari_nucseg.segmentation.rescale import rescale
 
 if TYPE_CHECKING:
@@ -81,13 +82,12 @@ class Way:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--every", type=int, default=1, help="score every n-th held-back image only")
-    parser.add_argument("--ways", nargs="+", choices=[way.name for way in WAYS], default=None)
+    names = [way.name for way in WAYS]
+    parser.add_argument("--ways", nargs="+", choices=names, default=names)
     args = parser.parse_args()
     folders = [DATA / "dsb2018" / "stage1_train", DATA / "tnbc"]
     sources = fill_sources((), folders, index=DATA / "index.csv")
@@ -97,7 +97,7 @@ def main() -> None:
     print(f"{machine('float32')}\n\n{len(examples.learned)} images learned from, {len(held)} scored\n")
     rows: list[list[object]] = []
     for way in WAYS:
-        for seed in args.seeds if args.ways is None or way.name in args.ways else ():
+        for seed in args.seeds if way.name in args.ways else ():
             network = train(way, base, bank, args.steps, seed)
             rows += [[way.name, seed, *row] for row in scored(way, network, base, held)]
             print(rows[-3:], file=sys.stderr)
@@ -153,7 +153,6 @@ def train(way: Way, base: Model, bank: Bank, steps: int, seed: int) -> torch.nn.
     average = RunningAverage(network, 0.99)
     optimizer = torch.optim.AdamW(network.parameters(), RATE, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=steps, pct_start=WARM_UP)
-    network.train()
     for step in range(steps):
         images, labels = bank.draw(np.random.default_rng((seed, step)))
         targets = torch.from_numpy(np.stack([way.targets(np.ascontiguousarray(crop)) for crop in labels]))
@@ -188,9 +187,21 @@ def scored(way: Way, network: torch.nn.Module, base: Model, held: Sequence[Sampl
     rows: list[list[object]] = []
     for kind in sorted(truth):
         scores = evaluate(truth[kind], found[kind])
-        cost = f"{1e9 * seconds / pixels:.0f}"
-        rows.append([kind, len(truth[kind]), scores.ap50, scores.mean_ap, cost])
+        rows.append([kind, len(truth[kind]), scores.ap50, scores.mean_ap, f"{1e9 * seconds / pixels:.0f}"])
     return rows
+
+
+# ---- distance and core
+
+
+def map_loss(logits: torch.Tensor, targets: torch.Tensor, core: str) -> torch.Tensor:
+    """Sum of the losses of all maps."""
+    return torch.stack(list(map_losses(logits, targets, core=core).values())).sum()
+
+
+def decode_maps(maps: Array, diameter_px: float) -> Labels:
+    """Decode as the package does."""
+    return decode(maps, diameter_px=diameter_px)
 
 
 # ---- three classes
@@ -223,8 +234,7 @@ def decode_classes(maps: Array, diameter_px: float) -> Labels:
 
 def offset_targets(labels: Labels) -> Array:
     """Foreground, and the way (rows, columns) to the middle of the own nucleus in canonical diameters."""
-    dense = np.unique(labels, return_inverse=True)[1]
-    dense = dense.reshape(labels.shape)
+    dense = np.unique(labels, return_inverse=True)[1].reshape(labels.shape)
     areas = np.bincount(dense.ravel()).astype(float)
     places = np.indices(labels.shape)
     middles = [np.bincount(dense.ravel(), weights=p.ravel()) / areas for p in places]
@@ -259,12 +269,8 @@ def decode_offsets(maps: Array, diameter_px: float) -> Labels:
     np.add.at(votes, tuple(inside.T), 1)
     votes = ndimage.gaussian_filter(votes, VOTE_SIGMA * diameter_px)
     all_at_one = np.pi / 4 / (2 * np.pi * VOTE_SIGMA**2)
-    middles = peak_local_max(
-        votes,
-        min_distance=max(1, round(LEAST_APART * diameter_px)),
-        threshold_abs=FEWEST_VOTES * all_at_one,
-        exclude_border=False,
-    )
+    least, apart_px = FEWEST_VOTES * all_at_one, max(1, round(LEAST_APART * diameter_px))
+    middles = peak_local_max(votes, apart_px, threshold_abs=least, exclude_border=False)
     if len(middles):
         distance, nearest = cKDTree(middles).query(ends)
         labels[rows, columns] = np.where(distance < FARTHEST * diameter_px, nearest + 1, 0)
@@ -273,28 +279,18 @@ def decode_offsets(maps: Array, diameter_px: float) -> Labels:
 
 def without_small(labels: Labels, diameter_px: float) -> Labels:
     """Drop what is smaller than a twentieth of a nucleus, as the package does."""
-    keep = np.bincount(labels.ravel()) >= DecodingSettings().smallest_area_px(diameter_px)
-    keep[0] = False
-    return np.where(keep[labels], labels, 0).astype(np.int32)
+    return keep_areas(labels, DecodingSettings().smallest_area_px(diameter_px))
 
 
 CANONICAL_PX = load_model(DEFAULT_MODEL).card.canonical_diameter_px
 WAYS = (
-    Way(
-        "distance and core",
-        make_targets,
-        lambda logits, targets: torch.stack(list(map_losses(logits, targets).values())).sum(),
-        activate,
-        lambda maps, diameter_px: decode(maps, DecodingSettings(), diameter_px=diameter_px),
-    ),
+    Way("distance and core", make_targets, partial(map_loss, core="bce"), activate, decode_maps),
     Way(
         "distance and core by overlap",
         make_targets,
-        lambda logits, targets: torch.stack(
-            list(map_losses(logits, targets, core="bce+dice").values())
-        ).sum(),
+        partial(map_loss, core="bce+dice"),
         activate,
-        lambda maps, diameter_px: decode(maps, DecodingSettings(), diameter_px=diameter_px),
+        decode_maps,
     ),
     Way("three classes", class_targets, class_loss, lambda logits: logits.softmax(1), decode_classes),
     Way("offsets", offset_targets, offset_loss, activate_offsets, decode_offsets),

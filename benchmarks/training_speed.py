@@ -9,13 +9,12 @@ the same network and losses on one batch that is already there. The share is how
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import time
 from typing import TYPE_CHECKING
 
 import torch
-from _common import machine, print_table
+from _common import machine, option_parser, print_table
 
 from napari_nucseg import load_model
 from napari_nucseg.data.synthetic import synthetic_fluorescence
@@ -25,6 +24,7 @@ from napari_nucseg.learning.run import Run, supervise
 from napari_nucseg.network.device import choose_device
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable
 
     from napari_nucseg.learning.patches import PatchBank
@@ -35,9 +35,7 @@ WARM_UP_STEPS = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--model", default="nuclei-unet")
     parser.add_argument("--batch", type=int, nargs="+", default=[32])
     parser.add_argument("--steps", type=int, default=50)

@@ -8,21 +8,19 @@ is the same for every model. Histology is changed in what it absorbs, fluorescen
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
-from _common import DATA, machine, print_table
+from _common import images_of, machine, option_parser, print_table
 from PIL import Image
 from skimage.color import hed_from_rgb, rgb_from_hed
 from skimage.filters import gaussian
 from skimage.transform import resize
 from skimage.util import random_noise
 
-from napari_nucseg import load_model, open_dataset
-from napari_nucseg.data.rows import read_rows, select_rows
+from napari_nucseg import load_model
 from napari_nucseg.learning.examples import hold_back, kind_of
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.nuclei.targets import median_diameter
@@ -81,9 +79,7 @@ HISTOLOGY: dict[str, Change] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("--models", nargs="+", default=["nuclei-unet", "nuclei-unetpp"])
     parser.add_argument("--kinds", nargs="+", default=["fluorescence", "tnbc"])
     parser.add_argument("--changes", nargs="+", help="only these; all of them without it")
@@ -109,11 +105,7 @@ def main() -> None:
 
 def held_back(kind: str) -> list[Sample]:
     """Images of a kind, or of TNBC, of the groups that no bundled model learns from."""
-    datasets = [
-        select_rows(open_dataset(DATA / name), read_rows(DATA / "index.csv", dataset=name, split="train"))
-        for name in ("dsb2018", "tnbc")
-    ]
-    read = [list(dataset.valid(lambda *_: None)) for dataset in datasets]
+    read = [list(images_of(name, "train").valid()) for name in ("dsb2018", "tnbc")]
     _, held = hold_back([sample for samples in read for sample in samples], HELD_BACK)
     if kind == "tnbc":
         names = {sample.name for sample in read[1]}

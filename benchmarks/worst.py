@@ -8,19 +8,17 @@ the predicted outlines. Nuclei are missed or false at IoU ≥ .5, merged or spli
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from _common import DATA, machine, print_table
+from _common import images_to_score, machine, option_parser, print_table
 from PIL import Image
 
-from napari_nucseg import load_model, open_dataset
+from napari_nucseg import load_model
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.errors import NucSegError
 from napari_nucseg.jobs.export import draw_outlines
 from napari_nucseg.nuclei.scoring import evaluate
@@ -29,6 +27,8 @@ from napari_nucseg.segmentation.segment import make_settings, segment_steps
 from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
+    import argparse
+
     from napari_nucseg.data.sample import Sample
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.nuclei.scoring import Scores
@@ -101,9 +101,7 @@ class Verdict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = option_parser(__doc__)
     parser.add_argument("folder", type=Path, help="where the pictures go; outside the project")
     parser.add_argument("--model", default="auto")
     parser.add_argument("--quality", default="standard")
@@ -131,13 +129,9 @@ def main() -> None:
 
 
 def judge_set(name: str, model: Model, args: argparse.Namespace) -> list[Verdict]:
-    """Segment the images of a dataset that have labels; CPM-15 has evaluation rows only."""
-    split = "eval" if name == "cpm15" else args.split
-    rows = [row for row in read_rows(DATA / "index.csv", dataset=name) if row.split == split][:: args.every]
+    """Segment the images of a dataset that have labels."""
     verdicts: list[Verdict] = []
-    if not rows:
-        return verdicts
-    dataset = select_rows(open_dataset(DATA / name), rows)
+    dataset = images_to_score(name, args.split, every=args.every)
     for done, sample_name in enumerate(dataset.names, start=1):
         print(f"\r{name} {done}/{len(dataset)}   ", end="", file=sys.stderr)
         try:
