@@ -5,6 +5,7 @@ import torch
 from pydantic import ValidationError
 
 from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.heads import network_of_head
 
 NESTED = Architecture(
     kind="unetplusplus",
@@ -19,9 +20,7 @@ NESTED = Architecture(
 def test_a_head_needs_the_smaller_unetplusplus_alone(head):
     torch.manual_seed(0)
     whole = build_network(NESTED).eval()
-    small = build_network(NESTED.up_to_head(head)).eval()
-    weights = whole.state_dict()
-    small.load_state_dict({name: weights[name] for name in small.state_dict()})
+    small = network_of_head(whole, NESTED, head)
     image = torch.rand(2, 3, 64, 96)
     with torch.no_grad():
         torch.testing.assert_close(small(image), whole.heads(image)[head - 1])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from napari_nucseg.errors import ModelFileError, SettingsError
 from napari_nucseg.network.architectures import Architecture, build_encoder, build_network
@@ -60,11 +60,7 @@ def test_running_variances_beyond_half_precision_come_back(tmp_path, card):
 
 @pytest.mark.parametrize("layer", [{}, {"judge.0.weight": torch.ones(1, 3), "judge.0.bias": torch.ones(1)}])
 def test_a_judge_of_other_features_is_refused(model_path, layer):
-    with safe_open(model_path, framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}
-        header = file.metadata()
-    tensors |= {"judge.centre": torch.zeros(3), "judge.spread": torch.ones(3), **layer}
-    save_file(tensors, model_path, header)
+    _add_tensors(model_path, {"judge.centre": torch.zeros(3), "judge.spread": torch.ones(3), **layer})
     with pytest.raises(ModelFileError, match="judge of nuclei"):
         load_model(model_path)
 
@@ -177,11 +173,10 @@ def _nested(path):
     save_file({"network.a": torch.zeros(3)}, path, {HEADER_KEY: "[" * 100_000})
 
 
-def _with_other_tensors(path):
+def _add_tensors(path, tensors):
     with safe_open(path, framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}
         header = file.metadata()
-    save_file({**tensors, "colour.a": torch.zeros(3)}, path, header)
+    save_file(load_file(path) | tensors, path, header)
 
 
 def _not_finite(path):
@@ -207,7 +202,11 @@ def _not_finite(path):
         pytest.param(_nested, "is damaged", id="nested without end"),
         pytest.param(_card, "do not fit its card", id="other weights"),
         pytest.param(lambda p: _card(p, fast_head=2), "the network has heads 1", id="no such head"),
-        pytest.param(_with_other_tensors, "tensors of colour besides", id="unknown group"),
+        pytest.param(
+            lambda p: _add_tensors(p, {"colour.a": torch.zeros(3)}),
+            "tensors of colour besides",
+            id="unknown group",
+        ),
         pytest.param(_not_finite, "NaN or infinity", id="NaN weights"),
     ],
 )

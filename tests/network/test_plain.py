@@ -6,6 +6,7 @@ import torch
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.learning.job import make_job
 from napari_nucseg.network.architectures import Architecture, build_network
+from napari_nucseg.network.heads import network_of_head
 
 PLAIN = {
     "encoder": "plain",
@@ -34,9 +35,7 @@ def test_it_has_the_convolutions_asked_for():
 def test_a_head_needs_the_shallower_encoder_alone(head):
     nested = Architecture(kind="unetplusplus", **PLAIN)
     whole = build_network(nested).eval()
-    small = build_network(nested.up_to_head(head)).eval()
-    weights = whole.state_dict()
-    small.load_state_dict({name: weights[name] for name in small.state_dict()})
+    small = network_of_head(whole, nested, head)
     image = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(small(image), whole.heads(image)[head - 1])

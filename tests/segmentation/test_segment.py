@@ -8,21 +8,18 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histo
 from napari_nucseg.errors import ImageError, SettingsError
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.segmentation.segment import make_settings, segment, segment_steps
+from napari_nucseg.steps import drain, told_as
 
 
-def run(image, model, region=None, **choices):
-    steps = segment_steps(image, make_settings(diameter_px=24, **choices), model, region)
-    stages = []
-    while True:
-        try:
-            stages.append(next(steps).stage)
-        except StopIteration as end:
-            return end.value, stages
+def run(image, model, **choices):
+    return drain(segment_steps(image, make_settings(**{"diameter_px": 24, **choices}), model))
 
 
 def test_stages_come_in_order_and_the_result_tells_all(small_model):
     image = synthetic_fluorescence((200, 300), seed=0).image
-    result, stages = run(image, small_model)
+    stages = []
+    steps = segment_steps(image, make_settings(diameter_px=24), small_model)
+    result = drain(told_as(steps, lambda step: stages.append(step.stage)))
     assert list(dict.fromkeys(stages)) == ["normalise", "size", "network", "decode"]
     assert result.labels.shape == (200, 300)
     assert result.labels.dtype == np.int32
@@ -55,7 +52,7 @@ GRAY = np.random.default_rng(0).integers(0, 200, (48, 61)).astype(np.uint8)
     ],
 )
 def test_images_of_all_kinds_give_labels_of_their_shape(small_model, image, choices):
-    result, _ = run(image, small_model, **choices)
+    result = run(image, small_model, **choices)
     expected = (48, 61) if choices or image.ndim == 3 else image.shape
     assert result.labels.shape == expected
 
@@ -63,7 +60,7 @@ def test_images_of_all_kinds_give_labels_of_their_shape(small_model, image, choi
 def test_nan_and_infinity_are_taken_for_background_and_said(small_model):
     image = GRAY.astype(np.float32)
     image[3, 4], image[5, 6] = np.nan, np.inf
-    result, _ = run(image, small_model)
+    result = run(image, small_model)
     assert any("2 pixels" in note for note in result.notes)
     assert np.isfinite(result.maps).all()
 
@@ -71,7 +68,7 @@ def test_nan_and_infinity_are_taken_for_background_and_said(small_model):
 def test_of_colours_pixels_are_counted_that_are_not_finite(small_model):
     image = np.stack([GRAY] * 3, -1).astype(np.float32)
     image[3, 4] = np.nan
-    result, _ = run(image, small_model)
+    result = run(image, small_model)
     assert any(note.startswith("1 pixels that are NaN") for note in result.notes)
 
 
@@ -87,15 +84,15 @@ def test_of_colours_pixels_are_counted_that_are_not_finite(small_model):
 )
 def test_contrast_beyond_float32_is_seen(small_model, beyond):
     image = synthetic_fluorescence((200, 200), seed=1).image
-    expected, _ = run(image, small_model)
-    result, _ = run(beyond(image), small_model)
+    expected = run(image, small_model)
+    result = run(beyond(image), small_model)
     np.testing.assert_allclose(result.maps, expected.maps, atol=0.02)
     assert result.notes == expected.notes
 
 
 @pytest.mark.parametrize("image", [np.full((64, 64), 7, np.uint8), np.full((1, 1), np.nan, np.float32)])
 def test_a_constant_image_is_said_to_hold_nothing(small_model, image):
-    result, _ = run(image, small_model)
+    result = run(image, small_model)
     assert any("same value" in note for note in result.notes)
     assert result.diameter is None, "there is no nucleus to measure"
 
@@ -161,27 +158,16 @@ def test_micrometres_become_pixels():
 
 def test_other_decoding_of_the_same_maps_equals_a_new_run(small_model):
     image = synthetic_fluorescence((200, 200), seed=1).image
-    loose, _ = run(image, small_model)
+    loose = run(image, small_model)
     strict = DecodingSettings(foreground_threshold=0.7, min_area_px=3)
-    again, _ = run(image, small_model, foreground_threshold=0.7, min_area_px=3)
+    again = run(image, small_model, foreground_threshold=0.7, min_area_px=3)
     np.testing.assert_array_equal(loose.redecode(strict).labels, again.labels)
     with pytest.raises(SettingsError, match=r"DecodingSettings\("):
         loose.redecode({"foreground_threshold": 0.7})
 
 
 def test_the_scale_is_clamped_and_said(small_model):
-    steps = segment_steps(GRAY, make_settings(diameter_px=2), small_model)
-    *_, last = _drain(steps)
-    assert any("scaled by 4" in note for note in last.notes)
-
-
-def _drain(steps):
-    while True:
-        try:
-            yield next(steps)
-        except StopIteration as end:
-            yield end.value
-            return
+    assert any("scaled by 4" in note for note in run(GRAY, small_model, diameter_px=2).notes)
 
 
 def test_cancelling_is_to_stop_asking(small_model):

@@ -19,6 +19,12 @@ from napari_nucseg.segmentation.size import REACH, SETTLING, _Readings, _settled
 from napari_nucseg.segmentation.size_views import VIEW_PX, at_scale, square, structured_windows
 
 
+def shown(image):
+    """(3, Y, X), 0…1, as the network sees an image."""
+    planes = to_planes(image)
+    return np.broadcast_to(IntensityRange.of(planes).apply(planes), (3, *planes.shape[1:])).copy()
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (19, 37), (300, 200), (1000, 1300)])
 @pytest.mark.parametrize("scale", [0.25, 1.0, 3.0])
 def test_windows_lie_in_the_image_and_show_no_more_than_a_view(shape, scale):
@@ -42,8 +48,7 @@ def test_a_view_fits_into_one_tile(scale):
 def test_windows_with_structure_come_first():
     image = np.zeros((3, 600, 600), np.float32)
     image[:, 400:500, 400:500] = np.random.default_rng(0).random((3, 100, 100))
-    window = structured_windows(image, 1.0, 1)[0]
-    assert window.std() > 0
+    assert structured_windows(image, 1.0, 1)[0].std() > 0
 
 
 def test_a_small_view_is_mirrored_to_full_size():
@@ -60,8 +65,7 @@ def test_a_small_view_is_mirrored_to_full_size():
 )
 def test_the_bundled_model_reads_the_size_of_nuclei_it_was_never_shown(sample, diameter_px):
     made = sample(shape=(512, 512), seed=5, diameter_px=diameter_px)
-    planes = to_planes(made.image)
-    planes = np.broadcast_to(IntensityRange.of(planes).apply(planes), (3, *planes.shape[1:])).copy()
+    planes = shown(made.image)
     estimate = estimate_diameter(load_model(), planes, choose_device("cpu"))
     assert abs(math.log(estimate.diameter_px / median_diameter(made.labels))) < 0.35
     assert 0 <= estimate.confidence <= 1
@@ -73,8 +77,7 @@ def test_the_bundled_model_reads_the_size_of_nuclei_it_was_never_shown(sample, d
 )
 def test_nuclei_that_can_be_trusted_settle_a_size_read_wrongly(sample, error):
     made = sample(shape=(512, 512), seed=6, diameter_px=32)
-    planes = to_planes(made.image)
-    planes = np.broadcast_to(IntensityRange.of(planes).apply(planes), (3, *planes.shape[1:])).copy()
+    planes = shown(made.image)
     true = math.log(median_diameter(made.labels))
     sizes = [true + error + shift for shift in SETTLING]
     settled = _settled(load_model(), planes, sizes, choose_device("cpu"))
@@ -92,8 +95,7 @@ def test_sizes_are_tried_as_far_as_readings_reach():
 
 def test_what_is_measured_takes_back_half_of_what_the_head_reads_wrongly():
     made = synthetic_fluorescence(shape=(512, 512), seed=5, diameter_px=24)
-    planes = to_planes(made.image)
-    planes = np.broadcast_to(IntensityRange.of(planes).apply(planes), (3, *planes.shape[1:])).copy()
+    planes = shown(made.image)
     model, device = load_model(), choose_device("cpu")
     biased = copy.deepcopy(model.size_head)
     with torch.no_grad():
