@@ -395,12 +395,7 @@ def test_a_second_interrupt_at_the_end_is_quiet(tmp_path: Path, picture: Path, t
 def nucseg_process(arguments: list[str], before: str = "") -> subprocess.Popen[str]:
     """Start the command in a process of its own; ``before`` is a statement that it runs first."""
     return subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"{before}\n{RUN}",
-            *arguments,
-        ],
+        [sys.executable, "-c", f"{before}\n{RUN}", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

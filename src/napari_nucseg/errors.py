@@ -40,9 +40,9 @@ class ModelFileError(NucSegError):
 
 
 class NameTakenError(ModelFileError):
-    """A model, or a file, of the name that one is to have is there already.
+    """The name wanted for a model is taken, by another model or by a file.
 
-    ``what`` says which, and where; ``can_give_way`` whether it could be replaced by somebody who was told of it.
+    ``what`` says by which one, and where it is; ``can_give_way`` whether it may be replaced once the user agrees.
     """
 
     def __init__(self, message: str, what: str, *, can_give_way: bool) -> None:

@@ -89,7 +89,7 @@ def _refuse_folder(path: Path) -> None:
 
 
 def _part_name(name: str) -> str:
-    """Name a half-written file, for ``sweep`` by the end of the file's own name, as much of that as is allowed."""
+    """Name a half-written file; ``sweep`` knows it by the end of the file's own name, kept as far as it fits."""
     ending = f".{secrets.token_hex(4)}.part"
     while len(os.fsencode(f".{name}{ending}")) > _LONGEST_NAME:
         name = name[1:]
@@ -97,7 +97,7 @@ def _part_name(name: str) -> str:
 
 
 def sweep(folder: Path, suffix: str) -> None:
-    """Delete what killed processes left half-written of files of a suffix in a folder, a day later."""
+    """Delete half-written files of a suffix that killed processes left in a folder, once they are a day old."""
     for part in folder.glob(f".*{suffix}.*.part"):
         with suppress(OSError):  # gone meanwhile, or not ours to delete
             if time.time() - part.stat().st_mtime > _STALE_SECONDS:
@@ -105,7 +105,7 @@ def sweep(folder: Path, suffix: str) -> None:
 
 
 def nothing_fits(error: OutputError, folder: Path) -> bool:
-    """Whether no other file could be written there either: the disk is full, or it is no folder that is open to us."""
+    """Whether no other file could be written there either: the disk is full, or it is no folder we may write to."""
     full = isinstance(error.__cause__, OSError) and error.__cause__.errno in {*_FULL, errno.EROFS}
     there = _there(folder)
     return full or not there.is_dir() or not os.access(there, os.W_OK)
@@ -134,7 +134,7 @@ def unused_name(plain: str, taken: set[str]) -> str:
 
 
 def named_again(paths: Sequence[Path]) -> dict[Path, Path]:
-    """Return those that lead to the file of one before them, by a link or another way of writing it, with that one."""
+    """Map each path that leads to the same file as an earlier one, by a link or written another way, to that one."""
     first: dict[str, Path] = {}
     named = [(path, first.setdefault(os.path.realpath(path), path)) for path in paths]
     return {path: before for path, before in named if before is not path}
@@ -147,9 +147,9 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
 
 
 def in_words(error: OSError, path: Path, named_by: str = "") -> str:
-    """Say why a file or folder could not be written, and what to do; its drive may be gone.
+    """Say why a file or folder could not be written, and what to do; not even its drive need be there.
 
-    ``named_by`` is the environment variable that names another folder, where nobody is asked for one.
+    ``named_by`` is the environment variable that names another folder, where no folder is asked for.
     """
     another = (
         f"The environment variable {named_by} names another folder" if named_by else "Choose another folder"

@@ -131,7 +131,7 @@ def remove_model(name: str) -> Path:
 
 
 def copy_model(source: Path, name: str, target: Path, named_by: str = "") -> ModelInfo:
-    """Copy a model file, in place of what is there; under another name its card remembers the hash its children know.
+    """Copy a model file, in place of what is there; under another name its card keeps the hash its children know it by.
 
     ``named_by`` is as for ``files.in_words``.
 
@@ -177,7 +177,7 @@ def _delete(path: Path) -> None:
 
 
 def _place_for(name: str, source: Path, *, force: bool | None = None) -> Path:
-    """File that a model of this name may be written to; ``force`` is None where nobody can ask for it."""
+    """File that a model of this name may be written to; ``force`` is None where there is no such choice."""
     try:
         checked_name(name)
     except ValueError as error:
@@ -202,7 +202,7 @@ def _place_for(name: str, source: Path, *, force: bool | None = None) -> Path:
 
 
 def _taken(name: str, target: Path, namesake: ModelInfo | None, way: str) -> NameTakenError:
-    """Say what a model of this name would be written over, so that nothing else is ever agreed to."""
+    """Say exactly what would be overwritten, so that nobody agrees to more than that."""
     if namesake is not None:
         place = f", in {target.name}" if target.stem != name else ""
         what, can_give_way = f"there is a model “{name}” already{place}", True

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 HEADER_KEY = "napari-nucseg"
 _PICKLE = re.compile(rb"\x80[\x02-\x05].{6}[^{]", re.DOTALL)
-"""Beginning of a pickle; in a safetensors file, after the same signs by chance, JSON begins at the ninth."""
+"""Beginning of a pickle. A safetensors file may begin alike by chance, but its ninth byte is the { of its header."""
 
 
 class _Part(BaseModel):

@@ -70,8 +70,8 @@ def find_cores(
 def _split(core_of: NDArray[np.int32], piece_of: NDArray[np.int32], smallest_px: float) -> NDArray[np.int32]:
     """Replace each core by its pieces above a level where two or more of them are large enough.
 
-    Of all pixels of cores, one after the other: the core, and the piece or 0; returned: the core then, 0 for what is
-    left over.
+    ``core_of`` and ``piece_of`` are core and piece (0: none) of each pixel that lies in a core. Returned is the core of
+    each afterwards, 0 for what is left over.
     """
     sizeable = np.bincount(piece_of, minlength=1) >= smallest_px
     sizeable[0] = False

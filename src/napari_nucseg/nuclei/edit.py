@@ -99,7 +99,7 @@ def mostly_in(labels: Labels, part: Labels) -> Labels:
 
 
 def number_refusal(labels: Labels, name: str) -> str:
-    """Say of named labels (any axes) that their numbers are no nuclei's, below 0 or beyond int32; empty where they are.
+    """Say that labels (any axes) have numbers no nucleus can have, below 0 or beyond int32; empty where they have none.
 
     Pixels are looked at only where their type can hold such numbers.
     """

@@ -59,7 +59,7 @@ class Pairs:
         return self.shared_px / self.union_px
 
     def best(self) -> Ints:
-        """Which pairs are those of the nuclei before with the partner that fits best, where they have any."""
+        """Which pairs are those of each nucleus before, where it has any, with the partner that fits it best."""
         order = np.lexsort((-self.iou, self.i))
         _, first = np.unique(self.i[order], return_index=True)
         return order[first]

@@ -29,16 +29,16 @@ def renamed(labels: NDArray[np.integer], names: NDArray[np.integer]) -> NDArray[
 
 
 def close_numbers(labels: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
-    """Give nuclei close numbers where theirs go beyond that of pixels, as those of other programs may.
+    """Renumber nuclei without gaps where numbers go beyond the number of pixels, as those of other programs may.
 
-    Who looks nuclei up by number takes memory for each up to the highest.
+    Looking nuclei up by number takes memory for every number up to the highest.
 
     Returns
     -------
     labels
         The same nuclei in the same order.
     numbers
-        By the numbers these have, those they had.
+        The old number of each new one, ``numbers[new]``.
     """
     labels, highest = labels.astype(np.int64, copy=False), int(labels.max(initial=0))
     if highest <= labels.size:
@@ -67,10 +67,9 @@ def keep_areas(labels: NDArray[np.int32], smallest_px: int) -> NDArray[np.int32]
 
 def fill_holes(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     """Give a nucleus everything it encloses, smaller nuclei included; only those with a hole are touched."""
-    filled = labels
     with_holes = np.flatnonzero(_hole_counts(labels) > 0)
     if not with_holes.size:
-        return filled
+        return labels
     filled = labels.copy()
     boxes = ndimage.find_objects(labels)
     for label in sorted(with_holes, key=lambda i: -_extent(boxes[i - 1])):

@@ -123,7 +123,7 @@ def show(whole: Whole, given_px: float | None, model: Model, device: Device) -> 
 
 
 def show_the_only_way(whole: Whole, given_px: float, model: Model, device: Device) -> Shown | None:
-    """Show an image without asking the network; None where ``show`` would have to choose, taking nuclei for this large.
+    """Show an image without asking the network; None where ``show`` would have to choose for nuclei of this diameter.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _without_gaps(shown: Shown, whole: Whole) -> Shown:
 def _most_trusted(
     looks: tuple[Appearance, ...], given_px: float | None, model: Model, device: Device
 ) -> tuple[Appearance, Shown]:
-    """Choose the likeliest, unless the network trusts what it finds in another by what that must help.
+    """Choose the likeliest, unless the network trusts what it finds in another more, by what that must help at least.
 
     All are looked at at the nucleus size that the likeliest tells: a gland in brown may be a fine nucleus, ten times as
     large.

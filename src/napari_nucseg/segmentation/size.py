@@ -210,7 +210,7 @@ def _whole_nuclei(views: Iterable[_View], scale: float) -> _Nuclei:
     diameters, certainties = [], []
     for maps, labels in views:
         index = np.flatnonzero(_whole(labels)) + 1
-        areas = np.bincount(labels.ravel(), minlength=int(labels.max(initial=0)) + 1)[index]
+        areas = np.bincount(labels.ravel())[index]
         diameters.append(np.sqrt(4 * areas / math.pi) / scale)
         certainties.append(np.asarray(ndimage.mean(2 * maps[0] - 1, labels, index)).clip(0))
     return _Nuclei(np.concatenate(diameters), np.concatenate(certainties))
