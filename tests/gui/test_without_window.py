@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from time import perf_counter
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils.key_bindings import coerce_keybinding
 from napari.utils.shortcuts import default_shortcuts
+from skimage.draw import polygon2mask
 
 from napari_nucseg._napari.drawing import LINE_LAYER, LineMeasure
 from napari_nucseg._napari.merging import keep_edits, merge_plane, paste_region
@@ -136,6 +138,22 @@ def test_view_and_outline_become_regions():
     assert 150 < triangle.whole_mask((40, 50)).sum() < 260
     circle = region_from_outline([[0, 0], [0, 20], [20, 20], [20, 0]], "ellipse", (40, 50))
     assert circle.whole_mask((40, 50)).sum() == pytest.approx(np.pi * 100, rel=0.1)
+
+
+def test_a_region_is_what_the_outline_encloses_also_where_that_crosses_itself():
+    for seed in range(20):
+        outline = np.random.default_rng(seed).uniform(-5, 65, (3 + seed, 2))
+        region = region_from_outline(outline, "polygon", (50, 60))
+        np.testing.assert_array_equal(region.whole_mask((50, 60)), polygon2mask((50, 60), outline))
+
+
+def test_a_freehand_region_of_a_large_image_does_not_stop_the_window():
+    angle = np.linspace(0, 2 * np.pi, 300)
+    outline = 4000 + 3900 * np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    begun = perf_counter()
+    region = region_from_outline(outline, "polygon", (8000, 8000))
+    assert perf_counter() - begun < 5
+    assert region.mask.sum() == pytest.approx(np.pi * 3900**2, rel=0.001)
 
 
 def test_summary_in_words():
