@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import ndimage
 
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.teaching.holdout import hold_out, vouched_for
@@ -21,7 +23,7 @@ from napari_nucseg.teaching.progress import ExampleUse, Part
 from napari_nucseg.teaching.same_images import parted_from_pinned, repetitions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -146,20 +148,11 @@ def read_examples(
     pages, problems = _read(job.examples, pinned)
     masks = hold_out(pages, base.card.learned_images)
     _tell_nothing(job.examples, pages, problems)
-    lessons = tuple(
-        _lesson(page, learned, held_out, base, device)
-        for page, (learned, held_out) in zip(pages, masks, strict=True)
-        if page.taught.any()
-    )
-    _check_teachable(lessons, problems)
-    uses = _uses(job.examples, pages, masks, problems)
-    checked = [lesson.image_sha256 for lesson in lessons if lesson.held_out.any()]
-    return Lessons(
-        lessons,
-        uses,
-        tuple(line for lines in problems.values() for line in lines),
-        checked_words(checked, base.card.learned_images),
-    )
+    each = tuple(_lesson(page, *mask, base, device) for page, mask in zip(pages, masks, strict=True))
+    lessons = Lessons(each, _uses(job.examples, pages, masks, problems), tuple(chain.from_iterable(problems)))
+    _check_teachable(lessons)
+    checked = [lesson.image_sha256 for lesson in lessons.held_out]
+    return replace(lessons, remark=checked_words(checked, base.card.learned_images))
 
 
 def describe_examples(
@@ -176,39 +169,42 @@ def describe_examples(
 
 def _read(
     examples: Sequence[Example], pinned: Collection[str], *, pixels: bool = True
-) -> tuple[list[Page], dict[int, list[str]]]:
+) -> tuple[list[Page], list[list[str]]]:
     """Read the pages to learn from or to check on, and what is to be told of each example."""
     pages, problems = read_pages(examples, pixels=pixels)
     pages, left_out = parted_from_pinned(pages, pinned)
-    for told in (left_out, repetitions(pages)):
-        for number, words in told.items():
-            problems.setdefault(number, []).append(words)
+    for number, words in (*left_out.items(), *repetitions(pages).items()):
+        problems[number].append(words)
     return pages, problems
 
 
-def _tell_nothing(examples: Sequence[Example], pages: Sequence[Page], problems: dict[int, list[str]]) -> None:
-    for number in {*range(len(examples))} - {page.example for page in pages} - problems.keys():
-        problems[number] = [
-            f"{examples[number].path}: nothing in it is reviewed or changed. Mark what you have checked as reviewed."
-        ]
+def _tell_nothing(examples: Sequence[Example], pages: Sequence[Page], problems: list[list[str]]) -> None:
+    taught = {page.example for page in pages}
+    for number, (example, lines) in enumerate(zip(examples, problems, strict=True)):
+        if number not in taught and not lines:
+            lines.append(
+                f"{example.path}: nothing in it is reviewed or changed. Mark what you have checked as reviewed."
+            )
 
 
 def _uses(
     examples: Sequence[Example],
     pages: Sequence[Page],
     masks: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]],
-    problems: dict[int, list[str]],
+    problems: Sequence[Sequence[str]],
 ) -> tuple[ExampleUse, ...]:
     """One line an example, of all its pages together."""
     every = [(page, *mask) for page, mask in zip(pages, masks, strict=True)]
     return tuple(
-        _use_of(example, [part for part in every if part[0].example == number], problems.get(number, []))
-        for number, example in enumerate(examples)
+        _use_of(example, [part for part in every if part[0].example == number], lines)
+        for number, (example, lines) in enumerate(zip(examples, problems, strict=True))
     )
 
 
 def _use_of(
-    example: Example, parts: Sequence[tuple[Page, NDArray[np.bool_], NDArray[np.bool_]]], problems: list[str]
+    example: Example,
+    parts: Sequence[tuple[Page, NDArray[np.bool_], NDArray[np.bool_]]],
+    problems: Sequence[str],
 ) -> ExampleUse:
     learned = any(learned.any() for _, learned, _ in parts)
     held_out = any(held.any() for _, _, held in parts)
@@ -225,17 +221,16 @@ def _use_of(
     )
 
 
-def _check_teachable(lessons: Sequence[Lesson], problems: dict[int, list[str]]) -> None:
+def _check_teachable(lessons: Lessons) -> None:
     """Refuse to start where nothing can be learned, and say why."""
-    reasons = " ".join(line for lines in problems.values() for line in lines)
-    if not lessons:
+    reasons = " ".join(lessons.problems)
+    if not lessons.lessons:
         raise TrainingError(f"there is nothing to learn from. {reasons}")
-    learned = [lesson for lesson in lessons if lesson.learned.any()]
-    if not learned:
+    if not lessons.learned:
         raise TrainingError(
             f"all examples are to be checked on, none is left to learn from. Add another. {reasons}".strip()
         )
-    if not any(vouched_for(lesson.labels, lesson.learned).size for lesson in learned):
+    if not any(vouched_for(lesson.labels, lesson.learned).size for lesson in lessons.learned):
         raise TrainingError(
             "there is no nucleus in the reviewed areas: nobody vouches for one. Review an area with nuclei. "
             f"{reasons}".strip()
@@ -272,32 +267,14 @@ def _lesson(
     return _cropped(whole, _box_around(page.taught, round(CONTEXT_DIAMETERS * pixels.diameter_px)))
 
 
-def _cropped(lesson: Lesson, box: tuple[slice, slice]) -> Lesson:
-    prediction, filled = lesson.prediction, lesson.filled
-    return replace(
-        lesson,
-        pixels=np.ascontiguousarray(lesson.pixels[:, *box]),
-        labels=np.ascontiguousarray(lesson.labels[box]),
-        learned=np.ascontiguousarray(lesson.learned[box]),
-        held_out=np.ascontiguousarray(lesson.held_out[box]),
-        prediction=None if prediction is None else np.ascontiguousarray(prediction[box]),
-        filled=None if filled is None else np.ascontiguousarray(filled[box]),
-    )
+def _cropped(lesson: Lesson, box: Sequence[slice]) -> Lesson:
+    cropped: dict[str, Any] = {}
+    for name in ("pixels", "labels", "learned", "held_out", "prediction", "filled"):
+        part = getattr(lesson, name)
+        cropped[name] = None if part is None else np.ascontiguousarray(part[..., *box])
+    return replace(lesson, **cropped)
 
 
-def _box_around(mask: NDArray[np.bool_], margin_px: int) -> tuple[slice, slice]:
-    rows, columns = (_span(np.flatnonzero(mask.any(axis=axis)), margin_px) for axis in (1, 0))
-    return rows, columns
-
-
-def _span(places: NDArray[np.intp], margin_px: int) -> slice:
-    return slice(max(0, int(places[0]) - margin_px), int(places[-1]) + 1 + margin_px)
-
-
-def count_nuclei(lessons: Iterable[Lesson]) -> tuple[int, int]:
-    """Nuclei to learn from, and nuclei held out."""
-    learned = held = 0
-    for lesson in lessons:
-        learned += vouched_for(lesson.labels, lesson.learned).size
-        held += vouched_for(lesson.labels, lesson.held_out).size
-    return learned, held
+def _box_around(mask: NDArray[np.bool_], margin_px: int) -> list[slice]:
+    (box,) = ndimage.find_objects(mask, 1)
+    return [slice(max(0, side.start - margin_px), side.stop + margin_px) for side in box]

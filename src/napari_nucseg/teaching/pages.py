@@ -79,26 +79,21 @@ class Page:
     given_px: float | None = None
 
 
-def read_pages(
-    examples: Sequence[Example], *, pixels: bool = True
-) -> tuple[list[Page], dict[int, list[str]]]:
-    """Read all pages in which something is taught, and tell what is wrong with the others, by example."""
+def read_pages(examples: Sequence[Example], *, pixels: bool = True) -> tuple[list[Page], list[list[str]]]:
+    """Read all pages in which something is taught, and say of each example what is wrong with its others."""
     pages: list[Page] = []
-    problems: dict[int, list[str]] = {}
-    for number, example in enumerate(examples):
-        lines = problems.setdefault(number, [])
+    problems: list[list[str]] = [[] for _ in examples]
+    for number, (example, lines) in enumerate(zip(examples, problems, strict=True)):
         try:
-            found = list(_pages_of(example, number, lines, pixels=pixels))
+            pages += list(_pages_of(example, number, lines, pixels=pixels))
         except NucSegError as error:
             lines.append(str(error))
-            continue
-        pages += found
-    return pages, {number: lines for number, lines in problems.items() if lines}
+    return pages, problems
 
 
 def _pages_of(example: Example, number: int, problems: list[str], *, pixels: bool) -> Iterator[Page]:
     """Pages of one example; what cannot be read of a folder is told and stops nothing."""
-    path = example.path.expanduser()
+    path = example.path
     if is_correction_set(path):
         yield from _of_set(path, number, example, problems, pixels=pixels)
         return
@@ -139,7 +134,7 @@ def _of_set(
         if why := why_no_instances(labels):
             unfit.append(f"{called}, {why}")
             continue
-        planes = _planes(corrections, index)  # even for a list: it says what cannot be used
+        planes = _planes(corrections, index)  # also where pixels are not wanted: it says what cannot be used
         if _is_blank(planes):
             unfit.append(f"{called}: {BLANK}")
             continue
@@ -209,7 +204,7 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
     if why := why_no_instances(labels):
         raise TrainingError(f"it is an image {why}.")
     taught = np.ones(labels.shape, bool)
-    planes = _whole(sample, labels)  # as above
+    planes = _whole(sample, labels)
     if _is_blank(planes):
         raise TrainingError(f"{BLANK}.")
     return Page(

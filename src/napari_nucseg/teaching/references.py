@@ -65,7 +65,7 @@ def reference_images(pinned: Sequence[Path] = ()) -> tuple[Reference, ...]:
         If what is pinned cannot be used, see :func:`labelled_images`.
     """
     fetched = ((sample.title, find_cached(sample.name)) for sample in SAMPLES if sample.image_ids)
-    real = tuple(Reference(title, pages) for title, data in fetched if data and (pages := _pages(data)))
+    real = tuple(Reference(title, pages) for title, data in fetched if data and (pages := _some_of(data)[0]))
     return (*_made(), *real, *(replace(labelled_images(path), pinned=True) for path in pinned))
 
 
@@ -120,13 +120,11 @@ def describe_pinned(path: Path, name: str) -> Pinned:
 
 def _read(path: Path) -> tuple[tuple[Page, ...], list[str]]:
     """Read the pages of images to compare on, and what is wrong with others."""
-    path = path.expanduser()
-    problems: list[str] = []
     try:
         if _holds_correction_sets(path):
-            found, by_example = read_pages((Example(path=path, use="check"),))
-            return tuple(found), by_example.get(0, [])
-        return _pages(open_dataset(path), problems), problems
+            pages, (problems,) = read_pages((Example(path=path, use="check"),))
+            return tuple(pages), problems
+        return _some_of(open_dataset(path))
     except NucSegError as error:
         return (), [str(error)]
 
@@ -142,14 +140,13 @@ def _holds_correction_sets(path: Path) -> bool:
     return is_correction_set(path) or (path.is_dir() and any(is_correction_set(f) for f in path.iterdir()))
 
 
-def _pages(dataset: Dataset, problems: list[str] | None = None) -> tuple[Page, ...]:
-    """Pages of some images of a dataset, all of them vouched for; those without labels are left out and told."""
+def _some_of(dataset: Dataset) -> tuple[tuple[Page, ...], list[str]]:
+    """Read pages of some images of a dataset, all of them vouched for, and what is wrong with others."""
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(len(dataset), MOST_IMAGES)).round().astype(int))
-    pages = []
+    pages, problems = [], []
     for name in (dataset.names[i] for i in chosen):
         try:
             pages.append(annotated_page(dataset.read(name)))
         except NucSegError as error:
-            if problems is not None:
-                problems.append(f"Left out {name}: {error}")
-    return tuple(pages)
+            problems.append(f"Left out {name}: {error}")
+    return tuple(pages), problems

@@ -32,7 +32,7 @@ def resumed(job: FinetuneJob) -> FinetuneJob:
     checkpoint = job.folder / CHECKPOINT
     check_resumable(checkpoint)
     places = [*(example.path for example in job.examples), *job.pinned]
-    gone = ", ".join(str(place) for place in places if not place.expanduser().exists())
+    gone = ", ".join(str(place) for place in places if not place.exists())
     if gone:
         raise TrainingError(
             f"what this run learns from is gone: {gone}. Move it back there, or begin a new run."
