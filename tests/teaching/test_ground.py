@@ -26,10 +26,12 @@ def nuclei(*boxes):
 def test_nuclei_that_nothing_matches_are_found():
     truth = nuclei((2, 2, 10), (20, 20, 10), (20, 40, 10))
     found = nuclei((2, 3, 10), (20, 26, 10))
-    assert unmatched(truth, found).tolist() == [2, 3]
-    assert unmatched(found, truth).tolist() == [2]
-    assert unmatched(truth, np.zeros_like(truth)).tolist() == [1, 2, 3]
-    assert unmatched(np.zeros_like(truth), truth).tolist() == []
+    everywhere, nothing = truth >= 0, np.zeros_like(truth)
+    assert unmatched(truth, found, everywhere).tolist() == [2, 3]
+    assert unmatched(found, truth, everywhere).tolist() == [2]
+    assert unmatched(truth, nothing, everywhere).tolist() == [1, 2, 3]
+    assert unmatched(truth, nothing, everywhere & (np.arange(60) < 30)).tolist() == [1, 2]
+    assert unmatched(nothing, truth, everywhere).tolist() == []
 
 
 @pytest.fixture

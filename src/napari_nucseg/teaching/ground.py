@@ -33,8 +33,6 @@ SURE = 0.6
 OFTEN = 3.0
 """How much more often patches are cut around nuclei that were changed, or that the base gets wrong."""
 SAME_IOU = 0.5
-PLACES_A_PATCH = 1
-"""Random places for each patch that the taught area would fill: background wants to be seen, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,21 +103,22 @@ def replay_ground(scene: Scene, seen: Seen, scale: float, patch_px: int, seed: i
 def draw(grounds: Sequence[Ground], n: int, side_px: int, random: np.random.Generator) -> torch.Tensor:
     """Cut ``n`` patches around places drawn by their weights, shifted at random: (n, 8, S, S) uint8."""
     weights = np.concatenate([ground.weights for ground in grounds])
-    owners = np.repeat(np.arange(len(grounds)), [len(ground.weights) for ground in grounds])
-    firsts = np.cumsum([0, *(len(ground.weights) for ground in grounds)])
+    places = np.concatenate([ground.places for ground in grounds])
+    owners = np.repeat(np.arange(len(grounds)), [len(ground.places) for ground in grounds])
     chosen = random.choice(len(weights), n, p=weights / weights.sum())
     shifts = random.uniform(-side_px / 4, side_px / 4, (n, 2))
     patches = [
-        grounds[owners[k]].cut(grounds[owners[k]].places[k - firsts[owners[k]]] + shift, side_px)
-        for k, shift in zip(chosen, shifts, strict=True)
+        grounds[owners[k]].cut(places[k] + shift, side_px) for k, shift in zip(chosen, shifts, strict=True)
     ]
     return torch.from_numpy(np.stack(patches))
 
 
-def unmatched(labels: NDArray[np.int32], others: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Numbers of the nuclei that share less than IoU ½ with every one of the others, sorted."""
+def unmatched(
+    labels: NDArray[np.int32], others: NDArray[np.int32], where: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Numbers of the nuclei in an area that share less than IoU ½ with every one of the others, sorted."""
     pairs = Pairs.of(labels, others)
-    return pairs.before[pairs.best_iou() < SAME_IOU]
+    return np.intersect1d(vouched_for(labels, where), pairs.before[pairs.best_iou() < SAME_IOU])
 
 
 def reliance(lesson: Lesson, seen: Seen) -> float:
@@ -132,8 +131,8 @@ def reliance(lesson: Lesson, seen: Seen) -> float:
     if not _tells_nuclei(lesson.labels[lesson.taught] > 0, seen.maps[0][lesson.taught]):
         return 0.0
     found = seen.labels
-    wrong = np.intersect1d(vouched_for(lesson.labels, lesson.taught), unmatched(lesson.labels, found)).size
-    false = np.intersect1d(vouched_for(found, lesson.taught), unmatched(found, lesson.labels)).size
+    wrong = unmatched(lesson.labels, found, lesson.taught).size
+    false = unmatched(found, lesson.labels, lesson.taught).size
     not_wrong = np.unique(found[found > 0]).size - false
     return not_wrong / max(1, not_wrong + wrong)
 
@@ -154,9 +153,9 @@ def _places(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Middles of the taught nuclei and of what the base sees wrongly, and some places between."""
     own = vouched_for(lesson.labels, lesson.learned)
-    wrong = np.union1d(np.intersect1d(own, unmatched(lesson.labels, found)), lesson.changed)
-    false = np.intersect1d(vouched_for(found, lesson.learned), unmatched(found, lesson.labels))
-    n = 1 + round(PLACES_A_PATCH * int(lesson.learned.sum()) / patch_px**2)
+    wrong = np.union1d(unmatched(lesson.labels, found, lesson.learned), lesson.changed)
+    false = unmatched(found, lesson.labels, lesson.learned)
+    n = 1 + round(int(lesson.learned.sum()) / patch_px**2)  # background wants to be seen, too
     anywhere = np.argwhere(lesson.learned)
     between = anywhere[random.integers(0, len(anywhere), n)]
     places = np.concatenate([_middles(lesson.labels, own), _middles(found, false), between])
@@ -167,8 +166,6 @@ def _places(
 
 
 def _middles(labels: NDArray[np.int32], numbers: NDArray[np.integer]) -> NDArray[np.float64]:
-    if not numbers.size:
-        return np.zeros((0, 2))
     return np.array(ndimage.center_of_mass(labels > 0, labels, numbers)).reshape(-1, 2)
 
 
