@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_nucseg.nuclei.pairs import Pairs
-from napari_nucseg.teaching.same_images import GAP_PX, told_apart, units_of
+from napari_nucseg.teaching.same_images import GAP_PX, near_to, told_apart, units_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -88,29 +88,17 @@ def _sides(pages: Sequence[Page], known: Collection[str]) -> list[Masks]:
     n_all = sum(counts[i] for unit in units for i in unit)
     for some in (unknown, units):
         free = [with_nuclei for unit in some if (with_nuclei := [i for i in unit if counts[i]])]
+        named = [(pages[unit[0]].name, sum(counts[i] for i in unit)) for unit in free]
+        total = min(n_all, LARGEST_PART / SHARE * sum(n for _, n in named))  # of which the shares are taken
         tried = list(masks)
-        n_free = sum(counts[i] for unit in free for i in unit)
-        total = min(n_all, LARGEST_PART / SHARE * n_free)  # nuclei of which the shares above are taken
-        _hold_out_some(pages, free, counts, total, tried)
+        if chosen := _choose(named, total):
+            for i in (i for k in chosen for i in free[k]):
+                tried[i] = _all_on_one_side(pages[i], held=True)
+        else:
+            _hold_out_areas(pages, free, total, tried)
         if any(vouched_for(page.labels, held).size for page, (_, held) in zip(pages, tried, strict=True)):
             break
     return tried
-
-
-def _hold_out_some(
-    pages: Sequence[Page],
-    free: Sequence[Sequence[int]],
-    counts: Sequence[int],
-    total: float,
-    masks: list[Masks],
-) -> None:
-    """Hold out whole units of the free pages, or areas of them, where they can be parted so."""
-    chosen = _choose([(pages[unit[0]].name, sum(counts[i] for i in unit)) for unit in free], total)
-    if chosen:
-        for i in (i for k in chosen for i in free[k]):
-            masks[i] = _all_on_one_side(pages[i], held=True)
-        return
-    _hold_out_areas(pages, free, total, masks)
 
 
 def _hold_out_areas(
@@ -233,9 +221,5 @@ def _apart(labels: NDArray[np.int32], learned: Mask, held: Mask) -> Masks:
         loser = learned if (learned & own).sum() < (held & own).sum() else held
         loser &= ~own
     background = labels == 0
-    near_held, near_learned = (_near(mask & ~background) & background for mask in (held, learned))
+    near_held, near_learned = (near_to(mask & ~background) & background for mask in (held, learned))
     return learned & ~near_held, held & ~near_learned
-
-
-def _near(mask: Mask) -> Mask:
-    return ndimage.binary_dilation(mask, iterations=GAP_PX)

@@ -71,7 +71,7 @@ def reference_images(pinned: Sequence[Path] = ()) -> tuple[Reference, ...]:
 
 def images_of(pages: Iterable[Page]) -> frozenset[str]:
     """Hashes of the images that pages show."""
-    return frozenset(page.image_sha256 for page in pages if page.image_sha256)
+    return frozenset(page.image_sha256 for page in pages)
 
 
 @lru_cache(maxsize=1)

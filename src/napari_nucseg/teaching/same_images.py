@@ -55,7 +55,7 @@ def told_apart(pages: Sequence[Page], masks: Sequence[Masks]) -> list[Masks]:
     apart = list(masks)
     for same in _repeated(pages):
         checked = np.any([masks[i][1] for i in same], axis=0)
-        near = ndimage.binary_dilation(checked, iterations=GAP_PX) if checked.any() else checked
+        near = near_to(checked)
         seen = np.zeros_like(checked)
         for i in same:
             learned, held = masks[i]
@@ -63,6 +63,11 @@ def told_apart(pages: Sequence[Page], masks: Sequence[Masks]) -> list[Masks]:
             apart[i] = learned & ~near & ~touched, held & ~seen
             seen = seen | held
     return apart
+
+
+def near_to(mask: Mask) -> Mask:
+    """Return a mask and all pixels that near to it."""
+    return ndimage.binary_dilation(mask, iterations=GAP_PX)
 
 
 def parted_from_pinned(pages: Sequence[Page], pinned: Collection[str]) -> tuple[list[Page], dict[int, str]]:
@@ -102,6 +107,5 @@ def _repeated(pages: Sequence[Page]) -> list[list[int]]:
     """Numbers of pages with the same pixels, two or more each; planes of a stack may well be alike."""
     groups: dict[str, list[int]] = {}
     for i, page in enumerate(pages):
-        if page.image_sha256:
-            groups.setdefault(page.image_sha256, []).append(i)
+        groups.setdefault(page.image_sha256, []).append(i)
     return [same for same in groups.values() if len({pages[i].stack or i for i in same}) > 1]
