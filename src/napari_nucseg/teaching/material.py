@@ -13,10 +13,11 @@ import numpy as np
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.teaching.ground import lesson_ground, replay_ground
-from napari_nucseg.teaching.guard import Judged, compare
+from napari_nucseg.teaching.guard import compare
 from napari_nucseg.teaching.pages import annotated_page
+from napari_nucseg.teaching.places import Judged
 from napari_nucseg.teaching.progress import HELD_OUT
-from napari_nucseg.teaching.scenes import Scene, held_out_scene, look, look_at, scene_of_page, whole
+from napari_nucseg.teaching.scenes import Scene, held_out_scene, look, look_at, scene_of_page
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -98,20 +99,19 @@ def prepare(
     device : where to look.
     """
     canonical = base.card.canonical_diameter_px
-    network = replace(
-        base, judge=None
-    )  # it is the network that learns: what it sees, not what a judge leaves of it
+    # it is the network that learns: what it sees, not what a judge leaves of it
+    network = replace(base, judge=None)
     own, held = [], []
     for number, lesson in enumerate(lessons.lessons):
         if lesson.held_out.any():
             held.append(held_out_scene(lesson))
         if lesson.learned.any():
-            seen = look(network, lesson.image, whole(lesson.labels.shape), lesson.diameter_px, device)
+            seen = look(network, lesson.image, lesson.diameter_px, device)
             own.append(lesson_ground(lesson, seen, canonical / lesson.diameter_px, patch_px, number))
         yield
     tried = []
     for reference in references:
-        scenes = tuple(scene_of_page(page, base, device) for page in reference.pages if page.taught.any())
+        scenes = tuple(scene_of_page(page, base, device) for page in reference.pages)
         kind: Kind = "made" if reference.made else "reference"
         tried.append((yield from _tried(base, reference.name, kind, scenes, device)))
     replayed: list[Ground] = []
@@ -119,7 +119,7 @@ def prepare(
     pinned = (page for reference in references if reference.pinned for page in reference.pages)
     for page in (*_made(), *(page for page in pinned if page.image_sha256 not in kept_aside)):
         scene = scene_of_page(page, base, device)
-        seen = look(network, scene.image, whole(scene.truth.shape), scene.diameter_px, device)
+        seen = look(network, scene.image, scene.diameter_px, device)
         if evaluate([scene.truth], [seen.labels]).ap50 >= WORTH_KEEPING:
             scale = canonical / scene.diameter_px
             replayed.append(replay_ground(scene, seen, scale, patch_px, len(replayed)))

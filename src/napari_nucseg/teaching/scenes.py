@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
+from scipy import ndimage
 
 from napari_nucseg.network.predict import TilePlan, default_batch
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
@@ -19,6 +19,7 @@ from napari_nucseg.steps import drain
 from napari_nucseg.teaching.pixels import as_image, shown_pixels
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from napari_nucseg.network.device import Device
@@ -61,10 +62,9 @@ class Scene:
     @property
     def window(self) -> Window:
         """Rows and columns to predict: those to check, with surroundings."""
-        rows, columns = (np.flatnonzero(self.checked.any(axis=axis)) for axis in (1, 0))
-        region = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
-        shape = (self.truth.shape[0], self.truth.shape[1])
-        return Window.for_nuclei(region, shape, self.diameter_px)
+        (region,) = ndimage.find_objects(self.checked, 1)
+        height, width = self.truth.shape
+        return Window.for_nuclei(region, (height, width), self.diameter_px)
 
     @cached_property
     def targets(self) -> NDArray[np.float32]:
@@ -101,27 +101,23 @@ def scene_of_page(page: Page, base: Model, device: Device) -> Scene:
 
 def look_at(model: Model, scene: Scene, device: Device) -> Seen:
     """Segment a scene's window, as ``segment`` does in one view with the same diameter."""
-    return look(model, scene.image, scene.window, scene.diameter_px, device, scene.filled)
+    return look(model, scene.image, scene.diameter_px, device, scene.filled, scene.window)
 
 
 def look(
     model: Model,
     image: NDArray[np.float32],
-    window: Window,
     diameter_px: float,
     device: Device,
     filled: NDArray[np.bool_] | None = None,
+    window: Window | None = None,
 ) -> Seen:
-    """Segment a window of an image as it is shown, (3, Y, X); where it is ``filled`` (Y, X), nothing is found."""
+    """Segment an image as it is shown, (3, Y, X), or a window of it; where ``filled`` (Y, X), nothing is found."""
     shape = (image.shape[1], image.shape[2])
+    window = window or Window.around(None, shape, 0)
     scale, _ = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
     plan = TilePlan(device, TILE_PX, default_batch(device))
     maps = drain(look_steps(model, image, window, scale, VIEWS["plain"], plan, filled)).maps
     decoding = DecodingSettings(**model.card.thresholds.model_dump())
     labels = decode(maps, decoding, diameter_px=diameter_px, origin=window.origin, judge=model.judge)
     return Seen(maps, labels)
-
-
-def whole(shape: tuple[int, ...]) -> Window:
-    """Window over all of an image (Y, X)."""
-    return Window.around(None, (shape[0], shape[1]), 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
@@ -14,7 +13,7 @@ from napari_nucseg.teaching.job import OTHER_SECONDS
 from napari_nucseg.teaching.learner import Learner
 from napari_nucseg.teaching.pages import annotated_page
 from napari_nucseg.teaching.plan import plan_of
-from napari_nucseg.teaching.scenes import look, scene_of_page, whole
+from napari_nucseg.teaching.scenes import look, scene_of_page
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -36,12 +35,12 @@ def estimate_steps(job: FinetuneJob) -> Generator[None, None, float]:
     ModelFileError, SettingsError
         If there is no such model or device.
     """
-    plan = replace(plan_of(job), replayed=0)
+    plan = plan_of(job)
     device = choose_device(job.device, job.precision)
     base = load_model(job.model)
     scene = scene_of_page(annotated_page(synthetic_fluorescence((TRIAL_PX, TRIAL_PX))), base, device)
     started = time.monotonic()
-    seen = look(base, scene.image, whole(scene.truth.shape), scene.diameter_px, device)
+    seen = look(base, scene.image, scene.diameter_px, device)
     a_look = time.monotonic() - started
     yield
     ground = replay_ground(scene, seen, 1.0, plan.patch_px, 0)

@@ -15,7 +15,7 @@ from napari_nucseg.errors import ImageError
 from napari_nucseg.files import written_whole
 from napari_nucseg.learning.losses import DISTANCE_WEIGHT
 from napari_nucseg.teaching.pixels import as_image, shown_pixels
-from napari_nucseg.teaching.scenes import look, look_at, whole
+from napari_nucseg.teaching.scenes import look, look_at
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -117,9 +117,7 @@ class PreviewWriter:
         started = time.monotonic()
         if started < self._next:
             return None
-        window = whole(self._image.shape[1:])
-        diameter_px, filled = self._pixels.diameter_px, self._pixels.filled
-        labels = look(model, self._image, window, diameter_px, device, filled).labels
+        labels = look(model, self._image, self._pixels.diameter_px, device, self._pixels.filled).labels
         content = io.BytesIO()
         np.save(content, labels)
         with written_whole(self._path) as part:
