@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 from napari_nucseg.steps import told_as
-from napari_nucseg.teaching.guard import Judged, compare
+from napari_nucseg.teaching.guard import compare
+from napari_nucseg.teaching.places import Judged
 
 if TYPE_CHECKING:
     from collections.abc import Generator

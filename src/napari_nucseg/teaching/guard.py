@@ -36,15 +36,14 @@ import numpy as np
 
 from napari_nucseg.counted import count_words
 from napari_nucseg.teaching.evidence import AP, PQ, Evidence
-from napari_nucseg.teaching.places import FP, OVERLAP, TP, TRUE, Judged, count_places
+from napari_nucseg.teaching.places import FP, OVERLAP, TP, TRUE, count_places
 from napari_nucseg.teaching.progress import Comparison, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_nucseg.teaching.places import Judged
     from napari_nucseg.teaching.progress import Kind
-
-__all__ = ["Judged", "compare", "judge"]
 
 SIGN_LEVEL = 0.05
 OUTLINES_LEVEL = 0.01

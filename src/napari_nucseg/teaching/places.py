@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.errors import TrainingError
 from napari_nucseg.nuclei.overlaps import overlaps
 from napari_nucseg.nuclei.pairs import Pairs
 from napari_nucseg.teaching.holdout import COUNTED_SHARE
@@ -33,22 +32,15 @@ class Judged:
     truth
         (Y, X) integers: nuclei as a person left them.
     taught
-        (Y, X) where the truth can be relied on; None for everywhere.
+        (Y, X) bool: where the truth can be relied on.
     old, new
         (Y, X) integers: what the two models find.
     """
 
     truth: Labels
-    taught: NDArray[np.bool_] | None
+    taught: NDArray[np.bool_]
     old: Labels
     new: Labels
-
-    def __post_init__(self) -> None:
-        parts = {"truth": self.truth, "old": self.old, "new": self.new, "taught": self.taught}
-        shapes = {name: part.shape for name, part in parts.items() if part is not None}
-        if len(set(shapes.values())) > 1 or self.truth.ndim != 2:
-            said = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-            raise TrainingError(f"models can be compared on labels (Y, X) of one shape; got {said}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +72,9 @@ def count_places(image: Judged) -> tuple[NDArray[np.float64], NDArray[np.float64
     return tables[0, used], tables[1, used]
 
 
-def _counted(labels: Labels, taught: NDArray[np.bool_] | None) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def _counted(labels: Labels, taught: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Numbers of the nuclei of a label image, sorted, and whether each counts; (N,) both."""
-    pairs = Pairs.of(labels, np.ones(labels.shape, np.uint8) if taught is None else taught.astype(np.uint8))
+    pairs = Pairs.of(labels, taught.astype(np.uint8))
     taught_px = np.bincount(pairs.i, pairs.shared_px, pairs.before.size)
     return pairs.before, taught_px >= COUNTED_SHARE * pairs.before_px
 
