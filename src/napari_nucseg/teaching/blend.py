@@ -49,9 +49,9 @@ def choose_blend(
     learner: Learner,
     material: Material,
     device: Device,
-    planned: float = 1.0,
+    planned: float,
     *,
-    odd: bool = False,
+    odd: bool,
 ) -> Generator[Blend, None, Blend]:
     """Try shares from the planned one downwards while something gets worse; yields each, returns ``best_of`` them.
 

@@ -88,16 +88,15 @@ class Course:
         self.rows: list[dict[str, Any]] = []
         self._n_held = watched.compared(watched.old).n_nuclei
         self._best, self._waited = -math.inf, 0
-        self._check_seconds = (
-            tell.seconds
-        )  # looking at everything with the old model: comparing takes as long
+        # it is the time that the old model took to look at everything: comparing takes as long
+        self._check_seconds = tell.seconds
 
     def steps(
         self, checkpoint: Path, identity: str, *, stop: Callable[[], bool], resume: bool
     ) -> Generator[FinetuneProgress, None, None]:
         """Learn to the end, until nothing gets better, or until ``stop`` says so."""
         learner, plan = self.learner, self.learner.plan
-        if resume and checkpoint.exists():
+        if resume:
             self._restore(learner.resume(checkpoint, identity))
         else:
             scores = score(self.base, self.watched, self.device)

@@ -157,7 +157,7 @@ class Learner:
     def _batch(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Draw images (B, 3, C, C), targets (B, 3, C, C), and how much each pixel counts (B, C, C)."""
         random = np.random.default_rng((self.seed, self.step))
-        n_replayed = min(self.plan.replayed, self.plan.crops - 1) if self.replayed else 0
+        n_replayed = self.plan.replayed if self.replayed else 0
         patches = [draw(self.own, self.plan.crops - n_replayed, self.plan.patch_px, random)]
         if n_replayed:
             patches.append(draw(self.replayed, n_replayed, self.plan.patch_px, random))

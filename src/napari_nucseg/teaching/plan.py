@@ -77,7 +77,7 @@ class Plan:
     @property
     def look_at(self) -> frozenset[int]:
         """Numbers of steps done at which the network is tried; the last is one of them."""
-        return frozenset(round(self.steps * k / self.looks) for k in range(1, self.looks + 1)) - {0}
+        return frozenset(round(self.steps * k / self.looks) for k in range(1, self.looks + 1))
 
     @property
     def average_decay(self) -> float:
@@ -93,11 +93,9 @@ class Plan:
         be wrong where somebody looked: it is wrong about more of them elsewhere.
         """
         reliance = max(0.0, 2 * reliance - 1)
-        steps = max(1, round(self.steps * (1 - BREVITY * reliance)))
         return replace(
             self,
-            steps=steps,
-            looks=min(self.looks, steps),
+            steps=round(self.steps * (1 - BREVITY * reliance)),
             learning_rate=self.learning_rate * (1 - GENTLENESS * reliance),
             hold=self.hold * reliance,
             share=1 - min(MOST_CAUTION, CAUTION * self.keep * reliance),

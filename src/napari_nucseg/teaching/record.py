@@ -41,6 +41,7 @@ def taught_card(
     nuclei = count_words(n_learned, "corrected nucleus", "corrected nuclei")
     own = f"{nuclei} in {count_words(len(lessons.learned), 'image')}"
     names = listed(list(dict.fromkeys(lesson.name for lesson in lessons.learned)), NAMES_SHOWN)
+    images = (lesson.image_sha256 for lesson in lessons.learned)
     scores = {c.name: c.new for c in record.comparisons if c.n_nuclei}
     return base.card.model_copy(
         update={
@@ -57,15 +58,10 @@ def taught_card(
                 f"{record.date}: fine-tuned from {base.card.name} on {own}, {rows[-1]['step']} steps of {plan.crops} "
                 f"crops of {plan.crop_px} px, {blend.share:.0%} of the way",
             ),
-            "learned_images": tuple(dict.fromkeys((*base.card.learned_images, *_images(lessons)))),
+            "learned_images": tuple(dict.fromkeys((*base.card.learned_images, *images))),
             "teaching": record,
         }
     )
-
-
-def _images(lessons: Lessons) -> list[str]:
-    """Hashes of the images that were learned from; blank ones have none."""
-    return [lesson.image_sha256 for lesson in lessons.learned if lesson.image_sha256]
 
 
 def _record(
@@ -103,10 +99,7 @@ def _record(
         verdict=str(blend.verdict),
         words=blend.words,
         comparisons=tuple(
-            TaughtComparison(
-                **{name: getattr(c, name) for name in ("name", "n_nuclei", "old", "new", "low", "high")},
-                verdict=str(c.verdict),
-            )
+            TaughtComparison(**c.model_dump(mode="json", include=set(TaughtComparison.model_fields)))
             for c in blend.comparisons
         ),
         warnings=tuple(warnings),
