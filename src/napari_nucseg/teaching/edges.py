@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_nucseg.nuclei.targets import median_diameter
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 SMALLEST_PX = 12
 """Area of a nucleus from which on it has an outline worth a look."""
 _MOST_NUCLEI = 300
-_TYPICAL_PX = 20.0
+
 _SMOOTHING = 0.06  # of a diameter: slopes are those of nuclei, not of noise
 _FLOOR = 0.25  # of the image's typical slope: empty background is not made to look like nuclei
 _SEEN_SHARE = 0.6  # of an outline that must lie in the image
@@ -94,19 +92,10 @@ def outlines(labels: NDArray[np.integer[Any]], numbers: NDArray[np.integer[Any]]
     """
     values, dense = np.unique(labels, return_inverse=True)
     boxes = ndimage.find_objects(dense.reshape(labels.shape) + 1)
-    chosen = numbers[:: -(-len(numbers) // _MOST_NUCLEI)] if len(numbers) else numbers
-    found = []
-    for number in chosen:
-        position = int(np.searchsorted(values, number))
-        outline = _outline(labels, int(number), boxes[position])
-        if outline is not None:
-            found.append(outline)
-    return found
-
-
-def typical_diameter(labels: NDArray[np.integer[Any]], numbers: NDArray[np.integer[Any]]) -> float:
-    """Median diameter of some nuclei in pixels."""
-    return median_diameter(np.where(np.isin(labels, numbers), labels, 0)) or _TYPICAL_PX
+    chosen = numbers[:: -(-len(numbers) // _MOST_NUCLEI) or 1]
+    positions = np.searchsorted(values, chosen)
+    each = [_outline(labels, n, boxes[i]) for n, i in zip(chosen, positions, strict=True)]
+    return [outline for outline in each if outline is not None]
 
 
 def _outline(labels: NDArray[np.integer[Any]], number: int, box: tuple[slice, slice]) -> Outline | None:

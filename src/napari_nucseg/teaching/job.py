@@ -12,6 +12,7 @@ from napari_nucseg.errors import SettingsError
 from napari_nucseg.learning.job_file import read_job_file
 from napari_nucseg.learning.ranges import Seed
 from napari_nucseg.network.names import ModelName, ModelNameOrPath
+from napari_nucseg.network.places import SUFFIX
 from napari_nucseg.refusals import Settings, problems_in
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def anchored(job: FinetuneJob, folder: Path) -> FinetuneJob:
 
     return job.model_copy(
         update={
-            "model": str(place(Path(job.model))) if job.model.endswith(".safetensors") else job.model,
+            "model": str(place(Path(job.model))) if job.model.endswith(SUFFIX) else job.model,
             "examples": tuple(e.model_copy(update={"path": place(e.path)}) for e in job.examples),
             "pinned": tuple(map(place, job.pinned)),
             "output": place(job.output),

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_nucseg.teaching.edges import Edges, Outline, mean_seen, outlines, typical_diameter
+from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.teaching.edges import Edges, Outline, mean_seen, outlines
 from napari_nucseg.teaching.holdout import vouched_for
 
 if TYPE_CHECKING:
@@ -85,13 +86,14 @@ def warnings_of(examples: Iterable[Lesson]) -> tuple[str, ...]:
         changed = np.intersect1d(vouched, example.changed)
         groups = [vouched, changed] if FEWEST <= changed.size < vouched.size else [vouched]
         fits = [fit for numbers in groups if (fit := _fit(example, numbers)) is not None]
-        enough = [fit for fit in fits if len(fit.moved) >= FEWEST]
-        small += [(example.name, fit) for fit in fits[:1] if len(fit.moved) < FEWEST]
-        words = next((words for fit in enough if (words := _words(fit))), "")
-        found += [f"{example.name}: {words}"] if words else []
-    if small and sum(len(fit.moved) for _, fit in small) >= FEWEST:
+        if fits and len(fits[0].moved) < FEWEST:
+            small.append((example.name, fits[0]))
+        said = [_words(fit) for fit in fits if len(fit.moved) >= FEWEST]
+        found += [f"{example.name}: {words}" for words in said if words][:1]
+    if sum(len(fit.moved) for _, fit in small) >= FEWEST:
+        names = ", ".join(dict.fromkeys(name for name, _ in small))
         words = _words(_Fit.join([fit for _, fit in small]))
-        found += [f"{', '.join(dict.fromkeys(name for name, _ in small))}: {words}"] if words else []
+        found += [f"{names}: {words}"] if words else []
     return tuple(found)
 
 
@@ -99,7 +101,8 @@ def _fit(example: Lesson, numbers: NDArray[np.int32]) -> _Fit | None:
     lines = outlines(example.labels, numbers)
     if not lines:
         return None
-    diameter_px = typical_diameter(example.labels, numbers)
+    diameter_px = median_diameter(np.where(np.isin(example.labels, numbers), example.labels, 0))
+    assert diameter_px is not None  # there are outlines
     edges = Edges(example.pixels, diameter_px)
     across = [edges.across(line.points, line.normals) for line in lines]
     brighter = np.sign(sum(float(mean_seen(values)) for values in across)) or 1.0
