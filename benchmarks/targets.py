@@ -37,6 +37,7 @@ from napari_nucseg.learning.examples import group_of, kind_of, load_examples
 from napari_nucseg.learning.job import TrainingJob, fill_sources
 from napari_nucseg.learning.losses import map_losses, soft_dice
 from napari_nucseg.learning.patches import PatchBank, cut, normalised
+from napari_nucseg.learning.settings import Loss
 from napari_nucseg.network.architectures import activate, build_network
 from napari_nucseg.network.installed import DEFAULT_MODEL
 from napari_nucseg.network.model_file import load_model
@@ -194,9 +195,9 @@ def scored(way: Way, network: torch.nn.Module, base: Model, held: Sequence[Sampl
 # ---- distance and core
 
 
-def map_loss(logits: torch.Tensor, targets: torch.Tensor, core: str) -> torch.Tensor:
+def map_loss(logits: torch.Tensor, targets: torch.Tensor, loss: Loss) -> torch.Tensor:
     """Sum of the losses of all maps."""
-    return torch.stack(list(map_losses(logits, targets, core=core).values())).sum()
+    return torch.stack(list(map_losses(logits, targets, loss).values())).sum()
 
 
 def decode_maps(maps: Array, diameter_px: float) -> Labels:
@@ -284,11 +285,11 @@ def without_small(labels: Labels, diameter_px: float) -> Labels:
 
 CANONICAL_PX = load_model(DEFAULT_MODEL).card.canonical_diameter_px
 WAYS = (
-    Way("distance and core", make_targets, partial(map_loss, core="bce"), activate, decode_maps),
+    Way("distance and core", make_targets, partial(map_loss, loss=Loss()), activate, decode_maps),
     Way(
         "distance and core by overlap",
         make_targets,
-        partial(map_loss, core="bce+dice"),
+        partial(map_loss, loss=Loss(core="bce+dice")),
         activate,
         decode_maps,
     ),

@@ -95,7 +95,7 @@ def test_losses_are_averaged_over_heads():
     torch.manual_seed(0)
     heads, targets = torch.randn(3, 2, 3, 32, 32), torch.rand(2, 3, 32, 32)
     together = supervise(heads, targets, Loss(seam_weight=2.0))
-    each = [map_losses(head, targets, seam_weight=2.0) for head in heads]
+    each = [map_losses(head, targets, Loss(seam_weight=2.0)) for head in heads]
     for name, value in together.items():
         torch.testing.assert_close(value, sum(losses[name] for losses in each) / 3)
 
@@ -104,10 +104,12 @@ def test_losses_are_averaged_over_heads():
 def test_the_loss_of_a_map_is_the_one_chosen(name, other):
     torch.manual_seed(0)
     logits, targets = torch.randn(2, 3, 32, 32), (torch.rand(2, 3, 32, 32) > 0.5).float()
-    both, bce, dice = (map_losses(logits, targets, **{name: loss}) for loss in ("bce+dice", "bce", "dice"))
+    both, bce, dice = (
+        map_losses(logits, targets, Loss(**{name: loss})) for loss in ("bce+dice", "bce", "dice")
+    )
     assert both[name] == pytest.approx(float(bce[name] + dice[name]))
     assert both[other] == bce[other] == dice[other]
-    perfect = map_losses((targets - 0.5) * 100, targets, **{name: "dice"})
+    perfect = map_losses((targets - 0.5) * 100, targets, Loss(**{name: "dice"}))
     assert float(perfect[name]) == pytest.approx(0, abs=1e-4)
 
 

@@ -6,6 +6,7 @@ import torch
 from skimage.draw import disk
 
 from napari_nucseg.learning.losses import map_losses, seams
+from napari_nucseg.learning.settings import Loss
 from napari_nucseg.nuclei.targets import make_targets
 
 
@@ -47,7 +48,7 @@ def test_a_merging_prediction_costs_more_under_seam_weight():
     as_one = torch.from_numpy(make_targets((labels > 0).astype(np.int32)))[None]
     logits = torch.logit(as_one.clamp(0.01, 0.99))
     logits[:, 1] = as_one[:, 1]
-    plain, weighted = (sum(map_losses(logits, targets, seam_weight=w).values()) for w in (0.0, 3.0))
+    plain, weighted = (sum(map_losses(logits, targets, Loss(seam_weight=w)).values()) for w in (0.0, 3.0))
     assert weighted > 1.1 * plain
 
 
@@ -62,7 +63,7 @@ def test_pixels_that_do_not_count_have_no_gradient(seam_weight):
     logits, targets = random_maps()
     where = torch.zeros(2, 32, 32)
     where[0, 4:20, 4:20] = 1
-    sum(map_losses(logits, targets, where=where, seam_weight=seam_weight).values()).backward()
+    sum(map_losses(logits, targets, Loss(seam_weight=seam_weight), where).values()).backward()
     counted = where.bool()[:, None].expand_as(logits)
     assert (logits.grad[~counted] == 0).all()
     assert (logits.grad[counted] != 0).float().mean() > 0.9
@@ -70,12 +71,12 @@ def test_pixels_that_do_not_count_have_no_gradient(seam_weight):
 
 def test_where_all_pixels_count_alike_nothing_changes():
     logits, targets = random_maps()
-    for name, loss in map_losses(logits, targets).items():
-        other = map_losses(logits, targets, where=torch.full((2, 32, 32), 1.0))[name]
+    for name, loss in map_losses(logits, targets, Loss()).items():
+        other = map_losses(logits, targets, Loss(), torch.full((2, 32, 32), 1.0))[name]
         torch.testing.assert_close(loss, other)
 
 
 def test_where_nothing_counts_the_loss_is_finite():
     logits, targets = random_maps()
-    losses = map_losses(logits, targets, where=torch.zeros(2, 32, 32))
+    losses = map_losses(logits, targets, Loss(), torch.zeros(2, 32, 32))
     assert torch.isfinite(torch.stack(list(losses.values()))).all()

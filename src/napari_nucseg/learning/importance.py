@@ -13,6 +13,7 @@ import torch
 
 from napari_nucseg.learning.augment import core_of
 from napari_nucseg.learning.losses import map_losses
+from napari_nucseg.learning.settings import Loss
 
 if TYPE_CHECKING:
     from napari_nucseg.network.decoders import SegmentationNetwork
@@ -47,7 +48,7 @@ def measure_importance(
     for patch in chosen.split(1):
         image, foreground, distance = patch.float().div(255).split((3, 1, 1), dim=1)
         targets = torch.cat([foreground, distance, core_of(distance)], dim=1)
-        losses = map_losses(network(image), targets)
+        losses = map_losses(network(image), targets, Loss())
         loss = torch.stack(list(losses.values())).sum()
         # a shallow use of a deep encoder leaves layers without a part in it: their gradient is 0
         gradients = torch.autograd.grad(loss, list(parameters.values()), materialize_grads=True)

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch.nn import functional as F
 
+if TYPE_CHECKING:
+    from napari_nucseg.learning.settings import Loss
+
 DISTANCE_WEIGHT = 2.0
 FOREGROUND_EMPHASIS = 3.0  # distance errors inside nuclei count this much more than in the background
-
-
 SEAM_REACH_PX = 3  # gaps up to twice this wide count as part of the clump
 SEAM_DEPTH_PX = 5  # how deep inside a clump a pixel must lie to be a seam rather than its rim
 SEAM_DISTANCE = 0.4
 
 
 def map_losses(
-    logits: torch.Tensor,
-    targets: torch.Tensor,
-    *,
-    foreground: str = "bce+dice",
-    core: str = "bce",
-    seam_weight: float = 0.0,
-    where: torch.Tensor | None = None,
+    logits: torch.Tensor, targets: torch.Tensor, loss: Loss, where: torch.Tensor | None = None
 ) -> dict[str, torch.Tensor]:
     """Losses by name for logits and targets, both (B, 3, Y, X) in the order of ``MAP_NAMES``; their sum is minimised.
 
-    ``foreground`` and ``core`` name these maps' losses: ``bce`` (binary cross-entropy), ``dice`` (soft Dice over the
-    batch) or ``bce+dice``, their sum. Distance: smooth L1, nuclei emphasised. Pixels where nuclei touch or nearly touch
-    count ``1 + seam_weight`` times in all but Dice, the idea of the weight map of Ronneberger et al. 2015,
+    ``loss`` names those of foreground and core: ``bce`` (binary cross-entropy), ``dice`` (soft Dice over the batch) or
+    ``bce+dice``, their sum. Distance: smooth L1, nuclei emphasised. Pixels where nuclei touch or nearly touch count
+    ``1 + seam_weight`` times in all but Dice, the idea of the weight map of Ronneberger et al. 2015,
     10.1007/978-3-319-24574-4_28. ``where`` (B, Y, X) says how much each pixel counts, 0 for not at all; means are
     weighted by it.
     """
     logits = logits.float()
     inside, distance, middle = targets.unbind(1)
     where = torch.ones_like(inside) if where is None else where
-    weight = where * (1 + seam_weight * seams(inside, distance)) if seam_weight else where
+    weight = where * (1 + loss.seam_weight * seams(inside, distance)) if loss.seam_weight else where
     n_pixels = where.sum().clamp(min=1e-6)
     emphasis = (1 + (FOREGROUND_EMPHASIS - 1) * inside) * weight
     distance_error = F.smooth_l1_loss(logits[:, 1], distance, beta=0.1, reduction="none")
     return {
-        "foreground": _overlap_loss(foreground, logits[:, 0], inside, where, weight),
+        "foreground": _overlap_loss(loss.foreground, logits[:, 0], inside, where, weight),
         "distance": DISTANCE_WEIGHT * (emphasis * distance_error).sum() / n_pixels,
-        "core": _overlap_loss(core, logits[:, 2], middle, where, weight),
+        "core": _overlap_loss(loss.core, logits[:, 2], middle, where, weight),
     }
 
 

@@ -233,7 +233,7 @@ def supervise(
     loss : which.
     where : (B, Y, X) how much each pixel counts; None for all alike.
     """
-    each = [map_losses(head, targets, **loss.model_dump(), where=where) for head in heads]
+    each = [map_losses(head, targets, loss, where) for head in heads]
     return {name: torch.stack([losses[name] for losses in each]).mean() for name in each[0]}
 
 
