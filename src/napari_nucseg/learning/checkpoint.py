@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +14,7 @@ from napari_nucseg.errors import TrainingError
 from napari_nucseg.files import written_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from torch import nn
@@ -58,14 +59,11 @@ def load_checkpoint(
     TrainingError
         If the file is damaged or belongs to a run with other settings.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    with _opened(path) as (file, header):
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
         state: dict[str, Any] = json.loads(header["state"])
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise TrainingError(_damaged(path, error)) from error
-    _check_same_job(header.get("job", ""), job, path)
+        saved = json.loads(header["job"])
+    _check_same_job(saved, json.loads(job), path)
     for name, module in modules.items():
         module.load_state_dict(_part(tensors, f"{name}."))
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
@@ -85,11 +83,8 @@ def job_of(path: Path) -> dict[str, Any]:
     TrainingError
         If the file is damaged.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            settings: dict[str, Any] = json.loads((file.metadata() or {})["job"])
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise TrainingError(_damaged(path, error)) from error
+    with _opened(path) as (_, header):
+        settings: dict[str, Any] = json.loads(header["job"])
     return settings
 
 
@@ -102,11 +97,18 @@ def check_settings(path: Path, settings: Mapping[str, Any]) -> None:
         If the file is damaged or belongs to a run with other settings.
     """
     saved = job_of(path)
-    _check_same_job(json.dumps({name: saved.get(name) for name in settings}), json.dumps(settings), path)
+    _check_same_job({name: saved.get(name) for name in settings}, settings, path)
 
 
-def _damaged(path: Path, error: Exception) -> str:
-    return f"the checkpoint {path} is damaged ({error}). Delete it to start again."
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, str]]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file, file.metadata() or {}
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
+        raise TrainingError(
+            f"the checkpoint {path} is damaged ({error}). Delete it to start again."
+        ) from error
 
 
 def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -114,8 +116,8 @@ def _laid_out_like(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor
     return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value
 
 
-def _check_same_job(saved: str, current: str, path: Path) -> None:
-    old, new = (_flat(json.loads(text or "{}")) for text in (saved, current))
+def _check_same_job(saved: Mapping[str, Any], current: Mapping[str, Any], path: Path) -> None:
+    old, new = _flat(saved), _flat(current)
     changed = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
     if not changed:
         return
