@@ -90,5 +90,5 @@ def test_teaching_is_repeatable(model):
 
 def test_with_too_little_to_tell_apart_there_is_no_judge(model):
     empty = Sample("empty", np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.int32), None, {})
-    assert drain(fit_judge(model, [empty], DEVICE)) is None
+    assert drain(fit_judge(model, [empty], DEVICE, SETTINGS)) is None
     assert teach_judge([], SETTINGS) is None

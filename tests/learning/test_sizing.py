@@ -64,7 +64,7 @@ def test_fitting_is_repeatable():
 def test_without_a_nucleus_nothing_is_learned():
     empty = Sample("empty", np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.int32), None, {})
     with pytest.raises(TrainingError, match="nucleus"):
-        drain(fit_size_head(load_model().network, [empty], CARD, choose_device("cpu")))
+        drain(fit_size_head(load_model().network, [empty], CARD, choose_device("cpu"), SizeSettings()))
 
 
 def test_uncertainty_stays_where_it_can_be_trusted():

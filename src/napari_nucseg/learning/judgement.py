@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def fit_judge(
     model: Model,
     samples: Sequence[Sample],
     device: Device,
-    settings: JudgeSettings | None = None,
+    settings: JudgeSettings,
     seed: int = 0,
 ) -> Generator[tuple[int, int], None, Judge | None]:
     """Fit a judge to a trained model's maps; yields (images seen, images in all).
@@ -81,20 +82,19 @@ def fit_judge(
     Images are segmented as they would be in use, at the estimated diameter where the model has a size head. None comes
     back where there are too few objects that are right or wrong to tell them apart.
     """
-    settings = settings or JudgeSettings()
     chosen = samples[:: -(-len(samples) // settings.images) or 1]
     evidence = []
     for done, sample in enumerate(chosen):
         yield done, len(chosen)
-        if sample.labels is not None:
-            evidence.append(evidence_in(look(model, sample, device), sample))
+        evidence.append(evidence_in(look(model, sample, device), sample))
     return teach_judge(evidence, settings, seed)
 
 
 def look(model: Model, sample: Sample, device: Device) -> Segmentation:
     """Segment a sample as in use; at its true diameter if the model cannot estimate it."""
-    known = None if model.size_head or sample.labels is None else median_diameter(sample.labels)
-    diameter_px = known or (None if model.size_head else model.card.canonical_diameter_px)
+    assert sample.labels is not None
+    canonical_px = model.card.canonical_diameter_px
+    diameter_px = None if model.size_head else median_diameter(sample.labels) or canonical_px
     settings = SegmentationSettings(diameter_px=diameter_px, device=device.name, precision=device.precision)
     return drain(segment_steps(sample.image, settings, model))
 
@@ -148,9 +148,9 @@ def _fit(
 
 
 def _weights(evidence: Sequence[Evidence]) -> torch.Tensor:
-    objects: dict[str, int] = {}
+    objects = Counter[str]()
     for e in evidence:
-        objects[e.group] = objects.get(e.group, 0) + len(e.right)
+        objects[e.group] += len(e.right)
     weights = [np.full(len(e.right), objects[e.group] ** -0.5) for e in evidence if len(e.right)]
     return torch.from_numpy(np.concatenate(weights))
 

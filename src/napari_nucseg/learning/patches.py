@@ -73,12 +73,14 @@ class PatchBank:
         TrainingError
             If the kinds there are all weigh nothing.
         """
-        group_of = [(self.kinds[s], self.groups[s]) for s in self.sources.tolist()]
-        _, index, sizes = np.unique([" ".join(g) for g in group_of], return_inverse=True, return_counts=True)
+        pairs = [(self.kinds[s], self.groups[s]) for s in self.sources.tolist()]
+        _, index, sizes = np.unique(
+            [" ".join(pair) for pair in pairs], return_inverse=True, return_counts=True
+        )
         weights = 1 / np.sqrt(sizes[index.ravel()])
         if crowding:
             weights *= (1 + self.count_nuclei()) ** crowding
-        kinds = np.array([kind for kind, _ in group_of])
+        kinds = np.array([kind for kind, _ in pairs])
         for kind in np.unique(kinds):
             of_kind = kinds == kind
             weights[of_kind] *= kind_weights.get(str(kind), 1.0) / weights[of_kind].sum()

@@ -49,13 +49,9 @@ class Report:
         return (yield from told_as(steps, self._taken))
 
     def _taken(self, progress: TrainingProgress) -> TrainingProgress:
-        self.take(progress)
-        return progress
-
-    def take(self, progress: TrainingProgress) -> None:
         """Write down one step: every tenth, and all that were scored."""
         if not progress.losses:  # words alone
-            return
+            return progress
         if not self._begun:
             self._begin(progress)
         if progress.step % LOG_EVERY == 0 or progress.scores:
@@ -66,6 +62,7 @@ class Report:
                 Image.fromarray(progress.picture).save(part, "PNG")
             if self._board:
                 self._board.add_picture(progress.step, progress.picture)
+        return progress
 
     def _begin(self, first: TrainingProgress) -> None:
         """Drop what an earlier process wrote about steps that are taken again."""

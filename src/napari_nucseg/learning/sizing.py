@@ -77,7 +77,7 @@ def fit_size_head(
     samples: Sequence[Sample],
     card: ModelCard,
     device: Device,
-    settings: SizeSettings | None = None,
+    settings: SizeSettings,
     seed: int = 0,
 ) -> Generator[tuple[int, int], None, SizeHead]:
     """Fit a size head to a trained network; yields (images seen, images in all) and returns the head on the CPU.
@@ -89,7 +89,6 @@ def fit_size_head(
     TrainingError
         If no sample has a nucleus.
     """
-    settings = settings or SizeSettings()
     random = np.random.default_rng(seed)
     evidence = []
     for done, sample in enumerate(samples):
@@ -166,7 +165,6 @@ def _views(
     random: np.random.Generator,
 ) -> list[NDArray[np.float32]]:
     """Random windows at the given scales, mirrored and recoloured."""
-    image = np.broadcast_to(image, (3, *image.shape[1:]))
     views = []
     for scale in scales:
         side = [min(n, math.ceil(VIEW_PX / scale)) for n in image.shape[1:]]

@@ -124,15 +124,8 @@ def kept_size_head(job: TrainingJob, start: Model | None, card: ModelCard) -> Si
 def _read_by_size(card: ModelCard) -> tuple[object, ...]:
     """All that what a size head reads depends on."""
     shape = card.architecture
-    widths = (shape.encoder_widths, shape.encoder_convolutions)
-    return (
-        card.canonical_diameter_px,
-        card.normalisation,
-        card.clahe,
-        shape.encoder,
-        shape.encoder_depth,
-        widths,
-    )
+    encoder = (shape.encoder, shape.encoder_depth, shape.encoder_widths, shape.encoder_convolutions)
+    return (card.canonical_diameter_px, card.normalisation, card.clahe, *encoder)
 
 
 def _weights(

@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from napari_nucseg.network.size_head import SizeHead
     from napari_nucseg.nuclei.judging import Judge
 
-__all__ = ["TrainingProgress", "make_card", "train", "train_steps"]
-
 logger = logging.getLogger(__name__)
 
 HALO_VIEWS = 16
@@ -145,7 +143,7 @@ def _train_steps(job: TrainingJob, *, resume: bool) -> Generator[TrainingProgres
         yield TrainingProgress(0, 0, message=f"Left out {problem}")
     for remark in examples.remarks:
         yield TrainingProgress(0, 0, message=remark)
-    card = make_card(job, start, examples)
+    card = _card(job, start, examples)
     bank = _pack(job, examples)
     kept_head = kept_size_head(job, start, card)
     watch = Watch(card, examples, device, native=job.canonical_diameter_px is None)
@@ -213,7 +211,7 @@ def _halo(job: TrainingJob, network: SegmentationNetwork, bank: PatchBank) -> in
     return measure_halo(network, views, job.architecture.stride_px)
 
 
-def make_card(job: TrainingJob, start: Model | None, examples: Examples) -> ModelCard:
+def _card(job: TrainingJob, start: Model | None, examples: Examples) -> ModelCard:
     """Describe the model a job makes; without a canonical diameter, that of the examples is typical.
 
     What the model gone on from says of its licence, training data, use and history stays true of the new one. How its

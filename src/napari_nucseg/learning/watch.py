@@ -46,7 +46,6 @@ class Watch:
         image = normalised(self.sample, self.card.normalisation, clahe=self.card.clahe)
         picture = sample_picture(image, self.sample.labels, found.labels)
         others = (predict(model, sample, self.device, native=self.native) for sample in self.held_back[1:])
-        found_first = zip(
-            self.held_back, chain([found], others), strict=False
-        )  # none where none is held back
-        return score_found(found_first), picture
+        # where none is held back, what was found is of an image to learn from, and none is scored
+        held_back = zip(self.held_back, chain([found], others), strict=False)
+        return score_found(held_back), picture

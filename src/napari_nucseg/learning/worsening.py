@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from skimage.draw import disk
 from skimage.filters import gaussian
 
 from napari_nucseg.learning.ranges import PositiveRange
+from napari_nucseg.refusals import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,10 +26,8 @@ DARK = 0.5
 N_DISCS = 4
 
 
-class WorseSettings(BaseModel):
+class WorseSettings(Settings):
     """How badly images are taken; ``p_…`` says how often. Ranges are drawn from on a logarithmic scale."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     photons: PositiveRange = Field((6.0, 150.0), description="In the brightest pixel of fluorescence.")
     debris: PositiveRange = Field(
