@@ -42,7 +42,7 @@ def lesson():
     learned, held_out = np.zeros((2, SIZE, SIZE), bool)
     learned[:64], held_out[64:96] = True, True
     nothing = np.zeros(0, np.int32)
-    return Lesson("a", 0, pixels, sample.labels, learned, held_out, None, nothing, 24.0, "")
+    return Lesson("a", pixels, sample.labels, learned, held_out, None, nothing, 24.0, "")
 
 
 def test_every_pixel_has_one_target_and_what_is_held_out_has_none(lesson):
@@ -125,7 +125,6 @@ def test_a_model_is_relied_on_for_the_share_of_nuclei_not_known_to_be_wrong(seen
     found = {"nothing": 0 * labels, "all": labels, "first half": np.where(labels <= 2, labels, 0)}[seen]
     lesson = Lesson(
         name="a",
-        example=0,
         pixels=np.zeros((1, 40, 80), np.uint8),
         labels=labels,
         learned=np.ones((40, 80), bool),

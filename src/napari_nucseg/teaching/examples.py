@@ -43,8 +43,6 @@ class Lesson:
     ----------
     name
         Of the image, with the index of the plane where it is a stack.
-    example
-        Which of the job's examples it belongs to, counted from 0.
     pixels
         (C, Y, X) uint8, C 1 or 3: as the base model is shown it, cut to what matters.
     labels
@@ -67,7 +65,6 @@ class Lesson:
     """
 
     name: str
-    example: int
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int32]
     learned: NDArray[np.bool_]
@@ -89,17 +86,12 @@ class Lesson:
         """(Y, X) bool: all pixels a person vouches for."""
         return self.learned | self.held_out
 
-    @property
-    def n_nuclei(self) -> int:
-        """Nuclei a person vouches for."""
-        return vouched_for(self.labels, self.taught).size
-
 
 @dataclass(frozen=True)
 class Lessons:
     """All lessons of a job, what became of each example, and what had to be left out, a line each.
 
-    ``remark`` says which of what is held out the base model learned from before; empty where there is nothing.
+    ``remark`` says how much of what is held out the base model learned from before; empty where that is nothing.
     """
 
     lessons: tuple[Lesson, ...]
@@ -252,7 +244,6 @@ def _lesson(
         digest.update(np.ascontiguousarray(part).tobytes())
     whole = Lesson(
         name=page.name,
-        example=page.example,
         pixels=pixels.values,
         labels=page.labels,
         learned=learned if pixels.filled is None else learned & ~pixels.filled,

@@ -111,14 +111,15 @@ def judge(comparisons: Sequence[Comparison], *, odd: bool = False) -> tuple[Verd
     references = [c for c in comparisons if c.kind != "held-out"]
     worse = [c for c in references if c.verdict is Verdict.WORSE]
     verdicts = {c.verdict for c in held_out}
-    sentences = [_found(c) for c in held_out if c.n_nuclei or c.false_old or c.false_new]
+    telling = [c for c in held_out if c.n_nuclei or c.false_old or c.false_new]
+    sentences = [_found(c) for c in telling]
     if Verdict.WORSE in verdicts or worse:
         verdict = Verdict.WORSE
     elif Verdict.BETTER in verdicts:
         verdict = Verdict.BETTER
     else:
         verdict = Verdict.UNSURE
-        sentences.append(_what_would_help(held_out, odd=odd))
+        sentences.append(_what_would_help(telling, odd=odd))
     sentences += [_lost(c) for c in worse]
     if references and not worse:
         sentences.append(_not_worse(references))
@@ -192,7 +193,7 @@ def _lost_of_made(c: Comparison) -> str:
 
 
 def _what_would_help(held_out: Sequence[Comparison], *, odd: bool) -> str:
-    if not any(c.n_nuclei or c.false_old or c.false_new for c in held_out):
+    if not held_out:
         return "No nucleus was kept aside, so nothing can be said: review a second area or image."
     more = max(c.more_nuclei for c in held_out)
     if odd:
