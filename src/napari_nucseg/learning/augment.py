@@ -1,8 +1,7 @@
 """Random variety for training patches, made a batch at a time on the device that trains.
 
-Geometry is one warp of image and targets together; of intensities
-only local contrast and compression are left to kornia. All randomness comes from
-torch's global generator, so a seeded step is repeatable.
+Geometry is one warp of image and targets together. Only local contrast and compression are left to kornia. All
+randomness comes from torch's global generator, so a seeded step is repeatable.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Board:
         self.path = folder / f"events.out.tfevents.{time.time():010.0f}.{socket.gethostname()}.{os.getpid()}"
 
     def begin(self, step: int) -> None:
-        """Let this process's steps, the first of which is ``step``, take the place of those before of these numbers."""
+        """Let the steps of this process, from ``step`` on, replace those that an earlier process wrote."""
         start = self._events.SessionLog(status=self._events.SessionLog.START)
         self._write({"file_version": "brain.Event:2"}, {"step": step, "session_log": start})
 

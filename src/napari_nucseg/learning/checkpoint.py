@@ -25,7 +25,7 @@ _BY_CONTENT = {
     "examples": "images or labels to learn from",
     "held_back": "images or labels held back to score on",
 }
-"""What of a job is told by a hash, in words."""
+"""Parts of a job that are compared by a hash, in words."""
 
 
 def save_checkpoint(

@@ -1,4 +1,4 @@
-"""What a run is known by when it is gone on with: all that decides its weights, wherever that lies and is called."""
+"""How a resumed run is recognised: by all that decides its weights, whatever it is called and wherever it lies."""
 
 from __future__ import annotations
 

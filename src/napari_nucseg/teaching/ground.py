@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FIELDS = ("red", "green", "blue", "foreground", "distance", "core", "taught", "held")
 SURE = 0.6
-"""Certainty |2p − 1| of the base from which on unreviewed pixels are held to it."""
+"""Certainty |2p − 1| above which the base model's answer is held on to in unreviewed pixels."""
 OFTEN = 3.0
 """How much more often patches are cut around nuclei that were changed, or that the base gets wrong."""
 SAME_IOU = 0.5

@@ -32,7 +32,7 @@ SHARE = 0.25
 FEWEST_SHARE, LARGEST_SHARE = 0.12, 0.4
 """Whole images or areas are kept aside where they make up a share between these."""
 LARGEST_PART = 0.5
-"""At most this part of what may be kept aside is: the rest, which may be all that is new, is learned."""
+"""Of what may be kept aside, at most this part is; the rest, which may be all that is new, is learned."""
 ONE_AREA_DIAMETERS = 1.0
 """Taught pixels nearer to each other than this many diameters belong to one area."""
 TYPICAL_PX = 24.0

@@ -19,18 +19,18 @@ WARM_UP = 0.1
 GENTLENESS = 0.7
 """Share of the learning rate taken away for a base model that is right already."""
 BREVITY = 0.5
-"""Share of the steps left out for a base model that is right already, which is to go but a part of their way."""
+"""Share of the steps left out for a base model that is right already: it is to change only a little."""
 CAUTION = 2.0
-"""Share of the way to the new weights that is not gone, at *keep old skills* 1 and for a model that is right already.
+"""By how much the way to the new weights is cut short, at *keep old skills* 1 and for a model that is right already.
 
 Between old and new such a model is better than at either end (Wortsman et al. 2022, arXiv:2109.01903), on the user's
 kind of images and on others. A fifth of the way brings nearly all that half of it does, and a quarter of the loss on
 others; the few nuclei held out are too few to tell.
 """
 MOST_CAUTION = 0.9
-"""However old skills are kept, a tenth of the way is gone."""
+"""The way is cut short by this at most: however much old skills are to be kept, a tenth of it is taken."""
 LEAST_HOLD = 0.1
-"""What is left in the end of the hold on unreviewed pixels, whose corrections shall spread."""
+"""Share of the hold on unreviewed pixels that is left at the end: what was corrected elsewhere shall spread to them."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def resumed(job: FinetuneJob) -> FinetuneJob:
 
 
 def _is_in_file(first: str, name: str) -> bool:
-    """Whether a model that is not installed is what a job names: a file somewhere."""
+    """Whether a job names a file that holds the model of this hash, which need not be installed."""
     try:
         model = load_model(name)
     except ModelFileError:

@@ -50,7 +50,7 @@ PREVIEW_SHARE = 0.15
 
 
 def with_network(base: Model, network: SegmentationNetwork) -> Model:
-    """Return a model as the base, with other weights, where those are."""
+    """Return the base with another network, on whatever device that is."""
     return replace(base, network=network, importance=None, _elsewhere={}, _heads={})
 
 
