@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_nucseg.nuclei.overlaps import overlaps
 from napari_nucseg.nuclei.pairs import Pairs
-from napari_nucseg.teaching.holdout import COUNTED_SHARE
+from napari_nucseg.teaching.holdout import which_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,35 +59,27 @@ class _Outcome:
 
 def count_places(image: Judged) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Count what the old and the new model make of each place: two tables (places, 4) with the same rows."""
-    numbers, counted = _counted(image.truth, image.taught)
+    numbers, counts = which_count(image.truth, image.taught)
     old, new = (_outcome(image, labels) for labels in (image.old, image.new))
     n = numbers.size
     tables = np.zeros((2, n + old.stray.size + new.stray.size, 4))
-    tables[:, :n, TRUE] = counted
+    tables[:, :n, TRUE] = counts
     for table, outcome, strays in zip(tables, (old, new), _shared_places(image, old, new), strict=True):
-        table[outcome.found, TP] = counted[outcome.found]
+        table[outcome.found, TP] = counts[outcome.found]
         table[outcome.found, OVERLAP] = table[outcome.found, TP] * outcome.iou
         np.add.at(table[:, FP], np.concatenate([outcome.false_at, n + strays]), 1)
     used = tables.any(axis=(0, 2))
     return tables[0, used], tables[1, used]
 
 
-def _counted(labels: Labels, taught: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Numbers of the nuclei of a label image, sorted, and whether each counts; (N,) both."""
-    pairs = Pairs.of(labels, taught.astype(np.uint8))
-    taught_px = np.bincount(pairs.i, pairs.shared_px, pairs.before.size)
-    return pairs.before, taught_px >= COUNTED_SHARE * pairs.before_px
-
-
 def _outcome(image: Judged, labels: Labels) -> _Outcome:
-    numbers, is_false = _counted(labels, image.taught)
+    numbers, is_false = which_count(labels, image.taught)
     pairs = Pairs.of(image.truth, labels)
     matched = pairs.one_to_one(IOU)
     is_false[pairs.j[matched]] = False
-    order = np.lexsort((-pairs.shared_px, pairs.j))
-    touching, first_of = np.unique(pairs.j[order], return_index=True)
     most = np.full(numbers.size, -1)
-    most[touching] = pairs.i[order][first_of]
+    touching, overlapped = _overlapping_most(pairs.j, pairs.i, pairs.shared_px)
+    most[touching] = overlapped
     return _Outcome(
         found=pairs.i[matched],
         iou=pairs.iou[matched].round(IOU_DIGITS),
@@ -102,10 +94,16 @@ def _shared_places(
     """Give places to stray predictions; one of the new model shares that of the old one it overlaps most."""
     pairs = overlaps(image.old, image.new)
     both = np.isin(pairs.before, old.stray) & np.isin(pairs.after, new.stray)
-    order = np.lexsort((-pairs.area[both], pairs.after[both]))
-    partnered, first = np.unique(pairs.after[both][order], return_index=True)
+    partnered, partners = _overlapping_most(pairs.after[both], pairs.before[both], pairs.area[both])
     places = old.stray.size + np.arange(new.stray.size)
-    places[np.searchsorted(new.stray, partnered)] = np.searchsorted(
-        old.stray, pairs.before[both][order][first]
-    )
+    places[np.searchsorted(new.stray, partnered)] = np.searchsorted(old.stray, partners)
     return np.arange(old.stray.size), places
+
+
+def _overlapping_most(
+    ones: NDArray[np.int64], others: NDArray[np.int64], shared_px: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of pairs that overlap, (P,), return each of the ``ones`` once, with that of the others it shares most with."""
+    order = np.lexsort((-shared_px, ones))
+    values, first = np.unique(ones[order], return_index=True)
+    return values, others[order][first]
