@@ -107,11 +107,9 @@ class Course:
         while learner.step < plan.steps and self._waited < PATIENCE:
             losses = learner.learn()
             stopping = stop()
-            row = {"step": learner.step, "seconds": self.tell.seconds, **losses}
-            self.rows.append(row)
             looking = stopping or learner.step in plan.look_at
             scores = self._look() if looking else {}
-            row |= scores
+            self.rows.append({"step": learner.step, "seconds": self.tell.seconds, **losses, **scores})
             if looking or time.monotonic() - saved >= SAVE_SECONDS:
                 self._write(checkpoint, identity)
                 saved = time.monotonic()
