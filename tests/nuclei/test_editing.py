@@ -1,5 +1,7 @@
 """The tools of correction, on drawn nuclei and on messy ones."""
 
+from time import perf_counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -182,6 +184,15 @@ class TestAddOutline:
     def test_outline_beyond_the_image_is_cut(self, labels):
         outline = [(-20, -20), (-20, 15), (15, 15), (15, -20)]
         assert (_after(labels, add_outline(labels, outline))[:14, :14] == 10).all()
+
+    def test_an_outline_round_a_large_image_is_filled_at_once(self):
+        angle = np.linspace(0, 2 * np.pi, 300)
+        begun = perf_counter()
+        edit = add_outline(
+            np.zeros((5000, 5000), np.uint8), 2500 + 2400 * np.stack([np.sin(angle), np.cos(angle)], 1)
+        )
+        assert perf_counter() - begun < 5
+        assert np.count_nonzero(edit.values) == pytest.approx(np.pi * 2400**2, rel=0.001)
 
     @pytest.mark.parametrize(
         "outline",

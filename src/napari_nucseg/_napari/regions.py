@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.errors import ImageError
+from napari_nucseg.nuclei.strokes import pixels_inside
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -71,7 +72,7 @@ def region_seen(outline: NDArray[np.float64], shape: tuple[int, int]) -> Region:
     if _is_upright(outline):
         return around
     first, stop = ([getattr(side, end) for side in around.box] for end in ("start", "stop"))
-    mask = _inside(outline - first, np.subtract(stop, first))
+    mask = pixels_inside(outline - first, np.subtract(stop, first))
     if not mask.any():
         raise ImageError(NOT_IN_VIEW)
     return Region(around.box, mask)
@@ -102,7 +103,7 @@ def region_from_outline(vertices: ArrayLike, shape_type: str, shape: tuple[int, 
     box = _box(first, stop, "the drawn region lies outside the image. Draw it over the nuclei.")
     if shape_type == "rectangle" and _is_upright(outline):
         return Region(box)
-    mask = _inside(outline - first, stop - first)
+    mask = pixels_inside(outline - first, stop - first)
     if not mask.any():
         raise ImageError("the drawn region encloses no pixel. Draw a larger one.")
     return Region(box, mask)
@@ -112,21 +113,6 @@ def _box(first: NDArray[Any], stop: NDArray[Any], complaint: str) -> Box:
     if (stop <= first).any():
         raise ImageError(complaint)
     return slice(int(first[0]), int(stop[0])), slice(int(first[1]), int(stop[1]))
-
-
-def _inside(outline: NDArray[np.float64], shape: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
-    """Pixels (Y, X) that an outline encloses: those right of an odd number of its edges.
-
-    Row by row: to ask for every pixel where all corners are takes minutes on a large image.
-    """
-    height, width = shape
-    crossed = np.zeros((height, width + 1), np.uint8)
-    for (y0, x0), (y1, x1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
-        first, stop = np.clip(np.ceil(sorted((y0, y1))), 0, height).astype(int)
-        rows = np.arange(first, stop)
-        columns = np.ceil(x0 + (rows - y0) * (x1 - x0) / (y1 - y0)) if rows.size else rows
-        crossed[rows, np.clip(columns, 0, width).astype(int)] ^= 1
-    return np.bitwise_xor.accumulate(crossed, axis=1)[:, :-1].astype(bool)
 
 
 def _is_upright(rectangle: NDArray[np.float64]) -> bool:

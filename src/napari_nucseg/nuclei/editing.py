@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
-from skimage.draw import polygon2mask
 from skimage.morphology import disk
 from skimage.segmentation import watershed
 
@@ -31,6 +30,7 @@ from napari_nucseg.nuclei.strokes import (
     grown,
     pixel_at,
     pixels_along,
+    pixels_inside,
     places_in,
 )
 
@@ -167,7 +167,7 @@ def add_outline(
     box = grown(box_between([corners.min(axis=0), corners.max(axis=0)], labels.shape), 1, labels.shape)
     # NumPy would wrap a number around that labels of eight bits do not hold
     old = labels[box].astype(np.int32)
-    inside = polygon2mask(old.shape, corners - [side.start for side in box])
+    inside = pixels_inside(corners - [side.start for side in box], old.shape)
     if not overwrite:
         inside &= old == 0
     inside = _largest_part(inside)
