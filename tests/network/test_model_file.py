@@ -212,7 +212,14 @@ def _not_finite(path):
 )
 def test_bad_files_are_told_apart(model_path, spoil, words):
     spoil(model_path)
-    with pytest.raises(ModelFileError, match=words):
+    with pytest.raises(ModelFileError, match=words) as refused:
+        load_model(model_path)
+    assert len(str(refused.value)) < len(str(model_path)) + 300
+
+
+def test_weights_that_do_not_fit_are_told_with_what_to_do(model_path):
+    _card(model_path)
+    with pytest.raises(ModelFileError, match=r"than those of the network\. Get the file again"):
         load_model(model_path)
 
 

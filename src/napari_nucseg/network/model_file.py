@@ -164,7 +164,9 @@ def _load(path: Path, _modified_ns: int) -> Model:
             importance = _importance(network, _part(tensors, "importance."))
             judge = _judge(_part(tensors, "judge."))
     except (SafetensorError, OSError, RuntimeError, ValueError, SettingsError) as error:
-        raise ModelFileError(f"the weights of {path} do not fit its card: {error}") from error
+        raise ModelFileError(
+            f"the weights of {path} do not fit its card: {error}. Get the file again, or choose another model."
+        ) from error
     return Model(card, network, path, file_sha256(path), size_head, importance, judge)
 
 
@@ -211,5 +213,8 @@ def _fill(network: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
     for name, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise RuntimeError(f"tensor {name} holds NaN or infinity")
+    shapes, wanted = ({k: v.shape for k, v in each.items()} for each in (tensors, network.state_dict()))
+    if shapes != wanted:  # torch's own words would list every tensor
+        raise RuntimeError("the tensors have other names or shapes than those of the network")
     network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
     network.float().to(memory_format=torch.channels_last).eval()
