@@ -222,7 +222,7 @@ def test_quality_is_chosen_and_the_automatic_model_says_what_it_is(viewer, user,
         assert widget.form.model.currentText() == "Automatic: by the image"
     general, special = automatic_models(list_models())
     tip = widget.form.model.itemData(0, Qt.ItemDataRole.ToolTipRole)
-    assert tip == f"Fluorescence: {special.card.title}. All other images: {general.card.title}."
+    assert f"Fluorescence: {special.card.title}. All other images: {general.card.title}." in tip
     state = read_state(user.segment())
     assert state.settings.quality == "accurate"
     assert state.model_name == special.name

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 from PIL import Image
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QTextDocument
 from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_nucseg._napari.dock_column import DOCK_WIDTH_PX
 from napari_nucseg._napari.failure import sentence
+from napari_nucseg._napari.model_choice import ModelChoice
 from napari_nucseg._napari.words import Words
+from napari_nucseg.network.installed import list_models
 
 TIMEOUT_MS = 60_000
 TITLES = ("Segment nuclei", "Correct nuclei", "Fine-tune", "My models", "Work through a folder")
@@ -53,6 +58,17 @@ def test_a_folder_of_long_names_makes_the_dock_no_wider(viewer, qtbot, tmp_path)
     qtbot.wait(100)
     assert widget.minimumSizeHint().width() == before
     assert str(folder) in widget.form.places.text()
+
+
+def test_what_a_card_says_is_no_markup_in_a_tooltip_either(qtbot):
+    said = "<b>bold</b> & for a < b"
+    model = list_models()[0]
+    choice, document = ModelChoice(by_image=False), QTextDocument()
+    qtbot.addWidget(choice)
+    choice.show_models([replace(model, card=model.card.model_copy(update={"description": said}))])
+    for place in range(2):
+        document.setHtml(choice.itemData(place, Qt.ItemDataRole.ToolTipRole))
+        assert document.toPlainText() == said
 
 
 @pytest.fixture

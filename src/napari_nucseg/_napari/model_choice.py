@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox
 
 from napari_nucseg._napari.rows import let_grow
+from napari_nucseg._napari.words import plain_tip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ class ModelChoice(QComboBox):
         self.addItem("no model installed", AUTO)
         for model in models:
             self.addItem(model.title, model.name)
-            self.setItemData(self.count() - 1, model.card.description, Qt.ItemDataRole.ToolTipRole)
+            self.setItemData(self.count() - 1, plain_tip(model.card.description), Qt.ItemDataRole.ToolTipRole)
         self.setCurrentIndex(self.findData(found.name) if found else 0)
         if chosen and not found:
             show_warning(
@@ -73,4 +74,4 @@ class ModelChoice(QComboBox):
         else:
             text, tip = f"Automatic: {general.title}", general.card.description
         self.setItemText(0, text)
-        self.setItemData(0, tip, Qt.ItemDataRole.ToolTipRole)
+        self.setItemData(0, plain_tip(tip), Qt.ItemDataRole.ToolTipRole)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -49,6 +50,11 @@ class Words(QLabel):
 
     def _copy(self) -> None:
         QApplication.clipboard().setText(self.selectedText().replace(BREAK, "").replace("\u2029", "\n"))
+
+
+def plain_tip(text: str) -> str:
+    """Tooltip that shows a text as it stands there, line by line, and wraps it."""
+    return f"<qt>{html.escape(text).replace(chr(10), '<br>')}</qt>" if text else ""
 
 
 def _breakable(word: str) -> str:
