@@ -144,6 +144,34 @@ def test_use_and_go_back(qtbot, panel, click):
     assert not panel.form.back.isEnabled()
 
 
+def test_a_second_click_waits_until_what_the_first_asked_for_is_done(qtbot, panel, click):
+    for name in ("tiny", "tiny-2"):
+        _choose(panel, name)
+        qtbot.mouseClick(panel.form.use, Qt.MouseButton.LeftButton)
+    assert not panel.form.use.isEnabled() and not panel.form.install.isEnabled()
+    qtbot.waitUntil(lambda: _item(panel, "tiny").text(0).startswith("★"), timeout=TIMEOUT_MS)
+    assert "“tiny” is used" in panel.form.status.text()
+    click(panel.form.use)
+    qtbot.waitUntil(lambda: preferred_model() == "tiny-2", timeout=TIMEOUT_MS)
+    click(panel.form.back)
+    qtbot.waitUntil(lambda: preferred_model() == "tiny", timeout=TIMEOUT_MS)
+
+
+def test_the_buttons_stay_in_view_however_many_files_are_left_out(qtbot, panel):
+    before_px = panel.form.buttons.y()
+    for number in range(16):
+        (models_dir() / f"broken-{number:02}.safetensors").write_bytes(b"cut short")
+    qtbot.waitUntil(lambda: "14 more" in panel.form.problems.text(), timeout=TIMEOUT_MS)
+    assert "broken-01" in panel.form.problems.text() and "broken-02" not in panel.form.problems.text()
+    assert "broken-15" in panel.form.problems.toolTip()
+    qtbot.waitUntil(lambda: panel.form.buttons.y() > before_px, timeout=TIMEOUT_MS)
+    assert panel.form.buttons.geometry().bottom() < 500
+    for path in models_dir().glob("broken-*"):
+        path.unlink()
+    qtbot.waitUntil(lambda: not panel.form.problems.isVisible(), timeout=TIMEOUT_MS)
+    assert not panel.form.problems.toolTip()
+
+
 def test_both_models_that_automatic_may_stand_for_have_a_star_and_can_be_taken_for_all(qtbot, panel, click):
     both = ["nuclei-unet", "nuclei-unetpp"]
     assert all(_item(panel, name).text(0).startswith("★") for name in both)

@@ -178,7 +178,7 @@ def test_an_own_model_that_cannot_be_read_is_told_with_the_reason_and_can_be_rem
     prefer_model(install_model(file).name)
     assert model_problems() == ()
     spoil(own / "histo.safetensors")
-    unreadable, default = model_problems()
+    default, unreadable = model_problems()
     assert reason in unreadable and str(own / "histo.safetensors") in unreadable
     assert default.startswith("your default model histo")
     for use in (load_model, lambda name: rename_model(name, "other")):

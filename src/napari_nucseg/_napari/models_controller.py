@@ -62,7 +62,7 @@ class ModelsController(QObject):
 
     Signals: ``listed(Family)``; ``said(str)`` what was done or goes on; ``made(str)`` the name of a model that was not
     there before; ``taken(Taken)`` of a file that waits for a decision; ``compared(Compared)`` and, whatever came of it,
-    ``comparing_ended()``; ``failed(str)``.
+    ``comparing_ended()``; ``acting_changed(bool)`` when an action begins and ends; ``failed(str)``.
     """
 
     listed = Signal(object)
@@ -71,6 +71,7 @@ class ModelsController(QObject):
     taken = Signal(object)
     compared = Signal(object)
     comparing_ended = Signal()
+    acting_changed = Signal(bool)
     failed = Signal(str)
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
@@ -81,6 +82,8 @@ class ModelsController(QObject):
         self._watch = ModelsWatch(models_dir(), self)
         self._watch.changed.connect(self.refresh)
         self._listing.returned.connect(self.listed)
+        for over in (self._acting.returned, self._acting.failed):
+            over.connect(lambda _: self.acting_changed.emit(False))
         self._acting.returned.connect(self._acted)
         self._comparing.progressed.connect(lambda words: self.said.emit(words) if words else None)
         self._comparing.returned.connect(self._tell_compared)
@@ -119,7 +122,7 @@ class ModelsController(QObject):
 
     def install(self, path: Path, name: str | None = None, *, replace: bool = False) -> None:
         """Copy a model file among the user's own, under its own name or another; asks where that is taken."""
-        self._acting.start(lambda: _install(path, name, replace=replace))
+        self._start(lambda: _install(path, name, replace=replace))
 
     def delete(self, name: str) -> None:
         """Delete a model, and what its teaching left."""
@@ -167,7 +170,11 @@ class ModelsController(QObject):
         self.comparing_ended.emit()
 
     def _act(self, act: Callable[[Any], object], said: str, shown: str = "") -> None:
-        self._acting.start(lambda: _do(act, _Acted(said, shown)))
+        self._start(lambda: _do(act, _Acted(said, shown)))
+
+    def _start(self, steps: Callable[[], Generator[None, None, _Acted | Taken]]) -> None:
+        self._acting.start(steps)
+        self.acting_changed.emit(True)
 
     def _acted(self, acted: _Acted | Taken) -> None:
         if isinstance(acted, Taken):

@@ -23,7 +23,7 @@ from napari_nucseg._napari.dock_column import DockColumn, fill
 from napari_nucseg._napari.failure import sentence
 from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import running_row, tipped_button
-from napari_nucseg._napari.words import Words
+from napari_nucseg._napari.words import Words, plain_tip
 from napari_nucseg.teaching.progress import HELD_OUT
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ COLUMNS = ("Model", "Kept aside", "Date")
 NAME = Qt.ItemDataRole.UserRole
 TREE_HEIGHT_PX = 170
 INDENT_PX = 14
+MOST_TOLD = 2
+"""Of more problems than this it is said how many: the buttons below are to stay in view."""
 
 
 class ModelsForm(QWidget):
@@ -61,11 +63,12 @@ class ModelsForm(QWidget):
         self.cancel = tipped_button("Cancel", "Stops comparing.")
         self.running = running_row(QProgressBar(minimum=0, maximum=0), self.cancel)
         self.status = Words()
+        self.buttons = self._make_buttons()
         column = DockColumn(
             [
                 self.tree,
                 self.problems,
-                self._make_buttons(),
+                self.buttons,
                 self.renaming,
                 self.question,
                 self.running,
@@ -92,6 +95,11 @@ class ModelsForm(QWidget):
         self.status.setText(text)
         self.status.setVisible(bool(text))
 
+    def show_acting(self, acting: bool) -> None:
+        """Let nothing else be done with models while something is: it would be given up."""
+        for part in (self.buttons, self.renaming, self.question):
+            part.setEnabled(not acting)
+
     def show_family(self, family: Family, wanted: str = "") -> None:
         """Show models, children below their parents; choose the wanted one, else the choice stays where it can."""
         names = {descent.model.name for descent in family.descents}
@@ -103,7 +111,7 @@ class ModelsForm(QWidget):
             is_default = descent.model.name in family.automatic
             item = QTreeWidgetItem(_columns(descent, is_default=is_default))
             item.setData(0, NAME, descent.model.name)
-            item.setToolTip(0, descent.model.name)
+            item.setToolTip(0, plain_tip(descent.model.name))
             del above[descent.generation :]
             (above[-1].addChild if above else self.tree.addTopLevelItem)(item)
             above.append(item)
@@ -116,8 +124,13 @@ class ModelsForm(QWidget):
         self.choose(chosen or list(family.automatic[:1]))
         self.tree.blockSignals(False)
         self.back.setEnabled(family.can_go_back)
-        self.problems.setText("\n".join(f"⚠ {sentence(problem)}" for problem in family.problems))
-        self.problems.setVisible(bool(family.problems))
+        lines = [f"⚠ {sentence(problem)}" for problem in family.problems]
+        told = lines[:MOST_TOLD]
+        if left := len(lines) - len(told):
+            told.append(f"⚠ And {left} more: rest the pointer here to read them all.")
+        self.problems.setText("\n".join(told))
+        self.problems.setToolTip(plain_tip("\n".join(lines)) if left else "")
+        self.problems.setVisible(bool(lines))
 
     def choose(self, names: list[str]) -> None:
         """Choose models by their names."""

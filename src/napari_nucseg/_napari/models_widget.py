@@ -68,6 +68,7 @@ class ModelsWidget(Docked):
         controller.taken.connect(self._ask_about_name)
         controller.compared.connect(self._show_compared)
         controller.comparing_ended.connect(self._show_whether_comparing)
+        controller.acting_changed.connect(form.show_acting)
         controller.failed.connect(self._show_failure)
         self._viewer.events.theme.connect(self._follow_theme)
 

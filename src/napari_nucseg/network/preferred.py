@@ -24,9 +24,9 @@ def preference_problem() -> str | None:
 
 
 def model_problems() -> tuple[str, ...]:
-    """Say what is wrong among the user's own models: files that are left out, a default that is not used."""
+    """Say what is wrong among the user's own models: a default that is not used, files that are left out."""
     reasons = [each.reason for each in left_out_models()]
-    return (*reasons, *filter(None, [preference_problem()]))
+    return (*filter(None, [preference_problem()]), *reasons)
 
 
 def prefer_model(name: str) -> None:
