@@ -288,6 +288,29 @@ def test_a_place_that_cannot_be_written(tmp_path):
         save_correction_set(tmp_path / "file" / "one", _corrections())
 
 
+def test_a_folder_that_cannot_be_looked_into_is_said_in_words(tmp_path, as_anybody):
+    for name in ("one", "two"):
+        save_correction_set(tmp_path / name, _corrections())
+    said = as_anybody("""
+from dataclasses import replace
+from pathlib import Path
+from napari_nucseg.data.correction_set import open_correction_set, save_correction_set
+from napari_nucseg.errors import OutputError
+
+corrections = replace(open_correction_set("one"), image_path=None)
+for name, mode in (("one", 0o300), ("two", 0)):
+    Path(name).chmod(mode)
+    try:
+        save_correction_set(name, corrections)
+    except OutputError as error:
+        print(error)
+    Path(name).chmod(0o700)
+""")
+    assert [line.partition(":")[0] for line in said] == ["cannot write one", "cannot write two"]
+    for name in ("one", "two"):
+        _assert_same(open_correction_set(tmp_path / name), _corrections())
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

@@ -110,11 +110,11 @@ def save_correction_set(folder: str | Path, corrections: CorrectionSet) -> Path:
     """
     given, folder = Path(folder), real_folder(folder)
     _check_parts(corrections, "these corrections")
-    is_empty = os.path.isdir(folder) and not any(folder.iterdir())
-    if os.path.exists(folder) and not os.path.isfile(folder / RECORD) and not is_empty:
-        raise CorrectionSetError(f"{folder} is there and holds no corrections. Choose a new folder.")
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     try:
+        is_empty = os.path.isdir(folder) and not any(folder.iterdir())
+        if os.path.exists(folder) and not os.path.isfile(folder / RECORD) and not is_empty:
+            raise CorrectionSetError(f"{folder} is there and holds no corrections. Choose a new folder.")
         part.mkdir(parents=True)
         _write_parts(part, folder, corrections)
         put_in_place(part, folder, _OWN)
