@@ -13,12 +13,13 @@ from PIL import Image
 
 from napari_nucseg import evaluate, open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
-from napari_nucseg.errors import DatasetError, ModelFileError
+from napari_nucseg.errors import DatasetError, ModelFileError, SettingsError
 from napari_nucseg.jobs.batch import segment_files
 from napari_nucseg.jobs.batch_files import Outputs
 from napari_nucseg.jobs.evaluation import compare_labels, evaluate_model
 from napari_nucseg.jobs.export import write_labels
 from napari_nucseg.jobs.prediction_files import PredictionFiles
+from napari_nucseg.network.model_file import load_model
 from napari_nucseg.nuclei.scoring import METRICS
 from napari_nucseg.steps import drain
 
@@ -289,8 +290,16 @@ def test_a_model_is_told_what_a_sample_says_of_itself(tmp_path: Path, tiny_model
     choices = {"model": tiny_model, "device": "cpu", "diameter_um": 6}
     result = drain(evaluate_model(open_dataset(tmp_path), choices))
     assert (result.failures, result.images[0].diameter_px) == ((), 12)
+    unchosen = choices | {"model": None, "axes": None, "channel": None, "pixel_size_um": None}
+    result = drain(evaluate_model(open_dataset(tmp_path), unchosen, model=load_model(tiny_model)))
+    assert (result.failures, result.images[0].diameter_px) == ((), 12)
     result = drain(evaluate_model(open_dataset(tmp_path), choices | {"channel": 2}))
     assert "choose 0 to 1" in result.failures[0].error, "another channel may be chosen"
+
+
+def test_choices_are_checked_for_a_loaded_model_too(truth: Path, tiny_model: str) -> None:
+    with pytest.raises(SettingsError, match="qualities"):
+        next(evaluate_model(open_dataset(truth), {"qualities": "fast"}, model=load_model(tiny_model)))
 
 
 def test_unknown_model_is_said_before_the_first_image(truth: Path) -> None:

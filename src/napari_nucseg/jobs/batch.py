@@ -73,8 +73,8 @@ class BatchProgress:
         return (self.index + of_image) / self.total
 
 
-def check_choices(choices: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the choices that were made, before any image is touched.
+def check_choices(choices: Mapping[str, Any] | None, model: Model | None = None) -> dict[str, Any]:
+    """Return the choices that were made, before any image is touched; a loaded model takes the place of their own.
 
     Raises
     ------
@@ -85,7 +85,8 @@ def check_choices(choices: Mapping[str, Any] | None) -> dict[str, Any]:
     # A diameter in µm may get its pixel size from each file, so a stand-in is checked here.
     checked = make_settings(**({"pixel_size_um": 1.0} if "diameter_um" in made else {}) | made)
     choose_device(checked.device, checked.precision)
-    load_model(checked.model)
+    if model is None:
+        load_model(checked.model)
     return made
 
 

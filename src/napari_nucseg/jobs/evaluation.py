@@ -171,7 +171,7 @@ def evaluate_model(
     from napari_nucseg.jobs.batch import check_choices
     from napari_nucseg.segmentation.segment import make_settings, segment_steps
 
-    made = check_choices(choices) if model is None else dict(choices or {})
+    made = check_choices(choices, model)
     if true_diameter and (given := sorted({"diameter_px", "diameter_um"} & made.keys())):
         raise SettingsError(f"got a true diameter and {given[0]}: give one of the two")
 
