@@ -78,6 +78,14 @@ def test_a_zip_is_read_in_place(folder, prefix, test_data, tmp_path):
     assert list(tmp_path.iterdir()) == [archive]
 
 
+@pytest.mark.parametrize("folder", ["lizard", "cpm15", "cpm15_hovernet"])
+def test_an_image_added_to_a_zip_again_keeps_its_name(folder, test_data, tmp_path):
+    archive, expected = zip_folder(test_data / folder, tmp_path / "set.zip"), open_dataset(test_data / folder)
+    with zipfile.ZipFile(archive, "a") as again, pytest.warns(UserWarning, match="Duplicate name"):
+        again.write(expected.places[expected.names[0]], expected.files[expected.names[0]])
+    assert open_dataset(archive).names == expected.names
+
+
 def test_a_zip_beside_what_was_unpacked_from_it_changes_nothing(test_data, tmp_path):
     whole = open_dataset(test_data / "lizard")
     shutil.copytree(test_data / "lizard", tmp_path / "set")

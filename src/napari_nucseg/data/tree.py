@@ -172,11 +172,11 @@ def _list_zip(path: Path) -> ZipTree:
         names = _archive(path, path.stat().st_mtime_ns, os.getpid()).namelist()
     except (OSError, zipfile.BadZipFile) as error:
         raise DatasetError(f"{path} is no readable zip ({error}): download it again") from error
-    files = [
+    files = {  # each once: of an entry that was added again, the last is read
         n
         for n in names
         if not n.endswith("/") and not n.startswith("__MACOSX/") and not n.split("/")[-1].startswith(".")
-    ]
+    }
     return ZipTree(path, tuple(sorted(files)))
 
 
