@@ -157,7 +157,7 @@ def _guarded(
 
 
 def failure_words(error: Exception, image: Path | str) -> str:
-    """Say why an image was not segmented, be it for what nobody thought of: a thousand others must not stop at it."""
+    """Say why an image was not segmented; where nobody thought of that, the log says more and the rest goes on."""
     if isinstance(error, NucSegError):
         return str(error)
     if isinstance(error, MemoryError):

@@ -97,7 +97,7 @@ def read_labels(path: Path, true_shape: tuple[int, ...] = ()) -> tuple[NDArray[n
     Parameters
     ----------
     true_shape
-        Shape of the true labels, if known: a file of that shape that names no axes is taken for such a stack, too.
+        Shape of the true labels, if known: a file of it that names neither Z nor T is taken for such a stack, too.
 
     Returns
     -------
