@@ -270,6 +270,25 @@ def test_killed_between_two_renames_the_older_one_is_still_there(tmp_path):
     assert open_correction_set(folder).name == "newer"
 
 
+def test_a_set_that_does_not_get_to_its_place_leaves_the_older_one_there(tmp_path, monkeypatch):
+    """As on Windows, where a program has the folder open."""
+    folder = save_correction_set(tmp_path / "one", _corrections())
+    (folder / "notes.txt").write_text("old")
+    real = os.replace
+
+    def held(source, target):
+        if os.fspath(source).endswith(".part"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", held)
+    with pytest.raises(OutputError, match="no permission"):
+        save_correction_set(folder, _corrections(name="newer"))
+    _assert_same(open_correction_set(folder), _corrections())
+    assert (folder / "notes.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
 def test_nothing_else_is_ever_replaced(tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
@@ -309,6 +328,29 @@ for name, mode in (("one", 0o300), ("two", 0)):
     assert [line.partition(":")[0] for line in said] == ["cannot write one", "cannot write two"]
     for name in ("one", "two"):
         _assert_same(open_correction_set(tmp_path / name), _corrections())
+
+
+def test_files_that_cannot_be_read_are_said_and_are_no_missing_set(tmp_path, as_anybody):
+    for name in ("image", "record"):
+        save_correction_set(tmp_path / name, _corrections())
+    said = as_anybody("""
+from pathlib import Path
+from napari_nucseg.data.correction_set import open_correction_set, stamp_of
+from napari_nucseg.errors import CorrectionSetError
+
+for name, file in (("image", "image.tif"), ("record", "correction.json")):
+    Path(name, file).chmod(0)
+    try:
+        open_correction_set(name)
+    except CorrectionSetError as error:
+        print(error)
+print(stamp_of("record"), stamp_of("missing"))
+""")
+    assert said == [
+        "image/image.tif cannot be read: Permission denied.",
+        "record/correction.json cannot be read: Permission denied.",
+        "b'' None",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -360,6 +402,9 @@ def _edit_record(folder, **changes):
             lambda f: tifffile.imwrite(f / "image.tif", np.ones((20, 30), "u2")), "changed", id="image"
         ),
         pytest.param(lambda f: (f / "image.tif").unlink(), "is not at", id="no image"),
+        pytest.param(
+            lambda f: tifffile.imwrite(f / "reviewed.tif", np.full((20, 30), 257, "u2")), "range", id="large"
+        ),
     ],
 )
 def test_a_damaged_set_says_what_is_wrong(tmp_path, damage, words):

@@ -250,14 +250,26 @@ def test_a_set_that_cannot_be_written_leaves_that_of_another_window_in_its_place
     place = work.folder_of("b")
     assert keep(place, corrections, ()) is None
     there = stamp_of(place)
+    other = replace(corrections, trust=np.ones_like(corrections.trust))
     with pytest.raises(CorrectionSetError):
-        keep(place, replace(corrections, axes="YXC"), ())
+        keep(place, replace(other, axes="YXC"), ())
     assert stamp_of(place) == there
     assert open_correction_set(place).image_path == corrections.image_path
+    assert not list((place.parent / "set aside").iterdir())
     assert keep(place, corrections, (there,)) is None
     assert keep(place, corrections, (there,)) is None, "the same nuclei, whoever saved them"
-    other = replace(corrections, trust=np.ones_like(corrections.trust))
     assert keep(place, other, (there,)) == place.parent / "set aside" / "b"
+
+
+def test_a_damaged_set_of_another_window_is_moved_aside_too(folder):
+    work = _open(folder).save()
+    corrections = new_corrections(work.dataset.read("b"), None, is_prediction=False)
+    place = work.folder_of("b")
+    keep(place, corrections, ())
+    (place / "labels.tif").write_bytes(b"torn")
+    aside = keep(place, corrections, ())
+    assert (aside / "labels.tif").read_bytes() == b"torn"
+    np.testing.assert_array_equal(open_correction_set(place).labels, corrections.labels)
 
 
 def test_a_set_stays_where_a_full_disk_cannot_take_note_of_its_new_place(folder, monkeypatch):
@@ -350,6 +362,17 @@ class TestSegmentRemaining:
         assert outcome.error.startswith("b has several channels")
         assert "Channel in Segment nuclei" in outcome.error
         assert not outcome.unreadable, "Done leads to it"
+
+    def test_a_stack_is_refused_and_what_another_window_began_is_left_to_it(self, folder, tiny_model):
+        imwrite(folder / "b.tif", np.zeros((2, 64, 64), np.uint8), imagej=True, metadata={"axes": "ZYX"})
+        (folder / "b.png").unlink()
+        work = _open(folder).save()
+        mine = new_corrections(work.dataset.read("a"), np.full((64, 64), 7, np.int32), is_prediction=False)
+        save_correction_set(work.folder_of("a"), mine)
+        stack, _ = drain(segment_remaining(work, {"model": tiny_model, "diameter_px": 24}))
+        assert "“b” is a stack (axes ZYX)" in stack.error
+        assert stack.unreadable
+        np.testing.assert_array_equal(open_correction_set(work.folder_of("a")).labels, mine.labels)
 
     def test_the_channel_that_a_file_names_for_nuclei_is_taken(self, folder, tiny_model):
         image = np.random.default_rng(0).integers(0, 255, (3, 64, 64), np.uint8)
