@@ -1,5 +1,6 @@
 """Nothing is lost: journals cut at every byte, damaged, killed while they are written, and on a full disk."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -159,15 +160,56 @@ def test_after_two_months_nobody_asks_for_it_any_more(tmp_path, base):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_a_full_disk_is_said_and_harms_nothing(journal, base):
+    """Of a drive that is gone, not even the end of what was half written can be cut off."""
     journal.record(Part.LABELS, (0, 0), base[:4, :4] + 1)
     kept, journal._file = journal._file, open("/dev/full", "r+b", buffering=0)
-    journal._truncate = lambda size: kept.truncate(size)
     with pytest.raises(OutputError, match="Free some space"):
         journal.record(Part.LABELS, (0, 0), base[:4, :4] + 2)
     journal._file.close()
     journal._file = kept
     found = replay(journal.path)
     assert (found.n_edits, found.lost_bytes) == (1, 0)
+
+
+def test_what_is_half_written_when_the_disk_is_full_is_written_over(journal, base):
+    class Full:
+        def __init__(self, file):
+            self._file = file
+
+        def write(self, record):
+            return self._file.write(record[:30])
+
+        def __getattr__(self, name):
+            return getattr(self._file, name)
+
+    whole, journal._file = journal._file, Full(journal._file)
+    with pytest.raises(OutputError, match=r"only 30 of \d+ bytes were written. Free some space"):
+        journal.record(Part.LABELS, (0, 0), base[:4, :4] + 1)
+    assert replay(journal.path).lost_bytes == 0
+    journal._file = whole
+    journal.record(Part.LABELS, (0, 0), base[:4, :4] + 2)
+    assert replay(journal.path).labels[0, 0] == 2
+
+
+def test_where_it_cannot_be_written_anew_the_old_one_goes_on(journal, base, tmp_path, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", full)
+        with pytest.raises(OutputError, match="the disk is full"):
+            journal.compact({Part.LABELS: base + 5})
+    journal.record(Part.LABELS, (0, 0), base[:4, :4] + 2)
+    found = replay(journal.path)
+    assert (found.labels[0, 0], found.labels[30, 30], found.n_edits) == (2, 0, 1)
+    assert list(tmp_path.iterdir()) == [journal.path]
+    journal.path.unlink()
+    journal.path.mkdir()
+    with pytest.raises(JournalError, match="cannot be opened"):
+        journal.compact({Part.LABELS: base})
+    journal.path.rmdir()
+    journal.compact({Part.LABELS: base + 5})
+    assert replay(journal.path).labels[30, 30] == 5
 
 
 @pytest.mark.parametrize(

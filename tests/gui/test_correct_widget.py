@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from threading import Event
 from types import SimpleNamespace
 
@@ -939,6 +940,76 @@ class TestJournal:
         layer.paint((50, 80), 7)
         assert len(said) == 1
         np.testing.assert_array_equal(replay(corrector.controller.session.keeper.path).labels, layer.data)
+
+    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+    def test_strokes_that_a_full_disk_did_not_take_are_written_once_there_is_space(self, corrector, layer):
+        said = []
+        corrector.controller.failed.connect(said.append)
+        layer.paint((5, 5), 7)
+        journal = corrector.controller.session.keeper._journal
+        kept, journal._file = journal._file, open("/dev/full", "r+b", buffering=0)
+        for x in (20, 40):
+            layer.paint((5, x), 7)
+        journal._file.close()
+        journal._file = kept
+        assert len(said) == 1
+        assert "Free some space" in said[0]
+        np.testing.assert_array_equal(replay(journal.path).labels[5, [5, 20, 40]], [7, 0, 0])
+        layer.paint((5, 60), 7)
+        np.testing.assert_array_equal(replay(journal.path).labels, layer.data)
+
+    @pytest.mark.parametrize("is_large", [True, False], ids=["whole image", "stroke"])
+    def test_a_journal_whose_drive_goes_away_begins_anew_once_it_is_back(
+        self, qtbot, corrector, layer, tmp_path, is_large
+    ):
+        said = []
+        corrector.controller.failed.connect(said.append)
+        layer.paint((5, 5), 7)
+        keeper, drive = corrector.controller.session.keeper, tmp_path / "journals"
+        drive.rename(tmp_path / "away")
+        drive.touch()
+        size = layer.data.size if is_large else 1
+        layer.data_setitem(np.unravel_index(np.arange(size), layer.data.shape), 8)
+        layer.paint((5, 20), 7)
+        _settle(qtbot, corrector)
+        assert len(said) == is_large, "what is open takes strokes still"
+        drive.unlink()
+        (tmp_path / "away").rename(drive)
+        layer.paint((5, 40), 7)
+        np.testing.assert_array_equal(replay(keeper.path).labels, layer.data)
+
+    def test_edits_after_a_save_know_where_it_was_saved(self, qtbot, corrector, layer, tmp_path):
+        layer.paint((5, 5), 7)
+        keeper = corrector.controller.session.keeper
+        corrector.controller.save(tmp_path / "mine")
+        layer.paint((5, 20), 7)
+        qtbot.waitUntil(lambda: "Saved" in corrector.form.status.text(), timeout=TIMEOUT_MS)
+        assert replay(keeper.path).header.notes["folder"] is None
+        layer.paint((5, 40), 7)
+        found = replay(keeper.path)
+        assert found.header.notes["folder"] == str(tmp_path / "mine")
+        np.testing.assert_array_equal(found.labels, layer.data)
+
+    @pytest.mark.parametrize("is_writable", [True, False])
+    def test_a_layer_that_gets_an_array_of_other_numbers_gets_a_journal_of_them(
+        self, corrector, layer, tmp_path, is_writable
+    ):
+        """As ``layer.data = …`` of a script does: they replace what was edited."""
+        said = []
+        corrector.controller.failed.connect(said.append)
+        layer.paint((5, 5), 7)
+        keeper, old = corrector.controller.session.keeper, corrector.controller.session.keeper.path
+        if not is_writable:
+            old.parent.rename(tmp_path / "away")
+            old.parent.touch()
+        layer.data = np.roll(layer.data, 3, axis=0)
+        corrector.controller.session.look()
+        if is_writable:
+            assert list(old.parent.iterdir()) == [keeper.path]
+            np.testing.assert_array_equal(replay(keeper.path).labels, layer.data)
+        else:
+            assert "edits are lost if napari ends unexpectedly" in said[0]
+            assert (tmp_path / "away" / old.name).exists()
 
     def test_a_layer_that_is_given_to_other_nuclei_leaves_the_journal_of_unsaved_edits(
         self, qtbot, corrector, layer, drawn

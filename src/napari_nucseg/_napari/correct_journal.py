@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from napari_nucseg.data.journal import (
     fingerprint,
     journal_dir,
 )
-from napari_nucseg.errors import NucSegError
+from napari_nucseg.errors import JournalError, NucSegError, OutputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,16 +87,16 @@ class JournalKeeper(QObject):
             return
         try:
             self._journal, _ = Journal.resume(state.journal)
-            self._compact(self._journal, self._watch.layer.data)
+            self._compact(self._journal)
         except NucSegError as error:
-            self.failed.emit(str(error))
+            self._tell(error, str(error))
 
     def adopt(self, journal: Journal) -> None:
         """Go on with a journal the layer was restored from."""
         self._journal = journal
         self._remember(journal.path)
         if journal.header.notes != self._notes():
-            self._compact(journal, self._watch.layer.data)
+            self._tidy(journal)
 
     def close(self) -> None:
         """Let go of the journal; it stays until its edits are saved or discarded."""
@@ -123,18 +124,25 @@ class JournalKeeper(QObject):
                 self._journal = self._begin(before)
             journal, block = self._journal, now[box]
             if part is Part.LABELS and block.size > BULK_SHARE * now.size:
-                self._compact(journal, now)
+                self._compact(journal)
             else:
                 journal.record(part, tuple(side.start for side in box), block)
                 self._record_prediction(journal, tuple(side.start for side in box[:-2]))
+                if self._fails:  # it lacks what could not be written before
+                    self._compact(journal)
             if journal.wants_compaction or journal.header.notes != self._notes():
-                self._compact(journal, self._watch.layer.data)
+                self._tidy(journal)
         except NucSegError as error:
-            if not self._fails:
-                self._fails = True
-                self.failed.emit(f"{NOT_KEPT}{error}")
+            self._tell(error, f"{NOT_KEPT}{error}")
         else:
             self._fails = False
+
+    def _tell(self, error: NucSegError, words: str) -> None:
+        if isinstance(error, JournalError):  # it is not open, and the next edit begins another
+            self._journal = None
+        if not self._fails:
+            self._fails = True
+            self.failed.emit(words)
 
     def _record_prediction(self, journal: Journal, index: PlaneIndex) -> None:
         """Record a plane's prediction, where it is another one since: else its nuclei seem to be the user's."""
@@ -145,10 +153,14 @@ class JournalKeeper(QObject):
             journal.record(Part.PREDICTION, offset, block)
             self._outdated.discard(index)
 
-    def _compact(self, journal: Journal, labels: np.ndarray) -> None:
+    def _compact(self, journal: Journal) -> None:
         journal.header = journal.header.model_copy(update={"notes": self._notes()})
-        journal.compact(self._arrays(labels))
+        journal.compact(self._arrays(self._watch.layer.data))
         self._outdated.clear()
+
+    def _tidy(self, journal: Journal) -> None:
+        with suppress(OutputError):  # the disk is full: the old file holds every edit, too
+            self._compact(journal)
 
     def _notes(self) -> dict[str, Any]:
         """Say which model made the labels and how, if one did, and where they were saved."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -180,7 +181,8 @@ class Journal:
             if written != len(record):
                 raise OSError(f"only {written} of {len(record)} bytes were written")
         except OSError as error:
-            self._truncate(self._end)
+            with suppress(OSError):  # the drive is gone: the next record is written where this one began
+                self._truncate(self._end)
             raise OutputError(
                 f"the journal {self.path} cannot be written: {error.strerror or error}. Free some space."
             ) from error
@@ -192,12 +194,23 @@ class Journal:
         return self._end > self._compact_at
 
     def compact(self, arrays: Arrays) -> None:
-        """Write the file anew with the arrays as they are now; where the disk is full, the old one stays."""
+        """Write the file anew with the arrays as they are now.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written (the disk is full); the old one stays, and is gone on with.
+        JournalError
+            If that cannot be opened either; the journal is then closed.
+        """
         self.close()  # some systems replace no open file
         try:
-            fresh = Journal.create(self.path, self.header, arrays)
+            self._go_on_as(Journal.create(self.path, self.header, arrays))
         except OutputError:
-            fresh = Journal._open(self.path, self.header)
+            self._go_on_as(Journal._open(self.path, self.header))
+            raise
+
+    def _go_on_as(self, fresh: Journal) -> None:
         self._file, self._end, self._compact_at = fresh._file, fresh._end, fresh._compact_at
 
     def close(self) -> None:
@@ -205,9 +218,10 @@ class Journal:
         self._file.close()
 
     def discard(self) -> None:
-        """Close and delete the file."""
+        """Close and delete the file, unless another program holds it."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # if it stays, its edits are offered once more
+            self.path.unlink(missing_ok=True)
 
     def _truncate(self, size: int) -> None:
         self._file.truncate(size)
