@@ -1064,6 +1064,19 @@ class TestJournal:
         assert not corrector.form.banner.isVisible()
         assert not path.exists()
 
+    def test_what_another_window_restored_meanwhile_is_not_deleted_under_it(self, corrector, layer, click):
+        layer.paint((5, 5), 7)
+        path = corrector.controller.session.keeper.path
+        _crash(corrector, layer)
+        corrector.controller.look_for_journals()
+        held, _ = Journal.resume(path)
+        click(corrector.form.discard)
+        assert "in use by another window" in corrector.form.status.text()
+        assert not corrector.form.banner.isVisible()
+        held.record(Part.LABELS, (0, 0), np.full((2, 2), 9))
+        held.close()
+        assert replay(path).labels[0, 0] == 9
+
 
 class TestFiles:
     def test_saved_and_opened(self, qtbot, viewer, corrector, layer, hand, click, tmp_path, answer, choose):

@@ -205,6 +205,32 @@ def test_a_save_that_runs_at_the_end_is_finished_and_needs_no_journal(
     assert not corrector.form.banner.isVisible()
 
 
+def test_a_save_that_runs_at_the_end_and_fails_is_said_and_the_journal_stays(corrector, add, tmp_path):
+    said, layer = [], add(1)
+    corrector.controller.failed.connect(said.append)
+    _paint(layer, 7)
+    (tmp_path / "file").touch()
+    corrector.controller.save(tmp_path / "file" / "mine")
+    corrector.shut()
+    assert "is a file, not a folder" in said[-1]
+    (journal,) = journal_dir().iterdir()
+    assert replay(journal).labels[1, 5] == 7
+
+
+def test_saved_twice_at_once_it_is_saved_once_and_said(qtbot, corrector, add, tmp_path):
+    said, layer = [], add(1)
+    corrector.controller.failed.connect(said.append)
+    corrector.controller.save(tmp_path / "mine")
+    _paint(layer, 7)
+    corrector.controller.save(tmp_path / "other")
+    assert said == ["the last save has not ended yet. Save again in a moment."]
+    _until_saved(qtbot, corrector)
+    assert open_correction_set(tmp_path / "mine").labels[1, 5] == 0
+    assert not (tmp_path / "other").exists()
+    (journal,) = journal_dir().iterdir()
+    assert replay(journal).labels[1, 5] == 7
+
+
 def test_strokes_after_the_last_save_stay_in_the_journal(qtbot, viewer, corrector, add, tmp_path):
     layer = add(1)
     _paint(layer, 7)

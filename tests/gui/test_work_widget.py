@@ -236,6 +236,20 @@ def test_an_image_that_was_replaced_can_be_begun_anew(viewer, opened, folder, cl
     assert "set aside" not in str(problems)
 
 
+def test_an_image_that_cannot_be_begun_anew_stays_as_it_is(viewer, opened, folder, click, answer):
+    output = folder.with_name("slides corrections")
+    _labels(viewer).data_setitem((np.array([5]), np.array([6])), 3)
+    click(opened.form.next)
+    Picture.fromarray(np.zeros((80, 90), np.uint8)).save(folder / "a.png")
+    (output / "set aside").write_text("a file where the folder should be")
+    answer(pressing("Begin anew", []))
+    click(opened.form.previous)
+    assert "is a file, not a folder" in opened.form.status.text()
+    worklist = opened.controller.worklist
+    assert (worklist.current, worklist.item("a").status) == ("b", Status.IN_WORK)
+    assert open_correction_set(output / "a", _as_it_was(folder)).labels[5, 6] == 3
+
+
 def _as_it_was(folder):
     pixels = synthetic_fluorescence((96, 128), seed=0).image.astype(np.uint8)
     Picture.fromarray(pixels).save(folder / "before.png")
@@ -611,6 +625,27 @@ def test_segment_all_remaining_in_the_background(viewer, opened, folder, click, 
     assert read_corrections(layer).is_prediction
 
 
+def test_another_list_hears_nothing_of_what_was_segmented_for_the_one_before(opened, folder, tmp_path, qtbot):
+    controller = opened.controller
+    qtbot.mouseClick(opened.form.segment, Qt.MouseButton.LeftButton)
+    assert opened.form.running.isVisible()
+    controller.open(folder, tmp_path / "other")
+    assert not opened.form.running.isVisible()
+    qtbot.waitUntil(lambda: not controller.busy, timeout=TIMEOUT_MS)
+    assert QThreadPool.globalInstance().waitForDone(TIMEOUT_MS)
+    qtbot.wait(50)
+    assert [item.status for item in controller.worklist.items] == [Status.UNTOUCHED] * 3
+    assert not opened.form.status.text()
+    assert not [path for path in (tmp_path / "other").iterdir() if path.is_dir()]
+
+
+def test_beyond_the_ends_it_says_so(opened, click):
+    for button, words in ((opened.form.previous, "first"), (opened.form.next, "last")):
+        for _ in range(3):
+            click(button)
+        assert opened.form.status.text() == f"This is the {words} image."
+
+
 def test_an_old_error_does_not_stand_under_the_moving_bar(opened, folder, click, qtbot):
     (folder / "b.png").write_bytes(b"no image")
     click(opened.form.next)
@@ -752,6 +787,9 @@ def test_what_cannot_be_saved_stays_on_show(viewer, opened, folder, nowhere_to_w
     qtbot.waitUntil(lambda: not controller.busy, timeout=TIMEOUT_MS)
     assert opened.form.status.text().startswith("⚠")
     assert (controller.worklist.current, layer.data[5, 6]) == ("a", 3)
+    click(opened.form.done)
+    assert opened.form.status.text().startswith("⚠")
+    assert (controller.worklist.current, controller.worklist.item("a").status) == ("a", Status.UNTOUCHED)
     nowhere_to_write.unlink()
     click(opened.form.next)
     assert open_correction_set(nowhere_to_write).labels[5, 6] == 3

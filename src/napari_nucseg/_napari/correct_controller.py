@@ -163,7 +163,7 @@ class CorrectController(QObject):
     def discard(self) -> None:
         """Throw the edits that were found away."""
         if self._found is not None:
-            self._found.path.unlink(missing_ok=True)
+            self._try(self._found.discard)
         self.look_for_journals()
 
     def save(self, folder: Path) -> None:

@@ -252,6 +252,17 @@ class Restorable:
         name = self.header.layer_name or self.header.image_name or "labels"
         return f"Edits of “{name}” from {self.header.started:%d %B, %H:%M} were not saved."
 
+    def discard(self) -> None:
+        """Delete the journal, where it is still there.
+
+        Raises
+        ------
+        JournalError
+            If another window has restored it meanwhile, and keeps its edits there.
+        """
+        if self.path.exists():
+            Journal.take(self.path, self.header).discard()
+
 
 def find_restorable(viewer: ViewerModel) -> Restorable | None:
     """Find the newest journal that fits an image or a Labels layer of the viewer, and is no open layer's."""

@@ -150,15 +150,13 @@ class WorkController(QObject):
 
     def mark_done(self) -> None:
         """Mark the current image as done, keep it whatever was changed, and show the next that is not."""
-        if self.worklist is None:
-            return
         if not self._layers.can_be_kept:
             self.failed.emit("no nuclei are on show. Click the image in the list, then mark it as done.")
             return
         if not self.save(always=True, status=Status.DONE):
             return
-        if (name := self.worklist.next_undone()) is None:
-            self.said.emit(all_done_in_words(self.worklist))
+        if (name := self._list.next_undone()) is None:
+            self.said.emit(all_done_in_words(self._list))
         else:
             self.show(name)
 
@@ -171,8 +169,7 @@ class WorkController(QObject):
 
     def segment_remaining(self) -> None:
         """Segment all images nobody worked on, in the background; the one on show is left to the user."""
-        if (worklist := self.worklist) is None:
-            return
+        worklist = self._list
         if worklist.current:
             worklist = worklist.with_status(worklist.current, Status.IN_WORK)
         self._background.start(worklist)

@@ -137,7 +137,7 @@ class Journal:
                 for offset, block in tiles(array):
                     file.write(framed(packed(which, offset, header.typed(which, block))))
             file.write(framed(b""))  # an empty record: from here on, records are edits
-        return cls._open(path, header)
+        return cls.take(path, header)
 
     @classmethod
     def resume(cls, path: str | Path) -> tuple[Journal, Replayed]:
@@ -150,12 +150,13 @@ class Journal:
         """
         path = Path(path)
         replayed = replay(path)
-        journal = cls._open(path, replayed.header)
+        journal = cls.take(path, replayed.header)
         journal._truncate(journal._end - replayed.lost_bytes)
         return journal, replayed
 
     @classmethod
-    def _open(cls, path: Path, header: JournalHeader) -> Journal:
+    def take(cls, path: Path, header: JournalHeader) -> Journal:
+        """Open a journal whose header is known; a JournalError where it is gone, or another process has it open."""
         try:
             file = path.open("r+b", buffering=0)
         except OSError as error:
@@ -207,7 +208,7 @@ class Journal:
         try:
             self._go_on_as(Journal.create(self.path, self.header, arrays))
         except OutputError:
-            self._go_on_as(Journal._open(self.path, self.header))
+            self._go_on_as(Journal.take(self.path, self.header))
             raise
 
     def _go_on_as(self, fresh: Journal) -> None:

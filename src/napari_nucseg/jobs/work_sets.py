@@ -147,7 +147,7 @@ def _move_aside(folder: Path) -> Path:
             moved.append(kept / unused_name(folder.name, taken))
             _move(place, moved[-1])
     except OSError as error:
-        raise OutputError(in_words(error, kept)) from error
+        raise OutputError(in_words(error, kept / folder.name)) from error
     return moved[0] if moved else kept
 
 
