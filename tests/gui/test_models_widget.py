@@ -139,6 +139,7 @@ def test_use_and_go_back(qtbot, panel, click):
     qtbot.waitUntil(lambda: preferred_model() == "tiny-2", timeout=TIMEOUT_MS)
     qtbot.waitUntil(lambda: _item(panel, "tiny-2").text(0).startswith("★"), timeout=TIMEOUT_MS)
     click(panel.form.back)
+    qtbot.waitUntil(lambda: panel.window().focusWidget() is panel.form.tree, timeout=TIMEOUT_MS)
     qtbot.waitUntil(lambda: preferred_model() is None, timeout=TIMEOUT_MS)
     qtbot.waitUntil(lambda: not _item(panel, "tiny-2").text(0).startswith("★"), timeout=TIMEOUT_MS)
     assert not panel.form.back.isEnabled()

@@ -62,7 +62,7 @@ class ModelsController(QObject):
 
     Signals: ``listed(Family)``; ``said(str)`` what was done or goes on; ``made(str)`` the name of a model that was not
     there before; ``taken(Taken)`` of a file that waits for a decision; ``compared(Compared)`` and, whatever came of it,
-    ``comparing_ended()``; ``acting_changed(bool)`` when an action begins and ends; ``failed(str)``.
+    ``comparing_ended()``; ``acting_changed()`` when an action begins and ends; ``failed(str)``.
     """
 
     listed = Signal(object)
@@ -71,7 +71,7 @@ class ModelsController(QObject):
     taken = Signal(object)
     compared = Signal(object)
     comparing_ended = Signal()
-    acting_changed = Signal(bool)
+    acting_changed = Signal()
     failed = Signal(str)
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
@@ -82,9 +82,8 @@ class ModelsController(QObject):
         self._watch = ModelsWatch(models_dir(), self)
         self._watch.changed.connect(self.refresh)
         self._listing.returned.connect(self.listed)
-        for over in (self._acting.returned, self._acting.failed):
-            over.connect(lambda _: self.acting_changed.emit(False))
         self._acting.returned.connect(self._acted)
+        self._acting.ended.connect(self.acting_changed)
         self._comparing.progressed.connect(lambda words: self.said.emit(words) if words else None)
         self._comparing.returned.connect(self._tell_compared)
         self._comparing.ended.connect(self._end_comparing)
@@ -145,6 +144,11 @@ class ModelsController(QObject):
         self._comparing.cancel()
 
     @property
+    def acting(self) -> bool:
+        """Whether something is being done with a model; anything else would give it up."""
+        return self._acting.running
+
+    @property
     def comparing(self) -> bool:
         """Whether two models are being compared."""
         return self._comparing.running
@@ -174,7 +178,7 @@ class ModelsController(QObject):
 
     def _start(self, steps: Callable[[], Generator[None, None, _Acted | Taken]]) -> None:
         self._acting.start(steps)
-        self.acting_changed.emit(True)
+        self.acting_changed.emit()
 
     def _acted(self, acted: _Acted | Taken) -> None:
         if isinstance(acted, Taken):

@@ -95,11 +95,6 @@ class ModelsForm(QWidget):
         self.status.setText(text)
         self.status.setVisible(bool(text))
 
-    def show_acting(self, acting: bool) -> None:
-        """Let nothing else be done with models while something is: it would be given up."""
-        for part in (self.buttons, self.renaming, self.question):
-            part.setEnabled(not acting)
-
     def show_family(self, family: Family, wanted: str = "") -> None:
         """Show models, children below their parents; choose the wanted one, else the choice stays where it can."""
         names = {descent.model.name for descent in family.descents}
@@ -123,7 +118,6 @@ class ModelsForm(QWidget):
         self.tree.expandAll()
         self.choose(chosen or list(family.automatic[:1]))
         self.tree.blockSignals(False)
-        self.back.setEnabled(family.can_go_back)
         lines = [f"⚠ {sentence(problem)}" for problem in family.problems]
         told = lines[:MOST_TOLD]
         if left := len(lines) - len(told):

@@ -68,7 +68,7 @@ class ModelsWidget(Docked):
         controller.taken.connect(self._ask_about_name)
         controller.compared.connect(self._show_compared)
         controller.comparing_ended.connect(self._show_whether_comparing)
-        controller.acting_changed.connect(form.show_acting)
+        controller.acting_changed.connect(self._show_possible)
         controller.failed.connect(self._show_failure)
         self._viewer.events.theme.connect(self._follow_theme)
 
@@ -112,13 +112,16 @@ class ModelsWidget(Docked):
         form.table.show_rows(() if teaching is None else teaching.comparisons)
 
     def _show_possible(self) -> None:
-        """Enable what can be done with the chosen models."""
-        one, form = self._one(), self.form
+        """Enable what can be done with the chosen models; nothing while something is being done."""
+        one, form, free = self._one(), self.form, not self.controller.acting
         own = one is not None and not one.model.bundled
-        form.use.setEnabled(one is not None and self._family.automatic != (one.model.name,))
-        form.rename.setEnabled(own)
-        form.delete.setEnabled(own)
-        form.export.setEnabled(one is not None)
+        form.use.setEnabled(free and one is not None and self._family.automatic != (one.model.name,))
+        form.back.setEnabled(free and self._family.can_go_back)
+        form.export.setEnabled(free and one is not None)
+        for part in (form.rename, form.delete):
+            part.setEnabled(free and own)
+        for part in (form.install, form.renaming, form.question):
+            part.setEnabled(free)
         self._show_whether_comparing()
 
     def _ask_for_name(self) -> None:
