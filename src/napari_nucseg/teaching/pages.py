@@ -54,10 +54,10 @@ class Page:
         Numbers of the nuclei that differ from the prediction, sorted.
     diameter_px
         Median diameter of the nuclei a person vouches for; None where those are few.
+    image_sha256
+        Of the planes: pages with the same one show the same image. Never empty: blank images are no pages.
     stack
         Of which stack it is a plane: the same nuclei may be seen in its other planes. Empty where it stands alone.
-    image_sha256
-        Of the planes: pages with the same one show the same image.
     called
         What to call it beside others: they may show an image of the same name.
     given_px
@@ -73,8 +73,8 @@ class Page:
     prediction: NDArray[np.int32] | None
     changed: NDArray[np.int32]
     diameter_px: float | None
+    image_sha256: str
     stack: str = ""
-    image_sha256: str = ""
     called: str = ""
     given_px: float | None = None
 
