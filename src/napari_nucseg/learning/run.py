@@ -63,7 +63,7 @@ class Run:
         device: Device,
         watch: Watch | None = None,
         imagenet: Mapping[str, torch.Tensor] | None = None,
-        identity: str = "",
+        identity: str = "{}",
     ) -> None:
         torch.manual_seed(job.seed)
         self.job, self.device, self.watch = job, device, watch
