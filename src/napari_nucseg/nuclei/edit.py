@@ -91,7 +91,7 @@ def present(numbers: Labels) -> Labels:
 
 
 def mostly_in(labels: Labels, part: Labels) -> Labels:
-    """Numbers of the nuclei at least half of whose pixels are among some of the image's, sorted."""
+    """Numbers of the nuclei that have at least half of their pixels in a part of the labels, sorted."""
     numbers, inside = np.unique(part[part > 0], return_counts=True)
     found = labels[np.isin(labels, numbers)]
     areas = np.bincount(np.searchsorted(numbers, found), minlength=numbers.size)

@@ -149,7 +149,7 @@ def _without_gaps(shown: Shown, whole: Whole) -> Shown:
 def _most_trusted(
     looks: tuple[Appearance, ...], given_px: float | None, model: Model, device: Device
 ) -> tuple[Appearance, Shown]:
-    """Choose the likeliest, unless the network trusts what it finds in another more, by what that must help at least.
+    """Choose the likeliest, unless the network trusts what it finds in another more, by its ``helps`` at least.
 
     All are looked at at the nucleus size that the likeliest tells: a gland in brown may be a fine nucleus, ten times as
     large.

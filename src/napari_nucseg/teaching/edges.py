@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SMALLEST_PX = 12
 """Area of a nucleus from which on it has an outline worth a look."""
 _MOST_NUCLEI = 300
-
 _SMOOTHING = 0.06  # of a diameter: slopes are those of nuclei, not of noise
 _FLOOR = 0.25  # of the image's typical slope: empty background is not made to look like nuclei
 _SEEN_SHARE = 0.6  # of an outline that must lie in the image

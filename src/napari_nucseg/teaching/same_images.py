@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Masks = tuple[Mask, Mask]
 
 GAP_PX = 3
-"""Background that near to the cut, or to a nucleus of the other side, belongs to neither side."""
+"""Background as near as this to the cut, or to a nucleus of the other side, belongs to neither side."""
 MOST_NAMED = 3
 CHECKED = "what is checked on is not learned from."
 PINNED = "what is pinned is not learned from. Unpin it, or add other images."
@@ -66,7 +66,7 @@ def told_apart(pages: Sequence[Page], masks: Sequence[Masks]) -> list[Masks]:
 
 
 def near_to(mask: Mask) -> Mask:
-    """Return a mask and all pixels that near to it."""
+    """Return a mask grown by ``GAP_PX``."""
     return ndimage.binary_dilation(mask, iterations=GAP_PX)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TRIAL_STEPS = 3
 """Steps taken; the first, which warms up, is not timed."""
 LOOKED_AT = 12
-"""Images of the trial's size that are looked at before learning and again after it; each look between takes as one."""
+"""Images of the trial's size that are looked at before learning and again after it; a look in between is at one."""
 TRIAL_PX = 384
 
 
