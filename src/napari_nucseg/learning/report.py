@@ -49,7 +49,7 @@ class Report:
         return (yield from told_as(steps, self._taken))
 
     def _taken(self, progress: TrainingProgress) -> TrainingProgress:
-        """Write down one step: every tenth, and all that were scored."""
+        """Write down a step, every tenth and all that were scored, and pass it on."""
         if not progress.losses:  # words alone
             return progress
         if not self._begun:
