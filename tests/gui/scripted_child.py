@@ -44,7 +44,7 @@ def main():
     for step in range(first, steps + 1):
         stopping = (folder / "stop").exists()
         if step == 1 or (step and (step % 5 == 0 or stopping)):
-            checkpoint.write_text(str(step))
+            _save(checkpoint, step)
             _log(folder, step, steps)
         scores, losses = _scores(step, steps), _losses(step)
         report = {"stage": "learning", "step": step, "total": steps, "scores": scores, "losses": losses}
@@ -78,6 +78,13 @@ def _log(folder, last, steps):
         log = csv.DictWriter(file, columns, restval="")
         log.writeheader()
         log.writerows({"step": step} | _losses(step) | _scores(step, steps) for step in range(last + 1))
+
+
+def _save(checkpoint: Path, step: int) -> None:
+    """Write the step whole or not at all: the real child may be killed at any time, too."""
+    part = checkpoint.with_suffix(".part")
+    part.write_text(str(step))
+    part.replace(checkpoint)
 
 
 def _preview(job, folder):
