@@ -44,11 +44,6 @@ class Uptake(QObject):
         for runs in (self._using, self._segmenting):
             runs.failed.connect(self.failed)
 
-    @property
-    def running(self) -> bool:
-        """Whether an image is being segmented."""
-        return self._segmenting.running
-
     def use(self, name: str) -> None:
         """Make a model the one that *Automatic* stands for."""
         self._using.start(lambda: _prefer(name))
