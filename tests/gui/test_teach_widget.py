@@ -26,6 +26,7 @@ from napari_nucseg._napari.correct_tools import EDIT_TOOLS
 from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
+from napari_nucseg._napari.teach_estimate import estimate_presets
 from napari_nucseg._napari.teach_examples import Source
 from napari_nucseg._napari.teach_folder import refuse_name, unfinished_runs
 from napari_nucseg._napari.teach_text import (
@@ -47,6 +48,7 @@ from napari_nucseg.network.installing import install_model, remove_model, rename
 from napari_nucseg.network.lineage import sha256_of
 from napari_nucseg.network.model_card import read_card
 from napari_nucseg.nuclei.trust import Trust
+from napari_nucseg.steps import drain
 from napari_nucseg.teaching.progress import ExampleUse
 from napari_nucseg.teaching.runs import DONE, runs_dir
 
@@ -313,6 +315,25 @@ class TestExamples:
         assert len(job["examples"]) == len(job["pinned"]) == 1
         assert open_correction_set(job["pinned"][0]).labels.shape == made.labels.shape
 
+    def test_layers_and_folders_are_pinned_from_a_menu(
+        self, qtbot, viewer, teacher, layer, tmp_path, click, answer, choose
+    ):
+        from napari_nucseg._napari.correct_files import collect
+        from napari_nucseg._napari.correct_subject import Subject
+
+        save_correction_set(tmp_path / "good", collect(Subject(viewer, layer)))
+        for place in (-1, 0):
+            click(teacher.form.pin)
+            menu = QApplication.activePopupWidget()
+            assert [action.text() for action in menu.actions()] == ["cells nuclei", "Folder…"]
+            if place == -1:
+                answer(choose(tmp_path / "good"))
+            menu.actions()[place].trigger()
+            menu.close()
+        assert [row.source.name for row in teacher.form.pinned.rows] == ["good", "cells nuclei"]
+        row = teacher.form.pinned.rows[0]
+        qtbot.waitUntil(lambda: "nuclei" in row.detail.text(), timeout=TIMEOUT_MS)
+
     def test_a_copy_of_what_is_pinned_is_not_learned_and_says_so(
         self, qtbot, viewer, teacher, layer, made, tmp_path
     ):
@@ -431,6 +452,15 @@ def test_presets_say_how_long_the_steps_that_are_set_take(teacher):
     assert (quick.text(), thorough.text()) == ("Quick\nabout 32 s", "Thorough\nabout 47 s")
     teacher.form.steps.setValue(0)
     assert (quick.text(), thorough.text()) == ("Quick\nabout 20 s", "Thorough\nabout 4 min")
+
+
+@pytest.mark.parametrize("model", ["nuclei-unet", "deleted meanwhile"])
+def test_presets_are_timed_by_a_real_child_and_nothing_is_said_where_it_fails(model):
+    seconds = drain(estimate_presets(model, "cpu"))
+    if model == "nuclei-unet":
+        assert 0 < seconds["quick"] < seconds["standard"] < seconds["thorough"]
+    else:
+        assert not seconds
 
 
 def test_no_preset_is_said_to_be_slower_than_a_more_thorough_one_of_as_many_steps():
@@ -774,6 +804,10 @@ class TestStopping:
         assert unfinished_runs() == ()
 
 
+def _replace_image(layers, labels):
+    layers["cells"].data = layers["cells"].data[::-1].copy()
+
+
 class TestAgain:
     def test_segmenting_again_leaves_reviewed_and_edited_nuclei(
         self, qtbot, user, viewer, teacher, nuclei, largest, click
@@ -827,6 +861,32 @@ class TestAgain:
         qtbot.waitUntil(
             lambda: "“cells nuclei” was segmented again" in teacher.form.status.text(), timeout=TIMEOUT_MS
         )
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            pytest.param(lambda layers, labels: layers.remove(labels), "the layer is gone", id="no labels"),
+            pytest.param(_replace_image, "was replaced meanwhile", id="another image"),
+        ],
+    )
+    def test_what_changes_while_an_image_is_segmented_gets_no_result(
+        self, qtbot, viewer, teacher, layer, made, change, words
+    ):
+        said = []
+        teacher.uptake.failed.connect(said.append)
+        teacher.uptake.resegment([layer], "nuclei-unet")
+        change(viewer.layers, layer)
+        qtbot.waitUntil(lambda: bool(said), timeout=TIMEOUT_MS)
+        assert words in said[0]
+        np.testing.assert_array_equal(layer.data, made.labels)
+
+    def test_without_corrected_nuclei_or_their_image_it_says_what_to_do(self, viewer, teacher, made):
+        said = []
+        teacher.uptake.failed.connect(said.append)
+        teacher.uptake.resegment([], "nuclei-unet")
+        teacher.uptake.resegment([viewer.add_labels(made.labels)], "nuclei-unet")
+        assert "Use Segment nuclei for other images" in said[0]
+        assert "no image" in said[1]
 
 
 class TestKeys:
