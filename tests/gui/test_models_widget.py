@@ -92,6 +92,13 @@ def test_children_stand_below_their_parent_with_score_and_date(panel):
     assert any("better" in text for text in panel.form.table.cells())
 
 
+def test_titles_have_all_the_room_until_a_model_is_taught(qtbot, panel):
+    columns = [panel.form.tree.isColumnHidden(column) for column in (1, 2)]
+    find_model("tiny-2").unlink()
+    qtbot.waitUntil(lambda: panel.form.tree.isColumnHidden(1), timeout=TIMEOUT_MS)
+    assert panel.form.tree.isColumnHidden(2) and not any(columns)
+
+
 def test_a_model_that_was_checked_on_no_nucleus_has_no_score(qtbot, panel):
     model = load_model(find_model("tiny-2"))
     (checked,) = RECORD.comparisons

@@ -116,6 +116,9 @@ class ModelsForm(QWidget):
                 item.setFont(0, font)
             item.setExpanded(True)
         self.tree.expandAll()
+        taught = any(descent.model.card.teaching for descent in family.descents)
+        for column in range(1, len(COLUMNS)):  # titles want the room
+            self.tree.setColumnHidden(column, not taught)
         self.choose(chosen or list(family.automatic[:1]))
         self.tree.blockSignals(False)
         lines = [f"⚠ {sentence(problem)}" for problem in family.problems]
