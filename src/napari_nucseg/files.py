@@ -172,5 +172,11 @@ def in_words(error: OSError, path: Path, named_by: str = "") -> str:
     return f"cannot write {path}: {error.strerror or error}. Choose another folder or name."
 
 
+def not_deleted(error: OSError, path: Path) -> OutputError:
+    """Say why a file or folder could not be deleted, and what to do."""
+    why = error.strerror or error
+    return OutputError(f"cannot delete {path}: {why}. Close what has it open, or delete it yourself.")
+
+
 def _leads_nowhere(path: Path) -> bool:
     return os.path.islink(path) and not os.path.exists(path)

@@ -254,3 +254,15 @@ def test_only_own_models_are_removed(file, own):
             remove_model(bundled[0])
     assert remove_model("histo") == own / "histo.safetensors"
     assert own_names() == []
+
+
+def test_a_model_that_cannot_be_deleted_is_said_with_what_to_do(tmp_path, monkeypatch):
+    installed = install_model(make_file(tmp_path / "histo.safetensors"))
+
+    def refuse(path, **_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OutputError, match=r"Permission denied\. .*delete it yourself"):
+        remove_model("histo")
+    assert installed.path.is_file()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.data.file_lock import try_lock
 from napari_nucseg.errors import OutputError, TrainingError
-from napari_nucseg.files import in_words
+from napari_nucseg.files import in_words, not_deleted
 from napari_nucseg.network.names import checked_name
 from napari_nucseg.teaching.runs import DONE, RUNS_VARIABLE, runs_dir
 
@@ -96,7 +96,7 @@ def make_way(folder: Path) -> None:
             elif path.name != _LOCK:
                 path.unlink()
     except OSError as error:
-        raise OutputError(f"cannot delete {folder}: {error.strerror or error}.") from error
+        raise not_deleted(error, folder) from error
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from pathlib import Path
 from safetensors import safe_open
 from safetensors.torch import save
 
-from napari_nucseg.errors import ModelFileError, NameTakenError, OutputError
-from napari_nucseg.files import written_whole
+from napari_nucseg.errors import ModelFileError, NameTakenError
+from napari_nucseg.files import not_deleted, written_whole
 from napari_nucseg.network.choices import read_choices, write_choices
 from napari_nucseg.network.installed import (
     ModelInfo,
@@ -173,7 +173,7 @@ def _delete(path: Path) -> None:
     try:
         path.unlink()
     except OSError as error:
-        raise OutputError(f"cannot delete {path}: {error.strerror or error}.") from error
+        raise not_deleted(error, path) from error
 
 
 def _place_for(name: str, source: Path, *, force: bool | None = None) -> Path:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from platformdirs import user_data_path
 
-from napari_nucseg.errors import OutputError
-from napari_nucseg.files import named_folder
+from napari_nucseg.files import named_folder, not_deleted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +40,7 @@ def delete_run(folder: Path) -> None:
     except (FileNotFoundError, NotADirectoryError):  # it was never made, or could not be
         return
     except OSError as error:
-        raise OutputError(f"cannot delete {folder}: {error.strerror or error}.") from error
+        raise not_deleted(error, folder) from error
 
 
 def forget_run_of(model: str) -> None:
