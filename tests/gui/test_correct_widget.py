@@ -512,7 +512,7 @@ class TestTrust:
         _take(corrector, "ignore_outline")
         hand.draw((60, 60), (60, 90), (90, 90), (90, 60))
         assert (trust[65:85, 65:85] == Trust.IGNORE).all()
-        assert "14% of the image reviewed, 7% ignored" in corrector.form.reviewed.text()
+        assert "14% of the image reviewed, 6% ignored" in corrector.form.reviewed.text()
 
     def test_view_all_and_clear(self, qtbot, viewer, corrector, layer, click, clear):
         click(corrector.form.whole)
