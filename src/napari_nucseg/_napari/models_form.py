@@ -63,12 +63,11 @@ class ModelsForm(QWidget):
         self.cancel = tipped_button("Cancel", "Stops comparing.")
         self.running = running_row(QProgressBar(minimum=0, maximum=0), self.cancel)
         self.status = Words()
-        self.buttons = self._make_buttons()
         column = DockColumn(
             [
                 self.tree,
                 self.problems,
-                self.buttons,
+                self._make_buttons(),
                 self.renaming,
                 self.question,
                 self.running,

@@ -152,10 +152,8 @@ def evaluate_model(
     choices
         Fields of ``SegmentationSettings`` and ``DecodingSettings``, flat; axes, pixel size and the channel that is
         named for nuclei come from each sample unless they are chosen.
-    model
-        A loaded model in place of the one ``choices`` name.
-    true_diameter
-        Tell the model the median diameter of the true nuclei: how good it were if sizes were known.
+    model : a loaded model in place of the one ``choices`` name.
+    true_diameter : tell it the median diameter of the true nuclei: how good it were if sizes were known.
 
     Returns
     -------
