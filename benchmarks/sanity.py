@@ -19,6 +19,7 @@ from scipy import ndimage
 from skimage.draw import ellipse
 from skimage.segmentation import expand_labels
 
+from napari_nucseg.data.csv_table import read_table
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
@@ -89,9 +90,9 @@ def main() -> None:
 
 def read_cases(dataset: str, kind: str, split: str, n: int) -> list[Case]:
     """Corners of images at even distances in the index that hold enough nuclei."""
-    rows = [
-        r for r in read_rows(DATA / "index.csv", dataset=dataset, split=split, kind=kind) if r.n_nuclei > 5
-    ]
+    index = DATA / "index.csv"
+    counts = {line["name"]: int(line["n_nuclei"]) for line in read_table(index.read_bytes(), str(index))[1]}
+    rows = [r for r in read_rows(index, dataset=dataset, split=split, kind=kind) if counts[r.name] > 5]
     chosen = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int))]
     cases = []
     for sample in select_rows(open_dataset(DATA / dataset), chosen):

@@ -51,8 +51,8 @@ def test_train_on_rows_of_an_index_and_score_on_others(tmp_path: Path, capsys) -
     main(["sample", "synthetic-fluorescence", "synthetic-histology", "-o", str(tmp_path)])
     index = tmp_path / "index.csv"
     names = {"train": "synthetic-fluorescence", "val": "synthetic-histology"}
-    rows = [f"mine,{name},{name},{split},histology,1,1,1" for split, name in names.items()]
-    index.write_text("\n".join(["dataset,name,group,split,kind,height,width,n_nuclei", *rows]))
+    rows = [f"mine,{name},{name},{split},histology" for split, name in names.items()]
+    index.write_text("\n".join(["dataset,name,group,split,kind", *rows]))
     job = tmp_path / "job.yaml"
     job.write_text(
         "name: mine\nbatch_size: 2\npatch_px: 64\ndevice: cpu\naugment: {crop_px: 64}\nvalidation: {every: 1}\n"

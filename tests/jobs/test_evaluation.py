@@ -264,9 +264,9 @@ def test_predictions_in_zarr_are_said(tmp_path: Path, truth: Path) -> None:
 def test_model_on_dataset_groups_by_kind(tmp_path: Path, truth: Path, tiny_model: str) -> None:
     index = tmp_path / "index.csv"
     index.write_text(
-        "dataset,name,group,split,kind,height,width,n_nuclei\n"
-        "x,a,g1,val,fluorescence,60,60,4\nx,b,g1,val,fluorescence,60,60,4\n"
-        "x,c,g2,val,histology,60,60,4\n"
+        "dataset,name,group,split,kind\n"
+        "x,a,g1,val,fluorescence\nx,b,g1,val,fluorescence\n"
+        "x,c,g2,val,histology\n"
     )
     tifffile.imwrite(truth / "labels" / "b.tif", np.ones((3, 3), np.uint16))
     dataset = select_rows(open_dataset(truth), read_rows(index, split="val"))

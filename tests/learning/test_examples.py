@@ -20,9 +20,9 @@ from napari_nucseg.learning.job import TrainingJob
 from napari_nucseg.learning.patches import cut, pack_patches
 
 INDEX = [
-    "dataset,name,group,split,kind,height,width,n_nuclei",
-    *(f"mine,{i},g{i},{'train' if i else 'val'},fluorescence,160,160,9" for i in range(4)),
-    "other,elsewhere,g9,train,histology,160,160,9",
+    "dataset,name,group,split,kind",
+    *(f"mine,{i},g{i},{'train' if i else 'val'},fluorescence" for i in range(4)),
+    "other,elsewhere,g9,train,histology",
 ]
 
 
@@ -48,7 +48,7 @@ def test_one_index_may_describe_several_datasets(folder, index):
 
 
 def test_rows_of_another_dataset_do_not_speak_for_images_of_the_same_name(folder, index, tmp_path):
-    (tmp_path / "index.csv").write_text("\n".join([*INDEX, "other,2,g2,val,histology,160,160,9"]))
+    (tmp_path / "index.csv").write_text("\n".join([*INDEX, "other,2,g2,val,histology"]))
     source = {"path": folder, "index": index}
     with pytest.raises(DatasetError, match=r"names 2 in mine and in other.*dataset beside the path"):
         load_examples(TrainingJob(data=[source]))

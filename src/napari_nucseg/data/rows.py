@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,16 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One image of an index: sizes in pixels, ``group`` shared by images that belong together."""
+    """One image of an index; ``group`` is shared by images that belong together."""
 
     dataset: str
     name: str
     group: str
     split: str
     kind: str
-    height: int
-    width: int
-    n_nuclei: int
 
 
 def read_rows(
@@ -39,8 +36,8 @@ def read_rows(
     Raises
     ------
     DatasetError
-        Where the file cannot be read, a column is missing, a number is none, or no row is left (the message
-        says which values there are).
+        Where the file cannot be read, a column is missing or empty in a row, or no row is left (the message says
+        which values there are).
     """
     wanted = {k: v for k, v in {"dataset": dataset, "split": split, "kind": kind}.items() if v is not None}
     rows = _parse(Path(index_csv))
@@ -91,25 +88,22 @@ def select_rows(dataset: Dataset, rows: Iterable[Row]) -> Dataset:
 
 def _read_with_row(dataset: Dataset, row: Row) -> Sample:
     sample = dataset.read(row.name)
-    known = {key: value for key, value in asdict(row).items() if key in ("group", "split", "kind")}
+    known = {"group": row.group, "split": row.split, "kind": row.kind}
     return replace(sample, metadata={**sample.metadata, **known})
 
 
 def _parse(path: Path) -> tuple[Row, ...]:
+    columns = [column.name for column in fields(Row)]
     try:
-        return tuple(
-            Row(
-                **{key: line[key] for key in ("dataset", "name", "group", "split", "kind")},
-                height=int(line["height"]),
-                width=int(line["width"]),
-                n_nuclei=int(line["n_nuclei"]),
-            )
-            for line in read_table(path.read_bytes(), str(path))[1]
-        )
+        lines = read_table(path.read_bytes(), str(path))[1]
+        rows = tuple(Row(*(line[column] for column in columns)) for line in lines)
     except OSError as error:
         raise DatasetError(f"{path} cannot be opened: {error.strerror or error}") from error
     except KeyError as error:
-        columns = ", ".join(Row.__dataclass_fields__)
-        raise DatasetError(f"{path} has no column {error}; an index has {columns}") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} has a row that cannot be read: {error}") from error
+        raise DatasetError(f"{path} has no column {error}; an index has {', '.join(columns)}") from error
+    for number, row in enumerate(rows, start=1):
+        if not all(astuple(row)):
+            raise DatasetError(
+                f"{path} has nothing in row {number} for one of {', '.join(columns)}: fill it in"
+            )
+    return rows
