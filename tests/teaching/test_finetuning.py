@@ -204,6 +204,10 @@ def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(make_job):
     assert next(p.step for p in later if p.losses) == 5  # the checkpoint was written with the look at 4
     assert_same_weights(parts.model, whole.model)
     assert load_model(parts.model).card.teaching.curve == load_model(whole.model).card.teaching.curve
+    with (parts.model.parent / "log.csv").open() as log:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(log)]
+    reading_again = max(p.seconds for p in later if p.stage == "checking the old model")
+    assert seconds[5] > seconds[4] + reading_again - 0.001, "those before it was cut short count"
 
 
 @pytest.mark.parametrize("n", [1, 3])

@@ -34,7 +34,7 @@ SAVE_SECONDS = 20.0
 
 
 class Teller:
-    """Says where a job stands, with the time since it began.
+    """Says where a job stands, with the time it took so far.
 
     Attributes
     ----------
@@ -48,8 +48,12 @@ class Teller:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Since the start, without the time that a run was stopped."""
         return time.monotonic() - self._started
+
+    def go_on_from(self, seconds: float) -> None:
+        """Count what a run took before it was stopped, too."""
+        self._started -= seconds
 
     def __call__(self, stage: Stage, step: int = 0, **said: Any) -> FinetuneProgress:
         """Make a message."""
@@ -158,4 +162,5 @@ class Course:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.rows = list(state["rows"])
+        self.tell.go_on_from(self.rows[-1]["seconds"])
         self._best, self._waited = float(state["best"]), int(state["waited"])
