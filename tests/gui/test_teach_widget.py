@@ -36,6 +36,7 @@ from napari_nucseg._napari.teach_text import (
     NOTHING_REVIEWED,
     ONLY_CHECKED,
     PRESET_SECONDS,
+    pinned_words,
     refusal,
     seconds_with,
 )
@@ -355,6 +356,11 @@ class TestExamples:
         _ready(qtbot, teacher)
         (words,) = [each.detail.text() for each in teacher.form.examples.rows if "same" in each.detail.text()]
         assert "“cells nuclei” shows the same image as “mine too”" in words
+
+
+    def test_planes_of_a_stack_are_one_image(self):
+        use = ExampleUse(name="z", n_nuclei=9, taught_px=2_000_000, use="learned", n_images=1, n_planes=2)
+        assert pinned_words(use, None) == "9 nuclei · 1 image (2 planes) · 2 Mpx"
 
 
 class TestWhyNot:

@@ -348,6 +348,8 @@ def test_of_several_stacks_whole_ones_are_held_out(tmp_path):
     assert_split_well(lessons)
     sides = [bool(lesson.held_out.any()) for lesson in lessons.lessons]
     assert sides[::2] == sides[1::2]
+    (use,) = lessons.uses
+    assert (use.n_images, use.n_planes) == (5, 10)
 
 
 def test_channels_that_nobody_chose_are_said_before_anything_is_learned(tmp_path):

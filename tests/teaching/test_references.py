@@ -74,6 +74,10 @@ def test_what_is_pinned_is_described_as_it_will_be_compared(tmp_path):
     use = describe_pinned(tmp_path / "set", "mine").use
     assert (use.name, use.n_nuclei, use.problem) == ("mine", sample.labels.max(), "")
     assert describe_pinned(dataset(tmp_path / "many", 30), "many").use.n_images == MOST_IMAGES
+    stack = [np.stack([part, part]) for part in (sample.image, sample.labels, reviewed)]
+    save_correction_set(tmp_path / "stack", CorrectionSet(stack[0], "ZYX", *stack[1:]))
+    use = describe_pinned(tmp_path / "stack", "stack").use
+    assert (use.n_images, use.n_planes) == (1, 2)
     use = describe_pinned(tmp_path / "unreviewed", "mine").use
     assert (use.n_nuclei, use.problem) == (0, "No nucleus in it is reviewed or labelled.")
     with pytest.raises(TrainingError, match=r"compared on .*unreviewed: No nucleus in it is reviewed"):

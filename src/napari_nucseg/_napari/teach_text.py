@@ -98,11 +98,12 @@ def pinned_words(use: ExampleUse, shape: tuple[int, ...] | None) -> str:
 
 def _where_words(use: ExampleUse, shape: tuple[int, ...] | None) -> str:
     if not shape:
-        return f"{count_words(use.n_images, 'image')} · {use.taught_px / 1e6:.2g} Mpx"
+        planes = f" ({use.n_planes} planes)" if use.n_planes > use.n_images else ""
+        return f"{count_words(use.n_images, 'image')}{planes} · {use.taught_px / 1e6:.2g} Mpx"
     n_planes = prod(shape[:-2])
     share = use.taught_px / (n_planes * shape[-2] * shape[-1])
     where = f"{share:.0%} of the image" if share >= 0.01 else "less than 1% of the image"
-    return where if n_planes == 1 else f"{use.n_images} of {n_planes} planes · {where}"
+    return where if n_planes == 1 else f"{use.n_planes} of {n_planes} planes · {where}"
 
 
 def progress_words(progress: FinetuneProgress) -> str:

@@ -17,7 +17,7 @@ from scipy import ndimage
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.teaching.holdout import hold_out, vouched_for
 from napari_nucseg.teaching.known_images import checked_words
-from napari_nucseg.teaching.pages import Page, read_pages
+from napari_nucseg.teaching.pages import Page, count_images, read_pages
 from napari_nucseg.teaching.pixels import as_image, shown_pixels
 from napari_nucseg.teaching.progress import ExampleUse, Part
 from napari_nucseg.teaching.same_images import parted_from_pinned, repetitions
@@ -208,7 +208,8 @@ def _use_of(
         n_nuclei=sum(vouched_for(page.labels, page.taught).size for page, _, _ in parts),
         taught_px=sum(int(page.taught.sum()) for page, _, _ in parts),
         use=use,
-        n_images=len(parts),
+        n_images=count_images([page for page, _, _ in parts]),
+        n_planes=len(parts),
         problem=" ".join(problems),
     )
 

@@ -91,6 +91,11 @@ def read_pages(examples: Sequence[Example], *, pixels: bool = True) -> tuple[lis
     return pages, problems
 
 
+def count_images(pages: Sequence[Page]) -> int:
+    """Count what pages of one example show; all planes of a stack are one image."""
+    return len({page.stack or i for i, page in enumerate(pages)})
+
+
 def _pages_of(example: Example, number: int, problems: list[str], *, pixels: bool) -> Iterator[Page]:
     """Pages of one example; what cannot be read of a folder is told and stops nothing."""
     path = example.path

@@ -84,7 +84,8 @@ class ExampleUse(_Told):
     n_nuclei: int = Field(description="Nuclei a person vouches for.")
     taught_px: int = Field(description="Pixels a person vouches for.")
     use: Part
-    n_images: int = Field(1, description="Planes it has in which something is taught.")
+    n_images: int = Field(1, description="Images it has in which something is taught; a stack is one.")
+    n_planes: int = Field(1, description="2D planes of these.")
     problem: str = Field("", description="What cannot be used of it, and why, in words.")
 
 

@@ -18,7 +18,7 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histo
 from napari_nucseg.errors import NucSegError, TrainingError
 from napari_nucseg.teaching.holdout import vouched_for
 from napari_nucseg.teaching.job import Example
-from napari_nucseg.teaching.pages import Page, annotated_page, read_pages
+from napari_nucseg.teaching.pages import Page, annotated_page, count_images, read_pages
 from napari_nucseg.teaching.progress import ExampleUse
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def describe_pinned(path: Path, name: str) -> Pinned:
         n_nuclei=sum(vouched_for(page.labels, page.taught).size for page in pages),
         taught_px=sum(int(page.taught.sum()) for page in pages),
         use="left out" if why else "held out",
-        n_images=len(pages),
+        n_images=count_images(pages),
+        n_planes=len(pages),
         problem=why or " ".join(problems),
     )
     return Pinned(use, images_of(pages))
