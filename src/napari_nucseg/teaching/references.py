@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from napari_nucseg.data.sample import Dataset
 
 MOST_IMAGES = 12
-"""Of a large pinned dataset, images at even distances are looked at."""
+"""Of a large pinned dataset, images at even distances are compared on; examples may teach the others."""
 _MADE_PX = (384, 384)
 _MADE_SEED = 2018
 
