@@ -357,7 +357,6 @@ class TestExamples:
         (words,) = [each.detail.text() for each in teacher.form.examples.rows if "same" in each.detail.text()]
         assert "“cells nuclei” shows the same image as “mine too”" in words
 
-
     def test_planes_of_a_stack_are_one_image(self):
         use = ExampleUse(name="z", n_nuclei=9, taught_px=2_000_000, use="learned", n_images=1, n_planes=2)
         assert pinned_words(use, None) == "9 nuclei · 1 image (2 planes) · 2 Mpx"
@@ -923,6 +922,18 @@ class TestKeys:
         assert focused() is form.cancel
         qtbot.waitUntil(form.outcome.isVisible, timeout=TIMEOUT_MS)
         qtbot.waitUntil(lambda: focused() is form.outcome.use_anyway)
+
+    def test_escape_leaves_what_was_learned_for_later(self, qtbot, teacher, scripted, layer, press):
+        scripted(seconds=0.1, steps=300)
+        _learning(qtbot, teacher)
+        teacher.form.cancel.setFocus()
+        press(Qt.Key.Key_Space)
+        question = teacher.form.question
+        qtbot.waitUntil(lambda: question.asks and question.buttons["Keep the best"].hasFocus())
+        press(Qt.Key.Key_Escape)
+        assert not question.asks
+        assert teacher.form.choices.isVisible()
+        assert "Finish it" in teacher.form.unfinished.buttons
 
     def test_focus_elsewhere_is_left_there(self, qtbot, viewer, teacher, layer):
         _ready(qtbot, teacher)

@@ -44,10 +44,10 @@ class QuestionStrip(QFrame):
         """Whether a question waits for its answer."""
         return bool(self.buttons)
 
-    def ask(self, text: str, answers: Mapping[str, Callable[[], None] | None]) -> None:
+    def ask(self, text: str, answers: Mapping[str, Callable[[], None] | None], *, harmless: str = "") -> None:
         """Ask; each button does what belongs to it, the first is the default. A question before is dropped.
 
-        Escape gives the answer that does nothing, where there is one.
+        Escape gives the ``harmless`` answer, or the one that does nothing.
         """
         self.drop()
         self.text.setText(text)
@@ -56,7 +56,7 @@ class QuestionStrip(QFrame):
             button.clicked.connect(partial(self._answer, act))
             self._row.addWidget(button)
             self.buttons[words] = button
-            if act is None:
+            if act is None or words == harmless:
                 self._harmless = button
         put_in_tab_order(self, self.buttons.values())
         self.setVisible(True)
@@ -72,7 +72,7 @@ class QuestionStrip(QFrame):
         self.setVisible(False)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Take Escape for the answer that does nothing."""
+        """Take Escape for the answer that changes nothing."""
         if event.key() == Qt.Key.Key_Escape and self._harmless is not None:
             self._harmless.click()
         else:

@@ -211,9 +211,15 @@ class TeachWidget(Docked):
             {
                 "Keep the best": partial(self._finish, folder, at_once=True),
                 "Go on": partial(self._finish, folder),
+                "Later": self._put_off,
                 "Throw away": partial(self._discard, folder),
             },
+            harmless="Later",
         )
+
+    def _put_off(self) -> None:
+        self._show_choices()
+        self.controller.look_for_unfinished()
 
     def _offer_to_finish(self, run: Unfinished | None) -> None:
         if run is None or self.form.question.asks or self.controller.running:
