@@ -12,8 +12,9 @@ from napari.layers import Image, Labels
 from npe2 import PluginManager, PluginManifest
 
 import napari_nucseg
-from napari_nucseg._napari.readers import get_reader, read
+from napari_nucseg._napari.readers import get_reader
 from napari_nucseg.data import tree
+from napari_nucseg.errors import DatasetError
 
 OURS = [
     pytest.param("dsb2018/stage1_train", id="dsb2018-folder"),
@@ -106,10 +107,8 @@ def test_a_stray_label_file_has_no_folder_walked(tmp_path, monkeypatch, name):
 
 def test_a_label_file_may_be_named_from_its_folder(test_data, monkeypatch):
     monkeypatch.chdir(test_data / "cpm15_hovernet" / "Labels")
-    for name in ("image_02.mat", "none.mat"):
-        reader = get_reader(name)
-        assert (reader is None) == (name == "none.mat")
-    assert len(read("image_02.mat")) == 2
+    assert get_reader("none.mat") is None
+    assert len(get_reader("image_02.mat")("image_02.mat")) == 2
 
 
 def test_stacks_and_addresses_are_not_claimed(test_data):
@@ -150,9 +149,23 @@ def test_napari_opens_a_zip_with_capitals_in_its_name(viewer, test_data, tmp_pat
 def test_whole_dataset_hints_at_its_other_images(test_data):
     from napari.utils.notifications import notification_manager
 
-    read(str(test_data / "cpm15"))
+    path = str(test_data / "cpm15")
+    get_reader(path)(path)
     said = notification_manager.records[-1].message
     assert "11 images" in said and "open_dataset" in said
+
+
+def test_of_damaged_images_the_first_that_can_be_read_is_shown_and_the_reason_where_none_can(
+    test_data, tmp_path
+):
+    for name in ("image01.png", "image01_mask.txt", "image02.png", "image02_mask.txt"):
+        shutil.copy(test_data / "cpm15" / name, tmp_path / name)
+    (tmp_path / "image01.png").write_bytes(b"cut short")
+    reader = get_reader(str(tmp_path))
+    assert reader(str(tmp_path))[0][1]["name"] == "image02"
+    (tmp_path / "image02_mask.txt").write_text("no numbers")
+    with pytest.raises(DatasetError, match="image01"):
+        reader(str(tmp_path))
 
 
 @pytest.mark.parametrize("part", [pytest.param("images/{}.png", id="file"), pytest.param("", id="folder")])

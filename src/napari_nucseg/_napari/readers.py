@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,25 +12,27 @@ from napari.utils.notifications import show_info
 from napari_nucseg._napari.layer_data import sample_layers, short_name
 from napari_nucseg.data.layout import is_image, stem
 from napari_nucseg.data.opening import open_dataset
-from napari_nucseg.errors import DatasetError, NucSegError
+from napari_nucseg.errors import NucSegError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_nucseg._napari.layer_data import LayerData
     from napari_nucseg.data.sample import Dataset
+    from napari_nucseg.errors import DatasetError
 
 OURS = ("dsb2018", "lizard", "cpm", "hovernet")
 
 
-def get_reader(path: str | list[str]) -> Callable[[str | list[str]], list[LayerData]] | None:
+def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
     """Return a reading function for a dataset, or for one image or label file of it; None for all else."""
     if isinstance(path, list) or "://" in path:
         return None
-    return read if find_dataset(Path(path)) is not None else None
+    dataset = find_dataset(Path(path))
+    return None if dataset is None else partial(_read, dataset)
 
 
-def read(path: str | list[str]) -> list[LayerData]:
+def _read(dataset: Dataset, path: str) -> list[LayerData]:
     """Read the one sample a file stands for, or the first of a dataset; says how to get at the others.
 
     Raises
@@ -37,16 +40,12 @@ def read(path: str | list[str]) -> list[LayerData]:
     DatasetError
         If no sample can be read, with the reason of the first.
     """
-    place = Path(path if isinstance(path, str) else path[0])
-    dataset = find_dataset(place)
-    if dataset is None:
-        raise DatasetError(f"{place} holds none of the layouts {', '.join(OURS)}.")
-    broken: list[str] = []
-    sample = next(dataset.valid(lambda name, error: broken.append(str(error))), None)
+    errors: list[DatasetError] = []
+    sample = next(dataset.valid(lambda _, error: errors.append(error)), None)
     if sample is None:
-        raise DatasetError(broken[0] if broken else f"{place} holds no images.")
+        raise errors[0]
     if len(dataset) > 1:
-        show_info(_hint(dataset, sample.name, place))
+        show_info(_hint(dataset, sample.name, Path(path)))
     return sample_layers(sample)
 
 
