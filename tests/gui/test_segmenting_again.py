@@ -66,6 +66,16 @@ def test_a_slice_that_cannot_be_read_is_told_and_those_before_are_segmented(qtbo
     assert layer.data.any(axis=(1, 2)).tolist() == [True, True, False]
 
 
+def test_who_hears_that_a_layer_was_segmented_again_finds_its_nuclei_there(viewer, user, again, nuclei):
+    """Another dock counts them at once."""
+    viewer.add_image(nuclei)
+    layer = user.segment()
+    before, shown = layer.data.copy(), []
+    layer.events.metadata.connect(lambda: shown.append(layer.data.copy()))
+    again(layer)
+    assert shown and not any(np.array_equal(data, before) for data in shown)
+
+
 @pytest.fixture
 def reopened(viewer, user, nuclei):
     """Return a segmented layer with an edit, whose image was closed and opened again beside another."""

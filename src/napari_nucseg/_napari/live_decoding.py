@@ -111,7 +111,7 @@ class LiveDecoding(QObject):
                 continue
             self._applied.add(index)
             state.maps.put(index, segmentation)
-            update_layer(layer, {index: segmentation}, state.regions.get(index), keep=True)
+            update_layer(layer, state, {index: segmentation}, state.regions.get(index), keep=True)
 
 
 def decode_again(

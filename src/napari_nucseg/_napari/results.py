@@ -80,15 +80,12 @@ def has_work(layer: Labels, planes: list[PlaneIndex]) -> bool:
 def new_result_layer(image: Image, result: JobResult) -> Labels:
     """Labels layer that lies exactly on its image and holds the result."""
     layout = result.job.layout
-    state = state_of(result, image, np.zeros(layout.labels_shape, np.int32))
     layer = Labels(
         np.zeros(layout.labels_shape, np.int32),
         name=f"{image.name} nuclei",
-        metadata={},
         **labels_placement(image, layout),
     )
-    write_state(layer, state)
-    update_layer(layer, result.planes, result.job.region, keep=False)
+    adopt_result(layer, image, result, keep=False)
     return layer
 
 
@@ -111,11 +108,8 @@ def adopt_result(layer: Labels, image: Image, result: JobResult, *, keep: bool) 
         old.maps.put(index, segmentation)
     regions = {i: r for i, r in old.regions.items() if i not in result.planes}
     new = state_of(result, image, old.snapshot)
-    write_state(
-        layer,
-        new.model_copy(update={"maps": old.maps, "regions": regions | new.regions, "edited": edited}),
-    )
-    update_layer(layer, result.planes, result.job.region, keep=keep)
+    new = new.model_copy(update={"maps": old.maps, "regions": regions | new.regions, "edited": edited})
+    update_layer(layer, new, result.planes, result.job.region, keep=keep)
 
 
 def forget_reviewed(viewer: ViewerModel, layer: Labels, result: JobResult) -> None:
@@ -133,12 +127,14 @@ def forget_reviewed(viewer: ViewerModel, layer: Labels, result: JobResult) -> No
 
 
 def update_layer(
-    layer: Labels, planes: Mapping[PlaneIndex, Segmentation], region: Region | None, *, keep: bool
+    layer: Labels,
+    state: LayerState,
+    planes: Mapping[PlaneIndex, Segmentation],
+    region: Region | None,
+    *,
+    keep: bool,
 ) -> None:
-    """Merge predictions into a layer's planes and remember them as its snapshot."""
-    state = read_state(layer)
-    if state is None:
-        raise ValueError(f"layer {layer.name!r} has lost its record.")
+    """Merge predictions into a layer's planes and its record's snapshot; the record is written once they are there."""
     edited = state.edited
     staying = region is not None or (keep and has_edits(layer, state, list(planes)))
     first = _highest_number_elsewhere(layer, planes, staying=staying)
