@@ -123,19 +123,26 @@ def find_model(name_or_path: str | Path = "auto", *, fluorescence: bool = False)
                 f"there is no model file {path}. Check the path, or give a name from 'nucseg models'."
             )
         return path
+    name = str(name_or_path)
+    automatic = automatic_model(list_models(), fluorescence=fluorescence) if name == AUTO else None
+    return (automatic or installed_model(name)).path
+
+
+def installed_model(name: str) -> ModelInfo:
+    """Return the model of this name.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such model, or its file cannot be read.
+    """
     models = list_models()
-    if str(name_or_path) == AUTO:
-        found = automatic_model(models, fluorescence=fluorescence)
-    else:
-        found = next((model for model in models if model.name == str(name_or_path)), None)
-    if found is not None:
-        return found.path
-    if left_out := left_out_model(str(name_or_path)):
+    if found := next((model for model in models if model.name == name), None):
+        return found
+    if left_out := left_out_model(name):
         raise ModelFileError(left_out.reason)
-    known = ", ".join(m.name for m in models) or "none"
-    raise ModelFileError(
-        f"got model {str(name_or_path)!r}; installed are: {known}. A file's name ends in {SUFFIX}."
-    )
+    known = ", ".join(model.name for model in models) or "none"
+    raise ModelFileError(f"got model {name!r}; installed are: {known}. A file's name ends in {SUFFIX}.")
 
 
 def _read_all() -> tuple[tuple[ModelInfo, ...], tuple[LeftOut, ...]]:

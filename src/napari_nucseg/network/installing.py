@@ -13,6 +13,7 @@ from napari_nucseg.network.choices import read_choices, write_choices
 from napari_nucseg.network.installed import (
     ModelInfo,
     find_model,
+    installed_model,
     left_out_model,
     left_out_models,
     list_models,
@@ -156,17 +157,13 @@ def copy_model(source: Path, name: str, target: Path, named_by: str = "") -> Mod
 
 def _own(name: str, done: str) -> ModelInfo:
     """Find a model of the user's own; ``done`` says what is to be done to it."""
-    models = {model.name: model for model in list_models()}
-    own = ", ".join(model.name for model in models.values() if not model.bundled) or "none"
-    if name not in models and (left_out := left_out_model(name)):
-        raise ModelFileError(left_out.reason)
-    if name not in models:
-        raise ModelFileError(f"got model {name!r}, which is not installed; your own models are: {own}.")
-    if models[name].bundled:
+    model = installed_model(name)
+    if model.bundled:
+        own = ", ".join(model.name for model in list_models() if not model.bundled) or "none"
         raise ModelFileError(
             f"{name} comes with napari-nucseg and stays; only your own models can be {done}: {own}."
         )
-    return models[name]
+    return model
 
 
 def _delete(path: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from napari_nucseg.errors import ModelFileError
 from napari_nucseg.network.choices import AUTO, read_choices, write_choices
-from napari_nucseg.network.installed import left_out_model, left_out_models, list_models
+from napari_nucseg.network.installed import installed_model, left_out_models, list_models
 
 
 def preferred_model() -> str | None:
@@ -39,11 +38,8 @@ def prefer_model(name: str) -> None:
     OutputError
         If the choice cannot be written.
     """
-    installed = [model.name for model in list_models()]
-    if name != AUTO and name not in installed:
-        if left_out := left_out_model(name):
-            raise ModelFileError(left_out.reason)
-        raise ModelFileError(f"got model {name!r}; installed are: {', '.join(installed) or 'none'}.")
+    if name != AUTO:
+        installed_model(name)  # or says why there is none
     write_choices((*(read_choices().history or (AUTO,)), name))
 
 
