@@ -27,13 +27,18 @@ def camera_of(viewer: Any) -> Any:
     return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
 
 
+def shows_y_and_x(viewer: Any) -> bool:
+    """Whether planes of Y and X are in view, neither turned nor in 3D."""
+    dims = viewer.dims
+    return tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
+
+
 def fit(viewer: Any, layer: Any) -> None:
     """Fit the view to one layer.
 
     napari's own ``reset_view`` counts hidden layers, and of some layers alone it fails where others have more axes.
     """
-    dims = viewer.dims
-    if not hasattr(viewer, "canvas") or tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
+    if not hasattr(viewer, "canvas") or not shows_y_and_x(viewer):
         viewer.reset_view()  # napari before 0.9 does not say how large its canvas is
         return
     first, last = layer.extent.world[:, -2:]

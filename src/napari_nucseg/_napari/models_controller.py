@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from napari.components import ViewerModel
 
-    from napari_nucseg._napari.models_compare import Compared
     from napari_nucseg.network.lineage import Descent
 
 
@@ -77,16 +76,16 @@ class ModelsController(QObject):
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._examples = Examples(viewer)
-        self._cancelled = False
         self._listing, self._acting, self._comparing = Runs(self), Runs(self), Runs(self)
         self._watch = ModelsWatch(models_dir(), self)
         self._watch.changed.connect(self.refresh)
         self._listing.returned.connect(self.listed)
         self._acting.returned.connect(self._acted)
         self._acting.ended.connect(self.acting_changed)
-        self._comparing.progressed.connect(lambda words: self.said.emit(words) if words else None)
-        self._comparing.returned.connect(self._tell_compared)
-        self._comparing.ended.connect(self._end_comparing)
+        self._comparing.progressed.connect(self.said.emit)
+        self._comparing.returned.connect(self.compared)
+        self._comparing.cancelled.connect(lambda: self.said.emit("Cancelled. Nothing was changed."))
+        self._comparing.ended.connect(self.comparing_ended)
         for runs in (self._listing, self._acting, self._comparing):
             runs.failed.connect(self.failed)
         for runs in (self._acting, self._comparing):
@@ -135,12 +134,10 @@ class ModelsController(QObject):
     def compare(self, old: str, new: str, folder: Path | None = None) -> None:
         """Try two models on a folder of images with labels, else on the corrected layers of the viewer."""
         collected = self._examples.collect() if folder is None else ()
-        self._cancelled = False
         self._comparing.start(lambda: compare_steps(old, new, collected, folder))
 
     def cancel(self) -> None:
         """Stop comparing."""
-        self._cancelled = True
         self._comparing.cancel()
 
     @property
@@ -163,15 +160,6 @@ class ModelsController(QObject):
         self._watch.stop()
         for runs in (self._listing, self._acting, self._comparing):
             runs.forget()
-
-    def _tell_compared(self, compared: Compared) -> None:
-        self._cancelled = False  # it had come to its end already
-        self.compared.emit(compared)
-
-    def _end_comparing(self) -> None:
-        if self._cancelled:
-            self.said.emit("Cancelled. Nothing was changed.")
-        self.comparing_ended.emit()
 
     def _act(self, act: Callable[[Any], object], said: str, shown: str = "") -> None:
         self._start(lambda: _do(act, _Acted(said, shown)))

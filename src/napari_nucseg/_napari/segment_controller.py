@@ -12,7 +12,7 @@ import numpy as np
 from napari.utils import progress as activity_progress
 from qtpy.QtCore import QObject, Signal
 
-from napari_nucseg._napari.camera import corners_in_view
+from napari_nucseg._napari.camera import corners_in_view, shows_y_and_x
 from napari_nucseg._napari.drawing import REGION_LAYER, last_shape
 from napari_nucseg._napari.edits_question import EditsChoice, ask_about_edits
 from napari_nucseg._napari.image_layout import channels_last, image_data, show_channel
@@ -31,6 +31,7 @@ from napari_nucseg._napari.workers import Runs
 from napari_nucseg.errors import ImageError, NucSegError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import Literal
 
     from napari.components import ViewerModel
@@ -73,12 +74,12 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class _Pending:
-    """A run under way and where its result goes: a layer, or a new one."""
+class _Place:
+    """Where a result goes: into a layer, whose edits it may have to keep, or into a new one; nuclei of this image."""
 
-    request: Request
+    image: Image
     target: Labels | None
-    keep: bool
+    keep_edits: bool
 
 
 class SegmentController(QObject):
@@ -99,12 +100,12 @@ class SegmentController(QObject):
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._pending: _Pending | None = None
         self._activity: activity_progress | None = None
         self._runs = Runs(self)
         self._runs.progressed.connect(self._show_progress)
         self._runs.returned.connect(self._deliver)
-        self._runs.failed.connect(self._fail)
+        self._runs.failed.connect(self.failed)
+        self._runs.cancelled.connect(self.cancelled)
         self._runs.ended.connect(self._end)
 
     @property
@@ -119,15 +120,14 @@ class SegmentController(QObject):
         except NucSegError as error:
             self.failed.emit(str(error))
             return
-        pending = self._ask_where_to(request, job)
-        if pending is None:
+        place = self._ask_where_to(request.image, job)
+        if place is None:
             return
         # napari's progress handles waiting events (another click, an older run's end): it comes before all else
         activity = activity_progress(total=PERCENT, desc=f"Segmenting {request.image.name}")
         self._close_activity()
         self._activity = activity
-        self._pending = pending
-        self._runs.start(lambda: run_job(job))
+        self._runs.start(lambda: _run(job, place))
         self.started.emit()
 
     def cancel(self) -> None:
@@ -139,32 +139,30 @@ class SegmentController(QObject):
         self._runs.forget()
         self._close_activity()
 
-    def _ask_where_to(self, request: Request, job: SegmentJob) -> _Pending | None:
-        """Layer for the result; None where the user thought better of it."""
-        target = layer_for(self._viewer, request.image, job.layout)
+    def _ask_where_to(self, image: Image, job: SegmentJob) -> _Place | None:
+        """Place for the result; None where the user thought better of it."""
+        target = layer_for(self._viewer, image, job.layout)
         if target is None or not has_work(target, list(job.planes)):
-            return _Pending(request, target, keep=True)
-        choice = ask_about_edits(target.name, new_layer=not is_work_on(target, request.image))
+            return _Place(image, target, keep_edits=True)
+        choice = ask_about_edits(target.name, new_layer=not is_work_on(target, image))
         if choice is EditsChoice.CANCEL:
             return None
-        return _Pending(
-            request, None if choice is EditsChoice.NEW_LAYER else target, choice is EditsChoice.KEEP
-        )
+        target = None if choice is EditsChoice.NEW_LAYER else target
+        return _Place(image, target, keep_edits=choice is EditsChoice.KEEP)
 
     def _show_progress(self, progress: JobProgress) -> None:
         self.progressed.emit(progress)
-        if (
-            self._activity is not None
-        ):  # last: napari handles waiting events here, the run's end may be among them
+        # last: napari handles waiting events here, the run's end may be among them
+        if self._activity is not None:
             self._activity.update(round(progress.fraction * PERCENT) - self._activity.n)
 
-    def _deliver(self, result: JobResult) -> None:
-        pending, self._pending = self._pending, None
-        if pending is None:
-            return
-        image, target = pending.request.image, pending.target
+    def _deliver(self, outcome: tuple[_Place, JobResult]) -> None:
+        place, result = outcome
+        image, target = place.image, place.target
         if image_data(image) is not result.job.data:  # a work list went on
-            self._fail("the layer shows another image now: nothing was changed. Click Segment nuclei again.")
+            self.failed.emit(
+                "the layer shows another image now: nothing was changed. Click Segment nuclei again."
+            )
             return
         if target is None or target not in self._viewer.layers:
             target = new_result_layer(image, result)
@@ -174,26 +172,24 @@ class SegmentController(QObject):
             if image in self._viewer.layers:
                 show_channel(self._viewer, target, image)
         else:
-            adopt_result(target, image, result, keep=pending.keep)
-            if not pending.keep:
+            adopt_result(target, image, result, keep=place.keep_edits)
+            if not place.keep_edits:
                 forget_reviewed(self._viewer, target, result)
         self.done.emit(target, result)
 
-    def _fail(self, message: str) -> None:
-        self._pending = None
-        self.failed.emit(message)
-
     def _end(self) -> None:
         self._close_activity()
-        if self._pending is not None:  # neither result nor words: cancelled
-            self._pending = None
-            self.cancelled.emit()
         self.ended.emit()
 
     def _close_activity(self) -> None:
         if self._activity is not None:
             self._activity.close()
             self._activity = None
+
+
+def _run(job: SegmentJob, place: _Place) -> Generator[JobProgress, None, tuple[_Place, JobResult]]:
+    """Run a job; give along where its result goes."""
+    return place, (yield from run_job(job))
 
 
 def make_job(viewer: ViewerModel, request: Request) -> SegmentJob:
@@ -227,10 +223,7 @@ def _region(viewer: ViewerModel, request: Request, layout: PlaneLayout) -> Regio
     if request.where == "image":
         return None
     if request.where == "view":
-        if viewer.dims.ndisplay != 2 or tuple(viewer.dims.displayed) != (
-            viewer.dims.ndim - 2,
-            viewer.dims.ndim - 1,
-        ):
+        if not shows_y_and_x(viewer):
             raise ImageError(
                 "the current view must show Y and X in 2D. Switch to the 2D view, or choose Whole image."
             )
@@ -239,13 +232,10 @@ def _region(viewer: ViewerModel, request: Request, layout: PlaneLayout) -> Regio
 
 
 def _drawn_region(viewer: ViewerModel, image: Image, layout: PlaneLayout) -> Region:
-    if REGION_LAYER not in viewer.layers or (drawn := last_shape(viewer.layers[REGION_LAYER])) is None:
+    shapes = viewer.layers[REGION_LAYER] if REGION_LAYER in viewer.layers else None
+    if shapes is None or (drawn := last_shape(shapes)) is None:
         raise ImageError("no region is drawn yet. Click Draw, then drag a rectangle over the nuclei.")
     vertices, kind = drawn
-    shapes = viewer.layers[REGION_LAYER]
-    padding = np.zeros((len(vertices), image.ndim - 2))
-    in_image = [
-        np.asarray(image.world_to_data((*pad, *shapes.data_to_world(vertex)[-2:])))[-2:]
-        for pad, vertex in zip(padding, vertices, strict=True)
-    ]
+    leading = (0,) * (image.ndim - 2)
+    in_image = [image.world_to_data((*leading, *shapes.data_to_world(v)[-2:]))[-2:] for v in vertices]
     return region_from_outline(np.array(in_image), kind, layout.plane_shape)

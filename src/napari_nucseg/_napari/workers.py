@@ -42,12 +42,14 @@ class Failed:
 class Runs(QObject):
     """Runs of one kind of work, at most one of them wanted.
 
-    Signals: ``progressed(object)``, ``returned(object)``, ``failed(str)`` and, last and always, ``ended()``.
+    Signals: ``progressed(object)``; one of ``returned(object)``, ``failed(str)`` and ``cancelled()``; last and always
+    ``ended()``.
     """
 
     progressed = Signal(object)
     returned = Signal(object)
     failed = Signal(str)
+    cancelled = Signal()
     ended = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -108,6 +110,8 @@ class Runs(QObject):
             self.returned.emit(outcome.value)
         elif isinstance(outcome, Failed):
             self.failed.emit(outcome.message)
+        else:
+            self.cancelled.emit()
 
     def _tell_bug(self, error: Exception) -> None:
         known = isinstance(error, NucSegError)
