@@ -38,7 +38,7 @@ def region_in_view(corners: ArrayLike, shape: tuple[int, int]) -> Region:
     Parameters
     ----------
     corners
-        First and last pixel between them, (2, 2) in Y and X, both inside.
+        Points in Y and X, (N, 2), in pixels of the image; the outermost ones are inside.
     shape
         Size (Y, X) of the plane.
 
@@ -47,10 +47,8 @@ def region_in_view(corners: ArrayLike, shape: tuple[int, int]) -> Region:
     ImageError
         If nothing of the image is in view.
     """
-    corners = np.asarray(corners)
-    first = np.clip(np.floor(corners.min(axis=0)), 0, shape).astype(int)
-    stop = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, shape).astype(int)
-    return Region(_box(first, stop, NOT_IN_VIEW))
+    lowest, highest = np.min(corners, axis=0), np.max(corners, axis=0)
+    return Region(_box(np.floor(lowest), np.ceil(highest) + 1, shape, NOT_IN_VIEW))
 
 
 def region_seen(outline: NDArray[np.float64], shape: tuple[int, int]) -> Region:
@@ -68,14 +66,8 @@ def region_seen(outline: NDArray[np.float64], shape: tuple[int, int]) -> Region:
     ImageError
         If nothing of the image is in view.
     """
-    around = region_in_view([np.floor(outline.min(axis=0)), np.ceil(outline.max(axis=0))], shape)
-    if _is_upright(outline):
-        return around
-    first, stop = ([getattr(side, end) for side in around.box] for end in ("start", "stop"))
-    mask = pixels_inside(outline - first, np.subtract(stop, first))
-    if not mask.any():
-        raise ImageError(NOT_IN_VIEW)
-    return Region(around.box, mask)
+    around = region_in_view(outline, shape)
+    return around if _is_upright(outline) else _enclosed(outline, around.box, NOT_IN_VIEW)
 
 
 def region_from_outline(vertices: ArrayLike, shape_type: str, shape: tuple[int, int]) -> Region:
@@ -98,21 +90,30 @@ def region_from_outline(vertices: ArrayLike, shape_type: str, shape: tuple[int, 
     outline = np.asarray(vertices, float)[:, -2:]
     if shape_type == "ellipse":
         outline = _ellipse(outline)
-    first = np.clip(np.floor(outline.min(axis=0) + 0.5), 0, shape).astype(int)
-    stop = np.clip(np.ceil(outline.max(axis=0) + 0.5), 0, shape).astype(int)
-    box = _box(first, stop, "the drawn region lies outside the image. Draw it over the nuclei.")
+    first, stop = np.floor(outline.min(axis=0) + 0.5), np.ceil(outline.max(axis=0) + 0.5)
+    box = _box(first, stop, shape, "the drawn region lies outside the image. Draw it over the nuclei.")
     if shape_type == "rectangle" and _is_upright(outline):
         return Region(box)
-    mask = pixels_inside(outline - first, stop - first)
-    if not mask.any():
-        raise ImageError("the drawn region encloses no pixel. Draw a larger one.")
-    return Region(box, mask)
+    return _enclosed(outline, box, "the drawn region encloses no pixel. Draw a larger one.")
 
 
-def _box(first: NDArray[Any], stop: NDArray[Any], complaint: str) -> Box:
-    if (stop <= first).any():
+def _box(first: NDArray[Any], stop: NDArray[Any], shape: tuple[int, int], complaint: str) -> Box:
+    """Box from its first corner to before its last, as far as it lies in the plane."""
+    (top, left), (bottom, right) = np.clip([first, stop], 0, shape).astype(int).tolist()
+    if top >= bottom or left >= right:
         raise ImageError(complaint)
-    return slice(int(first[0]), int(stop[0])), slice(int(first[1]), int(stop[1]))
+    return slice(top, bottom), slice(left, right)
+
+
+def _enclosed(outline: NDArray[np.float64], box: Box, complaint: str) -> Region:
+    """Region of the pixels of a box that an outline encloses."""
+    rows, columns = box
+    mask = pixels_inside(
+        outline - (rows.start, columns.start), (rows.stop - rows.start, columns.stop - columns.start)
+    )
+    if not mask.any():
+        raise ImageError(complaint)
+    return Region(box, mask)
 
 
 def _is_upright(rectangle: NDArray[np.float64]) -> bool:
