@@ -19,33 +19,25 @@ REGION_LAYER = "Region to segment"
 LINE_LAYER = "Line across a nucleus"
 
 
-def add_drawing_layer(viewer: ViewerModel, image: Image, name: str, mode: str) -> Shapes:
-    """Add an empty Shapes layer on an image's pixel grid, ready to draw in a mode such as add_rectangle."""
-    layer = Shapes(
-        name=name,
-        ndim=2,
-        edge_color="#ffd166",
-        face_color="#ffd16620",
-        edge_width=_visible_width(image),
-        **spatial_attributes(image, (image.ndim - 2, image.ndim - 1)),
-    )
-    viewer.add_layer(layer)
-    draw_again(viewer, layer, mode)
-    return layer
+def begin_drawing(viewer: ViewerModel, image: Image, name: str, mode: str) -> Shapes:
+    """Lay an empty Shapes layer on an image's pixel grid, ready to draw in a mode such as add_rectangle.
 
-
-def place(layer: Shapes, image: Image) -> None:
-    """Lay a drawing layer onto the pixel grid of another image."""
-    for name, value in spatial_attributes(image, (image.ndim - 2, image.ndim - 1)).items():
-        setattr(layer, name, value)
-
-
-def draw_again(viewer: ViewerModel, layer: Shapes, mode: str) -> None:
-    """Empty a drawing layer and make it ready to draw."""
+    One of this name is used again. It is not removed after use: on Mesa's OpenGL, napari 0.9 can crash when it paints
+    after a Shapes layer has gone.
+    """
+    placed = spatial_attributes(image, (image.ndim - 2, image.ndim - 1))
+    if name not in viewer.layers:
+        viewer.add_layer(Shapes(name=name, ndim=2, edge_color="#ffd166", face_color="#ffd16620", **placed))
+    layer = viewer.layers[name]
     layer.selected_data = set()
     layer.data = []
+    for attribute, value in placed.items():
+        setattr(layer, attribute, value)
+    layer.current_edge_width = _visible_width(image)
+    layer.visible = True
     viewer.layers.selection.active = layer
     layer.mode = mode
+    return layer
 
 
 def last_shape(layer: Shapes) -> tuple[np.ndarray, str] | None:
@@ -60,8 +52,7 @@ def last_shape(layer: Shapes) -> tuple[np.ndarray, str] | None:
 class LineMeasure(QObject):
     """Lets the user draw one line across a nucleus; ``measured(float)`` gives its length in pixels.
 
-    The layer it is drawn on is hidden afterwards and used again. It is not removed: on Mesa's OpenGL, napari 0.9 can
-    crash when it paints after a Shapes layer has gone.
+    The layer it is drawn on is hidden afterwards and used again.
     """
 
     measured = Signal(float)
@@ -77,13 +68,7 @@ class LineMeasure(QObject):
         """Show an empty layer and wait for the line."""
         self.stop()
         self._image = image
-        if LINE_LAYER in self._viewer.layers:
-            layer = self._viewer.layers[LINE_LAYER]
-            place(layer, image)
-            layer.visible = True
-            draw_again(self._viewer, layer, "add_line")
-        else:
-            layer = add_drawing_layer(self._viewer, image, LINE_LAYER, "add_line")
+        layer = begin_drawing(self._viewer, image, LINE_LAYER, "add_line")
         layer.events.data.connect(self._line_drawn)
         self._viewer.layers.events.removed.connect(self._layer_removed)
         self._layer = layer
@@ -105,7 +90,7 @@ class LineMeasure(QObject):
             self.stop()
 
     def _line_drawn(self, event: Event) -> None:
-        if str(getattr(event, "action", "")).lower().endswith("added"):
+        if event.action == "added":
             QTimer.singleShot(0, self._finish)  # the layer is still handling the mouse
 
     def _finish(self) -> None:

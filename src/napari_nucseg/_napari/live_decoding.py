@@ -28,11 +28,10 @@ Decoded = dict["PlaneIndex", "Segmentation"]
 class LiveDecoding(QObject):
     """Decodes the visible plane at once and the layer's other cached planes after it.
 
-    Signals: ``decoded(object, object)`` with the layer and its planes that changed, after the first of them and after
-    the last; ``failed(str)``.
+    Signals: ``decoded(layer)`` after the first plane and after the last; ``failed(str)``.
     """
 
-    decoded = Signal(object, object)
+    decoded = Signal(object)
     failed = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -81,10 +80,7 @@ class LiveDecoding(QObject):
             return
         layer, decoding, visible = self._wanted
         state = read_state(layer)
-        if state is None or not state.maps:
-            self.failed.emit(
-                "The maps of this layer are no longer in memory. Click Segment nuclei to make them again."
-            )
+        if state is None:  # its labels were replaced meanwhile
             return
         self._layer, self._applied = layer, set()
         settings = state.settings.model_copy(update={"decoding": decoding})
@@ -94,13 +90,13 @@ class LiveDecoding(QObject):
     def _follow(self, decoded: Decoded) -> None:
         first = not self._applied
         self._apply(decoded)
-        if first and decoded:
-            self.decoded.emit(self._layer, decoded)
+        if first:
+            self.decoded.emit(self._layer)
 
     def _finish(self, decoded: Decoded) -> None:
         self._apply(decoded)
         if len(decoded) > 1:
-            self.decoded.emit(self._layer, decoded)
+            self.decoded.emit(self._layer)
 
     def _apply(self, decoded: Decoded) -> None:
         """Put planes into the layer as they come: all of a stack at once would block the window."""

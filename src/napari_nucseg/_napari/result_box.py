@@ -48,16 +48,14 @@ class ResultBox(QWidget):
 
     def show_state(self, state: LayerState) -> None:
         """Show a layer's settings without changing it."""
-        if state.runs_of_model:
-            run = state.runs_of_model[-1]
-            self._standard = DecodingSettings(**run.model.card.thresholds.model_dump())
-            nucleus_px = pi / 4 * run.diameter_px**2
-            area = self.form.editors["min_area_px"]
-            if isinstance(area, OptionalIntSlider):
-                area.set_automatic(round(nucleus_px / 20), round(nucleus_px))
-            self.form.editors["certainty"].widget.setEnabled(run.judge is not None)
+        run = state.runs_of_model[-1]
+        self._standard = DecodingSettings(**run.model.card.thresholds.model_dump())
+        nucleus_px = pi / 4 * run.diameter_px**2
+        area = self.form.editors["min_area_px"]
+        if isinstance(area, OptionalIntSlider):
+            area.set_automatic(round(nucleus_px / 20), round(nucleus_px))
+        self.form.editors["certainty"].widget.setEnabled(run.judge is not None)
         self.form.set_values(state.settings.decoding)
-        self.form.setEnabled(bool(state.maps))
 
     def moved(self) -> DecodingSettings:
         """Return the sliders that were moved off the model's own; the next run's model decides over the others."""

@@ -11,14 +11,14 @@ from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.catalogue import Catalogue, read_catalogue
 from napari_nucseg._napari.docked import Docked
-from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, add_drawing_layer, draw_again
+from napari_nucseg._napari.drawing import REGION_LAYER, LineMeasure, begin_drawing
 from napari_nucseg._napari.layer_state import has_edits, read_state
 from napari_nucseg._napari.live_decoding import LiveDecoding
 from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.results import result_layer, segmented_words
 from napari_nucseg._napari.saving import ResultSaving
 from napari_nucseg._napari.segment_controller import Request, SegmentController, visible_plane
-from napari_nucseg._napari.segment_form import SegmentForm
+from napari_nucseg._napari.segment_form import EMPTY_STATE, SegmentForm
 from napari_nucseg._napari.segment_summary import Summaries, adjusted_lines
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY, SEGMENT_KEY_TEXT, ViewerShortcut
 from napari_nucseg._napari.text import methods_text, notes_text, python_text, short_device
@@ -69,7 +69,7 @@ class SegmentWidget(Docked):
         """Segment what the form says; what the big button and its key do."""
         request = self._request()
         if request is None:
-            show_info("Open an image first: File ▸ Open Sample ▸ NucSeg")
+            show_info(EMPTY_STATE.replace("\n", " "))
             return
         self.controller.start(request)
 
@@ -100,8 +100,8 @@ class SegmentWidget(Docked):
         form.result.decoding_changed.connect(self._decode)
         form.result.table.clicked.connect(lambda: self._save(self._saving.save_table))
         form.result.outlines.clicked.connect(lambda: self._save(self._saving.save_outlines))
-        form.result.python.clicked.connect(self._copy_python)
-        form.result.methods.clicked.connect(self._copy_methods)
+        form.result.python.clicked.connect(lambda: self._copy(python_text, "Python"))
+        form.result.methods.clicked.connect(lambda: self._copy(methods_text, "The methods text"))
         controller.started.connect(self._show_running)
         controller.progressed.connect(self._show_progress)
         controller.done.connect(self._show_result)
@@ -149,21 +149,20 @@ class SegmentWidget(Docked):
         return self.form.result.moved() if seen else DecodingSettings()
 
     def _image_changed(self) -> None:
-        image, layer = self.form.image.layer, self._result()
+        image = self.form.image.layer
         self._measure.stop(back=False)
         self.form.show_empty(image is None)
-        self.form.axes.show_image(image, None if layer is None else read_state(layer))
+        self.form.axes.show_image(image, self._state())
         self.form.diameter.follow(image)
         self._say_known()
         self._layers_changed()
 
     def _layers_changed(self, event: object = None) -> None:
-        layer = self._result()
-        state = None if layer is None else read_state(layer)
+        state = self._state()
         self.form.result.setVisible(state is not None)
         if state is not None:
             self.form.result.show_state(state)
-        if layer != self._shown:
+        if self._result() != self._shown:
             self._say_known()
 
     def _say_known(self) -> None:
@@ -177,6 +176,11 @@ class SegmentWidget(Docked):
 
     def _result(self) -> Labels | None:
         return result_layer(self._viewer, self.form.image.layer)
+
+    def _state(self) -> LayerState | None:
+        """How the result was made; None where there is none."""
+        layer = self._result()
+        return None if layer is None else read_state(layer)
 
     def _show_catalogue(self, catalogue: Catalogue) -> None:
         self.form.model.show_models(catalogue.models)
@@ -207,10 +211,10 @@ class SegmentWidget(Docked):
         self.live.stop()
         self._layers_changed()
         seconds = sum(s.timings["total"] for s in result.planes.values())
-        last = list(result.planes.values())[-1]
+        *_, last = result.planes.values()
         device = short_device(last.device.name, last.device.description)
-        notes = [*notes_text(result.planes), *([result.cut_short] if result.cut_short else [])]
-        remarks = [result.job.remark] if result.job.remark else []
+        notes = [*filter(None, [*notes_text(result.planes), result.cut_short])]
+        remarks = filter(None, [result.job.remark])
         self.summaries.make(layer, [f"{seconds:.1f} s on {device}", *remarks, *notes])
         if layer != self._shown:  # another image was chosen meanwhile, or this one is gone
             words = segmented_words(self._viewer, layer)
@@ -220,7 +224,7 @@ class SegmentWidget(Docked):
             tell = show_error if result.problem and note == result.cut_short else show_info
             tell(note)
 
-    def _show_decoded(self, layer: Labels, planes: object) -> None:
+    def _show_decoded(self, layer: Labels) -> None:
         self.summaries.make(layer, adjusted_lines(read_state(layer)))
 
     def _show_summary(self, layer: Labels, text: str) -> None:
@@ -231,11 +235,10 @@ class SegmentWidget(Docked):
         self.form.say("Cancelled. Nothing was changed.")
 
     def _measure_line(self, wanted: bool) -> None:
-        image = self.form.image.layer
-        if not wanted or image is None:
+        if not wanted:
             self._measure.stop()
             return
-        self._measure.start(image)
+        self._measure.start(self.form.image.layer)
         self.form.say("Draw a line across a typical nucleus.")
 
     def _measure_ended(self) -> None:
@@ -243,36 +246,21 @@ class SegmentWidget(Docked):
         self._say_known()
 
     def _draw_region(self) -> None:
-        image = self.form.image.layer
-        if image is None:
-            return
-        if REGION_LAYER in self._viewer.layers:
-            draw_again(self._viewer, self._viewer.layers[REGION_LAYER], "add_rectangle")
-        else:
-            add_drawing_layer(self._viewer, image, REGION_LAYER, "add_rectangle")
+        begin_drawing(self._viewer, self.form.image.layer, REGION_LAYER, "add_rectangle")
         self.form.say("Drag a rectangle over the nuclei, then click Segment nuclei.")
 
     def _decode(self, decoding: DecodingSettings) -> None:
-        layer, image = self._result(), self.form.image.layer
-        state = None if layer is None else read_state(layer)
-        if layer is not None and image is not None and state is not None and not self.controller.running:
-            self.live.request(layer, decoding, visible_plane(self._viewer, image, state.layout))
+        state = self._state()
+        if state is not None and not self.controller.running:
+            plane = visible_plane(self._viewer, self.form.image.layer, state.layout)
+            self.live.request(self._result(), decoding, plane)
 
     def _save(self, save: Callable[[Labels, Image, LayerState], None]) -> None:
-        layer, image = self._result(), self.form.image.layer
-        state = None if layer is None else read_state(layer)
-        if layer is not None and image is not None and state is not None:
-            save(layer, image, state)
+        if (state := self._state()) is not None:
+            save(self._result(), self.form.image.layer, state)
 
-    def _copy_python(self) -> None:
-        self._copy(python_text, "Python is on the clipboard.")
-
-    def _copy_methods(self) -> None:
-        self._copy(methods_text, "The methods text is on the clipboard.")
-
-    def _copy(self, text_of: Callable[..., str], said: str) -> None:
-        layer = self._result()
-        state = None if layer is None else read_state(layer)
-        if layer is not None and state is not None:
-            QApplication.clipboard().setText(text_of(state, edited=has_edits(layer, state)))
-            show_info(said)
+    def _copy(self, text_of: Callable[..., str], what: str) -> None:
+        if (state := self._state()) is not None:
+            edited = has_edits(self._result(), state)
+            QApplication.clipboard().setText(text_of(state, edited=edited))
+            show_info(f"{what} is on the clipboard.")
