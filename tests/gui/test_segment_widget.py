@@ -517,8 +517,9 @@ def test_axes_are_kept_for_each_image(viewer, user, widget, nuclei):
     assert (axes.chosen_channel_axis(), axes.all_slices()) == (None, True)
     viewer.layers.selection.active = image
     user.segment()
-    widget.close()
+    viewer.window.remove_dock_widget(widget)
     _, again = viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
+    assert again is not widget
     assert (again.form.axes.chosen_channel_axis(), again.form.axes.chosen_channel()) == (0, 1), (
         "as the result says"
     )
@@ -624,12 +625,14 @@ def test_diameter_is_measured_by_a_line(viewer, user, widget, nuclei):
 
 
 def test_closed_widget_lets_go_of_the_viewer(viewer, user, widget, nuclei):
-    viewer.add_image(nuclei)
-    widget.close()
+    viewer.add_image(nuclei, name="plate")
+    viewer.window.remove_dock_widget(widget)
     viewer.add_image(nuclei, name="later")
     viewer.layers.clear()
-    viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
-    viewer.add_image(nuclei)
+    _, again = viewer.window.add_plugin_dock_widget("napari-nucseg", "Segment nuclei")
+    viewer.add_image(nuclei, name="last")
+    assert again is not widget
+    assert (again.form.image.currentText(), widget.form.image.currentText()) == ("last", "plate")
 
 
 @pytest.mark.parametrize(("style", "least"), [("", 72), ("* { font-size: 20pt; }", 100)])
