@@ -65,10 +65,8 @@ class DiameterChoice(QWidget):
         """Show a measured diameter, in the unit that is chosen (pixels where none is)."""
         if self.unit.currentText() == AUTO:
             self.unit.setCurrentText(PIXELS if self._pixel_size_um is None else MICROMETRES)
-        in_um = self.unit.currentText() == MICROMETRES and self._pixel_size_um is not None
-        self.number.setValue(
-            diameter_px * self._pixel_size_um if in_um and self._pixel_size_um else diameter_px
-        )
+        in_um = self.unit.currentText() == MICROMETRES
+        self.number.setValue(diameter_px * (self._pixel_size_um or 1) if in_um else diameter_px)
 
     def choices(self) -> dict[str, float | None]:
         """Return the fields of ``SegmentationSettings`` this row decides."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from napari_nucseg._napari.image_layout import (
     MOST_CHANNELS,
     axes_in_file,
     channels_last,
+    image_data,
 )
 from napari_nucseg._napari.layer_state import NUCLEI_CHANNEL
 from napari_nucseg._napari.rows import add_row, form_rows, growing_combo
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     _Axes = tuple[tuple[int, ...], tuple[str, ...]]
 
 WHERE = {"Whole image": "image", "Current view": "view", "Drawn region": "drawn"}
-CURRENT_SLICE = "Current slice"
 STACK_OR_CHANNELS = "TZC"
 """Letters in files that tell what an axis is; all others stand for pages of which nothing is known."""
 
@@ -93,16 +94,15 @@ class AxesChoice(QWidget):
         self._follow(image)
         self._rgb = image is not None and image.rgb
         self._shape, _ = self._axes
-        may_have_channels = image is not None and not image.rgb and len(self._shape) > 0
+        may_have_channels = bool(self._shape) and not self._rgb
         self._stated = self._in_file(image) if may_have_channels else StatedAxes()
         self.channel_axis.blockSignals(True)
         self.channel_axis.clear()
         self.channel_axis.addItem("none", None)
-        for axis, (name, length) in enumerate(zip(self._names(), self._shape, strict=True)):
-            if may_have_channels:
-                self.channel_axis.addItem(_axis_words(axis, name, length), axis)
-                if name.lower() in CHANNEL_NAMES:
-                    self.channel_axis.setCurrentIndex(axis + 1)
+        for axis, name in enumerate(self._names() if may_have_channels else ()):
+            self.channel_axis.addItem(self._axis_words(axis, name), axis)
+            if name.lower() in CHANNEL_NAMES:
+                self.channel_axis.setCurrentIndex(axis + 1)
         known = self._known(result)
         if known is not None:
             self.channel_axis.setCurrentIndex(self.channel_axis.findData(known.channel_axis))
@@ -141,9 +141,9 @@ class AxesChoice(QWidget):
         if self._image is not None and (refusal := channels_last(self._image)):
             return f"⚠ {refusal}"
         unknown = [
-            _axis_words(axis, name, length)
-            for axis, (name, length) in enumerate(zip(self._names(), self._shape, strict=True))
-            if not name and 1 < length <= MOST_CHANNELS
+            self._axis_words(axis, name)
+            for axis, name in enumerate(self._names())
+            if not name and 1 < self._shape[axis] <= MOST_CHANNELS
         ]
         # who wants all of them knows that they are slices
         if not unknown or self._rgb or self.all_slices():
@@ -159,6 +159,9 @@ class AxesChoice(QWidget):
             (letter.lower() if letter in STACK_OR_CHANNELS else "") if label.lstrip("-").isdigit() else label
             for label, letter in zip(labels, stated, strict=True)
         ]
+
+    def _axis_words(self, axis: int, name: str) -> str:
+        return f"{name or f'axis {axis}'} ({self._shape[axis]})"
 
     def _in_file(self, image: Image) -> StatedAxes:
         """Look into the file of an image, once, since it may be far away."""
@@ -198,12 +201,10 @@ class AxesChoice(QWidget):
 
     def _fill(self) -> None:
         channels = self.chosen_channel_axis()
-        n_slices = 1
-        for axis, length in enumerate(self._shape):
-            n_slices *= 1 if axis == channels else length
+        n_slices = math.prod(length for axis, length in enumerate(self._shape) if axis != channels)
         self._offer_channels(channels)
         self.slices.clear()
-        self.slices.addItems([CURRENT_SLICE, f"All {n_slices} slices"])
+        self.slices.addItems(["Current slice", f"All {n_slices} slices"])
         self._rows.setRowVisible(self.channel, self.channel.count() > 0)
         self._rows.setRowVisible(self.slices, n_slices > 1)
         self.setVisible(bool(self._shape) or self._rgb)
@@ -257,9 +258,5 @@ def _leading_axes(image: Image | None) -> _Axes:
     if image is None:
         return (), ()
     n_leading = image.ndim - 2
-    shape = image.data[0].shape if image.multiscale else image.data.shape
-    return tuple(int(n) for n in shape[:n_leading]), tuple(image.axis_labels[:n_leading])
-
-
-def _axis_words(axis: int, name: str, length: int) -> str:
-    return f"{name or f'axis {axis}'} ({length})"
+    lengths = tuple(int(n) for n in image_data(image).shape[:n_leading])
+    return lengths, tuple(image.axis_labels[:n_leading])

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from napari.layers import Image, Labels
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QSizePolicy, QWidget
+from qtpy.QtWidgets import QComboBox, QWidget
 
 from napari_nucseg._napari.image_layout import image_data
 from napari_nucseg._napari.layer_state import OVERLAYS, is_work_on, read_state
+from napari_nucseg._napari.rows import let_grow
 from napari_nucseg.data.nuclear_dyes import names_nuclei
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ class LayerChoice(QComboBox):
         self._viewer = viewer
         self._layers: list[Layer] = []
         self._told: Layer | None = None
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        let_grow(self)
         viewer.layers.events.inserted.connect(self._refill)
         viewer.layers.events.removed.connect(self._refill)
         viewer.layers.events.reordered.connect(self._refill)

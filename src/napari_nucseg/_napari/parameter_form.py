@@ -5,8 +5,7 @@ Label, tooltip, bounds and default come from the field; the kind of editor follo
 
 from __future__ import annotations
 
-import types
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_origin
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QSizePolicy, QSpinBox, QWidget
@@ -46,7 +45,7 @@ class SettingsForm(QWidget):
             editor = _editor_for(field)
             editor.set_value(field.get_default())
             editor.widget.setToolTip(field.description or "")
-            editor.changed_signal().connect(self.changed)
+            editor.changed.connect(self.changed)
             self.editors[name] = editor
             if isinstance(editor, _Check):
                 rows.addRow(editor.widget)
@@ -64,24 +63,21 @@ class SettingsForm(QWidget):
                 editor.set_value(getattr(values, name))
 
 
-class _Editor:
-    """One field's widget, with the same four verbs whatever it is."""
+class _Editor(Protocol):
+    """One field's widget, with the same names whatever it is; ``changed`` is the widget's signal."""
 
-    widget: QWidget
+    widget: Any
+    changed: Any
 
-    def value(self) -> Any:
-        raise NotImplementedError
+    def value(self) -> Any: ...
 
-    def set_value(self, value: Any) -> None:
-        raise NotImplementedError
-
-    def changed_signal(self) -> Any:
-        return self.widget.valueChanged
+    def set_value(self, value: Any) -> None: ...
 
 
-class _Check(_Editor):
-    def __init__(self, field: FieldInfo) -> None:
-        self.widget = QCheckBox(field.title)
+class _Check:
+    def __init__(self, title: str | None) -> None:
+        self.widget = QCheckBox(title)
+        self.changed = self.widget.toggled
 
     def value(self) -> bool:
         return self.widget.isChecked()
@@ -89,13 +85,11 @@ class _Check(_Editor):
     def set_value(self, value: bool) -> None:
         self.widget.setChecked(value)
 
-    def changed_signal(self) -> Any:
-        return self.widget.toggled
 
-
-class _Choice(_Editor):
+class _Choice:
     def __init__(self, choices: Sequence[str]) -> None:
         self.widget = growing_combo()
+        self.changed = self.widget.currentTextChanged
         for choice in choices:
             self.widget.addItem("Automatic" if choice == "auto" else choice, choice)
 
@@ -105,15 +99,13 @@ class _Choice(_Editor):
     def set_value(self, value: str) -> None:
         self.widget.setCurrentIndex(self.widget.findData(value))
 
-    def changed_signal(self) -> Any:
-        return self.widget.currentTextChanged
 
-
-class _FloatSlider(_Editor):
+class _FloatSlider:
     """Number between bounds, shown with two decimals; until it is moved it is exactly the one it was set to."""
 
     def __init__(self, low: float, high: float) -> None:
         self.widget = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.changed = self.widget.valueChanged
         self.widget.setRange(low, high)
         self.widget.setDecimals(2)
         self.widget.setSingleStep(0.01)
@@ -131,7 +123,7 @@ class _FloatSlider(_Editor):
         return round(float(self.widget.value()), 2)
 
 
-class OptionalIntSlider(_Editor):
+class OptionalIntSlider:
     """Whole number from 0 that the program chooses until the user moves the slider."""
 
     def __init__(self, low: int) -> None:
@@ -140,7 +132,8 @@ class OptionalIntSlider(_Editor):
         self.widget = QLabeledSlider(Qt.Orientation.Horizontal)
         self.widget.setRange(low, _DEFAULT_MAXIMUM)
         self.widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # as above
-        self.widget.valueChanged.connect(self._take_over)
+        self.changed = self.widget.valueChanged
+        self.changed.connect(self._take_over)
 
     def value(self) -> int | None:
         return None if self._automatic else int(self.widget.value())
@@ -165,12 +158,13 @@ class OptionalIntSlider(_Editor):
         self._automatic = False
 
 
-class _Spin(_Editor):
+class _Spin:
     """Whole number; where None is allowed, one below the lowest stands for it."""
 
     def __init__(self, low: int, high: int, optional: bool) -> None:
         self._none = low - 1 if optional else None
         self.widget = QSpinBox()
+        self.changed = self.widget.valueChanged
         self.widget.setRange(low if self._none is None else self._none, high)
         if optional:
             self.widget.setSpecialValueText("Automatic")
@@ -185,10 +179,12 @@ class _Spin(_Editor):
 
 
 def _editor_for(field: FieldInfo) -> _Editor:
-    kind, optional = _without_none(field.annotation)
+    kinds = get_args(field.annotation)
+    optional = type(None) in kinds
+    kind = kinds[0] if optional else field.annotation
     low, high = _bounds(field)
     if kind is bool:
-        return _Check(field)
+        return _Check(field.title)
     if get_origin(kind) is Literal:
         return _Choice(get_args(kind))
     if kind is float and low is not None and high is not None:
@@ -198,14 +194,6 @@ def _editor_for(field: FieldInfo) -> _Editor:
     if kind is int:
         return _Spin(int(low or 0), int(high if high is not None else _DEFAULT_MAXIMUM), optional)
     raise TypeError(f"no editor for a field of type {field.annotation!r}; add one to {__name__}.")
-
-
-def _without_none(annotation: Any) -> tuple[Any, bool]:
-    if get_origin(annotation) in (Union, types.UnionType):
-        kinds = [a for a in get_args(annotation) if a is not type(None)]
-        if len(kinds) == 1:
-            return kinds[0], True
-    return annotation, False
 
 
 def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.data.arrays import told_where_unreadable
-from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,16 +42,6 @@ class PlaneLayout:
     rgb: bool = False
     channel_axis: int | None = None
     channel_kept: bool = False
-
-    def __post_init__(self) -> None:
-        if len(self.shape) - self.rgb < 2:
-            raise ImageError(
-                f"got an image of shape {self.shape}; nuclei need at least the two axes Y and X."
-            )
-        if self.channel_axis is not None and not 0 <= self.channel_axis < self.n_leading:
-            raise ImageError(
-                f"got channel axis {self.channel_axis}; {self.shape} has {self.n_leading} before Y, X."
-            )
 
     @property
     def n_leading(self) -> int:

@@ -11,6 +11,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
+from napari_nucseg._napari.image_layout import image_data
 from napari_nucseg._napari.table import stack_columns, table_steps
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.counted import count_words
@@ -51,8 +52,7 @@ class ResultSaving(QObject):
             return
         path = self._ask("Save table", f"{layer.name}.csv", "CSV (*.csv)")
         if path:
-            data = image.data[0] if image.multiscale else image.data
-            size = state.settings.pixel_size_um
+            data, size = image_data(image), state.settings.pixel_size_um
             names = _stack_names(image, state)
             self._start(self._tables, lambda: table_steps(path, layer.data, data, state.layout, names, size))
 

@@ -25,14 +25,13 @@ if TYPE_CHECKING:
     from napari_nucseg.segmentation.settings import SegmentationSettings
 
 STAGES = {
-    "normalise": "Reading intensities",
-    "size": "Estimating nucleus size",
-    "network": "Finding nuclei",
-    "decode": "Outlining nuclei",
+    "normalise": ("Reading intensities", 0.0, 0.03),
+    "size": ("Estimating nucleus size", 0.03, 0.12),
+    "network": ("Finding nuclei", 0.12, 0.95),
+    "decode": ("Outlining nuclei", 0.95, 1.0),
 }
+"""Stages in words, and the share of a plane's time that is behind when they begin and end."""
 MARGIN_PX = 128
-# Share of a plane's time that is behind when a stage begins and ends; the network takes nearly all of it.
-_SPANS = {"normalise": (0.0, 0.03), "size": (0.03, 0.12), "network": (0.12, 0.95), "decode": (0.95, 1.0)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,12 +150,11 @@ def _run_plane(
 
 
 def _in_job(progress: Progress, number: int, total: int) -> JobProgress:
-    start, end = _SPANS.get(progress.stage, (0.0, 1.0))
-    within = start + (end - start) * progress.done / max(progress.total, 1)
-    message = STAGES.get(progress.stage, progress.message or progress.stage)
+    message, start, end = STAGES[progress.stage]
+    within = start + (end - start) * progress.done / progress.total
     if total > 1:
         message = f"Slice {number + 1} of {total}: {message[0].lower()}{message[1:]}"
-    return JobProgress((number + min(within, 1.0)) / total, message)
+    return JobProgress((number + within) / total, message)
 
 
 def _work_box(job: SegmentJob) -> Box | None:
