@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tifffile
 from napari.layers import Labels
+from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
@@ -26,6 +27,8 @@ def test_empty_viewer_says_what_to_do(user, widget):
     assert widget.form.empty.isVisible()
     assert widget.form.empty.text() == EMPTY_STATE
     assert not widget.form.run.isEnabled()
+    widget.segment()  # as its key does
+    assert notification_manager.records[-1].message == EMPTY_STATE.replace("\n", " ")
 
 
 def test_opened_before_the_image(viewer, user, widget, nuclei):
@@ -309,6 +312,20 @@ def test_painted_edits_are_never_overwritten_unasked(viewer, user, widget, nucle
     assert sum(isinstance(one, Labels) for one in viewer.layers) == (2 if choice == "New layer" else 1)
 
 
+def test_numbers_that_no_nucleus_can_have_are_refused_in_words(viewer, user, widget, nuclei, answer):
+    viewer.add_image(nuclei)
+    layer = user.segment()
+    layer.paint((96, 96), -1)
+    before = layer.data.copy()
+    answer(
+        lambda box: user.click(next(b for b in box.buttons() if b.text().replace("&", "") == "Keep edits"))
+    )
+    with user.qtbot.waitSignal(widget.controller.ended, timeout=60_000):
+        user.click(widget.form.run)
+    assert user.said().startswith("⚠ “nuclei nuclei” has numbers")
+    np.testing.assert_array_equal(layer.data, before)
+
+
 def test_undo_after_a_new_result_does_no_damage(viewer, user, nuclei, largest):
     viewer.add_image(nuclei)
     layer = user.segment()
@@ -484,6 +501,14 @@ def test_current_view_leaves_the_rest_alone(viewer, user, widget, nuclei):
     far = np.ones(whole.shape, bool)
     far[max(top - 40, 0) : bottom + 40, max(left - 40, 0) : right + 40] = False
     np.testing.assert_array_equal((layer.data > 0)[far], (whole > 0)[far])
+
+
+def test_what_is_in_view_is_not_known_in_3d(viewer, user, widget, nuclei):
+    viewer.add_image(np.stack([nuclei] * 6))
+    widget.form.where.where.setCurrentText("Current view")
+    viewer.dims.ndisplay = 3
+    user.click(widget.form.run)
+    assert "must show Y and X in 2D" in user.said()
 
 
 def test_drawn_rectangle(viewer, user, widget, nuclei):

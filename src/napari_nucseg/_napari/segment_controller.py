@@ -158,12 +158,20 @@ class SegmentController(QObject):
 
     def _deliver(self, outcome: tuple[_Place, JobResult]) -> None:
         place, result = outcome
-        image, target = place.image, place.target
-        if image_data(image) is not result.job.data:  # a work list went on
+        if image_data(place.image) is not result.job.data:  # a work list went on
             self.failed.emit(
                 "the layer shows another image now: nothing was changed. Click Segment nuclei again."
             )
             return
+        try:
+            layer = self._put(place, result)
+        except NucSegError as error:
+            self.failed.emit(str(error))
+            return
+        self.done.emit(layer, result)
+
+    def _put(self, place: _Place, result: JobResult) -> Labels:
+        image, target = place.image, place.target
         if target is None or target not in self._viewer.layers:
             target = new_result_layer(image, result)
             self.adding.emit(True)
@@ -175,7 +183,7 @@ class SegmentController(QObject):
             adopt_result(target, image, result, keep=place.keep_edits)
             if not place.keep_edits:
                 forget_reviewed(self._viewer, target, result)
-        self.done.emit(target, result)
+        return target
 
     def _end(self) -> None:
         self._close_activity()
