@@ -67,9 +67,17 @@ def panel(viewer, qtbot, own_models):
     widget.shut()
 
 
-def _item(panel, name):
+def _items(panel):
     everywhere = Qt.MatchFlag.MatchContains | Qt.MatchFlag.MatchRecursive
-    return next(item for item in panel.form.tree.findItems("", everywhere, 0) if item.data(0, NAME) == name)
+    return {item.data(0, NAME): item for item in panel.form.tree.findItems("", everywhere, 0)}
+
+
+def _item(panel, name):
+    return _items(panel)[name]
+
+
+def _until_listed(qtbot, panel, name):
+    qtbot.waitUntil(lambda: name in _items(panel), timeout=TIMEOUT_MS)
 
 
 def _choose(panel, *names):
@@ -92,7 +100,11 @@ def test_children_stand_below_their_parent_with_score_and_date(panel):
     assert any("better" in text for text in panel.form.table.cells())
 
 
-def test_titles_have_all_the_room_until_a_model_is_taught(qtbot, panel):
+def test_titles_have_all_the_room_where_no_model_or_not_theirs_was_taught(qtbot, panel):
+    assert [_item(panel, name).isFirstColumnSpanned() for name in ("nuclei-unetpp", "tiny-2")] == [
+        True,
+        False,
+    ]
     columns = [panel.form.tree.isColumnHidden(column) for column in (1, 2)]
     find_model("tiny-2").unlink()
     qtbot.waitUntil(lambda: panel.form.tree.isColumnHidden(1), timeout=TIMEOUT_MS)
@@ -107,12 +119,7 @@ def test_a_model_that_was_checked_on_no_nucleus_has_no_score(qtbot, panel):
     )
     card = model.card.model_copy(update={"name": "tiny-3", "teaching": unchecked})
     save_model(models_dir() / "tiny-3.safetensors", card, model.network)
-    qtbot.waitUntil(
-        lambda: bool(
-            panel.form.tree.findItems("tiny-3", Qt.MatchFlag.MatchContains | Qt.MatchFlag.MatchRecursive, 0)
-        ),
-        timeout=TIMEOUT_MS,
-    )
+    _until_listed(qtbot, panel, "tiny-3")
     assert _item(panel, "tiny-3").text(1) == ""
 
 
@@ -124,13 +131,7 @@ def test_what_a_card_says_is_shown_as_it_stands_there_and_makes_the_dock_no_wide
         update={"name": "odd", "teaching": RECORD.model_copy(update={"comparisons": (odd,)})}
     )
     save_model(models_dir() / "odd.safetensors", card, model.network)
-    qtbot.waitUntil(lambda: "odd" in [m.name for m in list_models()], timeout=TIMEOUT_MS)
-    qtbot.waitUntil(
-        lambda: bool(
-            panel.form.tree.findItems("odd", Qt.MatchFlag.MatchExactly | Qt.MatchFlag.MatchRecursive, 0)
-        ),
-        timeout=TIMEOUT_MS,
-    )
+    _until_listed(qtbot, panel, "odd")
     _choose(panel, "odd")
     name, _, _, change = panel.form.table.cells()[4:]
     assert name.startswith("<b>cells</b> xxx") and change.startswith("? of a later version")

@@ -27,6 +27,8 @@ from napari_nucseg._napari.words import Words, plain_tip
 from napari_nucseg.teaching.progress import HELD_OUT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_nucseg._napari.models_controller import Family
     from napari_nucseg.network.lineage import Descent
 
@@ -86,8 +88,7 @@ class ModelsForm(QWidget):
     @property
     def chosen(self) -> list[str]:
         """Names of the chosen models, from above to below."""
-        items = sorted(self.tree.selectedItems(), key=lambda item: self.tree.visualItemRect(item).top())
-        return [item.data(0, NAME) for item in items]
+        return [item.data(0, NAME) for item in self._items() if item.isSelected()]
 
     def say(self, text: str) -> None:
         """Show a line below the buttons; an empty one hides it."""
@@ -109,18 +110,23 @@ class ModelsForm(QWidget):
             del above[descent.generation :]
             (above[-1].addChild if above else self.tree.addTopLevelItem)(item)
             above.append(item)
+            item.setFirstColumnSpanned(
+                descent.model.card.teaching is None
+            )  # no score and date beside the title
             if is_default:
                 font = item.font(0)
                 font.setBold(True)
                 item.setFont(0, font)
-            item.setExpanded(True)
         self.tree.expandAll()
         taught = any(descent.model.card.teaching for descent in family.descents)
         for column in range(1, len(COLUMNS)):  # titles want the room
             self.tree.setColumnHidden(column, not taught)
         self.choose(chosen or list(family.automatic[:1]))
         self.tree.blockSignals(False)
-        lines = [f"⚠ {sentence(problem)}" for problem in family.problems]
+        self._show_problems(family.problems)
+
+    def _show_problems(self, problems: Sequence[str]) -> None:
+        lines = [f"⚠ {sentence(problem)}" for problem in problems]
         told = lines[:MOST_TOLD]
         if left := len(lines) - len(told):
             told.append(f"⚠ And {left} more: rest the pointer here to read them all.")
@@ -130,9 +136,11 @@ class ModelsForm(QWidget):
 
     def choose(self, names: list[str]) -> None:
         """Choose models by their names."""
-        everywhere = Qt.MatchFlag.MatchContains | Qt.MatchFlag.MatchRecursive
-        for item in self.tree.findItems("", everywhere, 0):
+        for item in self._items():
             item.setSelected(item.data(0, NAME) in names)
+
+    def _items(self) -> list[QTreeWidgetItem]:
+        return self.tree.findItems("", Qt.MatchFlag.MatchContains | Qt.MatchFlag.MatchRecursive, 0)
 
     def _make_buttons(self) -> QWidget:
         buttons = QWidget()

@@ -143,7 +143,7 @@ class ModelsWidget(Docked):
             self.controller.rename(old, new)
 
     def _compare(self) -> None:
-        old, new = (d.model.name for d in self._family.descents if d.model.name in self.form.chosen)
+        old, new = self.form.chosen
         folder = None
         if not self.controller.has_layers:
             named = QFileDialog.getExistingDirectory(self, "Choose images with nuclei to compare on")
