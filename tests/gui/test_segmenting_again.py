@@ -19,11 +19,6 @@ from napari_nucseg.nuclei.trust import Trust
 TIMEOUT_MS = 60_000
 
 
-@pytest.fixture(autouse=True)
-def _own_journals(tmp_path, monkeypatch):
-    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
-
-
 @pytest.fixture
 def again(qtbot, viewer):
     """Return a function that segments the image of a layer again."""

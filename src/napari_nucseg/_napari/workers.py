@@ -83,7 +83,7 @@ class Runs(QObject):
             cancel,
             _start_thread=False,
             _connect={
-                "yielded": if_wanted(self._tell),
+                "yielded": if_wanted(self.progressed.emit),
                 "returned": if_wanted(self._deliver),
                 "finished": if_wanted(self._end),
             },
@@ -101,9 +101,6 @@ class Runs(QObject):
         self.cancel()
         self._cancel = None
         self._number += 1
-
-    def _tell(self, progress: Any) -> None:
-        self.progressed.emit(progress)
 
     def _deliver(self, outcome: Any) -> None:
         if isinstance(outcome, Finished):
