@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.layer_state import MapsCache, read_state
@@ -203,6 +204,27 @@ def test_table_outlines_python_and_methods(user, widget, segmented, tmp_path, an
     assert "# Corrections made by hand are not repeated.\n" in QApplication.clipboard().text()
     user.click(widget.form.result.methods)
     assert "Nuclei were then corrected by hand." in QApplication.clipboard().text()
+
+
+@pytest.mark.parametrize("colours", [(), (3,)], ids=["grey", "colour"])
+def test_times_of_a_file_are_times_in_the_table_and_the_outlines(
+    viewer, user, widget, nuclei, tmp_path, answer, choose, colours
+):
+    frames = np.stack([(nuclei * (255 / nuclei.max())).astype(np.uint8)] * 3).reshape(
+        3, 192, 192, *[1 for _ in colours]
+    )
+    pixels = np.broadcast_to(frames, (3, 192, 192, *colours))
+    tifffile.imwrite(tmp_path / "film.tif", pixels, imagej=True, metadata={"axes": "TYXS"[: pixels.ndim]})
+    viewer.open(tmp_path / "film.tif", rgb=bool(colours))
+    user.segment()
+    table, outlines = tmp_path / "film.csv", tmp_path / "film.geojson"
+    for button, target in ((widget.form.result.table, table), (widget.form.result.outlines, outlines)):
+        answer(choose(target))
+        user.click(button)
+        user.qtbot.waitUntil(target.exists, timeout=10_000)
+    assert table.read_text(encoding="utf-8").startswith("t,label,")
+    planes = [feature["geometry"]["plane"] for feature in json.loads(outlines.read_text())["features"]]
+    assert {(plane["t"], plane["z"]) for plane in planes} == {(1, 0)}
 
 
 def test_asking_for_more_certainty_leaves_fewer_nuclei(viewer, user, widget, nuclei):

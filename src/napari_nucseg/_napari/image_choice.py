@@ -95,11 +95,11 @@ class AxesChoice(QWidget):
         self._rgb = image is not None and image.rgb
         self._shape, _ = self._axes
         may_have_channels = bool(self._shape) and not self._rgb
-        self._stated = self._in_file(image) if may_have_channels else StatedAxes()
+        self._stated = self._in_file(image) if self._shape else StatedAxes()
         self.channel_axis.blockSignals(True)
         self.channel_axis.clear()
         self.channel_axis.addItem("none", None)
-        for axis, name in enumerate(self._names() if may_have_channels else ()):
+        for axis, name in enumerate(self.names if may_have_channels else ()):
             self.channel_axis.addItem(self._axis_words(axis, name), axis)
             if name.lower() in CHANNEL_NAMES:
                 self.channel_axis.setCurrentIndex(axis + 1)
@@ -142,7 +142,7 @@ class AxesChoice(QWidget):
             return f"⚠ {refusal}"
         unknown = [
             self._axis_words(axis, name)
-            for axis, name in enumerate(self._names())
+            for axis, name in enumerate(self.names)
             if not name and 1 < self._shape[axis] <= MOST_CHANNELS
         ]
         # who wants all of them knows that they are slices
@@ -150,7 +150,8 @@ class AxesChoice(QWidget):
             return ""
         return f"Taken for slices: {', '.join(unknown)}. If channels are meant, choose their axis under Channels."
 
-    def _names(self) -> list[str]:
+    @property
+    def names(self) -> list[str]:
         """Names of the axes before Y and X: as somebody labelled them, else as the file says; empty where unknown."""
         _, labels = self._axes
         stated = self._stated.letters[: len(labels)].ljust(len(labels))

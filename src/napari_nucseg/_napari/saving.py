@@ -46,23 +46,21 @@ class ResultSaving(QObject):
             runs.failed.connect(self.failed)
             runs.ended.connect(partial(self._buttons[runs].setText, self._buttons[runs].text()))
 
-    def save_table(self, layer: Labels, image: Image, state: LayerState) -> None:
-        """Save area, place and intensity of every nucleus as CSV."""
+    def save_table(self, layer: Labels, image: Image, state: LayerState, names: Sequence[str]) -> None:
+        """Save area, place and intensity of every nucleus as CSV; names are those of the axes of a stack."""
         if self._give_up(self._tables):
             return
         path = self._ask("Save table", f"{layer.name}.csv", "CSV (*.csv)")
         if path:
             data, size = image_data(image), state.settings.pixel_size_um
-            names = _stack_names(image, state)
             self._start(self._tables, lambda: table_steps(path, layer.data, data, state.layout, names, size))
 
-    def save_outlines(self, layer: Labels, image: Image, state: LayerState) -> None:
-        """Save every nucleus as a polygon in GeoJSON."""
+    def save_outlines(self, layer: Labels, image: Image, state: LayerState, names: Sequence[str]) -> None:
+        """Save every nucleus as a polygon in GeoJSON; names are those of the axes of a stack."""
         if self._give_up(self._outlines):
             return
         path = self._ask("Save outlines", f"{layer.name}.geojson", "GeoJSON (*.geojson)")
         if path:
-            names = _stack_names(image, state)
             self._start(self._outlines, lambda: layer_outline_steps(path, layer.data, state.layout, names))
 
     def forget(self) -> None:
@@ -117,10 +115,6 @@ def layer_outline_steps(
     """Write the outlines of a layer's labels (NumPy, dask, zarr …) as ``outline_steps`` does."""
     planes, axes = with_times_first(layout.without_channel(np.asarray(labels)), names)
     return (yield from outline_steps(path, planes, axes))
-
-
-def _stack_names(image: Image, state: LayerState) -> list[str]:
-    return [image.axis_labels[axis] for axis in state.layout.stack_axes]
 
 
 def _saved(what: str, n_nuclei: int) -> str:

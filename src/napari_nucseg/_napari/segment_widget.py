@@ -255,9 +255,10 @@ class SegmentWidget(Docked):
             plane = visible_plane(self._viewer, self.form.image.layer, state.layout)
             self.live.request(self._result(), decoding, plane)
 
-    def _save(self, save: Callable[[Labels, Image, LayerState], None]) -> None:
+    def _save(self, save: Callable[[Labels, Image, LayerState, list[str]], None]) -> None:
         if (state := self._state()) is not None:
-            save(self._result(), self.form.image.layer, state)
+            names = [self.form.axes.names[axis] for axis in state.layout.stack_axes]
+            save(self._result(), self.form.image.layer, state, names)
 
     def _copy(self, text_of: Callable[..., str], what: str) -> None:
         if (state := self._state()) is not None:
