@@ -28,7 +28,7 @@ from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
 from napari_nucseg._napari.teach_estimate import estimate_presets
 from napari_nucseg._napari.teach_examples import Source
-from napari_nucseg._napari.teach_folder import refuse_name, unfinished_runs
+from napari_nucseg._napari.teach_folder import refuse_name, unfinished_run
 from napari_nucseg._napari.teach_text import (
     NO_NUCLEUS,
     NOTHING_CORRECTED,
@@ -781,7 +781,7 @@ class TestStopping:
         scripted(seconds=0.1, steps=300)
         _learning(qtbot, teacher)
         viewer.window.remove_dock_widget(teacher)  # what its × does
-        qtbot.waitUntil(lambda: bool(unfinished_runs()), timeout=TIMEOUT_MS)
+        qtbot.waitUntil(lambda: unfinished_run() is not None, timeout=TIMEOUT_MS)
         scripted()
         again = open_teacher()
         qtbot.waitUntil(again.form.unfinished.isVisible, timeout=TIMEOUT_MS)
@@ -806,7 +806,7 @@ class TestStopping:
     def test_a_run_under_way_is_not_offered_elsewhere(self, qtbot, teacher, open_teacher, scripted, layer):
         scripted(seconds=0.1, steps=300)
         _learning(qtbot, teacher)
-        assert unfinished_runs() == ()
+        assert unfinished_run() is None
 
 
 def _replace_image(layers, labels):

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.teach_drafts import Drafts, describe_steps
 from napari_nucseg._napari.teach_examples import Examples, layer_of
-from napari_nucseg._napari.teach_folder import has_learned, unfinished_runs
+from napari_nucseg._napari.teach_folder import has_learned, unfinished_run
 from napari_nucseg._napari.teach_preview import hide_preview, remove_preview, show_preview, view_of
 from napari_nucseg._napari.teach_run import Done, Order, Told, finish_steps, start_steps
 from napari_nucseg._napari.workers import Runs
@@ -144,8 +144,7 @@ class TeachController(QObject):
 
     def look_for_unfinished(self) -> None:
         """Find the newest run that was stopped and is not being worked on."""
-        found = [run for run in unfinished_runs() if not self.running or run.folder != self._folder]
-        self.unfinished.emit(found[0] if found else None)
+        self.unfinished.emit(unfinished_run())
 
     def stop(self) -> None:
         """Let go of everything; a run that goes on can be finished later."""

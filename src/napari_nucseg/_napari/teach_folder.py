@@ -64,14 +64,14 @@ def refuse_name(name: str, taken: Collection[str]) -> str:
     return ""
 
 
-def unfinished_runs() -> tuple[Unfinished, ...]:
-    """List runs that can be finished, the newest first."""
-    found = []
-    for job in runs_dir().glob(f"*/{JOB}"):
-        folder = job.parent
-        if has_learned(folder) and not (folder / DONE).exists() and not _is_locked(folder):
-            found.append(Unfinished(folder, datetime.fromtimestamp(job.stat().st_mtime)))
-    return tuple(sorted(found, key=lambda run: run.begun, reverse=True))
+def unfinished_run() -> Unfinished | None:
+    """Find the newest run that can be finished and is not being worked on."""
+    found = [
+        Unfinished(job.parent, datetime.fromtimestamp(job.stat().st_mtime))
+        for job in runs_dir().glob(f"*/{JOB}")
+        if not _gives_way(job.parent) and not _is_locked(job.parent)
+    ]
+    return max(found, key=lambda run: run.begun, default=None)
 
 
 def has_learned(folder: Path) -> bool:
