@@ -28,7 +28,7 @@ from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
 from napari_nucseg._napari.teach_estimate import estimate_presets
 from napari_nucseg._napari.teach_examples import Source
-from napari_nucseg._napari.teach_folder import refuse_name, unfinished_run
+from napari_nucseg._napari.teach_folder import held, refuse_name, unfinished_run
 from napari_nucseg._napari.teach_text import (
     NO_NUCLEUS,
     NOTHING_CORRECTED,
@@ -43,6 +43,7 @@ from napari_nucseg._napari.teach_text import (
 from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
 from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.errors import TrainingError
 from napari_nucseg.jobs.finetune_child import child_steps
 from napari_nucseg.network.installed import find_model, list_models
 from napari_nucseg.network.installing import install_model, remove_model, rename_model
@@ -764,6 +765,13 @@ class TestStopping:
             (runs_dir() / "mine").mkdir(parents=True, exist_ok=True)
             (runs_dir() / "mine" / name).touch()
         assert bool(refuse_name("mine", ())) == blocks
+
+    def test_what_another_window_works_on_is_left_to_it(self):
+        with held(runs_dir() / "mine"):
+            assert "There is a run" in refuse_name("mine", ())
+            with pytest.raises(TrainingError, match="wait for it"), held(runs_dir() / "mine"):
+                pass
+        assert not refuse_name("mine", ())
 
     def test_cancel_before_there_is_anything(self, qtbot, teacher, scripted, layer, click):
         scripted(seconds=60, steps=300)

@@ -8,23 +8,23 @@ unfinished. What came to its end, or ended before it learned anything, gives way
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data.file_lock import try_lock
-from napari_nucseg.errors import OutputError, TrainingError
-from napari_nucseg.files import in_words, not_deleted
+from napari_nucseg.files import not_deleted
+from napari_nucseg.learning import place
+from napari_nucseg.learning.place import CHECKPOINT
 from napari_nucseg.network.names import checked_name
+from napari_nucseg.teaching.job import JOB, RESULT
 from napari_nucseg.teaching.runs import DONE, RUNS_VARIABLE, runs_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-JOB, RESULT = "job.json", "result.json"
-_CHECKPOINT = "checkpoint.safetensors"
 _LOCK = "window.lock"
 
 
@@ -76,7 +76,7 @@ def unfinished_run() -> Unfinished | None:
 
 def has_learned(folder: Path) -> bool:
     """Whether a run left something to go on with, or to keep."""
-    return (folder / _CHECKPOINT).exists() or (folder / RESULT).exists()
+    return (folder / CHECKPOINT).exists() or (folder / RESULT).exists()
 
 
 def make_way(folder: Path) -> None:
@@ -99,30 +99,9 @@ def make_way(folder: Path) -> None:
         raise not_deleted(error, folder) from error
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a run's folder, made where it is missing, as long as this process works on it.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made.
-    TrainingError
-        If another window works on it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / _LOCK).open("a+b")
-    except OSError as error:
-        raise OutputError(in_words(error, folder, RUNS_VARIABLE)) from error
-    with file:
-        if not try_lock(file):
-            raise TrainingError(
-                f"another window is working on {folder}. Wait for it, or choose another name."
-            )
-        yield
-    with suppress(OSError):
-        (folder / _LOCK).unlink(missing_ok=True)
+def held(folder: Path) -> AbstractContextManager[None]:
+    """Keep other windows out of a run's folder as long as this one works on it; its child has a lock of its own."""
+    return place.held(folder, "choose another name", lock=_LOCK, named_by=RUNS_VARIABLE)
 
 
 def _run_names() -> set[str]:

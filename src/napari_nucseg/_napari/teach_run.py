@@ -15,13 +15,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_nucseg._napari.teach_examples import file_name
-from napari_nucseg._napari.teach_folder import JOB, RESULT, held, make_way, unused_name
+from napari_nucseg._napari.teach_folder import held, make_way, unused_name
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.data.correction_set import save_correction_set
 from napari_nucseg.errors import NameTakenError, TrainingError
 from napari_nucseg.files import written_whole
 from napari_nucseg.jobs.finetune_child import child_steps
-from napari_nucseg.teaching.job import FinetuneJob, Preview, load_finetune_job
+from napari_nucseg.teaching.job import JOB, LOG, RESULT, FinetuneJob, Preview, load_finetune_job
 from napari_nucseg.teaching.progress import FinetuneResult
 from napari_nucseg.teaching.runs import DONE, rename_run_of
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.progress import FinetuneProgress
 
 PREVIEW_IMAGE = "preview_image.npy"
-LOG, LOSSES, SCORES = "log.csv", ("foreground", "distance", "core"), ("held_out_loss", "ap50")
-"""What a run writes with each checkpoint: a row a step, and the columns that are shown."""
+LOSSES, SCORES = ("foreground", "distance", "core"), ("held_out_loss", "ap50")
+"""Columns of a run's log that are shown."""
 Curve = tuple[tuple[int, float], ...]
 
 

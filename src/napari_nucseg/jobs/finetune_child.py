@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from napari_nucseg.errors import OutputError, TrainingError
 from napari_nucseg.files import in_words, written_whole
 from napari_nucseg.jobs.parent import ENDS_WITH_PARENT
-from napari_nucseg.teaching.job import anchored
+from napari_nucseg.teaching.job import JOB, anchored
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg.teaching.job import FinetuneJob
 
-STOP, JOB, ERRORS = "stop", "job.json", "errors.log"
+STOP, ERRORS = "stop", "errors.log"
 # -P: a file numpy.py in the folder napari was started from must not be taken for the real one
 NUCSEG = (sys.executable, "-P", "-m", "napari_nucseg")
 _POLL_S = 0.05

@@ -19,7 +19,7 @@ LOCK = "run.lock"
 
 
 @contextmanager
-def held(folder: Path, otherwise: str) -> Iterator[None]:
+def held(folder: Path, otherwise: str, *, lock: str = LOCK, named_by: str = "") -> Iterator[None]:
     """Keep other runs out of a run's folder, which is made where it is missing, as long as this process works on it.
 
     What it made and left empty is taken away again.
@@ -28,6 +28,8 @@ def held(folder: Path, otherwise: str) -> Iterator[None]:
     ----------
     folder : of the run.
     otherwise : what else to do than to wait, for the message.
+    lock : name of the file that is locked.
+    named_by : the environment variable that names another folder, where no folder is asked for.
 
     Raises
     ------
@@ -36,23 +38,23 @@ def held(folder: Path, otherwise: str) -> Iterator[None]:
     OutputError
         If it cannot be made, or not be written.
     """
-    lock = folder / LOCK
+    locked = folder / lock
     made = [place for place in (folder, *folder.parents) if not os.path.exists(place)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = lock.open("a+b")
+        file = locked.open("a+b")
     except OSError as error:
-        raise OutputError(in_words(error, folder)) from error
+        raise OutputError(in_words(error, folder, named_by)) from error
     with file:
         # whoever had it may have deleted the file since we opened it: to lock what has no name keeps nobody out
-        if not (try_lock(file) and lock.exists()):
+        if not (try_lock(file) and locked.exists()):
             raise TrainingError(f"a run of this name is going on in {folder}: wait for it, or {otherwise}.")
         try:
             yield
         finally:
             # Windows deletes no open file: there it stays, and is in nobody's way
             with suppress(OSError):
-                lock.unlink()
+                locked.unlink()
                 for place in made:
                     place.rmdir()
 

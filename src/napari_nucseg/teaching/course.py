@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.files import written_whole
+from napari_nucseg.teaching.job import LOG
 from napari_nucseg.teaching.plan import plan_of
 from napari_nucseg.teaching.progress import FinetuneProgress
 from napari_nucseg.teaching.watching import LOSS, quality, score, with_network
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.progress import Stage
     from napari_nucseg.teaching.watching import PreviewWriter
 
-LOG = "log.csv"
 COLUMNS = ("step", "seconds", "foreground", "distance", "core", LOSS, "ap50")
 PATIENCE = 4
 """Looks without a better network before learning ends."""

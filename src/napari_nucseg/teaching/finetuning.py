@@ -18,14 +18,14 @@ from napari_nucseg.steps import drain, told_as
 from napari_nucseg.teaching.blend import choose_blend
 from napari_nucseg.teaching.course import Course, Teller
 from napari_nucseg.teaching.examples import read_examples
-from napari_nucseg.teaching.job import FinetuneJob, anchored, make_finetune_job
+from napari_nucseg.teaching.job import JOB, RESULT, FinetuneJob, anchored, make_finetune_job
 from napari_nucseg.teaching.learner import Learner
 from napari_nucseg.teaching.material import prepare
 from napari_nucseg.teaching.plan import plan_of
 from napari_nucseg.teaching.progress import FinetuneProgress, FinetuneResult
 from napari_nucseg.teaching.record import taught_card
 from napari_nucseg.teaching.references import images_of, reference_images
-from napari_nucseg.teaching.resuming import JOB, identity, resumed
+from napari_nucseg.teaching.resuming import identity, resumed
 from napari_nucseg.teaching.sanity import warnings_of
 from napari_nucseg.teaching.selection import picked_by_error
 from napari_nucseg.teaching.watching import PreviewWriter
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from napari_nucseg.teaching.blend import Blend
     from napari_nucseg.teaching.examples import Lessons
 
-RESULT, PREVIEW = "result.json", "preview.npy"
+PREVIEW = "preview.npy"
 FORCE = "Choose another name, or replace it with --force (force=True)."
 
 

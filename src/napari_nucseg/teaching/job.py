@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Preset = Literal["quick", "standard", "thorough"]
 Use = Literal["auto", "learn", "check"]
+JOB, RESULT, LOG = "job.json", "result.json", "log.csv"
+"""Files in the folder of a run."""
 PRESET_STEPS: dict[Preset, int] = {"quick": 40, "standard": 150, "thorough": 480}
 OTHER_SECONDS = 8.0
 """What a run takes besides learning: start of the process, reading and saving."""

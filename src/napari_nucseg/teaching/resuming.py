@@ -10,13 +10,12 @@ from napari_nucseg.learning.checkpoint import job_of
 from napari_nucseg.learning.place import CHECKPOINT, check_resumable
 from napari_nucseg.network.lineage import find_by_first_sha256, first_sha256
 from napari_nucseg.network.model_file import load_model
+from napari_nucseg.teaching.job import JOB
 
 if TYPE_CHECKING:
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.teaching.examples import Lessons
     from napari_nucseg.teaching.job import FinetuneJob
-
-JOB = "job.json"
 
 
 def resumed(job: FinetuneJob) -> FinetuneJob:
