@@ -7,6 +7,7 @@ loop with the real one.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import threading
 import time
@@ -19,11 +20,10 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_nucseg._napari import teach_run
+from napari_nucseg._napari import teach_drafts, teach_run
 from napari_nucseg._napari.camera import camera_of
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.correct_tools import EDIT_TOOLS
-from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
 from napari_nucseg._napari.teach_estimate import estimate_presets
@@ -79,12 +79,6 @@ WORSE = {"verdict": "worse", "words": "It loses 9 nuclei on synthetic histology.
 NONSENSE = {**BETTER, "warnings": ["The masks of cells.tif lie 6 px beside their nuclei."]}
 
 
-@pytest.fixture(autouse=True)
-def _own_runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("NUCSEG_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
-
-
 @pytest.fixture(scope="session")
 def taught_model(tmp_path_factory):
     """Return a model file whose card says it is called my-nuclei."""
@@ -136,13 +130,6 @@ def open_teacher(viewer, qtbot):
     yield open_widget
     for widget in opened:
         widget.shut()
-
-
-@pytest.fixture
-def corrector(viewer):
-    widget = CorrectWidget(viewer)
-    yield widget
-    widget.shut()
 
 
 @pytest.fixture
@@ -237,6 +224,11 @@ class TestExamples:
         save()
         qtbot.waitUntil(lambda: not says("not taught")(), timeout=TIMEOUT_MS)
         corrector.controller.mark_all(Trust.IGNORE)
+        qtbot.waitUntil(says("not taught"), timeout=TIMEOUT_MS)
+        save()
+        qtbot.waitUntil(lambda: not says("not taught")(), timeout=TIMEOUT_MS)
+        shutil.rmtree(tmp_path / "sets" / "one")
+        teacher.controller.refresh()
         qtbot.waitUntil(says("not taught"), timeout=TIMEOUT_MS)
 
     def test_what_the_model_to_teach_learned_before_is_not_kept_aside(
@@ -337,7 +329,7 @@ class TestExamples:
         qtbot.waitUntil(lambda: "nuclei" in row.detail.text(), timeout=TIMEOUT_MS)
 
     def test_a_copy_of_what_is_pinned_is_not_learned_and_says_so(
-        self, qtbot, viewer, teacher, layer, made, tmp_path
+        self, qtbot, viewer, teacher, layer, made, tmp_path, click
     ):
         _ready(qtbot, teacher)
         reviewed = np.ones(made.labels.shape, np.uint8)
@@ -348,7 +340,7 @@ class TestExamples:
         assert "Unpin it, or add other images" in why_not.text()
         assert row.detail.text().startswith("⚠ “cells nuclei” shows a pinned image")
         assert not teacher.form.run.isEnabled()
-        teacher._choosing._unpin(Source("set", folder=tmp_path / "set"))
+        click(teacher.form.pinned.rows[0].remove)
         _ready(qtbot, teacher)
 
     def test_the_same_image_twice_is_said_with_the_names_of_layers(self, qtbot, viewer, teacher, layer):
@@ -386,6 +378,30 @@ class TestWhyNot:
         _trust(other, Trust.REVIEWED)
         _ready(qtbot, teacher)
         assert "nuclei · 100% of the image" in row.detail.text()
+
+    def test_a_pinned_layer_that_can_no_longer_be_used(self, qtbot, viewer, teacher, layer, made, click):
+        viewer.add_image(np.roll(made.image, 40, axis=0), name="other")
+        _trust(viewer.add_labels(np.roll(made.labels, 40, axis=0), name="other nuclei"), Trust.REVIEWED)
+        source = next(s for s in teacher.controller.examples.sources if s.name == "cells nuclei")
+        teacher._choosing._pin(source)
+        _ready(qtbot, teacher)
+        layer.data[0, 0] = -1  # of which napari tells nobody
+        click(teacher.form.run)
+        qtbot.waitUntil(lambda: "numbers below 0" in teacher.form.status.text(), timeout=TIMEOUT_MS)
+        (row,) = teacher.form.pinned.rows
+        qtbot.waitUntil(lambda: "numbers below 0" in row.detail.text(), timeout=TIMEOUT_MS)
+        assert not teacher.form.run.isEnabled()
+        assert not (runs_dir() / "my-nuclei").exists()
+
+    def test_too_little_memory_to_look_at_the_examples(self, qtbot, teacher, layer, monkeypatch):
+        def fail(*args):
+            raise MemoryError
+
+        _ready(qtbot, teacher)
+        monkeypatch.setattr(teach_drafts, "describe_examples", fail)
+        layer.data_setitem((np.array([1]), np.array([1])), 99)
+        qtbot.waitUntil(lambda: "memory" in teacher.form.why_not.text(), timeout=TIMEOUT_MS)
+        assert not teacher.form.run.isEnabled()
 
     def test_an_example_with_nothing_to_learn_does_not_count_beside_those_to_check(self):
         pinned = ExampleUse(name="a", n_nuclei=0, taught_px=0, use="left out", n_images=0)

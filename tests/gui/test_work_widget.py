@@ -34,11 +34,6 @@ from napari_nucseg.teaching.pages import read_pages
 TIMEOUT_MS = 180_000
 
 
-@pytest.fixture(autouse=True)
-def _own_journals(tmp_path, monkeypatch):
-    monkeypatch.setenv("NUCSEG_JOURNAL", str(tmp_path / "journals"))
-
-
 @pytest.fixture
 def folder(tmp_path):
     """Two grey images of different sizes and one in colour."""

@@ -10,13 +10,14 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QMenu
 
 from napari_nucseg._napari.teach_drafts import Described
-from napari_nucseg._napari.teach_examples import Source
+from napari_nucseg._napari.teach_examples import Source, source_in
 from napari_nucseg._napari.teach_text import example_words, pinned_words, refusal, refusal_of_pinned
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_nucseg._napari.teach_controller import TeachController
     from napari_nucseg._napari.teach_form import TeachForm
-    from napari_nucseg.teaching.job import Use
 
 
 class Choosing(QObject):
@@ -34,10 +35,10 @@ class Choosing(QObject):
         self._described = Described((), ())
         self._problem = ""
         form.add_folder.clicked.connect(self._add_folder)
-        form.examples.use_changed.connect(self._set_use)
-        form.examples.removed.connect(self._remove)
+        form.examples.use_changed.connect(partial(self._change, controller.examples.set_use))
+        form.examples.removed.connect(partial(self._change, controller.examples.remove))
         form.pin.clicked.connect(self._offer_pins)
-        form.pinned.removed.connect(self._unpin)
+        form.pinned.removed.connect(partial(self._change, controller.examples.unpin))
         controller.listed.connect(self._show_sources)
         controller.described.connect(self._show_uses)
         controller.undescribed.connect(self._show_problem)
@@ -76,16 +77,7 @@ class Choosing(QObject):
     def _add_folder(self) -> None:
         folder = _ask_for_folder(self._form, "Choose corrections, a folder worked through, or a dataset")
         if folder is not None:
-            self._controller.examples.add(folder)
-            self._controller.refresh()
-
-    def _set_use(self, source: Source, use: Use) -> None:
-        self._controller.examples.set_use(source, use)
-        self._controller.refresh()
-
-    def _remove(self, source: Source) -> None:
-        self._controller.examples.remove(source)
-        self._controller.refresh()
+            self._change(self._controller.examples.add, folder)
 
     def _offer_pins(self) -> None:
         menu = QMenu(self._form)
@@ -97,14 +89,14 @@ class Choosing(QObject):
     def _pin_folder(self) -> None:
         folder = _ask_for_folder(self._form, "Choose images with nuclei to keep good on")
         if folder is not None:
-            self._pin(Source(folder.name, folder=folder.absolute()))
+            self._pin(source_in(folder))
 
     def _pin(self, source: Source) -> None:
-        self._controller.examples.pin(source)
-        self._controller.refresh()
+        self._change(self._controller.examples.pin, source)
 
-    def _unpin(self, source: Source) -> None:
-        self._controller.examples.unpin(source)
+    def _change(self, change: Callable[..., None], *what: object) -> None:
+        """Change what is listed, and show and describe it as it is then."""
+        change(*what)
         self._controller.refresh()
 
 

@@ -13,7 +13,7 @@ from napari_nucseg._napari.teach_drafts import Drafts, describe_steps
 from napari_nucseg._napari.teach_examples import Examples, layer_of
 from napari_nucseg._napari.teach_folder import has_learned, unfinished_run
 from napari_nucseg._napari.teach_preview import hide_preview, remove_preview, show_preview, view_of
-from napari_nucseg._napari.teach_run import Done, Order, Told, finish_steps, start_steps
+from napari_nucseg._napari.teach_run import Done, Told, finish_steps, start_steps
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.teaching.runs import delete_run
 
@@ -115,16 +115,11 @@ class TeachController(QObject):
     def start(self, job: FinetuneJob, *, preview: bool) -> None:
         """Teach what the job says from the examples as they are now."""
         examples = tuple(each for each in self.examples.collect() if not each.problem)
-        kept = self.examples.collect_pinned()
-        for pinned in kept:
-            if pinned.problem:
-                self.failed.emit(f"“{pinned.source.name}”: {pinned.problem}")
-                return
+        pinned = self.examples.collect_pinned()
         found = (layer_of(self._viewer, source) for source in self.examples.sources)
         layers = [layer for layer in found if layer is not None]
-        self._view = view_of(self._viewer, layers) if preview else None
-        order = Order(job, examples, kept, self._view)
-        self._run(job.folder, lambda: start_steps(order))
+        view = self._view = view_of(self._viewer, layers) if preview else None
+        self._run(job.folder, lambda: start_steps(job, examples, pinned, view))
 
     def finish(self, folder: Path, *, at_once: bool = False) -> None:
         """Go on with a run that was stopped; ``at_once``: keep its best so far and learn no more."""

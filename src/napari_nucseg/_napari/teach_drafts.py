@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg._napari.teach_examples import file_name
-from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
+from napari_nucseg.data.correction_set import save_correction_set
 from napari_nucseg.data.set_comparison import holds_labels
 from napari_nucseg.errors import NucSegError
 from napari_nucseg.teaching.examples import describe_examples
@@ -23,8 +23,7 @@ from napari_nucseg.teaching.references import Pinned, describe_pinned
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
 
-    from napari_nucseg._napari.teach_examples import Collected, Saved
-    from napari_nucseg.data.correction_set import CorrectionSet
+    from napari_nucseg._napari.teach_examples import Collected
 
 
 @dataclass
@@ -38,7 +37,9 @@ class Drafts:
 
     def age(self, place: Path) -> int:
         """Return a number that is another one once what lies there has changed."""
-        return self.ages.get(place, _modified(place))
+        if place in self.ages:
+            return self.ages[place]
+        return place.stat().st_mtime_ns if place.exists() else 0
 
 
 @dataclass(frozen=True)
@@ -93,36 +94,10 @@ def _kept(collected: Collected, number: int, drafts: Drafts) -> Pinned:
 
 
 def _drafted(collected: Collected, place: Path, drafts: Drafts) -> Path:
-    """Save a layer where it is another one than was saved there before; return where a source lies."""
-    if isinstance(content := collected.content, Path):
-        return content
-    _save(place, content, drafts)
-    return place
-
-
-def _with_unsaved(collected: Collected, use: ExampleUse) -> ExampleUse:
-    """Add which layers hold more than what was saved in a folder: it is not taught."""
-    names = [f"“{saved.name}”" for saved in collected.saved if _is_unsaved(saved)]
-    if not names:
-        return use
-    words = f"{', '.join(names)}: changes since the last save are not taught. Save again to teach them."
-    return use.model_copy(update={"problem": "\n".join(filter(None, (use.problem, words)))})
-
-
-def _is_unsaved(saved: Saved) -> bool:
-    if is_correction_set(saved.folder):
-        return not holds_labels(saved.folder, saved.labels, saved.trust)
-    changed = saved.before is not None and not np.array_equal(saved.labels, saved.before)
-    return changed or bool(saved.trust.any())
-
-
-def _unusable(collected: Collected) -> ExampleUse:
-    """Say of a layer that is no example why."""
-    name, problem = collected.source.name, collected.problem
-    return ExampleUse(name=name, n_nuclei=0, taught_px=0, use="learned", n_images=0, problem=problem)
-
-
-def _save(place: Path, corrections: CorrectionSet, drafts: Drafts) -> None:
+    """Return where a source lies; a layer is saved first, unless it is the same as was saved there before."""
+    corrections = collected.content
+    if isinstance(corrections, Path):
+        return corrections
     beside = (corrections.image.shape, corrections.axes, corrections.name, corrections.settings)
     age = zlib.crc32(repr(beside).encode())
     for part in (corrections.labels, corrections.trust, corrections.prediction):
@@ -131,7 +106,23 @@ def _save(place: Path, corrections: CorrectionSet, drafts: Drafts) -> None:
     if drafts.ages.get(place) != age:
         save_correction_set(place, corrections)
         drafts.ages[place] = age
+    return place
 
 
-def _modified(folder: Path) -> int:
-    return folder.stat().st_mtime_ns if folder.exists() else 0
+def _with_unsaved(collected: Collected, use: ExampleUse) -> ExampleUse:
+    """Add which layers hold more than what was saved in a folder: it is not taught."""
+    names = [
+        f"“{saved.name}”"
+        for saved in collected.saved
+        if not holds_labels(saved.folder, saved.labels, saved.trust)
+    ]
+    if not names:
+        return use
+    words = f"{', '.join(names)}: changes since the last save are not taught. Save again to teach them."
+    return use.model_copy(update={"problem": "\n".join(filter(None, (use.problem, words)))})
+
+
+def _unusable(collected: Collected) -> ExampleUse:
+    """Say of a layer that is no example why."""
+    name, problem = collected.source.name, collected.problem
+    return ExampleUse(name=name, n_nuclei=0, taught_px=0, use="left out", n_images=0, problem=problem)

@@ -22,12 +22,12 @@ GONE = "⚠ The new model is no longer there: it was deleted or got another name
 
 
 class Outcome(QGroupBox):
-    """Table, words and buttons for one result."""
+    """Table, words and buttons for one ``result``, None where there is none."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Before and after", parent)
         self._colours = colours_of("dark")
-        self._result: FinetuneResult | None = None
+        self.result: FinetuneResult | None = None
         self.headline = Words()
         self.table = ComparisonTable()
         self.gone = Words(GONE)
@@ -54,11 +54,6 @@ class Outcome(QGroupBox):
             column.addWidget(button)
         self.setVisible(False)
 
-    @property
-    def result(self) -> FinetuneResult | None:
-        """The result on show."""
-        return self._result
-
     def follow_theme(self, name: str) -> None:
         """Take colours that are readable in a theme."""
         self._colours = colours_of(name)
@@ -67,7 +62,7 @@ class Outcome(QGroupBox):
 
     def show_result(self, result: FinetuneResult | None) -> None:
         """Show a result; None hides everything."""
-        self._result = result
+        self.result = result
         self.setVisible(result is not None)
         if result is None:
             return
@@ -90,8 +85,8 @@ class Outcome(QGroupBox):
 
     def show_in_use(self) -> None:
         """Say that the model was taken up; what else could have been done is no longer said."""
-        if self._result is not None:
-            self._say(self._result)
+        if self.result is not None:
+            self._say(self.result)
         self.use.setVisible(True)
         self.use.setText(IN_USE)
         self.use.setEnabled(False)
@@ -104,6 +99,6 @@ class Outcome(QGroupBox):
         )
 
     def _colour_headline(self) -> None:
-        if self._result is not None:
-            verdict = Verdict.UNSURE if self._result.warnings else self._result.verdict
+        if self.result is not None:
+            verdict = Verdict.UNSURE if self.result.warnings else self.result.verdict
             self.headline.setStyleSheet(f"font-weight: bold; color: {self._colours[verdict]};")

@@ -82,10 +82,6 @@ class TeachPlot(QWidget):
         self._old.setPen(pyqtgraph.mkPen(text, width=1, style=Qt.PenStyle.DashLine))
         self._old.label.setColor(text)
 
-    def clear(self) -> None:
-        """Begin anew."""
-        self.show_curves((), {})
-
     def show_curves(self, losses: Points, scores: Mapping[str, Points]) -> None:
         """Show all points so far.
 

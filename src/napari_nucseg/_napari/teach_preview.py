@@ -74,8 +74,6 @@ def view_of(viewer: ViewerModel, layers: Sequence[Labels]) -> PreviewView | None
 
 def show_preview(viewer: ViewerModel, name: str, view: PreviewView, labels: NDArray[np.int32]) -> Labels:
     """Show what a model finds in a layer of its own; the one shown before is filled anew if it is still there."""
-    if labels.shape != view.shape:
-        labels = np.zeros(view.shape, np.int32)
     labels = labels.reshape((1,) * (len(view.placed["scale"]) - 2) + view.shape)
     for layer in _previews(viewer, name):
         if layer.data.shape == labels.shape:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,23 +42,13 @@ Curve = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
-    """What the user asked for: choices without examples, and those with what they hold."""
-
-    job: FinetuneJob
-    examples: tuple[Collected, ...]
-    pinned: tuple[Collected, ...] = ()
-    view: PreviewView | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Told:
     """How far a run is: the last report, curves from its very start, and the latest preview."""
 
     progress: FinetuneProgress
-    losses: Curve = ()
-    scores: Mapping[str, Curve] = field(default_factory=dict)
-    preview: NDArray[np.int32] | None = None
+    losses: Curve
+    scores: Mapping[str, Curve]
+    preview: NDArray[np.int32] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +96,7 @@ class Record:
         """Take note of a report, if there is one, and return all there was so far; None before the first."""
         if progress is not None:
             if progress.losses:
-                total = progress.losses.get("total", sum(progress.losses.values()))
-                self._losses[progress.step] = total
+                self._losses[progress.step] = sum(progress.losses.values())
             for name, value in progress.scores.items():
                 self._scores.setdefault(name, {})[progress.step] = value
             self._read_preview(progress.preview)
@@ -126,18 +115,26 @@ class Record:
                 self._preview_age = age
 
 
-def start_steps(order: Order) -> Generator[Told | None, None, Done]:
+def start_steps(
+    choices: FinetuneJob, examples: Sequence[Collected], pinned: Sequence[Collected], view: PreviewView | None
+) -> Generator[Told | None, None, Done]:
     """Save what is taught, let a child process learn, install the model.
+
+    Parameters
+    ----------
+    choices : the job without its examples.
+    examples, pinned : with what they hold.
+    view : what the model is tried on while it learns.
 
     Raises
     ------
     NucSegError
         If something cannot be saved, learned or installed; in words.
     """
-    with held(order.job.folder):
-        make_way(order.job.folder)
+    with held(choices.folder):
+        make_way(choices.folder)
         yield None
-        job = yield from _write(order)
+        job = yield from _write(choices, examples, pinned, view)
         done = yield from _learn(job)
     return _kept_by_name(done)
 
@@ -171,18 +168,20 @@ def save_sources(folder: Path, sources: Sequence[Collected]) -> tuple[Path, ...]
     return tuple(places)
 
 
-def _write(order: Order) -> Generator[None, None, FinetuneJob]:
+def _write(
+    choices: FinetuneJob, examples: Sequence[Collected], pinned: Sequence[Collected], view: PreviewView | None
+) -> Generator[None, None, FinetuneJob]:
     """Save examples, pinned layers and the preview's image in the run's folder; returns the whole job."""
-    folder = order.job.folder
-    examples = save_sources(folder / "examples", order.examples)
+    folder = choices.folder
+    places = save_sources(folder / "examples", examples)
     yield
-    pinned = save_sources(folder / "pinned", order.pinned)
+    pinned_places = save_sources(folder / "pinned", pinned)
     yield
-    return order.job.model_copy(
+    return choices.model_copy(
         update={
-            "examples": tuple(each.as_example(p) for each, p in zip(order.examples, examples, strict=True)),
-            "pinned": pinned,
-            "preview": None if order.view is None else _write_view(folder / PREVIEW_IMAGE, order.view),
+            "examples": tuple(each.as_example(place) for each, place in zip(examples, places, strict=True)),
+            "pinned": pinned_places,
+            "preview": None if view is None else _write_view(folder / PREVIEW_IMAGE, view),
         }
     )
 
@@ -257,5 +256,5 @@ def _read_result(path: Path) -> FinetuneResult:
         return FinetuneResult.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise TrainingError(
-            f"{path} cannot be read. Discard this run, or delete the file to finish it."
+            f"{path} cannot be read. Throw this run away, or delete the file to finish it."
         ) from error

@@ -30,7 +30,7 @@ class Uptake(QObject):
     """
 
     taken = Signal(object)
-    said = Signal(str)
+    said = Signal(object)
     resegmented = Signal(str)
     failed = Signal(str)
 
@@ -39,7 +39,7 @@ class Uptake(QObject):
         self._viewer = viewer
         self._using, self._segmenting = Runs(self), Runs(self)
         self._using.returned.connect(self.taken)
-        self._segmenting.progressed.connect(self._tell)
+        self._segmenting.progressed.connect(self.said)
         self._segmenting.returned.connect(self._put)
         for runs in (self._using, self._segmenting):
             runs.failed.connect(self.failed)
@@ -77,9 +77,6 @@ class Uptake(QObject):
         return next(
             (layer for layer, image in images.items() if image is active), next(iter(images), layers[0])
         )
-
-    def _tell(self, words: str) -> None:
-        self.said.emit(words)
 
     def _put(self, outcome: tuple[Labels, JobResult]) -> None:
         layer, result = outcome

@@ -172,7 +172,7 @@ class TeachWidget(Docked):
         self.form.show_page("learn", title)
         self.form.progress.setRange(0, 0)
         self.form.cancel.setEnabled(True)
-        self.form.plot.clear()
+        self.form.plot.show_curves((), {})
         self.form.say(words)
 
     def _show_choices(self) -> None:
