@@ -14,12 +14,13 @@ from PIL import Image as Picture
 from qtpy.QtCore import Qt, QThreadPool
 from tifffile import imwrite
 
-from napari_nucseg._napari import work_keeping, work_steps
+from napari_nucseg._napari import work_keeping, work_saving
 from napari_nucseg._napari.camera import corners_in_view
 from napari_nucseg._napari.image_layout import known_channel
 from napari_nucseg._napari.layer_state import CorrectionState, read_corrections
 from napari_nucseg._napari.segment_widget import SegmentWidget
-from napari_nucseg._napari.work_layers import LABELS_NAME, with_counts
+from napari_nucseg._napari.work_layers import LABELS_NAME
+from napari_nucseg._napari.work_saving import with_counts
 from napari_nucseg._napari.work_widget import WorkWidget
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.journal import Journal, JournalHeader, Part, fingerprint, journal_dir, replay
@@ -939,7 +940,7 @@ def test_an_autosave_that_waits_is_written_into_no_other_list(
         may_end.wait(TIMEOUT_MS / 1000)
         return with_counts(corrections)
 
-    monkeypatch.setattr(work_steps, "with_counts", wait)
+    monkeypatch.setattr(work_saving, "with_counts", wait)
     layer.data_setitem((np.array([5]), np.array([6])), 3)
     controller._save_soon()
     assert begun.wait(TIMEOUT_MS / 1000)

@@ -88,7 +88,7 @@ class WorkController(QObject):
 
         What cannot be saved in the list before goes along into one of the same dataset, its image with it.
         """
-        refusal = self._refusal_to_save()
+        refusal = self._try_to_save()
         try:
             worklist = open_worklist(source, output)
             if refusal is not None and not self._list.is_elsewhere(worklist):
@@ -162,7 +162,7 @@ class WorkController(QObject):
 
     def save(self, *, always: bool = False, status: Status = Status.IN_WORK) -> bool:
         """Keep what was done on the current image, now; False where that is impossible."""
-        refusal = self._refusal_to_save(always=always, status=status)
+        refusal = self._try_to_save(always=always, status=status)
         if refusal is not None:
             self._cannot_save(str(refusal))
         return refusal is None
@@ -198,9 +198,7 @@ class WorkController(QObject):
         with self._meeting:
             yield name not in (self._list.current, self._wanted)
 
-    def _refusal_to_save(
-        self, *, always: bool = False, status: Status = Status.IN_WORK
-    ) -> NucSegError | None:
+    def _try_to_save(self, *, always: bool = False, status: Status = Status.IN_WORK) -> NucSegError | None:
         """Keep what was done on the current image; give what is in the way, if anything is."""
         corrections = self._layers.as_they_are()
         if self.worklist is None or (corrections is None and not always):
@@ -234,8 +232,9 @@ class WorkController(QObject):
             return
         self._place = name = opened.name
         self.worklist = self._list.at(name).opened(name)
-        self._saving.keeper.show(opened.folder, opened.stamp)
-        self._layers.show(opened.corrections, opened.folder, opened.stamp)
+        folder = self._list.folder_of(name)
+        self._saving.keeper.show(folder, opened.stamp)
+        self._layers.show(opened.corrections, folder, opened.stamp)
         self.shown.emit(name)
         self._keep_list()
         self.changed.emit()

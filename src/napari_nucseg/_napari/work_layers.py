@@ -26,8 +26,6 @@ from napari_nucseg._napari.layer_state import (
 )
 from napari_nucseg._napari.results import forget_history
 from napari_nucseg._napari.work_keeping import KEPT_BY, SetKeeper
-from napari_nucseg.nuclei.corrections import count_kinds, diff
-from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +41,15 @@ LABELS_NAME = "Nuclei in work"
 
 
 class WorkLayers:
-    """An image layer a kind of image (grey, colour, channels) and one Labels layer."""
+    """An image layer a kind of image (grey, colour, channels) and one Labels layer.
+
+    Attributes
+    ----------
+    keeper
+        Who writes what is shown.
+    as_shown
+        Corrections as they were shown or kept last; None where no image is shown.
+    """
 
     def __init__(self, viewer: ViewerModel) -> None:
         self.keeper = SetKeeper()
@@ -51,7 +57,7 @@ class WorkLayers:
         self._images: dict[tuple[int, bool], Image] = {}
         self._image: Image | None = None
         self._labels: Labels | None = None
-        self._shown: CorrectionSet | None = None
+        self.as_shown: CorrectionSet | None = None
 
     @property
     def shown(self) -> bool:
@@ -61,9 +67,9 @@ class WorkLayers:
     @property
     def can_be_kept(self) -> bool:
         """Whether nuclei of an image are on show, even where its picture was removed."""
-        return self._shown is not None and self._labels in self._viewer.layers
+        return self.as_shown is not None and self._labels in self._viewer.layers
 
-    def show(self, corrections: CorrectionSet, folder: Path, stamp: bytes | None) -> Labels:
+    def show(self, corrections: CorrectionSet, folder: Path, stamp: bytes | None) -> None:
         """Show an image and its labels, of a set with this stamp, in place of those before, which are kept by now."""
         if self.can_be_kept:
             mark_safe(self._labels)  # also what was painted and taken back, which left nothing to keep
@@ -88,7 +94,7 @@ class WorkLayers:
             image.metadata |= channel
             if not rgb:
                 image.reset_contrast_limits()
-        self._image, self._shown = image, corrections
+        self._image, self.as_shown = image, corrections
         self._labels = self._fill_labels(
             image, corrections, folder, stamp, {k: v[-2:] for k, v in placed.items()}
         )
@@ -97,7 +103,6 @@ class WorkLayers:
         selection.active = self._labels
         show_channel(self._viewer, self._labels, image)
         fit(self._viewer, self._labels)
-        return self._labels
 
     def put_away(self) -> None:
         """Hide the image and its labels, which are kept by now: they are of no list any more."""
@@ -109,20 +114,20 @@ class WorkLayers:
             self._labels.visible = False
             metadata = self._labels.metadata.items()
             self._labels.metadata = {k: v for k, v in metadata if k not in (WORK_ON, KEPT_BY)}
-        self._shown = None
+        self.as_shown = None
 
     def as_they_are(self) -> CorrectionSet | None:
         """Corrections as they are now; None where nothing was changed since they were shown or kept.
 
         Removed layers lose nothing: the nuclei are known here, and of the image the pixels.
         """
-        layer, shown = self._labels, self._shown
+        layer, shown = self._labels, self.as_shown
         if layer is None or shown is None:
             return None
         state, origin = read_corrections(layer), read_state(layer)
         labels = np.array(
             layer.data
-        )  # numbers beyond int32 are refused, not wrapped around, when they are saved
+        )  # as they are: saving refuses numbers beyond int32, a cast would wrap them
         trust = np.zeros(labels.shape, np.uint8) if state is None else state.trust.copy()
         if np.array_equal(labels, shown.labels) and np.array_equal(trust, shown.trust):
             return None
@@ -135,11 +140,6 @@ class WorkLayers:
         return replace(shown, labels=labels, trust=trust, **more)
 
     @property
-    def as_shown(self) -> CorrectionSet | None:
-        """Corrections as they were shown or kept last."""
-        return self._shown
-
-    @property
     def saved_as(self) -> bytes | None:
         """Stamp of the set of the labels on show, as it was read or saved here last; None if it was not."""
         state = None if self._labels is None else read_corrections(self._labels)
@@ -148,9 +148,9 @@ class WorkLayers:
     def kept(self, corrections: CorrectionSet, folder: Path, stamp: bytes | None) -> None:
         """Remember that these corrections are safe in a folder, as a set with this stamp."""
         layer = self._labels
-        if layer is None or self._shown is None:
+        if layer is None or self.as_shown is None:
             return
-        self._shown = corrections
+        self.as_shown = corrections
         state = read_corrections(layer)
         if state is None:
             return
@@ -232,19 +232,6 @@ class WorkLayers:
             overlay.data = state.trust
             _place(overlay, placed)
         return layer
-
-
-def with_counts(corrections: CorrectionSet) -> CorrectionSet:
-    """Corrections with the numbers that a list of sets shows."""
-    counts = {
-        "nuclei": int(np.unique(corrections.labels[corrections.labels > 0]).size),
-        "reviewed_px": int((corrections.trust == Trust.REVIEWED).sum()),
-        "ignored_px": int((corrections.trust == Trust.IGNORE).sum()),
-    }
-    if corrections.prediction is not None:
-        changes = diff(corrections.prediction, corrections.labels)
-        counts |= {str(kind): number for kind, number in count_kinds(changes).items()}
-    return replace(corrections, counts=counts)
 
 
 def _how_they_were_found(layer: Labels) -> dict[str, Any]:

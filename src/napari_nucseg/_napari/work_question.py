@@ -9,22 +9,21 @@ from qtpy.QtWidgets import QMessageBox
 from napari_nucseg._napari.failure import sentence
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from qtpy.QtWidgets import QWidget
 
+    from napari_nucseg._napari.work_steps import Refused
 
-def ask_to_begin_anew(name: str, reason: str, kept_in: Path | None, parent: QWidget | None = None) -> bool:
-    """Ask, in a modal box, whether to work on an image as if nothing had been done; closing it means no.
 
-    ``kept_in`` is where its corrections will be moved; None where they are gone.
-    """
-    kept = "" if kept_in is None else f" What was corrected before is kept in {kept_in}."
+def ask_to_begin_anew(refused: Refused, parent: QWidget) -> bool:
+    """Ask, in a modal box, whether to work on an image as if nothing had been done; closing it means no."""
+    kept = "" if refused.kept_in is None else f" What was corrected before is kept in {refused.kept_in}."
     box = QMessageBox(parent)
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle("Work through a folder")
-    box.setText(f"“{name}” cannot be opened with what was corrected.")
-    box.setInformativeText(f"{sentence(reason)}\n\nBegin anew: the image is opened as it is now.{kept}")
+    box.setText(f"“{refused.name}” cannot be opened with what was corrected.")
+    box.setInformativeText(
+        f"{sentence(refused.reason)}\n\nBegin anew: the image is opened as it is now.{kept}"
+    )
     anew = box.addButton("Begin anew", QMessageBox.ButtonRole.AcceptRole)
     box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
     box.exec()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from napari_nucseg._napari.work_layers import with_counts
-from napari_nucseg._napari.work_steps import write_set
 from napari_nucseg._napari.workers import Runs
+from napari_nucseg.nuclei.corrections import count_kinds, diff
+from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
+    from napari_nucseg._napari.work_keeping import Kept
     from napari_nucseg._napari.work_layers import WorkLayers
     from napari_nucseg.data.correction_set import CorrectionSet
 
@@ -63,4 +67,22 @@ class WorkSaving(QObject):
         if corrections is None or self.running:
             return
         turn, saved_as = self.keeper.turn(), self._layers.saved_as
-        self._runs.start(lambda: write_set(self.keeper, turn, folder, corrections, saved_as))
+
+        def write() -> Generator[None, None, Kept | None]:
+            yield
+            return self.keeper.write(folder, with_counts(corrections), saved_as, turn)
+
+        self._runs.start(write)
+
+
+def with_counts(corrections: CorrectionSet) -> CorrectionSet:
+    """Corrections with the numbers that a list of sets shows."""
+    counts = {
+        "nuclei": int(np.unique(corrections.labels[corrections.labels > 0]).size),
+        "reviewed_px": int((corrections.trust == Trust.REVIEWED).sum()),
+        "ignored_px": int((corrections.trust == Trust.IGNORE).sum()),
+    }
+    if corrections.prediction is not None:
+        changes = diff(corrections.prediction, corrections.labels)
+        counts |= {str(kind): number for kind, number in count_kinds(changes).items()}
+    return replace(corrections, counts=counts)

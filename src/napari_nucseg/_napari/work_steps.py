@@ -1,4 +1,4 @@
-"""What *Work through a folder* does in threads: read and write an image of a list, segment those that remain."""
+"""What *Work through a folder* does in threads: read an image of a list, segment those that remain."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_nucseg._napari.torch_import import make_torch_safe
-from napari_nucseg._napari.work_layers import with_counts
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set, stamp_of
 from napari_nucseg.errors import CorrectionSetError
 from napari_nucseg.jobs.work_item import Status
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from napari_nucseg._napari.work_keeping import Kept, SetKeeper
     from napari_nucseg.data.correction_set import CorrectionSet
     from napari_nucseg.jobs.work_outcomes import Outcome
     from napari_nucseg.jobs.work_segmentation import WorkProgress
@@ -32,7 +30,6 @@ class Opened:
 
     name: str
     corrections: CorrectionSet
-    folder: Path
     stamp: bytes | None = None
 
 
@@ -69,10 +66,10 @@ def open_image(
         except CorrectionSetError as error:
             _read_anew(worklist, name)  # what cannot be read either says so
             return Refused(name, str(error), worklist.output / SET_ASIDE)
-        return Opened(name, replace(corrections, name=name), folder, stamp)  # it may have been renamed since
+        return Opened(name, replace(corrections, name=name), stamp)  # it may have been renamed since
     anew = _read_anew(worklist, name)
     if worklist.item(name).status is Status.UNTOUCHED:
-        return Opened(name, anew, folder)
+        return Opened(name, anew)
     check_there(worklist.output)
     return Refused(name, f"its corrections are no longer in {folder}. Put them back.")
 
@@ -80,14 +77,6 @@ def open_image(
 def _read_anew(worklist: WorkList, name: str) -> CorrectionSet:
     sample = worklist.dataset.read(name)
     return new_corrections(sample, sample.labels, is_prediction=False)
-
-
-def write_set(
-    keeper: SetKeeper, turn: int, folder: Path, corrections: CorrectionSet, saved_as: bytes | None
-) -> Generator[None, None, Kept | None]:
-    """Write an image's corrections, unless something newer was written meanwhile; give what was written."""
-    yield
-    return keeper.write(folder, with_counts(corrections), saved_as, turn)
 
 
 def segment(

@@ -128,7 +128,7 @@ class WorkWidget(Docked):
 
     def _ask_to_begin_anew(self, refused: Refused) -> None:
         self.form.say(f"⚠ {sentence(refused.reason)}")
-        if ask_to_begin_anew(refused.name, refused.reason, refused.kept_in, self):
+        if ask_to_begin_anew(refused, self):
             self.controller.begin_anew(refused.name)
 
     def _segment(self) -> None:
