@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
+import sys
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +22,10 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication, QDialogButtonBox, QLineEdit
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.jobs.finetune_child import child_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import napari
     from napari.layers import Labels
@@ -161,6 +165,29 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
     """Shown viewer that knows installed plugins."""
     return make_napari_viewer(show=True)
+
+
+@pytest.fixture
+def script_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let *Fine-tune* start ``scripted_child.py``, and return a function that says what that does."""
+    script, child = tmp_path / "script.json", Path(__file__).with_name("scripted_child.py")
+
+    def estimate_nothing(model: str, device: str) -> Iterator[None]:
+        """Real steps, which are timed, take longer than a scripted child."""
+        yield
+        return {}
+
+    def say(
+        model: Path, result: dict[str, Any], *, steps: int = 20, seconds: float = 0.0, **more: Any
+    ) -> None:
+        content = {"steps": steps, "seconds": seconds, "model": str(model), "result": result, **more}
+        script.write_text(json.dumps(content))
+
+    monkeypatch.setenv("NUCSEG_TEST_SCRIPT", str(script))
+    scripted = partial(child_steps, command=(sys.executable, str(child)))
+    monkeypatch.setattr("napari_nucseg._napari.teach_run.child_steps", scripted)
+    monkeypatch.setattr("napari_nucseg._napari.teach_widget.estimate_presets", estimate_nothing)
+    return say
 
 
 @pytest.fixture

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from functools import partial
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from napari_nucseg._napari import teach_run
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
 from napari_nucseg._napari.layer_state import PREVIEW_OF
@@ -19,27 +13,20 @@ from napari_nucseg._napari.teach_resegment import job_for
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.data.correction_set import open_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
-from napari_nucseg.jobs.finetune_child import child_steps
 from napari_nucseg.nuclei.trust import Trust
 from napari_nucseg.teaching.examples import read_examples
 from napari_nucseg.teaching.job import load_finetune_job
 from napari_nucseg.teaching.runs import runs_dir
 
 TIMEOUT_MS = 120_000
-CHILD = (sys.executable, str(Path(__file__).with_name("scripted_child.py")))
 RESULT = {"verdict": "better", "words": "It finds more.", "comparisons": []}
 N_PLANES = 5
 
 
 @pytest.fixture
-def teacher(viewer, qtbot, tiny_models, tmp_path, monkeypatch):
+def teacher(viewer, qtbot, script_child, tiny_models):
     """Open *Fine-tune* with a scripted child: what it is given is looked at, not what it makes of it."""
-    script = {"steps": 4, "seconds": 0, "model": str(tiny_models / "tiny.safetensors"), "result": RESULT}
-    (tmp_path / "script.json").write_text(json.dumps(script))
-    for name, place in {"TEST_SCRIPT": "script.json", "RUNS": "runs", "JOURNAL": "journals"}.items():
-        monkeypatch.setenv(f"NUCSEG_{name}", str(tmp_path / place))
-    monkeypatch.setattr(teach_run, "child_steps", partial(child_steps, command=CHILD))
-    monkeypatch.setattr("napari_nucseg._napari.teach_widget.estimate_presets", _no_estimate)
+    script_child(tiny_models / "tiny.safetensors", RESULT, steps=4)
     _, widget = viewer.window.add_plugin_dock_widget("napari-nucseg", "Fine-tune")
     qtbot.waitUntil(lambda: bool(widget._models), timeout=TIMEOUT_MS)
     yield widget
@@ -293,8 +280,3 @@ class TestWhyNot:
         _reviewed(viewer.add_labels(labels.copy()), 1)
         lessons, _ = taught()
         assert [lesson.name for lesson in lessons] == ["stack [1]"]
-
-
-def _no_estimate(model, device):
-    yield
-    return {}

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import threading
 import time
-from functools import partial
-from pathlib import Path
 
 import dask.array
 import numpy as np
@@ -20,7 +17,7 @@ import pytest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
 
-from napari_nucseg._napari import teach_drafts, teach_run
+from napari_nucseg._napari import teach_drafts
 from napari_nucseg._napari.camera import camera_of
 from napari_nucseg._napari.correct_subject import corrections_of
 from napari_nucseg._napari.correct_tools import EDIT_TOOLS
@@ -44,7 +41,6 @@ from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set
 from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import TrainingError
-from napari_nucseg.jobs.finetune_child import child_steps
 from napari_nucseg.network.installed import find_model, list_models
 from napari_nucseg.network.installing import install_model, remove_model, rename_model
 from napari_nucseg.network.lineage import sha256_of
@@ -57,7 +53,6 @@ from napari_nucseg.teaching.runs import DONE, runs_dir
 TIMEOUT_MS = 120_000
 REAL_TIMEOUT_MS = 500_000
 TOOLS = {tool.name: tool for tool in EDIT_TOOLS}
-CHILD = (sys.executable, str(Path(__file__).with_name("scripted_child.py")))
 HELD_OUT = {
     "name": "your corrections, held out",
     "kind": "held-out",
@@ -88,17 +83,12 @@ def taught_model(tmp_path_factory):
 
 
 @pytest.fixture
-def scripted(tmp_path, monkeypatch, taught_model):
+def scripted(script_child, taught_model):
     """Return a function that says what the child will do; without a call, it learns quickly and is better."""
 
-    def script(result=BETTER, *, steps=20, seconds=0.0, **more):
-        content = {"steps": steps, "seconds": seconds, "model": str(taught_model), "result": result, **more}
-        (tmp_path / "script.json").write_text(json.dumps(content))
+    def script(result=BETTER, **what):
+        script_child(taught_model, result, **what)
 
-    monkeypatch.setenv("NUCSEG_TEST_SCRIPT", str(tmp_path / "script.json"))
-    monkeypatch.setattr(teach_run, "child_steps", partial(child_steps, command=CHILD))
-    # timing real steps takes longer than a scripted child
-    monkeypatch.setattr("napari_nucseg._napari.teach_widget.estimate_presets", _no_estimate)
     script()
     return script
 
@@ -1067,11 +1057,6 @@ def _split_and_merge(corrector, hand, layer, largest):
     corrector.controller.take(TOOLS["merge"])
     hand.draw(*cut[-1])
     assert np.unique(layer.data).size == n_nuclei
-
-
-def _no_estimate(model, device):
-    yield
-    return {}
 
 
 def _trust(layer, value):

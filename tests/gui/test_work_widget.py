@@ -155,6 +155,16 @@ def test_image_after_image_everything_is_kept(viewer, opened, folder, click):
     assert statuses == [Status.IN_WORK, Status.DONE, Status.UNTOUCHED]
 
 
+def test_an_image_that_is_gone_is_listed_last_and_cannot_be_chosen(opened, folder, qtbot):
+    (folder / "b.png").unlink()
+    opened.controller.open(folder, folder.with_name("slides corrections"))
+    qtbot.waitUntil(lambda: not opened.controller.busy, timeout=TIMEOUT_MS)
+    row = opened.form.items.item(2)
+    assert row.text() == "– b (no longer there)"
+    assert not row.flags() & Qt.ItemFlag.ItemIsEnabled
+    assert opened.form.summary.text() == "0 of 2 done"
+
+
 def test_only_looking_writes_no_corrections(opened, folder, click):
     click(opened.form.next)
     click(opened.form.previous)

@@ -20,6 +20,7 @@ from napari_nucseg.errors import NucSegError, TrainingError
 from napari_nucseg.teaching.job import Example, Use
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from napari.components import ViewerModel
@@ -135,10 +136,7 @@ class Examples:
     @property
     def pinned(self) -> tuple[Source, ...]:
         """What the new model must be as good on as the old one; never learned from."""
-        here = {layer.unique_id for layer in self._viewer.layers}
-        return tuple(
-            source for source in self._pinned if source.folder is not None or source.layer_id in here
-        )
+        return tuple(s for s in self._pinned if s.folder is not None or layer_of(self._viewer, s) is not None)
 
     @property
     def corrected(self) -> tuple[Labels, ...]:
@@ -234,6 +232,15 @@ def source_in(folder: Path) -> Source:
 def layer_of(viewer: ViewerModel, source: Source) -> Labels | None:
     """Layer of a source; None where it is a folder or gone."""
     return next((layer for layer in viewer.layers if layer.unique_id == source.layer_id), None)
+
+
+def active_first(viewer: ViewerModel, layers: Sequence[Labels]) -> list[Subject]:
+    """Layers with their images: the active one or that of the active image first, those without an image last."""
+    active = viewer.layers.selection.active
+    return sorted(
+        (Subject(viewer, layer) for layer in layers),
+        key=lambda s: (active is None or active not in (s.layer, s.image), s.image is None),
+    )
 
 
 def collect_source(viewer: ViewerModel, source: Source, use: Use = "auto") -> Collected:

@@ -9,10 +9,10 @@ import numpy as np
 from napari.layers import Labels
 
 from napari_nucseg._napari.camera import corners_in_view
-from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.image_layout import channel_for, image_data, layout_for
 from napari_nucseg._napari.layer_state import PREVIEW_OF
 from napari_nucseg._napari.spatial import spatial_attributes
+from napari_nucseg._napari.teach_examples import active_first
 from napari_nucseg.errors import ImageError
 from napari_nucseg.nuclei.targets import median_diameter
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from numpy.typing import NDArray
 
+    from napari_nucseg._napari.correct_subject import Subject
     from napari_nucseg._napari.regions import Box
 
 LARGEST_PX = 512
@@ -59,10 +60,7 @@ class PreviewView:
 
 def view_of(viewer: ViewerModel, layers: Sequence[Labels]) -> PreviewView | None:
     """Take what is on show of the image of the active layer, else of the first that has one and nuclei."""
-    active = viewer.layers.selection.active
-    subjects = [Subject(viewer, layer) for layer in layers]
-    subjects.sort(key=lambda s: active is None or active not in (s.layer, s.image))
-    for subject in subjects:
+    for subject in active_first(viewer, layers):
         try:
             view = _view_of(subject)
         except ImageError:  # it is no example either, and its row says why

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.segment_job import run_job
+from napari_nucseg._napari.teach_examples import active_first
 from napari_nucseg._napari.teach_resegment import job_for, put_around_reviewed
 from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg._napari.workers import Runs
@@ -68,15 +68,7 @@ class Uptake(QObject):
             raise ImageError(
                 "there are no corrected nuclei in this window. Use Segment nuclei for other images."
             )
-        active = self._viewer.layers.selection.active
-        if active in layers:
-            return active
-        images = {
-            layer: image for layer in layers if (image := Subject(self._viewer, layer).image) is not None
-        }
-        return next(
-            (layer for layer, image in images.items() if image is active), next(iter(images), layers[0])
-        )
+        return active_first(self._viewer, layers)[0].layer
 
     def _put(self, outcome: tuple[Labels, JobResult]) -> None:
         layer, result = outcome
