@@ -660,16 +660,6 @@ class TestNames:
 
 
 class TestStopping:
-    def test_cancel_and_keep_the_best(self, qtbot, teacher, scripted, layer, click):
-        scripted(seconds=0.1, steps=300)
-        _learning(qtbot, teacher)
-        click(teacher.form.cancel)
-        qtbot.waitUntil(lambda: not teacher.controller.running, timeout=TIMEOUT_MS)
-        assert teacher.form.question.isVisible()
-        click(teacher.form.question.buttons["Keep the best"])
-        qtbot.waitUntil(teacher.form.outcome.isVisible, timeout=TIMEOUT_MS)
-        assert teacher.controller.model_name == "my-nuclei"
-
     def test_the_question_is_in_sight_where_there_is_little_room(self, qtbot, teacher, scripted, layer):
         teacher.setMaximumHeight(140)  # what another dock may leave it
         scripted(seconds=0.1, steps=300)
@@ -735,14 +725,6 @@ class TestStopping:
         click(teacher.form.question.buttons["Throw away"])
         qtbot.waitUntil(lambda: not (runs_dir() / "my-nuclei").exists(), timeout=TIMEOUT_MS)
         assert not previews()
-
-    def test_cancel_and_throw_away(self, qtbot, teacher, scripted, layer, click):
-        scripted(seconds=0.1, steps=300)
-        _learning(qtbot, teacher)
-        click(teacher.form.cancel)
-        qtbot.waitUntil(lambda: "Throw away" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
-        click(teacher.form.question.buttons["Throw away"])
-        qtbot.waitUntil(lambda: not (runs_dir() / "my-nuclei").exists(), timeout=TIMEOUT_MS)
         assert teacher.form.choices.isVisible()
 
     def test_a_run_whose_model_is_gone_gives_way_to_another(self, qtbot, teacher, layer, click):
@@ -986,31 +968,25 @@ class TestKeys:
         assert seen == [control for row in rows for control in (row.use, row.remove) if control.isVisible()]
 
 
-def test_the_window_lives_while_a_child_trains(qtbot, teacher, scripted, layer, capsys):
-    """Print how late a 20 ms heartbeat is, idle and while a child reports; for a person to read."""
-
-    def lateness(milliseconds):
-        late, last = [], [time.perf_counter()]
-
-        def beat():
-            now = time.perf_counter()
-            late.append(1000 * (now - last[0]) - 20)
-            last[0] = now
-
-        timer = QTimer(interval=20, timerType=Qt.TimerType.PreciseTimer)
-        timer.timeout.connect(beat)
-        timer.start()
-        qtbot.wait(milliseconds)
-        timer.stop()
-        return np.percentile(late, 99)
-
-    _ready(qtbot, teacher)
-    idle = lateness(2000)
+def test_the_window_lives_while_a_child_trains(qtbot, teacher, scripted, layer):
+    late, last = [], None
     scripted(seconds=0.05, steps=400)
     _learning(qtbot, teacher)
-    training = lateness(4000)
-    with capsys.disabled():
-        print(f"\n20 ms heartbeat, 99th percentile late: idle {idle:.0f} ms, training {training:.0f} ms")
+
+    def beat():
+        nonlocal last
+        now = time.perf_counter()
+        if last is not None:
+            late.append(now - last - 0.02)
+        last = now
+
+    timer = QTimer(interval=20, timerType=Qt.TimerType.PreciseTimer)
+    timer.timeout.connect(beat)
+    timer.start()
+    qtbot.wait(2000)
+    timer.stop()
+    assert teacher.controller.running
+    assert np.median(late) < 0.1
     teacher.controller.cancel()
 
 

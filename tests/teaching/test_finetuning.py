@@ -20,7 +20,7 @@ from napari_nucseg.cli import main
 from napari_nucseg.cli.finetune import _tell
 from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
-from napari_nucseg.errors import ModelFileError, OutputError, SettingsError, TrainingError
+from napari_nucseg.errors import ImageError, ModelFileError, OutputError, SettingsError, TrainingError
 from napari_nucseg.network.architectures import Architecture, build_network
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.installing import install_model, remove_model, rename_model
@@ -625,7 +625,7 @@ def test_a_checkpoint_of_an_earlier_run_is_not_offered_to_go_on_with(
     assert ("--resume" in capsys.readouterr().err) == resume
 
 
-def test_the_job_that_python_leaves_can_be_resumed_from_anywhere(make_job, base, tmp_path, monkeypatch):
+def test_the_job_that_a_run_leaves_names_all_places_in_full(make_job, base, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "base.safetensors").write_bytes(base.read_bytes())
     job = make_job(steps=1, model="base.safetensors", examples=["mine"], output="runs")
@@ -663,15 +663,11 @@ def test_wrong_settings_are_refused_by_name(wrong):
 
 def test_a_preview_that_cannot_be_read_is_said(make_job, tmp_path):
     imwrite(tmp_path / "view.tif", np.zeros((3, 4, 5, 6), np.uint8), photometric="minisblack")
-    with pytest.raises(Exception, match="axes"):
+    with pytest.raises(ImageError, match="axes"):
         run(make_job(preview=Preview(image=tmp_path / "view.tif", axes="YX", diameter_px=24)))
 
 
 def test_the_time_a_job_takes_is_estimated_by_a_short_trial(make_job):
     job = make_job()
-    short, long = (drain(estimate_steps(replace_steps(job, n))) for n in (1, 10_000))
+    short, long = (drain(estimate_steps(job.model_copy(update={"steps": n}))) for n in (1, 10_000))
     assert 0 < short < long
-
-
-def replace_steps(job, n):
-    return job.model_copy(update={"steps": n})
