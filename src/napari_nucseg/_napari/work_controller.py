@@ -58,7 +58,7 @@ class WorkController(QObject):
         self._unsaved = False  # that something could not be saved is still to be read
         self._wanted = ""  # name of the image that is to be on show next
         self._place = ""  # name of the image that was opened last or could not be: Next goes on from it
-        self._meeting = threading.Lock()  # of opening an image and segmenting it, both in threads
+        self._lock = threading.Lock()  # an image is either opened or segmented, both in threads
         self._opening = Runs(self)
         self._background = WorkBackground(self._free, self)
         self._opening.returned.connect(self._show)
@@ -83,8 +83,8 @@ class WorkController(QObject):
         """Whether an image is being opened or saved."""
         return self._opening.running or self._saving.running
 
-    def open(self, source: Path, output: Path) -> None:
-        """Open the list of a folder or dataset and show the image that was worked on last.
+    def open(self, source: Path, output: Path) -> WorkList | None:
+        """Open the list of a folder or dataset and show the image that was worked on last; None where it cannot be.
 
         What cannot be saved in the list before goes along into one of the same dataset, its image with it.
         """
@@ -98,7 +98,7 @@ class WorkController(QObject):
                 worklist = self._take_along(worklist)
         except NucSegError as error:
             self.failed.emit(str(error))
-            return
+            return None
         if self.segmenting:  # what it finishes belongs to the other list
             self._background.forget()
             self.segmented.emit("")
@@ -114,6 +114,7 @@ class WorkController(QObject):
         self.changed.emit()
         if (name := self._list.step(0) or self._list.step()) is not None:
             self.show(name)
+        return worklist
 
     def go(self, by: int) -> None:
         """Show the image so many after the one that was asked for last, whether it could be opened or not."""
@@ -134,7 +135,7 @@ class WorkController(QObject):
             self._place = name
             self.shown.emit(name)
             return
-        self._opening.start(lambda: open_image(worklist, name, self._meeting))
+        self._opening.start(lambda: open_image(worklist, name, self._lock))
         self.said.emit(f"Opening {name} …")
 
     def begin_anew(self, name: str) -> None:
@@ -195,7 +196,7 @@ class WorkController(QObject):
     @contextmanager
     def _free(self, name: str) -> Iterator[bool]:
         """Whether an image is neither on show nor about to be; it is not opened meanwhile. Called from a thread."""
-        with self._meeting:
+        with self._lock:
             yield name not in (self._list.current, self._wanted)
 
     def _try_to_save(self, *, always: bool = False, status: Status = Status.IN_WORK) -> NucSegError | None:

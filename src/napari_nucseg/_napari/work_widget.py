@@ -91,9 +91,7 @@ class WorkWidget(Docked):
 
     def _open(self, place: Place) -> bool:
         """Open a list and remember where it is; False where that was impossible."""
-        self.controller.open(place.source, place.output)
-        worklist = self.controller.worklist
-        if worklist is None or (worklist.dataset.root, worklist.output) != (place.source, place.output):
+        if (worklist := self.controller.open(place.source, place.output)) is None:
             return False
         self._homeless = None
         with suppress(OutputError):  # the list is open all the same
