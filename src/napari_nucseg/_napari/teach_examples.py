@@ -113,7 +113,7 @@ class Collected:
         return content
 
     def as_example(self, place: Path) -> Example:
-        """Return what a job says of it, lying at a place; a layer's own name says more than that of a folder for it."""
+        """Return what a job says of it; ``place`` is where it lies. A layer goes by its name, not by its folder's."""
         name = "" if self.corrections is None else self.source.name
         return Example(path=place, use=self.use, name=name)
 
@@ -129,7 +129,7 @@ class Examples:
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """All examples; a layer that was saved in a listed folder is that folder's, pinned ones are no examples."""
+        """All examples; a layer saved in a listed folder is left to that folder, and a pinned one is no example."""
         listed = (*(source_of(layer) for layer in self._layers()), *self._folders)
         return tuple(source for source in listed if source not in self._pinned)
 

@@ -80,7 +80,7 @@ def has_learned(folder: Path) -> bool:
 
 
 def make_way(folder: Path) -> None:
-    """Empty a folder that this process holds, but for the lock, where a run came to its end there or to nothing.
+    """Empty a folder that this process holds, except for the lock, if the run in it has ended or came to nothing.
 
     Raises
     ------

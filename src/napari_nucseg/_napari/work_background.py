@@ -51,7 +51,7 @@ class WorkBackground(QObject):
         return self._runs.running
 
     def in_words(self, worklist: WorkList) -> str:
-        """Say what came of the last run, as its list is now; nothing where it failed, which was said."""
+        """Say what came of the last run, by its list as it is now; empty where it failed, which was said already."""
         return "" if self._has_failed else segmented_in_words(worklist, self._names, self._outcomes)
 
     def start(self, worklist: WorkList) -> None:

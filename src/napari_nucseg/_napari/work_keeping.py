@@ -26,7 +26,7 @@ KEPT_BY = "napari-nucseg-kept-by"
 class Kept:
     """Corrections that are safe in a folder, in a set with this ``stamp``.
 
-    ``aside`` is where the set of another window is that lay there.
+    ``aside`` is where the set was moved that another window had written there.
     """
 
     corrections: CorrectionSet
@@ -46,7 +46,7 @@ class Kept:
 
 
 class SetKeeper:
-    """One write after the other, none over a newer one, and what lay on disk when it was shown or written last."""
+    """Writes one set after the other, none over a newer one; knows what was on disk when it last showed or wrote it."""
 
     def __init__(self) -> None:
         self._writing = threading.Lock()
@@ -59,7 +59,7 @@ class SetKeeper:
         return None if self._known is None else self._known[0]
 
     def turn(self) -> int:
-        """Count what was looked at to be written: once something newer is written, it is outdated."""
+        """Return the number of a copy that is to be written: once one with a higher number is, it is outdated."""
         self._seen += 1
         return self._seen
 
@@ -80,7 +80,8 @@ class SetKeeper:
     ) -> Kept | None:
         """Write a set; None, and nothing is written, where a newer one is there.
 
-        ``saved_as`` is the stamp of a set that was read or saved of the same layer, perhaps by *Correct nuclei*.
+        ``saved_as`` is the stamp of the set that the same layer was read from or saved in, perhaps by *Correct nuclei*:
+        it may be replaced.
 
         Raises
         ------

@@ -235,7 +235,7 @@ class WorkLayers:
 
 
 def _how_they_were_found(layer: Labels) -> dict[str, Any]:
-    """Say what nuclei are compared with since they were segmented, or restored after a crash; {} if with nothing."""
+    """Prediction, model and settings of nuclei that were segmented here or restored after a crash; empty for others."""
     origin, state = read_state(layer), read_corrections(layer)
     made: LayerState | CorrectionState
     if origin is not None:

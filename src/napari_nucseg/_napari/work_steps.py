@@ -46,7 +46,7 @@ class Refused:
 
 
 def open_image(
-    worklist: WorkList, name: str, meeting: threading.Lock
+    worklist: WorkList, name: str, lock: threading.Lock
 ) -> Generator[None, None, Opened | Refused]:
     """Read an image's corrections; an untouched one has its dataset's labels, or none.
 
@@ -57,7 +57,7 @@ def open_image(
     """
     yield
     folder = worklist.folder_of(name)
-    with meeting:  # if it is being written, wait for it
+    with lock:  # if it is being written, wait for it
         known = is_correction_set(folder)
     stamp = stamp_of(folder) if known else None  # before it is read: what is newer then was not shown
     if known:
