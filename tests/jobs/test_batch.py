@@ -288,6 +288,17 @@ def test_empty_slices_choose_no_model_and_tell_no_diameter(tmp_path: Path) -> No
     assert any(note.startswith("slices z0–z1, z3: All pixels") for note in result.notes)
 
 
+def test_colours_are_not_taken_for_a_side_of_slices(tmp_path: Path, tiny_model: str) -> None:
+    images = [
+        write_image(tmp_path / "colour.png", (70, 90, 3)),
+        write_image(tmp_path / "stack.tif", (3, 40, 50), photometric="minisblack"),
+    ]
+    _, (colour, stack) = drain(segment_files(images, Outputs(tmp_path / "out"), {**CHOICES, "axes": "zyx"}))
+    assert "got axes 'ZYX', but the image is in colour: its axes are YXC (shape (70, 90, 3))" in colour.error
+    assert stack.error is None
+    assert not (tmp_path / "out" / "colour_labels.tif").exists()
+
+
 def test_axes_that_do_not_fit_a_stack_are_said(tmp_path: Path, tiny_model: str) -> None:
     image = write_image(tmp_path / "s.tif", (3, 40, 50), photometric="minisblack", metadata={"axes": "ZYX"})
     _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), {**CHOICES, "axes": "TZYX"}))

@@ -167,7 +167,19 @@ def failure_words(error: Exception, image: Path | str) -> str:
 
 
 def settings_for(image: ImageFile, choices: Mapping[str, Any]) -> SegmentationSettings:
-    """Complete choices with what an image file states: axes, pixel size, and which channel is named for nuclei."""
+    """Complete choices with what an image file states: axes, pixel size, and which channel is named for nuclei.
+
+    Raises
+    ------
+    ImageError
+        If the axes that were chosen take the colours of a pixel for a side of the image.
+    """
+    chosen = (choices.get("axes") or "").upper()
+    if image.axes.endswith("YXC") and len(chosen) == len(image.axes) and chosen[-1] in "YX":
+        raise ImageError(
+            f"got axes {chosen!r}, but the image is in colour: its axes are {image.axes} (shape {image.pixels.shape}). "
+            "Segment it apart from the others, without these axes"
+        )
     stated = {"axes": image.axes, "pixel_size_um": image.pixel_size_um}
     if are_channels(image.axes) and "axes" not in choices:
         stated["channel"] = first_of_nuclei(image.channels)
