@@ -51,7 +51,7 @@ class DiameterChoice(QWidget):
         self.measure.toggled.connect(self.measure_requested)
 
     def follow(self, image: Image | None) -> None:
-        """Offer micrometres where this image's pixel size is known, and only there; it may be said later."""
+        """Offer micrometres only while this image's pixel size is known; it may become known later."""
         if self._image is not None:
             self._image.events.scale.disconnect(self._read_pixel_size)
             self._image.events.units.disconnect(self._read_pixel_size)

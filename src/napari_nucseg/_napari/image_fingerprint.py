@@ -43,7 +43,7 @@ def _fingerprint_of_a_piece(data: Any, *, colours: bool) -> str:
     # whatever reads it: a file that is gone, a network
     except Exception:
         return ""
-    # no whole array's is like it
+    # with the shape it is never taken for the fingerprint of a whole array
     return f"{fingerprint(piece)} of {'x'.join(map(str, shape))}"
 
 

@@ -26,7 +26,7 @@ MOST_CHANNELS = 5
 COLOURS_LAST = (3, 4)
 """Lengths of a last axis that may hold red, green, blue and, perhaps, alpha."""
 LEAST_SIDE_PX = 64
-"""Lengths from which on the two axes before such a one are rather Y and X."""
+"""Where the two axes before a short last one are at least this long, they are taken for Y and X."""
 
 
 def image_data(image: Image) -> Any:

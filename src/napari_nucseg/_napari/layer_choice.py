@@ -62,7 +62,7 @@ class LayerChoice(QComboBox):
 
     def _refill(self, event: Event | None = None) -> None:
         chosen = self.layer
-        added = getattr(event, "value", None) if getattr(event, "type", "") == "inserted" else None
+        added = event.value if event is not None and event.type == "inserted" else None
         for layer in self._layers:
             layer.events.name.disconnect(self._rename)
         self._layers = [layer for layer in reversed(self._viewer.layers) if self.offers(layer)]

@@ -40,7 +40,7 @@ class Family:
 
 @dataclass(frozen=True)
 class Taken:
-    """A file that was not added: ``what`` says what has its name, which only may be replaced if it ``can_give_way``."""
+    """A file not added since its name is taken: ``what`` says by what, ``can_give_way`` if that may be replaced."""
 
     path: Path
     name: str

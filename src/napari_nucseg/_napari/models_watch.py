@@ -17,7 +17,7 @@ SETTLE_MS = 300
 class ModelsWatch(QObject):
     """Follows the folder of the user's own models, also one that is not there yet.
 
-    Signal: ``changed()``, once things have settled in the folder, or it came or went; not for its surroundings.
+    Signal: ``changed()``, once things have settled in the folder, or it came or went; not for what lies around it.
     """
 
     changed = Signal()

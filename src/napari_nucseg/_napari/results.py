@@ -179,9 +179,9 @@ def forget_history(layer: Labels) -> None:
 def _highest_number_elsewhere(
     layer: Labels, planes: Mapping[PlaneIndex, Segmentation], *, staying: bool
 ) -> int:
-    """Highest number that new nuclei must not reach down to, so that numbers stay unique in a stack.
+    """Find the number above which new nuclei are numbered, so that numbers stay unique in a stack.
 
-    Planes that get a prediction do not count, unless several do and nuclei with numbers of their own stay in them.
+    Planes that get a prediction do not count, unless there are several and nuclei stay in them under their old numbers.
     """
     staying_too = staying and len(planes) > 1
     others = (i for i in np.ndindex(layer.data.shape[:-2]) if staying_too or i not in planes)

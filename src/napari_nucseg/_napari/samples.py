@@ -57,8 +57,8 @@ def cpm() -> list[LayerData]:
 def _open(name: str) -> list[LayerData]:
     """Layers of a sample.
 
-    In a window, words take the place of an error, and an image without channels the place of layers: napari
-    wants layer data, adds no layer for it, and shows neither traceback nor complaint of its own.
+    In a window an error is shown in words, and an image with no channels is returned: napari wants layer data, and for
+    that it adds no layer and complains of nothing.
     """
     try:
         dataset = find_cached(name) or _get(name)

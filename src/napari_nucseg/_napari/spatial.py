@@ -32,7 +32,7 @@ def spatial_attributes(layer: Layer, kept_axes: tuple[int, ...]) -> dict[str, An
 
 
 def placement_events(layer: Layer) -> tuple[EventEmitter, ...]:
-    """Emitters that tell of a layer being placed elsewhere in the world, or otherwise."""
+    """Emitters that tell when a layer is moved, scaled, turned or sheared in the world."""
     events = layer.events
     return events.scale, events.translate, events.rotate, events.shear, events.affine, events.units
 
