@@ -19,7 +19,7 @@ pytest.importorskip("napari", reason="the window's tests need napari and Qt: pip
 import numpy as np
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication, QDialogButtonBox, QLineEdit
+from qtpy.QtWidgets import QAbstractButton, QApplication, QDialogButtonBox, QLineEdit
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.jobs.finetune_child import child_steps
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Labels
     from pytestqt.qtbot import QtBot
-    from qtpy.QtWidgets import QAbstractButton, QDialog
+    from qtpy.QtWidgets import QDialog
 
     from napari_nucseg._napari.correct_widget import CorrectWidget
     from napari_nucseg._napari.segment_widget import SegmentWidget
@@ -137,6 +137,16 @@ def choose_path(path: Path) -> Callable[[QDialog], None]:
     return act
 
 
+def press_button(text: str) -> Callable[[QDialog], None]:
+    """Press the button of a dialog that has this text."""
+
+    def act(dialog: QDialog) -> None:
+        buttons = dialog.findChildren(QAbstractButton)
+        next(button for button in buttons if button.text().replace("&", "") == text).click()
+
+    return act
+
+
 def largest_nucleus(labels: np.ndarray) -> int:
     """Number of the nucleus with the most pixels."""
     counts = np.bincount(labels.ravel())
@@ -239,6 +249,12 @@ def answer() -> Callable[..., None]:
 def choose() -> Callable[[Path], Callable[[QDialog], None]]:
     """Choose a path in a file dialog."""
     return choose_path
+
+
+@pytest.fixture
+def press() -> Callable[[str], Callable[[QDialog], None]]:
+    """Press a button of a dialog."""
+    return press_button
 
 
 @pytest.fixture

@@ -169,8 +169,6 @@ def test_saving_many_outlines_is_shown_and_can_be_cancelled(
 
 
 def test_table_outlines_python_and_methods(user, widget, segmented, tmp_path, answer, choose):
-    from qtpy.QtWidgets import QApplication
-
     target = tmp_path / "nuclei.csv"
     answer(choose(target))
     user.click(widget.form.result.table)
@@ -255,13 +253,12 @@ def test_certainty_is_greyed_out_for_a_model_without_a_judge(viewer, user, widge
     assert not _slider(widget, "certainty").isEnabled()
 
 
-def test_a_slider_moved_just_before_a_run_is_kept_when_the_run_is_not_wanted(user, widget, segmented, answer):
-    def press_cancel(box):
-        user.click(next(b for b in box.buttons() if b.text().replace("&", "") == "Cancel"))
-
+def test_a_slider_moved_just_before_a_run_is_kept_when_the_run_is_not_wanted(
+    user, widget, segmented, answer, press
+):
     segmented.data_setitem((np.arange(5), np.arange(5)), 7)
     _slider(widget, "foreground_threshold").setValue(0.7)
-    answer(press_cancel)
+    answer(press("Cancel"))
     user.click(widget.form.run)
     user.wait_until_idle()
     assert read_state(segmented).settings.decoding.foreground_threshold == 0.7

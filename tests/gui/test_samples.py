@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
 from napari.utils.notifications import notification_manager
-from qtpy.QtWidgets import QApplication, QPushButton
+from qtpy.QtWidgets import QApplication
 
-from napari_nucseg.data.sample_data import find_sample
+from napari_nucseg.data.sample_data import find_sample, remember_folder
 
 
 @pytest.mark.parametrize("sample", ["synthetic_fluorescence", "synthetic_histology"])
@@ -63,12 +65,12 @@ def server(tmp_path, test_data, monkeypatch):
     httpd.server_close()
 
 
-def test_download_is_asked_for_then_cached(viewer, qtbot, server, answer):
+def test_download_is_asked_for_then_cached(viewer, qtbot, server, answer, press):
     seen = []
 
     def accept(dialog) -> None:
         seen.append(dialog.about.text())
-        _button(dialog, "Download").click()
+        press("Download")(dialog)
 
     answer(accept)
     layers = viewer.open_sample("napari-nucseg", "dsb2018_fluorescence")
@@ -79,24 +81,24 @@ def test_download_is_asked_for_then_cached(viewer, qtbot, server, answer):
     assert len(viewer.open_sample("napari-nucseg", "dsb2018_fluorescence")) == 10, "without a dialog now"
 
 
-def test_cancelled_download_leaves_no_layer_and_no_traceback(viewer, server, answer):
+def test_cancelled_download_leaves_no_layer_and_no_traceback(viewer, server, answer, press):
     before = len(notification_manager.records)
-    answer(lambda dialog: _button(dialog, "Cancel").click())
+    answer(press("Cancel"))
     assert viewer.open_sample("napari-nucseg", "dsb2018_fluorescence") == []
     assert len(viewer.layers) == 0
     assert not [r for r in notification_manager.records[before:] if "Error" in type(r).__name__]
 
 
-def test_failed_download_says_why_and_offers_another_try(viewer, qtbot, server, answer):
+def test_failed_download_says_why_and_offers_another_try(viewer, qtbot, server, answer, press):
     (server / "stage1_train.zip").rename(server / "elsewhere.zip")
     said = []
 
     def try_then_cancel(dialog) -> None:
-        _button(dialog, "Download").click()
+        press("Download")(dialog)
         qtbot.waitUntil(lambda: dialog.problem.isVisible(), timeout=20_000)
         said.append(dialog.problem.text())
         assert dialog.download.text() == "Try again"
-        _button(dialog, "Cancel").click()
+        press("Cancel")(dialog)
 
     answer(try_then_cancel)
     assert viewer.open_sample("napari-nucseg", "dsb2018_fluorescence") == []
@@ -104,16 +106,24 @@ def test_failed_download_says_why_and_offers_another_try(viewer, qtbot, server, 
 
 
 @pytest.mark.parametrize(
-    ("sample", "folder"),
-    [pytest.param("lizard", "lizard", id="lizard"), pytest.param("cpm", "cpm15", id="cpm")],
+    ("sample", "folder", "kind"),
+    [
+        pytest.param("lizard", "lizard", "folder", id="lizard"),
+        pytest.param("cpm", "cpm15", "folder", id="cpm"),
+        pytest.param("cpm", "cpm15", "zip", id="zip"),
+    ],
 )
-def test_folder_is_asked_for_then_remembered(viewer, test_data, answer, choose, sample, folder):
-    seen = []
+def test_place_is_asked_for_then_remembered(
+    viewer, test_data, tmp_path, answer, choose, press, sample, folder, kind
+):
+    place, seen = test_data / folder, []
+    if kind == "zip":
+        place = Path(shutil.make_archive(str(tmp_path / folder), "zip", place))
 
     def click_choose(dialog) -> None:
         seen.append(dialog.about.text())
-        answer(choose(test_data / folder))
-        _button(dialog, "Choose folder…").click()
+        answer(choose(place))
+        press(f"Choose {kind}…")(dialog)
 
     answer(click_choose)
     layers = viewer.open_sample("napari-nucseg", sample)
@@ -123,18 +133,27 @@ def test_folder_is_asked_for_then_remembered(viewer, test_data, answer, choose, 
     assert len(viewer.open_sample("napari-nucseg", sample)) == 2, "without a dialog now"
 
 
-def test_wrong_folder_is_refused_in_words(viewer, tmp_path, answer, choose):
+def test_wrong_folder_is_refused_in_words(viewer, tmp_path, answer, choose, press):
     said = []
 
     def choose_wrong(dialog) -> None:
         answer(choose(tmp_path))
-        _button(dialog, "Choose folder…").click()
+        press("Choose folder…")(dialog)
         said.append(dialog.problem.text())
-        _button(dialog, "Cancel").click()
+        press("Cancel")(dialog)
 
     answer(choose_wrong)
     assert viewer.open_sample("napari-nucseg", "lizard") == []
     assert str(tmp_path) in said[0]
+
+
+def test_a_sample_that_is_damaged_meanwhile_is_said_to_be(viewer, test_data, tmp_path):
+    for name in ("image01.png", "image01_mask.txt"):
+        shutil.copy(test_data / "cpm15" / name, tmp_path / name)
+    remember_folder("cpm", tmp_path)
+    (tmp_path / "image01.png").write_bytes(b"cut short")
+    assert viewer.open_sample("napari-nucseg", "cpm") == []
+    assert "image01" in notification_manager.records[-1].message
 
 
 def test_without_a_window_errors_are_raised(monkeypatch):
@@ -146,10 +165,6 @@ def test_without_a_window_errors_are_raised(monkeypatch):
         samples.dsb2018_histology()
     ((image, _, kind), _) = samples.synthetic_fluorescence()
     assert kind == "image" and np.asarray(image).ndim == 2
-
-
-def _button(dialog, text: str) -> QPushButton:
-    return next(b for b in dialog.findChildren(QPushButton) if b.text().replace("&", "") == text)
 
 
 def _find_action(text: str):

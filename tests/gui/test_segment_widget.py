@@ -279,7 +279,9 @@ def test_running_again_replaces_an_untouched_result(viewer, user, nuclei):
 
 
 @pytest.mark.parametrize("choice", ["Keep edits", "Replace", "New layer", "Cancel"])
-def test_painted_edits_are_never_overwritten_unasked(viewer, user, widget, nuclei, answer, largest, choice):
+def test_painted_edits_are_never_overwritten_unasked(
+    viewer, user, widget, nuclei, answer, press, largest, choice
+):
     viewer.add_image(nuclei)
     layer = user.segment()
     predicted = layer.data.copy()
@@ -290,11 +292,11 @@ def test_painted_edits_are_never_overwritten_unasked(viewer, user, widget, nucle
     edited = layer.data.copy()
     texts = []
 
-    def press(box: QMessageBox) -> None:
+    def choose(box: QMessageBox) -> None:
         texts.append(box.text())
-        user.click(next(b for b in box.buttons() if b.text().replace("&", "") == choice))
+        press(choice)(box)
 
-    answer(press)
+    answer(choose)
     if choice == "Cancel":
         user.click(widget.form.run)
         user.wait_until_idle()
@@ -312,14 +314,12 @@ def test_painted_edits_are_never_overwritten_unasked(viewer, user, widget, nucle
     assert sum(isinstance(one, Labels) for one in viewer.layers) == (2 if choice == "New layer" else 1)
 
 
-def test_numbers_that_no_nucleus_can_have_are_refused_in_words(viewer, user, widget, nuclei, answer):
+def test_numbers_that_no_nucleus_can_have_are_refused_in_words(viewer, user, widget, nuclei, answer, press):
     viewer.add_image(nuclei)
     layer = user.segment()
     layer.paint((96, 96), -1)
     before = layer.data.copy()
-    answer(
-        lambda box: user.click(next(b for b in box.buttons() if b.text().replace("&", "") == "Keep edits"))
-    )
+    answer(press("Keep edits"))
     with user.qtbot.waitSignal(widget.controller.ended, timeout=60_000):
         user.click(widget.form.run)
     assert user.said().startswith("⚠ “nuclei nuclei” has numbers")

@@ -21,7 +21,7 @@ def test_numbers_stay_unique_where_parts_of_slices_are_segmented(viewer, user, w
     _assert_unique(layer, user, planes=3)
 
 
-def test_numbers_stay_unique_where_edits_are_kept(viewer, user, widget, nuclei, answer):
+def test_numbers_stay_unique_where_edits_are_kept(viewer, user, widget, nuclei, answer, press):
     viewer.add_image(np.stack([nuclei, nuclei[::-1], nuclei[:, ::-1]]))
     for z in range(3):
         viewer.dims.set_current_step(0, z)
@@ -30,7 +30,7 @@ def test_numbers_stay_unique_where_edits_are_kept(viewer, user, widget, nuclei, 
         z, y, x = np.argwhere(layer.data == number)[0]
         layer.paint((z, y - 1, x), number)
     widget.form.diameter.set_diameter_px(40)
-    answer(lambda box: next(b for b in box.buttons() if b.text().replace("&", "") == "Keep edits").click())
+    answer(press("Keep edits"))
     user.segment()
     _assert_unique(layer, user, planes=3)
 

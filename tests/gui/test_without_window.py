@@ -193,15 +193,15 @@ def test_worker_turns_errors_into_words_and_closes_what_it_cancels():
         finally:
             closed.append(1)
 
-    assert _outcome(drive(lambda: steps(None), threading.Event())) == Finished("result")
-    assert _outcome(drive(lambda: steps(ImageError("too dark")), threading.Event())) == Failed("too dark")
+    assert drain(drive(lambda: steps(None), threading.Event())) == Finished("result")
+    assert drain(drive(lambda: steps(ImageError("too dark")), threading.Event())) == Failed("too dark")
     with pytest.raises(InferenceError, match="CUDA"):  # never a RuntimeError: napari would swallow it
-        _outcome(drive(lambda: steps(RuntimeError("CUDA error")), threading.Event()))
+        drain(drive(lambda: steps(RuntimeError("CUDA error")), threading.Event()))
     cancelled = threading.Event()
     driving = drive(lambda: steps(None), cancelled)
     next(driving)
     cancelled.set()
-    assert _outcome(driving) is None
+    assert drain(driving) is None
     assert len(closed) == 4
 
 
@@ -234,15 +234,7 @@ def test_cancelled_work_may_return_what_it_has():
     driving = drive(steps, cancelled)
     next(driving)
     cancelled.set()
-    assert _outcome(driving) == Finished([])
-
-
-def _outcome(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as stop:
-            return stop.value
+    assert drain(driving) == Finished([])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the clash of two LLVMs is Linux's")
