@@ -10,13 +10,12 @@ from qtpy.QtWidgets import QComboBox
 
 from napari_nucseg._napari.rows import let_grow
 from napari_nucseg._napari.words import plain_tip
+from napari_nucseg.network.choices import AUTO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_nucseg.network.installed import ModelInfo
-
-AUTO = "auto"
 
 
 class ModelChoice(QComboBox):
