@@ -65,13 +65,14 @@ class TeachController(QObject):
         self._folder: Path | None = None
         self._view: PreviewView | None = None
         self._last: Told | None = None
-        self._cancelled = self._failed = False
+        self._failed = False
         self._next_s = 0.0
         self._describing.returned.connect(self.described)
         self._describing.failed.connect(self.undescribed)
         self._running.progressed.connect(self._follow)
         self._running.returned.connect(self._finish)
         self._running.failed.connect(self._fail)
+        self._running.cancelled.connect(self._tell_stopped)
         self._running.ended.connect(self._end)
         self._deleting.ended.connect(self.look_for_unfinished)
         self._deleting.failed.connect(self.failed)
@@ -129,7 +130,6 @@ class TeachController(QObject):
 
     def cancel(self) -> None:
         """End the child; what it learned until its last checkpoint stays on disk until the user decides."""
-        self._cancelled = True
         self._running.cancel()
 
     def discard(self, folder: Path) -> None:
@@ -159,7 +159,7 @@ class TeachController(QObject):
         return 0 if self._last is None else self._last.progress.step
 
     def _run(self, folder: Path, make_steps: Callable[[], Generator[Told | None, None, Done]]) -> None:
-        self._folder, self._last, self._cancelled = folder, None, False
+        self._folder, self._last = folder, None
         self._running.start(make_steps)
         remove_preview(self._viewer, self.model_name)
 
@@ -175,24 +175,24 @@ class TeachController(QObject):
         self.told.emit(told)
 
     def _finish(self, done: Done) -> None:
-        self._cancelled = False
         self._next_s = 0.0
         self._follow(done.told)
         self.done.emit(done)
 
     def _fail(self, message: str) -> None:
-        self._cancelled, self._failed = False, True
+        self._failed = True
         self._forget_if_empty()
         self.failed.emit(message)
+
+    def _tell_stopped(self) -> None:
+        hide_preview(self._viewer, self.model_name)
+        self.stopped.emit(None if self._forget_if_empty() else self._step)
 
     def _end(self) -> None:
         hide_preview(self._viewer, self.model_name)
         if self._failed:
             self._failed = False
             self.look_for_unfinished()
-        if self._cancelled:
-            self._cancelled = False
-            self.stopped.emit(None if self._forget_if_empty() else self._step)
 
     def _forget_if_empty(self) -> bool:
         """Delete a run that ended before it learned anything: there is nothing to finish; say whether it was so."""
