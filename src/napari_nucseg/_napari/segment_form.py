@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_nucseg._napari.device_choice import DeviceChoice
 from napari_nucseg._napari.diameter_choice import DiameterChoice
 from napari_nucseg._napari.dock_column import DockColumn, fill
 from napari_nucseg._napari.image_choice import AxesChoice, WhereChoice
@@ -20,7 +21,7 @@ from napari_nucseg._napari.layer_choice import ImageLayerChoice
 from napari_nucseg._napari.model_choice import ModelChoice
 from napari_nucseg._napari.parameter_form import SettingsForm
 from napari_nucseg._napari.result_box import ResultBox
-from napari_nucseg._napari.rows import add_row, folded, form_rows, growing_combo, running_row
+from napari_nucseg._napari.rows import add_row, folded, form_rows, running_row
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY_TEXT
 from napari_nucseg._napari.words import Words
 from napari_nucseg.segmentation.settings import SegmentationSettings
@@ -45,8 +46,7 @@ class SegmentForm(QWidget):
         self.quality_form = SettingsForm(SegmentationSettings, ("quality",))
         self.diameter = DiameterChoice()
         self.where = WhereChoice()
-        self.device = growing_combo()
-        self.device.addItem("Automatic", "auto")
+        self.device = DeviceChoice()
         self.advanced_form = SettingsForm(SegmentationSettings, ADVANCED)
         self.advanced = self._make_advanced()
         self.run = QPushButton("Segment nuclei")

@@ -184,12 +184,7 @@ class SegmentWidget(Docked):
 
     def _show_catalogue(self, catalogue: Catalogue) -> None:
         self.form.model.show_models(catalogue.models)
-        chosen = self.form.device.currentData()
-        self.form.device.clear()
-        self.form.device.addItem(f"Automatic ({catalogue.devices[0].description})", "auto")
-        for device in catalogue.devices:
-            self.form.device.addItem(device.description, device.name)
-        self.form.device.setCurrentIndex(max(0, self.form.device.findData(chosen)))
+        self.form.device.show_devices(catalogue.devices)
 
     def _show_running(self) -> None:
         self.live.interrupt()

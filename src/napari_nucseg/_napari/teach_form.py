@@ -21,10 +21,11 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible, QLabeledDoubleSlider
 
+from napari_nucseg._napari.device_choice import DeviceChoice
 from napari_nucseg._napari.dock_column import DockColumn, fill
 from napari_nucseg._napari.model_choice import ModelChoice
 from napari_nucseg._napari.question_strip import QuestionStrip
-from napari_nucseg._napari.rows import add_row, folded, form_rows, growing_combo, running_row, tipped_button
+from napari_nucseg._napari.rows import add_row, folded, form_rows, running_row, tipped_button
 from napari_nucseg._napari.teach_outcome import Outcome
 from napari_nucseg._napari.teach_plot import TeachPlot
 from napari_nucseg._napari.teach_rows import SourceList
@@ -34,9 +35,7 @@ from napari_nucseg.counted import duration_words
 from napari_nucseg.teaching.job import Preset
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from napari_nucseg.network.device import Device
+    from collections.abc import Mapping
 
 Page = Literal["choose", "learn", "outcome"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
@@ -79,8 +78,7 @@ class TeachForm(QWidget):
         self.preview.setToolTip("On the image, while it learns.")
         self.preview.setChecked(True)
         self.steps, self.learning_rate, self.threads, self.seed = _advanced_editors()
-        self.device = growing_combo()
-        self.device.addItem("Automatic", "auto")
+        self.device = DeviceChoice()
         self.advanced = self._make_advanced()
         self.run = QPushButton("Fine-tune")
         self.run.setMinimumHeight(40)
@@ -112,15 +110,6 @@ class TeachForm(QWidget):
         self.status.setVisible(bool(text))
         if text and self.outcome.isVisibleTo(self):  # its buttons alone may fill a low window
             self._column.reveal(self.status)
-
-    def show_devices(self, devices: Sequence[Device]) -> None:
-        """Offer these processors; a choice that was made stays."""
-        chosen = self.device.currentData()
-        self.device.clear()
-        self.device.addItem(f"Automatic ({devices[0].description})", "auto")
-        for device in devices:
-            self.device.addItem(device.description, device.name)
-        self.device.setCurrentIndex(max(0, self.device.findData(chosen)))
 
     def show_seconds(self, known: Mapping[Preset, float]) -> None:
         """Show how long presets with steps of their own take, or with those that are set in their place."""

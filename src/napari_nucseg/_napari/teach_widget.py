@@ -155,7 +155,7 @@ class TeachWidget(Docked):
         self._models = catalogue.models
         self.form.model.show_models(catalogue.models)
         self._follow_base()
-        self.form.show_devices(catalogue.devices)
+        self.form.device.show_devices(catalogue.devices)
         self._look_whether_deleted([model.name for model in catalogue.models])
         if not self.form.name.isModified():
             self._suggest_name()
