@@ -5,6 +5,7 @@ import pytest
 
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
+from napari_nucseg.segmentation import blocks
 from napari_nucseg.segmentation.segment import make_settings, segment, segment_steps
 from napari_nucseg.steps import drain
 
@@ -36,6 +37,30 @@ def test_tiling_changes_almost_nothing_on_tissue(test_data):
     whole = segment(image, diameter_px=20, tile_px=2048, precision="float32")
     tiled = segment(image, diameter_px=20, tile_px=320, precision="float32")
     assert _changed(whole.labels, tiled.labels) <= TOLERATED
+
+
+def in_blocks_and_whole(image, monkeypatch, block_px, **choices):
+    """Segment an image in blocks of a side and whole: both results."""
+    settings = make_settings(precision="float32", **choices)
+    monkeypatch.setattr(blocks, "BLOCK_PX", block_px)
+    return drain(segment_steps(image, settings, keep_maps=False)), drain(segment_steps(image, settings))
+
+
+@pytest.mark.parametrize(("diameter_px", "block_px"), [(12.3, 400), (20, 330), (31, 500)])
+def test_blocks_of_tissue_give_the_labels_of_the_whole(test_data, monkeypatch, diameter_px, block_px):
+    image = open_dataset(test_data / "monuseg")[0].image[:800, :700]
+    parts, whole = in_blocks_and_whole(image, monkeypatch, block_px, diameter_px=diameter_px)
+    assert whole.n_nuclei > 50
+    assert parts.n_nuclei == whole.n_nuclei
+    assert _changed(parts.labels, whole.labels) <= TOLERATED
+
+
+def test_blocks_know_where_the_image_ends(monkeypatch):
+    image = synthetic_fluorescence((500, 700), seed=3).image
+    parts, whole = in_blocks_and_whole(image, monkeypatch, 300, diameter_px=18, exclude_border=True)
+    assert _changed(parts.labels, whole.labels) <= TOLERATED
+    assert whole.n_nuclei > 50
+    assert not any(edge.any() for edge in (parts.labels[0], parts.labels[-1], parts.labels[:, 0]))
 
 
 def a_region(image, **choices):

@@ -264,14 +264,14 @@ def _segment_slices(
 def _segment_slice(
     part: Slice, settings: SegmentationSettings, model: Model | None
 ) -> Generator[Progress, None, Segmentation]:
-    """Segment one slice; its maps are let go, so that memory does not grow with them."""
+    """Segment one slice; its maps are not kept, so that memory does not grow with them."""
     try:
-        result = yield from segment_steps(part.pixels, settings.model_copy(update={"axes": part.axes}), model)
+        of_slice = settings.model_copy(update={"axes": part.axes})
+        return (yield from segment_steps(part.pixels, of_slice, model, keep_maps=False))
     except ImageError as error:
         if part.place:
             error.args = (f"slice {part.suffix.strip('_')}: {error}",)
         raise
-    return replace(result, wide_maps=result.wide_maps[:, :0, :0].copy())
 
 
 def _in_stack(step: Progress, number: int, total: int) -> Progress:

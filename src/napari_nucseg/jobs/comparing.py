@@ -57,5 +57,7 @@ def _labels(
     planes: NDArray[np.float32], settings: SegmentationSettings, model: Model, progress: ComparingProgress
 ) -> Generator[ComparingProgress, None, NDArray[np.int32]]:
     """Segment with one model; yields often, so that it can be stopped."""
-    segmentation = yield from told_as(segment_steps(planes, settings, model), lambda _: progress)
+    segmentation = yield from told_as(
+        segment_steps(planes, settings, model, keep_maps=False), lambda _: progress
+    )
     return segmentation.labels

@@ -180,7 +180,7 @@ def evaluate_model(
         if true_diameter and sample.labels is not None:
             stated["diameter_px"] = median_diameter(sample.labels)
         settings = make_settings(**{**stated, **made})
-        result = drain(segment_steps(sample.image, settings, model))
+        result = drain(segment_steps(sample.image, settings, model, keep_maps=False))
         return Prediction(result.labels, result.model.name, result.diameter_px, result.timings["total"])
 
     return (yield from _score_all(dataset, predict))

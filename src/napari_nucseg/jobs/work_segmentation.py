@@ -112,7 +112,7 @@ def _segment_one(
     axes, channel = axes_and_channel(sample.metadata, sample.image.shape)
     known = {"axes": axes, "channel": channel, "pixel_size_um": corrections.pixel_size_um}
     settings = make_settings(**{**known, **choices})
-    result = yield from segment_steps(sample.image, settings)
+    result = yield from segment_steps(sample.image, settings, keep_maps=False)
     model = load_model(result.model.path)
     corrections = new_corrections(
         sample, result.labels, is_prediction=True, model=model, settings=settings.model_dump(mode="json")

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_nucseg.network.predict import Prediction, count_tiles, predict_steps
 from napari_nucseg.network.tiling import pad_to_stride
-from napari_nucseg.segmentation.rescale import GRID_PX, largest_scale, on_grid, resample
+from napari_nucseg.segmentation.rescale import GRID_PX, on_grid, resample
 from napari_nucseg.segmentation.window import Window
 from napari_nucseg.steps import told_as
 
@@ -81,7 +81,7 @@ def look_steps(
     image : (3, Y, X) float32, 0…1, whole.
     wanted : the part to predict, ``wanted.read``; around it as much is looked at as the network's halo needs.
     scale : from image to network pixels.
-    views : how to look at it; views that would take too much memory are shown at a smaller scale.
+    views : how to look at it.
     plan : device, tile and batch size to begin with.
     filled : (Y, X), where nothing was taken: the maps are 0 there; None where all was.
 
@@ -116,9 +116,8 @@ def _plan_looks(
     model: Model, shape: tuple[int, int], wanted: Window, scale: float, views: Views
 ) -> list[_Look]:
     halo_px, stride_px = model.card.halo_px, model.card.architecture.stride_px
-    largest = max(scale, largest_scale(shape))
     looks = []
-    for at in dict.fromkeys(on_grid(min(scale * factor, largest)) for factor in views.scales):
+    for at in dict.fromkeys(on_grid(scale * factor) for factor in views.scales):
         window = Window.around(wanted.read, shape, round(halo_px / at), _whole_step(stride_px, at))
         looks += [_Look(window, at, symmetry, stride_px) for symmetry in views.symmetries]
     return looks

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SCALE_LIMITS = (0.03, 4.0)
 """From image to network pixels, in use and in training."""
-MAX_NETWORK_PIXELS = 100_000_000
 CLOSE_ENOUGH = 0.12  # as a natural log: the network is trained on a wider spread, and resizing blurs
 
 GRID_PX = 128
@@ -59,17 +58,12 @@ def _resampled(image: NDArray[np.float32], scale: float, shape: tuple[int, int])
     return resized
 
 
-def largest_scale(shape: tuple[int, int]) -> float:
-    """Largest factor at which an image of a (Y, X) shape stays within memory."""
-    return (MAX_NETWORK_PIXELS / (shape[0] * shape[1])) ** 0.5
-
-
 def allowed_scale(scale: float) -> float:
     """Take the factor from image to network pixels that is nearest to a wanted one."""
     return float(np.clip(scale, *SCALE_LIMITS))
 
 
-def network_scale(shape: tuple[int, int], diameter_px: float, canonical_px: float) -> tuple[float, str]:
+def network_scale(diameter_px: float, canonical_px: float) -> tuple[float, str]:
     """Choose the factor from image to network pixels, and say in words where it had to be limited."""
     wanted = canonical_px / diameter_px
     scale = allowed_scale(wanted)
@@ -80,10 +74,6 @@ def network_scale(shape: tuple[int, int], diameter_px: float, canonical_px: floa
             f"Nuclei of {diameter_px:.0f} px are outside {sizes} px: "
             f"the image was scaled by {scale:g} instead of {wanted:.2g}."
         )
-    budget = largest_scale(shape)
-    if scale > budget:
-        note = f"The image was scaled by {budget:.2g} instead of {scale:.2g} to stay within memory."
-        scale = budget
     return (1.0 if abs(np.log(scale)) < CLOSE_ENOUGH else on_grid(scale)), note
 
 

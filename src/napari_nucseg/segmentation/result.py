@@ -47,7 +47,8 @@ class Segmentation:
     Attributes
     ----------
     labels : (Y, X) int32, 0 is background
-    wide_maps : (3, Y, X) float32, maps of all that ``window`` reads: nuclei across a region's edge depend on them
+    wide_maps : (3, Y, X) float32, maps of all that ``window`` reads: nuclei across a region's edge depend on them; of
+        no pixel where they were not kept
     window : what of the image the network was asked for, and which part of that is ``labels``
     settings : what was asked for
     model : what was run
@@ -78,8 +79,13 @@ class Segmentation:
 
     @property
     def maps(self) -> NDArray[np.float32]:
-        """(3, Y, X) on the image's grid, as ``labels``, in the order of ``MAP_NAMES``."""
+        """(3, Y, X) on the image's grid, as ``labels``, in the order of ``MAP_NAMES``; of no pixel if not kept."""
         return self.window.crop(self.wide_maps)
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether its maps were kept."""
+        return self.wide_maps.size > 0
 
     @property
     def n_nuclei(self) -> int:
@@ -93,7 +99,17 @@ class Segmentation:
         return areas[areas > 0]
 
     def redecode(self, decoding: DecodingSettings) -> Segmentation:
-        """Apply other decoding settings to the same maps; the network is not run."""
+        """Apply other decoding settings to the same maps; the network is not run.
+
+        Raises
+        ------
+        SettingsError
+            If these are no settings, or the maps were not kept.
+        """
+        if not self.has_maps:
+            raise SettingsError(
+                "got a segmentation whose maps were not kept: segment the image again with these settings."
+            )
         if not isinstance(decoding, DecodingSettings):
             raise SettingsError(f"got {decoding!r}: give DecodingSettings(foreground_threshold=0.4, …)")
         started = time.perf_counter()

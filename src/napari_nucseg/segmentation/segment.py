@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,21 +20,22 @@ from napari_nucseg.network.predict import TilePlan, default_batch
 from napari_nucseg.network.preferred import preference_problem
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.refusals import problems_in
-from napari_nucseg.segmentation.looking import look_steps
+from napari_nucseg.segmentation.blocks import in_blocks
+from napari_nucseg.segmentation.clock import Clock
+from napari_nucseg.segmentation.finding import Finder
 from napari_nucseg.segmentation.rescale import network_scale
-from napari_nucseg.segmentation.result import Progress, Segmentation, decode_kept
+from napari_nucseg.segmentation.result import Progress, Segmentation
 from napari_nucseg.segmentation.settings import SegmentationSettings
 from napari_nucseg.segmentation.showing import Whole, show
 from napari_nucseg.segmentation.window import Window
 from napari_nucseg.steps import drain, told_as
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
     from numpy.typing import NDArray
 
     from napari_nucseg.network.model_file import Model
-    from napari_nucseg.network.predict import TileProgress
     from napari_nucseg.segmentation.window import Region
 
 __all__ = ["Progress", "Segmentation", "make_settings", "model_for", "segment", "segment_steps"]
@@ -131,6 +131,8 @@ def segment_steps(
     settings: SegmentationSettings,
     model: Model | None = None,
     region: Region | None = None,
+    *,
+    keep_maps: bool = True,
 ) -> Generator[Progress, None, Segmentation]:
     """Segment step by step: yields progress, returns the ``Segmentation``. Closing the generator cancels.
 
@@ -141,8 +143,10 @@ def segment_steps(
     model : a loaded model in place of the one ``settings`` name; ``auto`` is chosen by the image.
     region : rows and columns to segment. Intensities and nucleus size are taken from the whole image, and pixels
         around are looked at: labels are those of the whole.
+    keep_maps : whether the result holds its maps, three times the size of the labels. Without, a large image takes much
+        less memory.
     """
-    clock = _Clock()
+    clock = Clock()
     reuse_freed_memory()
     yield Progress("normalise", 0, 1)
     with clock("normalise"):
@@ -156,26 +160,24 @@ def segment_steps(
     yield Progress("size", 0, 1)
     with clock("size"):
         shown = show(whole, settings.given_diameter_px, model, device)
+    del whole  # what is shown is a copy: the image need not be in memory twice
     shape, diameter_px = shown.shape, shown.diameter_px
-    scale, limited = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
+    scale, limited = network_scale(diameter_px, model.card.canonical_diameter_px)
     notes += [*shown.notes, *_about_choice(settings), *([limited] if limited else [])]
     window = Window.for_nuclei(region, shape, diameter_px)
-    with clock("network"):
-        plan = TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
-        looking = look_steps(runs, shown.planes, window, scale, views, plan, shown.filled)
-        prediction = yield from told_as(looking, lambda tile: _told(tile, notes))
-    yield Progress("decode", 0, 1)
-    with clock("decode"):
-        labels = decode_kept(prediction.maps, window, settings.decoding, diameter_px, model.judge)
+    blocks = in_blocks(window, shape, diameter_px, scale, keep_maps=keep_maps)
+    plan = TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
+    finder = Finder(runs, shown, scale, views, settings.decoding, keep_maps=keep_maps)
+    found = yield from told_as(finder.steps(window, blocks, plan, clock), lambda step: _noted(step, notes))
     return Segmentation(
-        labels=labels,
-        wide_maps=prediction.maps,
+        labels=found.labels,
+        wide_maps=found.wide_maps,
         window=window,
         settings=settings,
         model=model.info,
         diameter_px=diameter_px,
         diameter=shown.estimate,
-        device=prediction.plan.device,
+        device=found.device,
         timings=clock.timings(),
         notes=tuple(notes),
         region=region,
@@ -212,25 +214,7 @@ def _about_choice(settings: SegmentationSettings) -> list[str]:
     return [problem] if problem else []
 
 
-def _told(tile: TileProgress, notes: list[str]) -> Progress:
-    """Progress of the network; what it had to change on the way is added to the notes."""
-    notes += [tile.message] if tile.message else []
-    return Progress("network", tile.done, tile.total, tile.message)
-
-
-class _Clock:
-    """Seconds spent by stage."""
-
-    def __init__(self) -> None:
-        self._started = time.perf_counter()
-        self._seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        before = time.perf_counter()
-        yield
-        self._seconds[stage] = self._seconds.get(stage, 0.0) + time.perf_counter() - before
-
-    def timings(self) -> dict[str, float]:
-        """Return the stages and their total so far."""
-        return {**self._seconds, "total": time.perf_counter() - self._started}
+def _noted(step: Progress, notes: list[str]) -> Progress:
+    """Add to the notes what had to change on the way."""
+    notes += [step.message] if step.message else []
+    return step

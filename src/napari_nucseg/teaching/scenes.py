@@ -113,9 +113,8 @@ def look(
     window: Window | None = None,
 ) -> Seen:
     """Segment an image as it is shown, (3, Y, X), or a window of it; where ``filled`` (Y, X), nothing is found."""
-    shape = (image.shape[1], image.shape[2])
-    window = window or Window.around(None, shape, 0)
-    scale, _ = network_scale(shape, diameter_px, model.card.canonical_diameter_px)
+    window = window or Window.around(None, (image.shape[1], image.shape[2]), 0)
+    scale, _ = network_scale(diameter_px, model.card.canonical_diameter_px)
     plan = TilePlan(device, TILE_PX, default_batch(device))
     maps = drain(look_steps(model, image, window, scale, VIEWS["plain"], plan, filled)).maps
     decoding = DecodingSettings(**model.card.thresholds.model_dump())
