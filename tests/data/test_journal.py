@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import zlib
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -61,6 +62,23 @@ def test_edits_of_labels_trust_and_prediction_come_back(tmp_path, base):
     np.testing.assert_array_equal(found.prediction, prediction)
     assert (found.n_edits, found.lost_bytes) == (2, 0)
     assert found.header == header.model_copy(update={"has_prediction": True})
+
+
+def test_what_nobody_edited_yet_is_compressed_once_for_labels_and_prediction(tmp_path, base, monkeypatch):
+    compress, compressed = zlib.compress, []
+    monkeypatch.setattr(
+        zlib, "compress", lambda pixels, level: compressed.append(1) or compress(pixels, level)
+    )
+    prediction = base.copy()
+    prediction[40:50, 1050:1080] = 4
+    trust = np.ones(base.shape, np.uint8)
+    arrays = {Part.LABELS: base, Part.PREDICTION: prediction, Part.TRUST: trust}
+    journal = Journal.create(tmp_path / f"d{SUFFIX}", _header(base), arrays)
+    journal.close()
+    assert len(compressed) == 1 + 2 + 3
+    found = replay(journal.path)
+    for array, came_back in zip(arrays.values(), (found.labels, found.prediction, found.trust), strict=True):
+        np.testing.assert_array_equal(came_back, array)
 
 
 def test_stacks_and_other_types(tmp_path):

@@ -27,8 +27,8 @@ from napari_nucseg.data.journal_format import (
     Part,
     framed,
     packed,
+    packed_whole,
     read_records,
-    tiles,
     unpack,
 )
 from napari_nucseg.errors import JournalError, OutputError
@@ -133,9 +133,8 @@ class Journal:
         header = header.model_copy(update={"has_prediction": Part.PREDICTION in arrays})
         with written_whole(path, JOURNAL_VARIABLE) as part, part.open("wb") as file:
             file.write(MAGIC + framed(header.model_dump_json().encode()))
-            for which, array in arrays.items():
-                for offset, block in tiles(array):
-                    file.write(framed(packed(which, offset, header.typed(which, block))))
+            for payload in packed_whole(header, arrays):
+                file.write(framed(payload))
             file.write(framed(b""))  # an empty record: from here on, records are edits
         return cls.take(path, header)
 

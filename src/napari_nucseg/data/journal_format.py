@@ -22,7 +22,7 @@ from napari_nucseg.errors import JournalError
 from napari_nucseg.refusals import problems_in
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -102,8 +102,30 @@ def framed(payload: bytes) -> bytes:
 
 def packed(part: Part, offset: tuple[int, ...], block: NDArray[Any]) -> bytes:
     """Make the payload of a record: a block of an array and where it lies."""
-    numbers = struct.pack(f"<BB{2 * block.ndim}q", part, block.ndim, *offset, *block.shape)
-    return numbers + zlib.compress(np.ascontiguousarray(block).tobytes(), 1)
+    return _place(part, offset, block.shape) + zlib.compress(block.tobytes(), 1)
+
+
+def packed_whole(header: JournalHeader, arrays: Mapping[Part, NDArray[Any]]) -> Iterator[bytes]:
+    """Make the payloads of whole arrays, tile by tile; tiles of zeros are left out.
+
+    Labels and prediction are the same where nobody edited yet: that is compressed once, which takes by far the longest.
+    """
+    steps = (*[1] * (len(header.shape) - 2), TILE_PX, TILE_PX)
+    for offset in product(*(range(0, n, s) for n, s in zip(header.shape, steps, strict=True))):
+        tile = tuple(slice(a, a + s) for a, s in zip(offset, steps, strict=True))
+        pixels, compressed = b"", b""
+        for part, array in arrays.items():
+            block = array[tile]
+            if block.any():
+                before, pixels = pixels, header.typed(part, block).tobytes()
+                if pixels != before:
+                    compressed = zlib.compress(pixels, 1)
+                yield _place(part, offset, block.shape) + compressed
+
+
+def _place(part: Part, offset: tuple[int, ...], shape: tuple[int, ...]) -> bytes:
+    """Say in bytes which array a block belongs to, and where it lies."""
+    return struct.pack(f"<BB{2 * len(shape)}q", part, len(shape), *offset, *shape)
 
 
 def unpack(payload: bytes, arrays: dict[Part, NDArray[Any]], path: str | Path) -> None:
@@ -118,15 +140,6 @@ def unpack(payload: bytes, arrays: dict[Part, NDArray[Any]], path: str | Path) -
     except (struct.error, zlib.error, ValueError, KeyError) as error:
         # its CRC was right, so this is no damage but a journal of another kind
         raise JournalError(f"{path} holds a record this version cannot read: {error}") from error
-
-
-def tiles(array: NDArray[Any]) -> Iterator[tuple[tuple[int, ...], NDArray[Any]]]:
-    """Blocks of an array that hold anything but zeros, with their offsets."""
-    steps = (*[1] * (array.ndim - 2), TILE_PX, TILE_PX)
-    for offset in product(*(range(0, n, s) for n, s in zip(array.shape, steps, strict=True))):
-        block = array[tuple(slice(a, a + s) for a, s in zip(offset, steps, strict=True))]
-        if block.any():
-            yield offset, block
 
 
 def read_records(path: Path) -> tuple[JournalHeader, Generator[bytes | int, None, None]]:
