@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
-from scipy import ndimage
 
 from napari_nucseg._napari.camera import look_at
 from napari_nucseg._napari.correct_subject import corrections_of
@@ -13,7 +12,7 @@ from napari_nucseg._napari.layer_state import write_corrections
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.nuclei.review import ReviewQueue, review_steps
 from napari_nucseg.nuclei.strokes import grown
-from napari_nucseg.nuclei.trust import MARGIN_PX, Trust
+from napari_nucseg.nuclei.trust import MARGIN_PX, Trust, with_margin
 
 if TYPE_CHECKING:
     from napari_nucseg._napari.correct_subject import Subject
@@ -112,9 +111,8 @@ class ReviewWalk(QObject):
         labels = self._subject.labels[box]
         own = labels == doubt.number
         if own.any():
-            near = ndimage.distance_transform_edt(~own) <= MARGIN_PX
-            another = (labels > 0) & ~own
-            self._trust.mark(self._subject.index, box, Trust.REVIEWED, near & ~another)
+            checked = with_margin(own, others=(labels > 0) & ~own)
+            self._trust.mark(self._subject.index, box, Trust.REVIEWED, checked)
 
     def _take(self, queue: ReviewQueue) -> None:
         old = corrections_of(self._subject.layer).queues.get(self._ranked_plane)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
+from napari_nucseg.nuclei.strokes import grown
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -53,10 +55,14 @@ def taught_area(
     """
     taught = trust == Trust.REVIEWED
     for change in changes if snapshot is not None else ():
-        window = tuple(slice(max(side.start - MARGIN_PX, 0), side.stop + MARGIN_PX) for side in change.box)
+        window = grown(change.box, MARGIN_PX, trust.shape)
         predicted = snapshot[window]  # type: ignore[index]
-        own = np.isin(predicted, change.before) | np.isin(labels[window], change.after)
-        near = ndimage.distance_transform_edt(~own) <= MARGIN_PX
-        another = (predicted > 0) & ~np.isin(predicted, change.before)
-        taught[window] |= near & ~another
+        before = np.isin(predicted, change.before)
+        own = before | np.isin(labels[window], change.after)
+        taught[window] |= with_margin(own, (predicted > 0) & ~before)
     return taught & (trust != Trust.IGNORE)
+
+
+def with_margin(own: NDArray[np.bool_], others: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels of a nucleus, at least one, and of the background around it that a person has looked at, too."""
+    return (ndimage.distance_transform_edt(~own) <= MARGIN_PX) & ~others
