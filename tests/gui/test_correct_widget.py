@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 
@@ -1063,6 +1064,20 @@ class TestJournal:
         click(corrector.form.discard)
         assert not corrector.form.banner.isVisible()
         assert not path.exists()
+
+    def test_what_cannot_be_discarded_is_said(self, corrector, layer, click, monkeypatch):
+        layer.paint((5, 5), 7)
+        path = corrector.controller.session.keeper.path
+        _crash(corrector, layer)
+        corrector.controller.look_for_journals()
+
+        def refuse(path, **_):
+            raise PermissionError(13, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, "unlink", refuse)
+        click(corrector.form.discard)
+        assert f"cannot delete {path}: Permission denied" in corrector.form.status.text()
+        assert corrector.form.banner.isVisible()
 
     def test_what_another_window_restored_meanwhile_is_not_deleted_under_it(self, corrector, layer, click):
         layer.paint((5, 5), 7)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import dask.array as da
 import numpy as np
 from tifffile import imwrite
@@ -16,7 +19,7 @@ from napari_nucseg.data.correction_set import (
     save_correction_set,
     stamp_of,
 )
-from napari_nucseg.data.journal import Journal, JournalHeader, Part, fingerprint, journal_dir
+from napari_nucseg.data.journal import Journal, JournalHeader, Part, fingerprint, journal_dir, replay
 
 TIMEOUT_MS = 60_000
 SHAPE = (64, 80)
@@ -125,6 +128,27 @@ def test_edits_on_a_stack_that_is_not_in_memory_are_restored(qtbot, viewer, corr
     (image,) = viewer.open(planes, stack=True, plugin="napari")
     subject = _restore(qtbot, corrector, click)
     assert (subject.layer.data[2, 1, 5], subject.image) == (7, image)
+
+
+def test_a_journal_that_goes_away_while_it_is_restored_is_said_and_begun_anew(
+    qtbot, viewer, corrector, click, monkeypatch
+):
+    labels, pixels = np.eye(*SHAPE, dtype=np.int32), np.ones(SHAPE, np.uint8)
+    header = JournalHeader(shape=SHAPE, dtype="int32", base="", image=fingerprint(pixels), notes={"old": 1})
+    earlier = journal_dir() / "earlier.nucsegjournal"
+    Journal.create(earlier, header, {Part.LABELS: labels}).close()
+    viewer.add_image(pixels, name="cells")
+
+    def lose(source, target):
+        earlier.unlink()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", lose)
+        layer = _restore(qtbot, corrector, click).layer
+    assert "Edits are lost if napari ends unexpectedly" in corrector.form.status.text()
+    _paint(layer)
+    np.testing.assert_array_equal(replay(corrector.controller.session.keeper.path).labels, layer.data)
 
 
 class Unread:

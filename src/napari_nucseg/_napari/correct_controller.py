@@ -9,9 +9,8 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.camera import outline_in_view
 from napari_nucseg._napari.correct_files import show_set
-from napari_nucseg._napari.correct_journal import Restorable, find_restorable
 from napari_nucseg._napari.correct_pointer import Pointer
-from napari_nucseg._napari.correct_restoring import restore
+from napari_nucseg._napari.correct_restoring import Restorable, find_restorable, restore
 from napari_nucseg._napari.correct_saving import Saver
 from napari_nucseg._napari.correct_session import Session
 from napari_nucseg._napari.correct_subject import Subject, apply_edit, goes_on_beside
@@ -258,11 +257,11 @@ class CorrectController(QObject):
         layer = self._viewer.layers.selection.active = restored.layer
         session = self._sessions.get(layer.unique_id) or self._begin(layer)
         session.look()  # a work list's layer holds other nuclei now: those are no edit
+        self.said.emit(restored.words)
         session.keeper.adopt(restored.journal)
         if session.trust.values.any():
             session.trust.show()
         self.look_for_journals()
-        self.said.emit(restored.words)
 
     def _plane_changed(self, event: Event) -> None:
         if self._session is not None:

@@ -1,24 +1,17 @@
-"""Keeps the journal of one layer's edits, and finds journals that a crash left behind."""
+"""Keeps the journal of one layer's edits."""
 
 from __future__ import annotations
 
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Labels
 from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
 from napari_nucseg._napari.image_fingerprint import image_fingerprint
-from napari_nucseg._napari.image_layout import image_data
 from napari_nucseg._napari.layer_state import (
-    CORRECTIONS_KEY,
-    PUT_AWAY,
-    CorrectionState,
     read_corrections,
     read_state,
     snapshot_of,
@@ -29,7 +22,6 @@ from napari_nucseg.data.journal import (
     Journal,
     JournalHeader,
     Part,
-    abandoned_journals,
     fingerprint,
     journal_dir,
 )
@@ -72,8 +64,7 @@ class JournalKeeper(QObject):
         watch.changed.connect(self._labels_changed)
         watch.replaced.connect(self._replaced)
         trust.changed.connect(self._trust_changed)
-        watch.layer.events.metadata.connect(self._maybe_saved)
-        watch.layer.events.metadata.connect(self._maybe_predicted)
+        watch.layer.events.metadata.connect(self._metadata_changed)
 
     @property
     def path(self) -> Path | None:
@@ -95,22 +86,18 @@ class JournalKeeper(QObject):
         """Go on with a journal the layer was restored from."""
         self._journal = journal
         self._remember(journal.path)
-        if journal.header.notes != self._notes():
-            self._tidy(journal)
+        try:
+            if journal.header.notes != self._notes():
+                self._tidy(journal)
+        except JournalError as error:
+            self._tell(error, f"{NOT_KEPT}{error}")
 
     def close(self) -> None:
         """Let go of the journal; it stays until its edits are saved or discarded."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
-        self._watch.layer.events.metadata.disconnect(self._maybe_saved)
-        self._watch.layer.events.metadata.disconnect(self._maybe_predicted)
-
-    def discard(self) -> None:
-        """Delete the journal: what it holds is safe elsewhere."""
-        if self._journal is not None:
-            self._journal.discard()
-            self._journal = None
+        self._watch.layer.events.metadata.disconnect(self._metadata_changed)
 
     def _labels_changed(self, box: NdBox) -> None:
         self._record(Part.LABELS, box, self._watch.known, self._watch.layer.data)
@@ -199,22 +186,21 @@ class JournalKeeper(QObject):
 
     def _arrays(self, labels: np.ndarray) -> dict[Part, np.ndarray]:
         layer = self._watch.layer
-        arrays = {Part.LABELS: labels, Part.TRUST: corrections_of(layer).trust}
-        snapshot = snapshot_of(layer)
-        if snapshot is not None:
-            arrays[Part.PREDICTION] = snapshot
-        return arrays
+        prediction = snapshot_of(layer)
+        known = {} if prediction is None else {Part.PREDICTION: prediction}
+        return {Part.LABELS: labels, **known, Part.TRUST: corrections_of(layer).trust}
 
     def _saves(self) -> int:
         state = read_corrections(self._watch.layer)
         return 0 if state is None else state.n_saves
 
-    def _maybe_saved(self, event: Event) -> None:
+    def _metadata_changed(self, event: Event) -> None:
+        """Delete the journal once what it holds is saved; note that other nuclei were predicted."""
         if self._saves() != self._n_saves:
             self._n_saves = self._saves()
-            self.discard()
-
-    def _maybe_predicted(self, event: Event) -> None:
+            if self._journal is not None:
+                self._journal.discard()
+                self._journal = None
         origin = read_state(self._watch.layer)
         if origin is not self._origin:
             self._origin = origin
@@ -233,63 +219,6 @@ class JournalKeeper(QObject):
             self._journal = self._begin(self._watch.layer.data)
         except NucSegError as error:
             journal.close()
-            self.failed.emit(f"{NOT_KEPT}{error}")
+            self._tell(error, f"{NOT_KEPT}{error}")
         else:
             journal.discard()
-
-
-@dataclass(frozen=True, eq=False)
-class Restorable:
-    """A journal whose edits are in no layer, and the image they belong to, where it is open."""
-
-    path: Path
-    header: JournalHeader
-    image: Image | None
-
-    @property
-    def words(self) -> str:
-        """Say what can be restored."""
-        name = self.header.layer_name or self.header.image_name or "labels"
-        return f"Edits of “{name}” from {self.header.started:%d %B, %H:%M} were not saved."
-
-    def discard(self) -> None:
-        """Delete the journal, where it is still there.
-
-        Raises
-        ------
-        JournalError
-            If another window has restored it meanwhile, and keeps its edits there.
-        """
-        if self.path.exists():
-            Journal.take(self.path, self.header).discard()
-
-
-def find_restorable(viewer: ViewerModel) -> Restorable | None:
-    """Find the newest journal that fits an image or a Labels layer of the viewer, and is no open layer's."""
-    layers = [
-        layer for layer in viewer.layers if isinstance(layer, Image | Labels) and not _is_put_away(layer)
-    ]
-    states = (layer.metadata.get(CORRECTIONS_KEY) for layer in layers)
-    open_here = {state.journal for state in states if isinstance(state, CorrectionState)}
-
-    @cache  # many journals are compared with each layer
-    def known(place: int) -> str:
-        return image_fingerprint(layers[place])
-
-    for path, header in abandoned_journals():
-        if path in open_here:
-            continue
-        for place, layer in enumerate(layers):
-            shape = tuple(image_data(layer).shape)
-            if isinstance(layer, Image) and header.image and set(header.shape[-2:]) <= set(shape):
-                if known(place) == header.image:
-                    return Restorable(path, header, layer)
-            elif isinstance(layer, Labels) and not header.image and shape == header.shape:
-                if known(place) == header.base:
-                    return Restorable(path, header, None)
-    return None
-
-
-def _is_put_away(layer: Image | Labels) -> bool:
-    """Whether a work list shows another image instead; where a person shows it again, it counts."""
-    return PUT_AWAY in layer.metadata and not layer.visible

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent
     from qtpy.QtWidgets import QListWidgetItem
 
-    from napari_nucseg._napari.correct_journal import Restorable
+    from napari_nucseg._napari.correct_restoring import Restorable
     from napari_nucseg._napari.correct_review import ReviewWalk
     from napari_nucseg._napari.correct_saving import Saving
     from napari_nucseg._napari.correct_session import Session
