@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.nuclei.edit import mostly_in, present
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,14 +35,6 @@ class Merged:
     edited: NDArray[np.bool_]
 
 
-def edited_pixels(
-    current: NDArray[np.integer], snapshot: NDArray[np.integer], edited: NDArray[np.bool_] | None = None
-) -> NDArray[np.bool_]:
-    """Pixels changed since the prediction, now or before an earlier decoding."""
-    changed = current != snapshot
-    return changed if edited is None else changed | edited
-
-
 def keep_edits(
     current: NDArray[np.integer],
     changed: NDArray[np.bool_],
@@ -53,8 +47,7 @@ def keep_edits(
     under such nuclei is left out, others are cut back to what is free. A predicted number that is taken by a
     nucleus that stays is replaced by a free one above ``first``.
     """
-    kept_ids = np.unique(current[changed])
-    kept_ids = kept_ids[kept_ids > 0]
+    kept_ids = present(current[changed])
     protected = changed | np.isin(current, kept_ids)
     numbered = _without_numbers(prediction, kept_ids, first)
     area = np.bincount(numbered.ravel())
@@ -76,10 +69,9 @@ def paste_region(
     Predicted nuclei mostly outside the region are left out; those kept are numbered above ``first`` and never
     overwrite a nucleus that stays.
     """
-    leaving = _mostly_inside(current, region)
-    staying = np.where(np.isin(current, leaving), 0, current)
-    arriving = np.where(np.isin(prediction, _mostly_inside(prediction, region)), prediction, 0)
-    numbered = renumber(arriving, np.unique(staying), first)
+    staying = np.where(np.isin(current, mostly_in(current, current[region])), 0, current)
+    arriving = np.where(np.isin(prediction, mostly_in(prediction, prediction[region])), prediction, 0)
+    numbered = _renumbered(arriving, present(staying), first)
     return np.where(staying > 0, staying, numbered).astype(np.int32)
 
 
@@ -108,7 +100,9 @@ def merge_plane(
     keep
         Whether edits where the prediction counts stay too.
     """
-    changed = edited_pixels(current, snapshot, edited)
+    changed = current != snapshot
+    if edited is not None:
+        changed |= edited
     if not keep:
         changed = changed & ~region if region is not None else np.zeros_like(changed)
     if region is None:
@@ -120,14 +114,10 @@ def merge_plane(
     return keep_edits(current, changed, predicted, first)
 
 
-def renumber(labels: NDArray[np.integer], avoid: NDArray[np.integer], first: int = 0) -> NDArray[np.int32]:
+def _renumbered(labels: NDArray[np.integer], taken: NDArray[np.integer], first: int) -> NDArray[np.int32]:
     """Give nuclei the smallest free numbers above ``first``, in the order of their old ones; 0 stays 0."""
-    values = np.unique(labels)
-    values = values[values > 0]
-    if values.size == 0:
-        return np.zeros(labels.shape, np.int32)
-    taken = avoid[avoid > 0]
-    table = np.zeros(int(values[-1]) + 1, np.int32)
+    values = present(labels)
+    table = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
     table[values] = _free_numbers(values.size, taken, first)
     return table[labels]
 
@@ -137,7 +127,7 @@ def _without_numbers(
 ) -> NDArray[np.int32]:
     """Replace numbers that are taken by free ones above ``first``; all others stay."""
     values = np.unique(labels)
-    colliding = values[np.isin(values, taken) & (values > 0)]
+    colliding = np.intersect1d(values, taken)
     if colliding.size == 0:
         return labels.astype(np.int32)
     table = np.arange(int(values[-1]) + 1, dtype=np.int32)
@@ -148,12 +138,3 @@ def _without_numbers(
 def _free_numbers(n: int, taken: NDArray[np.integer], first: int) -> NDArray[np.int64]:
     """Smallest ``n`` numbers above ``first`` that are not among those taken."""
     return np.setdiff1d(np.arange(first + 1, first + n + taken.size + 1), taken)[:n]
-
-
-def _mostly_inside(labels: NDArray[np.integer], region: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Numbers of the nuclei with at least half of their pixels inside; 0 is never one."""
-    values, positions = np.unique(labels, return_inverse=True)
-    positions = positions.reshape(labels.shape)
-    area = np.bincount(positions.ravel(), minlength=values.size)
-    inside = np.bincount(positions[region], minlength=values.size)
-    return values[(2 * inside >= area) & (values > 0)].astype(np.int64)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import re
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 import napari_nucseg
+from napari_nucseg.counted import count_words
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.segmentation.settings import SegmentationSettings
 
@@ -68,7 +69,7 @@ def summary_text(counted: Counted, pixel_size_um: float | None, origin: str) -> 
     """One line such as "143 nuclei · median 62 µm² · U-Net · 0.8 s on CPU"."""
     if counted.n_nuclei == 0:
         return f"No nuclei found · {origin}"
-    nuclei = "1 nucleus" if counted.n_nuclei == 1 else f"{counted.n_nuclei:,} nuclei"
+    nuclei = count_words(counted.n_nuclei, "nucleus", "nuclei")
     if pixel_size_um is None:
         area = f"median {counted.median_area_px:.0f} px²"
     else:
@@ -147,20 +148,20 @@ def python_text(state: LayerState, *, edited: bool) -> str:
 
 def methods_text(state: LayerState, *, edited: bool) -> str:
     """Paragraph for a methods section: what was used, with which settings, whether edited, whom to cite."""
-    run = _some_run(state)
-    where = "" if run is None else f" on {short_device(run.device.name, run.device.description)}"
-    if run is not None and run.device.precision != "float32":
+    run = state.runs_of_model[0]
+    where = f" on {short_device(run.device.name, run.device.description)}"
+    if run.device.precision != "float32":
         where += f", computed in {run.device.precision}"
     sentences = [
         f"Nuclei were segmented with napari-nucseg {napari_nucseg.__version__} (model {state.model_name}, SHA-256 "
-        f"{state.model_sha256[:12]}…) in napari {_version('napari')}{where}.",
+        f"{state.model_sha256[:12]}…) in napari {version('napari')}{where}.",
         _pixels_words(state),
         _size_words(state),
         _quality_words(state.settings, run),
         _decoding_words(state.settings.decoding, run),
         _others_words(state),
         "Nuclei were then corrected by hand." if edited else "",
-        f"Python {platform.python_version()}, PyTorch {_version('torch')}, NumPy {np.__version__}.",
+        f"Python {platform.python_version()}, PyTorch {version('torch')}, NumPy {np.__version__}.",
     ]
     return "\n".join(
         [
@@ -181,10 +182,6 @@ def _notes(state: LayerState) -> list[str]:
     return list({re.sub(r"\d+", "", note): note for note in notes}.values())
 
 
-def _some_run(state: LayerState) -> Segmentation | None:
-    return next(iter(state.runs_of_model), None)
-
-
 def _others_words(state: LayerState) -> str:
     """Say where planes of a stack were segmented in another way than the last."""
     runs = state.runs
@@ -198,8 +195,7 @@ def _others_words(state: LayerState) -> str:
 
 def _standard_decoding(state: LayerState) -> DecodingSettings:
     """Return the decoding settings that hold where none are given: those of the model."""
-    run = _some_run(state)
-    return DecodingSettings() if run is None else DecodingSettings(**run.model.card.thresholds.model_dump())
+    return DecodingSettings(**state.runs_of_model[0].model.card.thresholds.model_dump())
 
 
 def _changed(settings: SegmentationSettings, standard: DecodingSettings) -> list[tuple[str, object]]:
@@ -246,10 +242,10 @@ def _size_words(state: LayerState) -> str:
     return f"The nucleus diameter was estimated from the image ({size})."
 
 
-def _quality_words(settings: SegmentationSettings, run: Segmentation | None) -> str:
+def _quality_words(settings: SegmentationSettings, run: Segmentation) -> str:
     """Say how the network was run where that is not the plain way."""
     words = [] if settings.quality == "standard" else [f"The quality setting was {settings.quality}."]
-    views = settings.views_for(1 if run is None else len(run.model.card.architecture.heads))
+    views = settings.views_for(len(run.model.card.architecture.heads))
     if len(views) > 1:
         words.append(
             f"The network's maps were averaged over {len(views)} views of the image: {len(views.symmetries)} "
@@ -258,11 +254,11 @@ def _quality_words(settings: SegmentationSettings, run: Segmentation | None) -> 
     return " ".join(words)
 
 
-def _decoding_words(decoding: DecodingSettings, run: Segmentation | None) -> str:
+def _decoding_words(decoding: DecodingSettings, run: Segmentation) -> str:
     judged = (
         f", joined where they were likelier nuclei together, and kept if their probability to be one was at least "
         f"{decoding.certainty:.2f} as judged by the model"
-        if run is not None and run.judge is not None and decoding.certainty
+        if run.judge is not None and decoding.certainty
         else ""
     )
     area = (
@@ -278,22 +274,8 @@ def _decoding_words(decoding: DecodingSettings, run: Segmentation | None) -> str
     )
 
 
-def _citations(run: Segmentation | None) -> list[str]:
-    if run is None:
-        return list(CITATIONS)
+def _citations(run: Segmentation) -> list[str]:
     card = run.model.card
-    kinds = [citation for known, citation in KIND_CITATIONS.items() if known == card.architecture.kind]
-    return [*kinds, *CITATIONS, *(TRAINING_CITATIONS[d] for d in _known(card.training_data))]
-
-
-def _known(training_data: tuple[str, ...]) -> list[str]:
-    return [
-        key for key in TRAINING_CITATIONS if any(key in d.lower().replace(" ", "") for d in training_data)
-    ]
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "(not installed)"
+    data = [name.lower().replace(" ", "") for name in card.training_data]
+    kind = [KIND_CITATIONS[card.architecture.kind]] if card.architecture.kind in KIND_CITATIONS else []
+    return [*kind, *CITATIONS, *(c for key, c in TRAINING_CITATIONS.items() if any(key in d for d in data))]
