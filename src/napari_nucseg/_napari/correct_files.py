@@ -27,12 +27,14 @@ from napari_nucseg._napari.spatial import labels_placement, pixel_size_um, spati
 from napari_nucseg.data.correction_set import CorrectionSet
 from napari_nucseg.errors import CorrectionSetError
 from napari_nucseg.nuclei.corrections import count_kinds, diff
+from napari_nucseg.nuclei.edit import present
 from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from napari.components import ViewerModel
+    from numpy.typing import NDArray
 
     from napari_nucseg._napari.planes import PlaneLayout
 
@@ -75,13 +77,49 @@ def collect(subject: Subject, *, counted: bool = True) -> CorrectionSet:
         model_name=known.model_name,
         model_sha256=known.model_sha256,
         settings=settings,
-        counts=_counts(layer, state) if counted else {},
+        counts=counts_of(layer.data, state.trust, snapshot_of(layer)) if counted else {},
     )
+
+
+def counts_of(
+    labels: NDArray[np.integer], trust: NDArray[np.uint8], before: NDArray[np.integer] | None
+) -> dict[str, int]:
+    """Numbers a list of sets can show without opening their pictures; of changes, where labels ``before`` are known."""
+    counts = {
+        "nuclei": present(labels).size,
+        "reviewed_px": int((trust == Trust.REVIEWED).sum()),
+        "ignored_px": int((trust == Trust.IGNORE).sum()),
+    }
+    if before is None:
+        return counts
+    planes = np.ndindex(labels.shape[:-2])
+    changes = [change for index in planes for change in diff(before[index], labels[index])]
+    return counts | {str(kind): number for kind, number in count_kinds(changes).items()}
+
+
+def as_napari_shows(corrections: CorrectionSet) -> tuple[NDArray[Any], dict[str, Any], bool]:
+    """Pixels with colour last and channels first, what places them in the world, and whether they are colour."""
+    pixels, axes = corrections.image, corrections.axes.upper().replace("S", "C")
+    rgb = axes.endswith("YXC") and pixels.shape[-1] in (3, 4)
+    if "C" in axes and not rgb:
+        pixels, axes = np.moveaxis(pixels, axes.index("C"), 0), "C" + axes.replace("C", "")
+    spatial = axes[:-1] if rgb else axes
+    size = corrections.pixel_size_um or 1.0
+    unit = "pixel" if corrections.pixel_size_um is None else "µm"
+    placed = {
+        "scale": tuple(size if a in "YX" else 1.0 for a in spatial),
+        "units": tuple(unit if a in "YX" else "pixel" for a in spatial),
+        "axis_labels": tuple(spatial.lower()),
+    }
+    return pixels, placed, rgb
 
 
 def show_set(viewer: ViewerModel, corrections: CorrectionSet, folder: Path, stamp: bytes | None) -> Labels:
     """Open a correction set, which had this stamp, as an image layer and a Labels layer."""
-    image = _show_image(viewer, corrections)
+    pixels, placed, rgb = as_napari_shows(corrections)
+    metadata = {NUCLEI_CHANNEL: corrections.settings.get("channel")}
+    image = Image(pixels, name=corrections.name or "image", rgb=rgb, metadata=metadata, **placed)
+    viewer.add_layer(image)
     layer = new_labels(image, corrections.labels, f"{image.name} nuclei")
     state = CorrectionState(
         trust=corrections.trust,
@@ -121,23 +159,6 @@ def mark_saved(layer: Labels, folder: Path, *, stamp: bytes | None = None, all_o
         mark_safe(layer)
 
 
-def _show_image(viewer: ViewerModel, corrections: CorrectionSet) -> Image:
-    pixels, axes = corrections.image, corrections.axes.upper().replace("S", "C")
-    rgb = axes.endswith("C") and pixels.shape[-1] in (3, 4)
-    if "C" in axes and not rgb:
-        pixels, axes = np.moveaxis(pixels, axes.index("C"), 0), "C" + axes.replace("C", "")
-    spatial = axes[:-1] if rgb else axes
-    size = corrections.pixel_size_um
-    placed: dict[str, Any] = {"axis_labels": tuple(spatial.lower())}
-    if size is not None:
-        placed["scale"] = tuple(size if a in "YX" else 1.0 for a in spatial)
-        placed["units"] = tuple("µm" if a in "YX" else "pixel" for a in spatial)
-    metadata = {NUCLEI_CHANNEL: corrections.settings.get("channel")}
-    image = Image(pixels, name=corrections.name or "image", rgb=rgb, metadata=metadata, **placed)
-    viewer.add_layer(image)
-    return image
-
-
 def _axes(image: Image, layout: PlaneLayout) -> str:
     """One letter an axis of an image: Z and T for stacks, C for channels, S of colour as C."""
     stack = layout.stack_axes
@@ -152,19 +173,3 @@ def _axes(image: Image, layout: PlaneLayout) -> str:
         + "YX"
         + ("C" if layout.rgb else "")
     )
-
-
-def _counts(layer: Labels, state: CorrectionState) -> dict[str, int]:
-    """Numbers a list of sets can show without opening their pictures."""
-    counts = {
-        "nuclei": int(np.unique(layer.data[layer.data > 0]).size),
-        "reviewed_px": int((state.trust == Trust.REVIEWED).sum()),
-        "ignored_px": int((state.trust == Trust.IGNORE).sum()),
-    }
-    snapshot = snapshot_of(layer)
-    if snapshot is None:
-        return counts
-    changes = [
-        c for index in np.ndindex(layer.data.shape[:-2]) for c in diff(snapshot[index], layer.data[index])
-    ]
-    return counts | {str(kind): number for kind, number in count_kinds(changes).items()}

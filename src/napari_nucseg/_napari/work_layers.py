@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_nucseg._napari.camera import fit
+from napari_nucseg._napari.correct_files import as_napari_shows
 from napari_nucseg._napari.image_layout import channel_for, layout_for, show_channel
 from napari_nucseg._napari.layer_state import (
     CORRECTIONS_KEY,
@@ -73,7 +74,7 @@ class WorkLayers:
         """Show an image and its labels, of a set with this stamp, in place of those before, which are kept by now."""
         if self.can_be_kept:
             mark_safe(self._labels)  # also what was painted and taken back, which left nothing to keep
-        pixels, placed, rgb = _as_napari_shows(corrections)
+        pixels, placed, rgb = as_napari_shows(corrections)
         self._agree_on(placed["units"][-1])
         channel = {NUCLEI_CHANNEL: corrections.settings.get("channel")}
         image = self._images.get((pixels.ndim, rgb))
@@ -260,20 +261,3 @@ def _place(layer: Layer, placed: dict[str, Any]) -> None:
 def _hide(image: Image) -> None:
     image.visible = False
     image.metadata[PUT_AWAY] = True
-
-
-def _as_napari_shows(corrections: CorrectionSet) -> tuple[np.ndarray, dict[str, Any], bool]:
-    """Pixels with colour last and channels first, what places them in the world, and whether they are colour."""
-    pixels, axes = corrections.image, corrections.axes.upper().replace("S", "C")
-    rgb = axes.endswith("YXC") and pixels.shape[-1] in (3, 4)
-    if "C" in axes and not rgb:
-        pixels, axes = np.moveaxis(pixels, axes.index("C"), 0), "C" + axes.replace("C", "")
-    spatial = axes[:-1] if rgb else axes
-    size = corrections.pixel_size_um or 1.0
-    unit = "pixel" if corrections.pixel_size_um is None else "µm"
-    placed = {
-        "scale": tuple(size if a in "YX" else 1.0 for a in spatial),
-        "units": tuple(unit if a in "YX" else "pixel" for a in spatial),
-        "axis_labels": tuple(spatial.lower()),
-    }
-    return pixels, placed, rgb

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from napari_nucseg._napari.correct_files import counts_of
 from napari_nucseg._napari.workers import Runs
-from napari_nucseg.nuclei.corrections import count_kinds, diff
-from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -77,12 +75,5 @@ class WorkSaving(QObject):
 
 def with_counts(corrections: CorrectionSet) -> CorrectionSet:
     """Corrections with the numbers that a list of sets shows."""
-    counts = {
-        "nuclei": int(np.unique(corrections.labels[corrections.labels > 0]).size),
-        "reviewed_px": int((corrections.trust == Trust.REVIEWED).sum()),
-        "ignored_px": int((corrections.trust == Trust.IGNORE).sum()),
-    }
-    if corrections.prediction is not None:
-        changes = diff(corrections.prediction, corrections.labels)
-        counts |= {str(kind): number for kind, number in count_kinds(changes).items()}
+    counts = counts_of(corrections.labels, corrections.trust, corrections.prediction)
     return replace(corrections, counts=counts)
