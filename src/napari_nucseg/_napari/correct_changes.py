@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.nuclei.corrections import Comparison
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     import numpy as np
-    from napari.utils.events import Event
     from numpy.typing import NDArray
 
     from napari_nucseg._napari.correct_subject import Subject
@@ -42,7 +40,6 @@ class LiveChanges(QObject):
         self._comparison: Comparison | None = None
         self._plane: PlaneIndex | None = None
         self._data = subject.layer.data
-        self._origin = read_state(subject.layer)
         self._dirty: list[Box] = []
         self._timer = QTimer(self, singleShot=True, interval=THROTTLE_MS)
         self._timer.timeout.connect(self._start)
@@ -51,7 +48,7 @@ class LiveChanges(QObject):
         self._runs.failed.connect(self.failed)
         watch.changed.connect(self._note)
         watch.replaced.connect(self.rebuild)
-        subject.layer.events.metadata.connect(self._maybe_predicted)
+        watch.predicted.connect(self.rebuild)
 
     @property
     def busy(self) -> bool:
@@ -74,19 +71,12 @@ class LiveChanges(QObject):
         """Let go of the layer."""
         self._timer.stop()
         self._runs.forget()
-        self._subject.layer.events.metadata.disconnect(self._maybe_predicted)
 
     def _note(self, box: NdBox) -> None:
         rows, columns = box[-2:]
         self._dirty.append((rows, columns))
         if not self._timer.isActive():  # throttled, not debounced: it moves on while somebody paints
             self._timer.start()
-
-    def _maybe_predicted(self, event: Event) -> None:
-        origin = read_state(self._subject.layer)
-        if origin is not self._origin:
-            self._origin = origin
-            self.rebuild()
 
     def _start(self) -> None:
         if self._runs.running:

@@ -57,14 +57,14 @@ class JournalKeeper(QObject):
         self._subject = Subject(viewer, watch.layer)
         self._watch, self._trust = watch, trust
         self._journal: Journal | None = None
-        self._origin = read_state(watch.layer)
         self._outdated: set[PlaneIndex] = set()
         self._fails = False
         self._n_saves = self._saves()
         watch.changed.connect(self._labels_changed)
         watch.replaced.connect(self._replaced)
+        watch.predicted.connect(self._predicted)
         trust.changed.connect(self._trust_changed)
-        watch.layer.events.metadata.connect(self._metadata_changed)
+        watch.layer.events.metadata.connect(self._maybe_saved)
 
     @property
     def path(self) -> Path | None:
@@ -80,7 +80,7 @@ class JournalKeeper(QObject):
             self._journal, _ = Journal.resume(state.journal)
             self._compact(self._journal)
         except NucSegError as error:
-            self._tell(error, str(error))
+            self._tell(error, "")
 
     def adopt(self, journal: Journal) -> None:
         """Go on with a journal the layer was restored from."""
@@ -90,25 +90,25 @@ class JournalKeeper(QObject):
             if journal.header.notes != self._notes():
                 self._tidy(journal)
         except JournalError as error:
-            self._tell(error, f"{NOT_KEPT}{error}")
+            self._tell(error)
 
     def close(self) -> None:
         """Let go of the journal; it stays until its edits are saved or discarded."""
         if self._journal is not None:
             self._journal.close()
             self._journal = None
-        self._watch.layer.events.metadata.disconnect(self._metadata_changed)
+        self._watch.layer.events.metadata.disconnect(self._maybe_saved)
 
     def _labels_changed(self, box: NdBox) -> None:
-        self._record(Part.LABELS, box, self._watch.known, self._watch.layer.data)
+        self._record(Part.LABELS, box, self._watch.layer.data)
 
     def _trust_changed(self, box: NdBox) -> None:
-        self._record(Part.TRUST, box, self._watch.known, self._trust.values)
+        self._record(Part.TRUST, box, self._trust.values)
 
-    def _record(self, part: Part, box: NdBox, before: np.ndarray, now: np.ndarray) -> None:
+    def _record(self, part: Part, box: NdBox, now: np.ndarray) -> None:
         try:
             if self._journal is None:
-                self._journal = self._begin(before)
+                self._journal = self._begin(self._watch.known)
             journal, block = self._journal, now[box]
             if part is Part.LABELS and block.size > BULK_SHARE * now.size:
                 self._compact(journal)
@@ -120,16 +120,16 @@ class JournalKeeper(QObject):
             if journal.wants_compaction or journal.header.notes != self._notes():
                 self._tidy(journal)
         except NucSegError as error:
-            self._tell(error, f"{NOT_KEPT}{error}")
+            self._tell(error)
         else:
             self._fails = False
 
-    def _tell(self, error: NucSegError, words: str) -> None:
+    def _tell(self, error: NucSegError, consequence: str = NOT_KEPT) -> None:
         if isinstance(error, JournalError):  # it is not open, and the next edit begins another
             self._journal = None
         if not self._fails:
             self._fails = True
-            self.failed.emit(words)
+            self.failed.emit(f"{consequence}{error}")
 
     def _record_prediction(self, journal: Journal, index: PlaneIndex) -> None:
         """Record a plane's prediction, where it is another one since: else its nuclei seem to be the user's."""
@@ -194,17 +194,16 @@ class JournalKeeper(QObject):
         state = read_corrections(self._watch.layer)
         return 0 if state is None else state.n_saves
 
-    def _metadata_changed(self, event: Event) -> None:
-        """Delete the journal once what it holds is saved; note that other nuclei were predicted."""
+    def _maybe_saved(self, event: Event) -> None:
+        """Delete the journal once what it holds is saved."""
         if self._saves() != self._n_saves:
             self._n_saves = self._saves()
             if self._journal is not None:
                 self._journal.discard()
                 self._journal = None
-        origin = read_state(self._watch.layer)
-        if origin is not self._origin:
-            self._origin = origin
-            self._outdated = set(np.ndindex(self._watch.layer.data.shape[:-2]))
+
+    def _predicted(self) -> None:
+        self._outdated = set(np.ndindex(self._watch.layer.data.shape[:-2]))
 
     def _replaced(self) -> None:
         """Begin anew: the old journal stays where the layer was given to other nuclei before its edits were saved."""
@@ -219,6 +218,6 @@ class JournalKeeper(QObject):
             self._journal = self._begin(self._watch.layer.data)
         except NucSegError as error:
             journal.close()
-            self._tell(error, f"{NOT_KEPT}{error}")
+            self._tell(error)
         else:
             journal.discard()

@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_nucseg._napari.camera import look_at
 from napari_nucseg._napari.correct_subject import corrections_of
-from napari_nucseg._napari.layer_state import write_corrections
+from napari_nucseg._napari.layer_state import read_state, write_corrections
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.nuclei.review import ReviewQueue, review_steps
 from napari_nucseg.nuclei.strokes import grown
@@ -17,8 +17,10 @@ from napari_nucseg.nuclei.trust import MARGIN_PX, Trust, with_margin
 if TYPE_CHECKING:
     from napari_nucseg._napari.correct_subject import Subject
     from napari_nucseg._napari.correct_trust import TrustMap
+    from napari_nucseg._napari.correct_watch import LayerWatch
     from napari_nucseg._napari.planes import PlaneIndex
     from napari_nucseg.nuclei.review import Doubt
+    from napari_nucseg.segmentation.segment import Segmentation
 
 
 class ReviewWalk(QObject):
@@ -30,15 +32,19 @@ class ReviewWalk(QObject):
     updated = Signal()
     failed = Signal(str)
 
-    def __init__(self, subject: Subject, trust: TrustMap, parent: QObject | None = None) -> None:
+    def __init__(
+        self, subject: Subject, watch: LayerWatch, trust: TrustMap, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._in_hand: tuple[PlaneIndex, Doubt] | None = None
         self._subject, self._trust = subject, trust
+        self._ranked = {index: self._segmentation(index) for index in corrections_of(subject.layer).queues}
         self._ranked_plane: PlaneIndex = ()
         self._runs = Runs(self)
         self._runs.returned.connect(self._take)
         self._runs.failed.connect(self.failed)
         self._runs.ended.connect(self.updated)
+        watch.predicted.connect(self._forget_others)
 
     @property
     def current(self) -> Doubt | None:
@@ -60,18 +66,8 @@ class ReviewWalk(QObject):
         """Rank the nuclei of the plane in view, off the GUI thread, then show the first."""
         labels, known = self._subject.labels.copy(), self._subject.maps
         self._ranked_plane = self._subject.index
-        if known is None:
-            self._runs.start(lambda: review_steps(labels))
-        else:
-            self._runs.start(
-                lambda: review_steps(
-                    labels,
-                    known.maps,
-                    decoding=known.decoding,
-                    diameter_px=known.diameter_px,
-                    judge=known.judge,
-                )
-            )
+        how = {} if known is None else vars(known)
+        self._runs.start(lambda: review_steps(labels, **how))
 
     def go(self, step: int = 1) -> None:
         """Show the next (−1: previous) nucleus that was not checked; those that are gone are passed over."""
@@ -115,14 +111,28 @@ class ReviewWalk(QObject):
             self._trust.mark(self._subject.index, box, Trust.REVIEWED, checked)
 
     def _take(self, queue: ReviewQueue) -> None:
-        old = corrections_of(self._subject.layer).queues.get(self._ranked_plane)
-        for number in old.done if old is not None else ():
-            queue = queue.marked(number)
+        self._ranked[self._ranked_plane] = self._segmentation(self._ranked_plane)
         self._keep(queue, self._ranked_plane)
         self._in_hand = None
         self.go()
 
     def _keep(self, queue: ReviewQueue, index: PlaneIndex | None = None) -> None:
+        queues = corrections_of(self._subject.layer).queues
+        self._write({**queues, self._subject.index if index is None else index: queue})
+
+    def _write(self, queues: dict[PlaneIndex, ReviewQueue]) -> None:
         state = corrections_of(self._subject.layer)
-        queues = {**state.queues, self._subject.index if index is None else index: queue}
         write_corrections(self._subject.layer, state.model_copy(update={"queues": queues}))
+
+    def _forget_others(self) -> None:
+        """Forget the ranking of planes that a model found other nuclei in."""
+        self.forget()
+        queues = corrections_of(self._subject.layer).queues
+        kept = {i: q for i, q in queues.items() if self._segmentation(i) is self._ranked.get(i)}
+        if len(kept) < len(queues):
+            self._write(kept)
+            self.updated.emit()
+
+    def _segmentation(self, index: PlaneIndex) -> Segmentation | None:
+        origin = read_state(self._subject.layer)
+        return None if origin is None else origin.maps.get(index)

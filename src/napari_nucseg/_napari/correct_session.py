@@ -38,7 +38,7 @@ class Session(QObject):
         self.trust = TrustMap(viewer, layer, self)
         self.keeper = JournalKeeper(viewer, self.watch, self.trust, self)
         self.changes = LiveChanges(self.subject, self.watch, self)
-        self.review = ReviewWalk(self.subject, self.trust, self)
+        self.review = ReviewWalk(self.subject, self.watch, self.trust, self)
         for edited in (self.watch.changed, self.trust.changed):
             edited.connect(self._count)
         for told in (self.changes.updated, self.review.updated, self.trust.changed):
@@ -87,11 +87,8 @@ class Session(QObject):
         self.look()
         self._ended = True
         self.subject.layer.events.visible.disconnect(self._shown)
-        for part in (
-            self.keeper.close,
-            self.changes.stop,
-            self.review.forget,
-            self.trust.stop,
-            self.watch.stop,
-        ):
-            part()
+        self.keeper.close()
+        self.changes.stop()
+        self.review.forget()
+        self.trust.stop()
+        self.watch.stop()

@@ -10,6 +10,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.correct_subject import Subject
+from napari_nucseg._napari.layer_state import read_state
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -33,7 +34,8 @@ class LayerWatch(QObject):
     """Follows one layer until :meth:`stop`.
 
     Signals: ``changed(box)`` with the changed rectangle, while :attr:`known` still holds what was there before;
-    ``replaced()`` when the layer got another array, unless that is of a larger type: its nuclei are the same.
+    ``replaced()`` when the layer got another array, unless that is of a larger type: its nuclei are the same;
+    ``predicted()`` when a model found nuclei in it once more.
 
     Painting says where it happened (``labels_update``). Undo, assignments and brushes of three dimensions do not, so
     after those the array is compared with a copy.
@@ -41,6 +43,7 @@ class LayerWatch(QObject):
 
     changed = Signal(object)
     replaced = Signal()
+    predicted = Signal()
 
     def __init__(self, viewer: ViewerModel, layer: Labels, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +51,7 @@ class LayerWatch(QObject):
         self.known: NDArray[np.integer] = np.array(layer.data, copy=True)
         self._subject = Subject(viewer, layer)
         self._data = layer.data
+        self._origin = read_state(layer)
         self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._timer.timeout.connect(self.look_soon)
         # Planes of a large stack that are still to be searched, from the one after ``_plane`` on and round.
@@ -57,6 +61,7 @@ class LayerWatch(QObject):
         self._pause.timeout.connect(self._look_on)
         layer.events.labels_update.connect(self._updated)
         layer.events.set_data.connect(self._maybe_changed)
+        layer.events.metadata.connect(self._maybe_predicted)
 
     def stop(self) -> None:
         """Let go of the layer."""
@@ -64,6 +69,7 @@ class LayerWatch(QObject):
         self._pause.stop()
         self.layer.events.labels_update.disconnect(self._updated)
         self.layer.events.set_data.disconnect(self._maybe_changed)
+        self.layer.events.metadata.disconnect(self._maybe_predicted)
 
     def look(self) -> None:
         """Find what changed since it was told last; to be called before anybody relies on it."""
@@ -121,6 +127,12 @@ class LayerWatch(QObject):
 
     def _maybe_changed(self, event: Event) -> None:
         self._timer.start()
+
+    def _maybe_predicted(self, event: Event) -> None:
+        origin = read_state(self.layer)
+        if origin is not self._origin:
+            self._origin = origin
+            self.predicted.emit()
 
     def _was_replaced(self) -> bool:
         if self.layer.data is self._data:
