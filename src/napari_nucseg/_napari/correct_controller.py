@@ -14,7 +14,7 @@ from napari_nucseg._napari.correct_restoring import Restorable, find_restorable,
 from napari_nucseg._napari.correct_saving import Saver
 from napari_nucseg._napari.correct_session import Session
 from napari_nucseg._napari.correct_subject import Subject, apply_edit, goes_on_beside
-from napari_nucseg._napari.correct_tools import CLICK_PX, TRUST_TOOLS, Gesture, Tool, make_edit
+from napari_nucseg._napari.correct_tools import CLICK_PX, IGNORE, TRUST_TOOLS, Gesture, Tool, make_edit
 from napari_nucseg._napari.regions import region_from_outline, region_seen
 from napari_nucseg.data.correction_set import open_correction_set, stamp_of
 from napari_nucseg.errors import NucSegError
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
 
     from napari_nucseg._napari.correct_saving import Saving
-    from napari_nucseg._napari.regions import Region
 
 
 class CorrectController(QObject):
@@ -138,17 +137,13 @@ class CorrectController(QObject):
 
     def mark_view(self) -> None:
         """Mark all that is in view as reviewed."""
-        if (session := self.ready_to_mark()) is None:
-            return
-        subject = session.subject
-        seen = outline_in_view(self._viewer, subject.layer)
-        self._try(lambda: self._mark(session, region_seen(seen, subject.labels.shape), Trust.REVIEWED))
+        if (session := self.ready_to_mark()) is not None:
+            self._try(lambda: self._mark_seen(session))
 
     def mark_all(self, value: Trust) -> None:
         """Give all pixels of the plane in view a value of the trust map."""
         if (session := self.ready_to_mark()) is not None:
             session.trust.mark(session.subject.index, (slice(None), slice(None)), value)
-            self.updated.emit()
 
     def look_for_journals(self, event: Event | None = None) -> None:
         """Find edits that a crash left behind and that belong to a layer of the viewer."""
@@ -233,6 +228,11 @@ class CorrectController(QObject):
         self._said_at = session.n_edits
         self.said.emit(f"{words} Ctrl+Z takes it back.")
 
+    def _mark_seen(self, session: Session) -> None:
+        subject = session.subject
+        region = region_seen(outline_in_view(self._viewer, subject.layer), subject.labels.shape)
+        session.trust.mark(subject.index, region.box, Trust.REVIEWED, region.mask)
+
     def _mark_drawn(self, tool: Tool, session: Session, points: np.ndarray) -> None:
         if tool.gesture is Gesture.BOX:
             (y0, x0), (y1, x1) = points[0], points[-1]
@@ -242,12 +242,8 @@ class CorrectController(QObject):
             return
         kind = "rectangle" if tool.gesture is Gesture.BOX else "polygon"
         region = region_from_outline(points, kind, session.subject.labels.shape)
-        value = Trust.IGNORE if tool.name.startswith("ignore") else Trust.REVIEWED
-        self._mark(session, region, value, drawn=True)
-
-    def _mark(self, session: Session, region: Region, value: Trust, *, drawn: bool = False) -> None:
-        session.trust.mark(session.subject.index, region.box, value, region.mask, drawn=drawn)
-        self.updated.emit()
+        value = Trust.IGNORE if tool is IGNORE else Trust.REVIEWED
+        session.trust.mark(session.subject.index, region.box, value, region.mask, drawn=True)
 
     def _restore(self) -> None:
         if self._found is None:
@@ -271,17 +267,10 @@ class CorrectController(QObject):
     def _removed(self, event: Event) -> None:
         session = self._sessions.pop(event.value.unique_id, None)
         if session is not None:
-            self._end(session)
+            session.stop()
+            session.trust.take_away()
         if (session is not None or self._found is not None) and not self._saving.running:
             self.look_for_journals()
-
-    def _end(self, session: Session) -> None:
-        if session is self._session:
-            self.put_down()
-            self._session = self._chosen = None
-            self.session_changed.emit()
-        session.stop()
-        session.trust.take_away()
 
     def _disarmed(self) -> None:
         self._tool = None

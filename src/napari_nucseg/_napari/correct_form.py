@@ -52,8 +52,8 @@ SAVE_TIP = "Image, labels and what was reviewed, as a folder to teach from."
 class CorrectForm(QWidget):
     """All parts of *Correct nuclei*, in a column that scrolls where the window is low."""
 
-    def __init__(self, viewer: ViewerModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__()
         self.empty = QLabel(EMPTY_STATE, alignment=Qt.AlignmentFlag.AlignCenter)
         self.layer = LabelsLayerChoice(viewer)
         self.layer.setToolTip("Labels to correct: ours, a dataset's, or those of any other program.")
@@ -61,7 +61,7 @@ class CorrectForm(QWidget):
         self.tools = {tool: _tool_button(tool) for tool in (*EDIT_TOOLS, *TRUST_TOOLS)}
         self.overwrite = QCheckBox("Overwrite neighbours")
         self.overwrite.setToolTip("Off: a new outline takes only pixels that belong to no nucleus.")
-        self.status = _lines(2)
+        self.status = _two_lines()
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.view = tipped_button("View", f"Marks all that is in view as reviewed ({VIEW_KEY}).")
         self.whole = QPushButton("All")
@@ -199,11 +199,11 @@ class CorrectForm(QWidget):
         return files
 
 
-def _lines(number: int) -> QLabel:
-    """Label that keeps room for some lines, so that nothing below it jumps when its text changes."""
+def _two_lines() -> QLabel:
+    """Label that keeps room for two lines, so that nothing below it jumps when its text changes."""
     label = Words()
     label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-    label.setMinimumHeight(number * label.fontMetrics().lineSpacing() + 4)
+    label.setMinimumHeight(2 * label.fontMetrics().lineSpacing() + 4)
     return label
 
 
@@ -218,7 +218,7 @@ def _make_banner() -> tuple[QFrame, QLabel, QPushButton, QPushButton]:
     banner = QFrame()
     banner.setObjectName("nucseg-banner")
     banner.setStyleSheet("#nucseg-banner { border: 1px solid #ffd166; border-radius: 4px; }")
-    text = _lines(2)
+    text = _two_lines()
     restore = tipped_button("Restore", "Open these edits as a layer of their own.")
     discard = tipped_button("Discard", "Throw these edits away for good.")
     column = QVBoxLayout(banner)

@@ -51,11 +51,6 @@ class Pointer(QObject):
         self._soon = QTimer(self, singleShot=True, interval=0)
         self._soon.timeout.connect(self._maybe_left)
 
-    @property
-    def armed(self) -> bool:
-        """Whether a gesture is awaited."""
-        return self._layer is not None
-
     def arm(self, layer: Labels, gesture: Gesture) -> None:
         """Await a gesture on a layer, which becomes the active one."""
         self.disarm()

@@ -31,10 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Saving:
-    """A layer's corrections on their way to a folder, ``again`` where that is the one it was opened from or saved in.
+    """A layer's corrections on their way to a folder, and what came of it.
 
-    ``saved_as`` is the stamp of what the layer knows to lie there; ``occupied`` says what else does, ``stamp`` is what
-    was written. Of a work list, ``keeper`` writes, unless this ``turn`` is over; ``aside`` says what it moved away.
+    Where the layer was opened from this folder or saved in it, it is saved ``again``, over the set with the stamp
+    ``saved_as``. Where a work list shows the layer, its ``keeper`` writes, unless something newer was written since
+    this ``turn``.
+
+    ``stamp`` is that of the set that was written. ``occupied`` says what it would have replaced, so that nothing was
+    written; ``aside`` says what the keeper moved away.
     """
 
     session: Session
@@ -94,11 +98,17 @@ class Saver(QObject):
             self.failed.emit(str(error))
             return
         layer, state = session.subject.layer, corrections_of(session.subject.layer)
-        again = state.folder == folder
-        known = state.saved_as if again else None
-        saving = Saving(session, session.n_edits, folder, layer.data, again, known)
-        if (keeper := keeper_of(layer, folder)) is not None:
-            saving = replace(saving, keeper=keeper, turn=keeper.turn())
+        again, keeper = state.folder == folder, keeper_of(layer, folder)
+        saving = Saving(
+            session,
+            session.n_edits,
+            folder,
+            layer.data,
+            again,
+            saved_as=state.saved_as if again else None,
+            keeper=keeper,
+            turn=0 if keeper is None else keeper.turn(),
+        )
         self._writing = Writing(saving, corrections, careful=careful)
         self._runs.start(self._writing.steps)
         self.said.emit("Saving …")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image, Labels
 
-from napari_nucseg._napari.image_layout import fits
+from napari_nucseg._napari.image_layout import fits, image_data
 from napari_nucseg._napari.layer_state import (
     CorrectionState,
     is_work_on,
@@ -257,5 +257,5 @@ def goes_on_beside(layer: Labels, index: PlaneIndex, edit: Edit) -> bool:
 
 
 def _yx(image: Image) -> tuple[int, ...]:
-    shape = image.data[0].shape if image.multiscale else image.data.shape
+    shape = image_data(image).shape
     return tuple(shape[-3:-1] if image.rgb else shape[-2:])

@@ -70,17 +70,19 @@ EDIT_TOOLS = (
         "Click where to bring the prediction back, or drag a box.",
     ),
 )
+IGNORE = Tool(
+    "ignore_outline", "Ignore", "Shift-I", Gesture.OUTLINE, "Draw around what shall never be taught."
+)
 TRUST_TOOLS = (
     Tool("review_box", "Box", "Shift-B", Gesture.BOX, "Drag a box over what you have checked."),
     Tool("review_outline", "Outline", "Shift-C", Gesture.OUTLINE, "Draw around what you have checked."),
-    Tool("ignore_outline", "Ignore", "Shift-I", Gesture.OUTLINE, "Draw around what shall never be taught."),
+    IGNORE,
 )
 VIEW_KEY, NEXT_KEY, PREVIOUS_KEY, CHECKED_KEY = "W", "N", "Shift-N", "K"
-ALL_KEYS = (*(t.key for t in (*EDIT_TOOLS, *TRUST_TOOLS)), VIEW_KEY, NEXT_KEY, PREVIOUS_KEY, CHECKED_KEY)
 
 
 def make_edit(tool: Tool, subject: Subject, points: np.ndarray, *, overwrite: bool = False) -> Edit:
-    """Turn what was drawn, (N, 2) points in pixels of the plane in view, into an edit of that plane.
+    """Turn what was drawn with one of ``EDIT_TOOLS``, (N, 2) points in pixels of the plane in view, into an edit.
 
     Raises
     ------
@@ -103,9 +105,7 @@ def make_edit(tool: Tool, subject: Subject, points: np.ndarray, *, overwrite: bo
             return _grow(subject, point)
         case "fill":
             return fill_holes_at(labels, point)
-        case "restore":
-            return _restore(subject, point if is_click else corners)
-    raise EditError(f"{tool.name} is no tool that edits.")
+    return _restore(subject, point if is_click else corners)
 
 
 def _line(points: np.ndarray) -> np.ndarray:

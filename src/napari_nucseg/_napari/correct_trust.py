@@ -90,7 +90,9 @@ class TrustMap(QObject):
         watch = self.show()
         part = self.values[index][box]
         chosen = np.ones(part.shape, bool) if mask is None else mask
-        part[chosen & (part != Trust.IGNORE) if value is Trust.REVIEWED and not drawn else chosen] = value
+        if value is Trust.REVIEWED and not drawn:
+            chosen = chosen & (part != Trust.IGNORE)
+        part[chosen] = value
         watch.layer.refresh()
         watch.look_soon()
 

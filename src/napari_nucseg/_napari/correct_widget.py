@@ -102,7 +102,7 @@ class CorrectWidget(Docked):
         form, controller = self.form, self.controller
         form.layer.layer_changed.connect(self._layer_changed)
         for tool, button in form.tools.items():
-            button.clicked.connect(partial(self._take, tool))
+            button.clicked.connect(lambda _, tool=tool: controller.take(tool))
         form.overwrite.toggled.connect(self._set_overwrite)
         form.view.clicked.connect(lambda: controller.mark_view())
         form.whole.clicked.connect(lambda: controller.mark_all(Trust.REVIEWED))
@@ -143,9 +143,6 @@ class CorrectWidget(Docked):
         """Say no longer why nothing could be pointed at: that was changed, or another layer was chosen."""
         if any(words in self.form.status.text() for words in (SWITCH_VIEW, HIDDEN)):
             self.form.say("")
-
-    def _take(self, tool: Tool, checked: bool) -> None:
-        self.controller.take(tool)
 
     def _set_overwrite(self, on: bool) -> None:
         self.controller.overwrite = on

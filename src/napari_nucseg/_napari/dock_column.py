@@ -54,8 +54,8 @@ class DockColumn(QScrollArea):
     the first. Where there is none yet, the column waits for one. Qt would give it to whatever dock comes next.
     """
 
-    def __init__(self, parts: Sequence[QWidget], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, parts: Sequence[QWidget]) -> None:
+        super().__init__()
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(4, 4, 4, 4)

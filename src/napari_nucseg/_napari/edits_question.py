@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from qtpy.QtWidgets import QMessageBox, QWidget
+from qtpy.QtWidgets import QMessageBox
 
 
 class EditsChoice(Enum):
@@ -16,9 +16,9 @@ class EditsChoice(Enum):
     CANCEL = "Cancel"
 
 
-def ask_about_edits(layer_name: str, parent: QWidget | None = None, *, new_layer: bool = True) -> EditsChoice:
+def ask_about_edits(layer_name: str, *, new_layer: bool = True) -> EditsChoice:
     """Ask, in a modal box; closing it means cancel. Without ``new_layer``, that is no choice."""
-    box = QMessageBox(parent)
+    box = QMessageBox()
     box.setIcon(QMessageBox.Icon.Question)
     box.setWindowTitle("Segment nuclei")
     box.setText(f"You have edited or reviewed “{layer_name}”.")

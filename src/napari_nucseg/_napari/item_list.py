@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QListWidget, QListWidgetItem, QWidget
+from qtpy.QtWidgets import QListWidget, QListWidgetItem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,8 @@ class ItemList(QListWidget):
 
     chosen = Signal(QListWidgetItem)
 
-    def __init__(self, *, by_walking: bool = False, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, *, by_walking: bool = False) -> None:
+        super().__init__()
         self._by_walking = by_walking
         self._walks = False
         self.itemClicked.connect(self._choose)

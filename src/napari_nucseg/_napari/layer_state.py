@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, InstanceOf, ValidationError
+from pydantic import BaseModel, ConfigDict, InstanceOf
 
 from napari_nucseg._napari.planes import PlaneIndex, PlaneLayout
 from napari_nucseg._napari.regions import Region
@@ -252,11 +252,6 @@ def snapshot_of(layer: Labels) -> np.ndarray | None:
 def read_state(layer: Any) -> LayerState | None:
     """Origin of a layer; None where the layer is not ours or the record no longer fits it."""
     record = layer.metadata.get(METADATA_KEY)
-    if isinstance(record, dict):
-        try:
-            record = LayerState.model_validate(record)
-        except ValidationError:
-            return None
     if not isinstance(record, LayerState) or record.snapshot.shape != tuple(layer.data.shape):
         return None
     if _is_another(record.owner, layer):

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout
 
 from napari_nucseg._napari.tab_order import put_in_tab_order
 from napari_nucseg._napari.words import Words
@@ -25,8 +25,8 @@ class QuestionStrip(QFrame):
 
     asked = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.setObjectName("nucseg-question")
         self.setStyleSheet("#nucseg-question { border: 1px solid #ffd166; border-radius: 4px; }")
         self.text = Words()

@@ -26,7 +26,7 @@ class RowLabel(QLabel):
 
 def form_rows(parent: QWidget | None = None) -> QFormLayout:
     """Form layout without margins whose fields grow."""
-    rows = QFormLayout(parent) if parent is not None else QFormLayout()
+    rows = QFormLayout(parent)
     rows.setContentsMargins(0, 0, 0, 0)
     rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return rows

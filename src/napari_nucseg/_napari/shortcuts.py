@@ -1,4 +1,4 @@
-"""The widget's key, bound in code on the viewer and its layers: keys in the manifest do nothing in napari."""
+"""Keys of the widgets, bound in code on the viewer and its layers: keys in the manifest do nothing in napari."""
 
 from __future__ import annotations
 
