@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_nucseg._napari.camera import shows_y_and_x
 from napari_nucseg._napari.image_layout import fits, image_data
 from napari_nucseg._napari.layer_state import (
     CorrectionState,
@@ -202,8 +203,7 @@ class Subject:
 
     def refusal_of_view(self) -> str:
         """Say why nothing can be pointed at; empty where one plane is in view."""
-        dims = self.viewer.dims
-        if dims.ndisplay != 2 or tuple(dims.displayed) != (dims.ndim - 2, dims.ndim - 1):
+        if not shows_y_and_x(self.viewer):
             return SWITCH_VIEW
         return "" if self.layer.visible else HIDDEN
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_nucseg._napari.camera import shows_y_and_x
 from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.layer_state import read_state
 
@@ -113,8 +114,7 @@ class LayerWatch(QObject):
             self._tell(_nd(index, (rows[0], rows[-1] + 1), (columns[0], columns[-1] + 1)))
 
     def _updated(self, event: Event) -> None:
-        dims = self._subject.viewer.dims
-        in_plane = dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
+        in_plane = shows_y_and_x(self._subject.viewer)
         if not in_plane or self.layer.n_edit_dimensions > 2:  # it tells of the plane in view alone
             self._timer.start()
             return
