@@ -14,8 +14,10 @@ import time
 import dask.array
 import numpy as np
 import pytest
+from napari.layers import Labels
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QApplication
+from tifffile import imwrite
 
 from napari_nucseg._napari import teach_drafts
 from napari_nucseg._napari.camera import camera_of
@@ -220,6 +222,32 @@ class TestExamples:
         shutil.rmtree(tmp_path / "sets" / "one")
         teacher.controller.refresh()
         qtbot.waitUntil(says("not taught"), timeout=TIMEOUT_MS)
+
+    def test_of_an_image_that_is_on_show_and_untouched_nothing_is_missing_in_its_folder(
+        self, qtbot, viewer, teacher, tmp_path
+    ):
+        (tmp_path / "slides").mkdir()
+        for seed, name in enumerate(("a", "b")):
+            made = synthetic_fluorescence((160, 200), seed=seed, diameter_px=24)
+            imwrite(tmp_path / "slides" / f"{name}.tif", made.image)
+        _, worker = viewer.window.add_plugin_dock_widget("napari-nucseg", "Work through a folder")
+        corrections = tmp_path / "slides corrections"
+        worker.controller.open(tmp_path / "slides", corrections)
+        qtbot.waitUntil(lambda: not worker.controller.busy, timeout=TIMEOUT_MS)
+        (layer,) = (layer for layer in viewer.layers if isinstance(layer, Labels))
+        layer.data_setitem((np.array([5, 5]), np.array([5, 6])), 1)
+        corrections_of(layer).trust[:] = Trust.REVIEWED
+        worker.controller.mark_done()
+        qtbot.waitUntil(lambda: not worker.controller.busy, timeout=TIMEOUT_MS)
+        assert worker.controller.worklist.current == "b"
+        teacher.controller.examples.add(corrections)
+        teacher.controller.refresh()
+        (row,) = teacher.form.examples.rows
+        qtbot.waitUntil(lambda: "1 image" in row.detail.text(), timeout=TIMEOUT_MS)
+        assert "not taught" not in row.detail.text()
+        layer.data_setitem((np.array([5]), np.array([5])), 1)
+        qtbot.waitUntil(lambda: "not taught" in row.detail.text(), timeout=TIMEOUT_MS)
+        worker.shut()
 
     def test_what_the_model_to_teach_learned_before_is_not_kept_aside(
         self, qtbot, teacher, layer, made, tmp_path

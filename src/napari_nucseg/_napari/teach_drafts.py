@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg._napari.teach_examples import file_name
-from napari_nucseg.data.correction_set import save_correction_set
+from napari_nucseg.data.correction_set import is_correction_set, save_correction_set
 from napari_nucseg.data.set_comparison import holds_labels
 from napari_nucseg.errors import NucSegError
 from napari_nucseg.teaching.examples import describe_examples
@@ -23,7 +23,7 @@ from napari_nucseg.teaching.references import Pinned, describe_pinned
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Sequence
 
-    from napari_nucseg._napari.teach_examples import Collected
+    from napari_nucseg._napari.teach_examples import Collected, Saved
 
 
 @dataclass
@@ -111,15 +111,19 @@ def _drafted(collected: Collected, place: Path, drafts: Drafts) -> Path:
 
 def _with_unsaved(collected: Collected, use: ExampleUse) -> ExampleUse:
     """Add which layers hold more than what was saved in a folder: it is not taught."""
-    names = [
-        f"“{saved.name}”"
-        for saved in collected.saved
-        if not holds_labels(saved.folder, saved.labels, saved.trust)
-    ]
+    names = [f"“{saved.name}”" for saved in collected.saved if _is_unsaved(saved)]
     if not names:
         return use
     words = f"{', '.join(names)}: changes since the last save are not taught. Save again to teach them."
     return use.model_copy(update={"problem": "\n".join(filter(None, (use.problem, words)))})
+
+
+def _is_unsaved(saved: Saved) -> bool:
+    if is_correction_set(saved.folder):
+        return not holds_labels(saved.folder, saved.labels, saved.trust)
+    # of an image of a work list that nobody worked on there is no set yet
+    changed = saved.before is not None and not np.array_equal(saved.labels, saved.before)
+    return changed or bool(saved.trust.any())
 
 
 def _unusable(collected: Collected) -> ExampleUse:

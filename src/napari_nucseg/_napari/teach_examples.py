@@ -15,7 +15,7 @@ from napari.layers import Labels
 from napari_nucseg._napari.correct_files import collect
 from napari_nucseg._napari.correct_subject import Subject, corrections_of
 from napari_nucseg._napari.image_layout import known_channel
-from napari_nucseg._napari.layer_state import OVERLAYS, has_edits, read_corrections, read_state
+from napari_nucseg._napari.layer_state import OVERLAYS, has_edits, read_corrections, read_state, snapshot_of
 from napari_nucseg.errors import NucSegError, TrainingError
 from napari_nucseg.teaching.job import Example, Use
 
@@ -54,12 +54,15 @@ class Saved:
         Of the layer, and of its correction set.
     labels, trust
         Copies of the layer's arrays.
+    before
+        What its labels were compared with, where that is known.
     """
 
     name: str
     folder: Path
     labels: NDArray[np.integer]
     trust: NDArray[np.uint8]
+    before: NDArray[np.integer] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +219,8 @@ def _saved_in(layer: Layer, source: Source) -> Path | None:
 
 
 def _copy(layer: Labels, folder: Path) -> Saved:
-    return Saved(layer.name, folder, np.array(layer.data, copy=True), corrections_of(layer).trust.copy())
+    trust = corrections_of(layer).trust.copy()
+    return Saved(layer.name, folder, np.array(layer.data, copy=True), trust, snapshot_of(layer))
 
 
 def source_of(layer: Labels) -> Source:
