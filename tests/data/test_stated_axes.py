@@ -1,4 +1,4 @@
-"""Axes of images as their files state them, and names that say which channel shows nuclei."""
+"""Axes and pixel sizes of images as their files state them, and names that say which channel shows nuclei."""
 
 from __future__ import annotations
 
@@ -31,6 +31,27 @@ from napari_nucseg.data.stated_axes import StatedAxes, stated_axes
             id="imagej",
         ),
         pytest.param("a.tif", (5, 32, 40), {}, StatedAxes("QYX"), id="untold"),
+        pytest.param(
+            "a.ome.tif",
+            (32, 40),
+            {"metadata": {"axes": "YX", "PhysicalSizeX": 325, "PhysicalSizeXUnit": "nm"}},
+            StatedAxes("YX", pixel_size_um=0.325),
+            id="ome-nm",
+        ),
+        pytest.param(
+            "a.tif",
+            (32, 40),
+            {"imagej": True, "resolution": (2, 2), "metadata": {"unit": "um"}},
+            StatedAxes("YX", pixel_size_um=0.5),
+            id="imagej-um",
+        ),
+        pytest.param(
+            "a.tif",
+            (32, 40),
+            {"resolution": (72, 72), "resolutionunit": 2},
+            StatedAxes("YX"),
+            id="a-printer's",
+        ),
     ],
 )
 def test_axes_are_read_from_metadata(tmp_path, name, shape, more, expected):

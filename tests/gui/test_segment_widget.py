@@ -13,6 +13,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.camera import camera_of
+from napari_nucseg._napari.correct_files import collect
+from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.segment_form import EMPTY_STATE
 from napari_nucseg.network.installed import automatic_models, list_models
@@ -618,6 +620,52 @@ def test_a_pixel_size_may_be_said_later(viewer, user, widget, nuclei):
     viewer.add_image(nuclei, name="next")
     image.units = ("um", "um")
     assert widget.form.diameter.choices()["pixel_size_um"] is None
+
+
+@pytest.fixture
+def opened_half_um(viewer, nuclei, tmp_path):
+    """Image that napari's own reader opened: it has no scale, its file states 0.5 µm."""
+    tifffile.imwrite(tmp_path / "half.tif", nuclei, imagej=True, resolution=(2, 2), metadata={"unit": "um"})
+    return viewer.open(tmp_path / "half.tif")[0]
+
+
+def test_a_pixel_size_that_the_file_states_counts_where_nobody_scaled_the_layer(
+    viewer, user, widget, opened_half_um, tmp_path, answer, choose
+):
+    result = widget.form.result
+    assert widget.form.diameter.choices()["pixel_size_um"] == 0.5
+    widget.form.diameter.unit.setCurrentText("µm")
+    widget.form.diameter.number.setValue(12)
+    layer = user.segment()
+    assert read_state(layer).settings.given_diameter_px == 24
+    assert "µm²" in user.said()
+    user.click(result.python)
+    assert "pixel_size_um=0.5" in QApplication.clipboard().text()
+    user.click(result.methods)
+    assert "0.5 µm per pixel" in QApplication.clipboard().text()
+    assert (opened_half_um.scale == layer.scale).all() and (layer.scale == 1).all(), (
+        "the layers stay as they are"
+    )
+    assert collect(Subject(viewer, layer)).pixel_size_um == 0.5
+    answer(choose(tmp_path / "table.csv"))
+    user.click(result.table)
+    user.qtbot.waitUntil((tmp_path / "table.csv").exists, timeout=10_000)
+    assert "area_um2" in (tmp_path / "table.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "size_um"),
+    [
+        pytest.param({"scale": (0.25, 0.25), "units": ("um", "um")}, 0.25, id="the layer's"),
+        pytest.param({"scale": (0.25, 0.25)}, None, id="scaled, in no unit of length"),
+        pytest.param({"units": ("um", "um")}, 1.0, id="1 µm"),
+        pytest.param({"data": np.ones((96, 96), np.uint8)}, None, id="other data"),
+    ],
+)
+def test_what_is_set_of_a_layer_wins_over_its_file(widget, opened_half_um, change, size_um):
+    for name, value in change.items():
+        setattr(opened_half_um, name, value)
+    assert widget.form.diameter.choices()["pixel_size_um"] == size_um
 
 
 def test_a_line_is_measured_in_the_image_it_was_begun_on(viewer, user, widget, nuclei):

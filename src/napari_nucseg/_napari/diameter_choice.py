@@ -12,7 +12,7 @@ from napari_nucseg._napari.spatial import pixel_size_um
 
 if TYPE_CHECKING:
     from napari.layers import Image
-    from napari.utils.events import Event
+    from napari.utils.events import Event, EventEmitter
 
 AUTO, PIXELS, MICROMETRES = "Automatic", "Pixels", "µm"
 
@@ -53,12 +53,12 @@ class DiameterChoice(QWidget):
     def follow(self, image: Image | None) -> None:
         """Offer micrometres only while this image's pixel size is known; it may become known later."""
         if self._image is not None:
-            self._image.events.scale.disconnect(self._read_pixel_size)
-            self._image.events.units.disconnect(self._read_pixel_size)
+            for event in _telling(self._image):
+                event.disconnect(self._read_pixel_size)
         self._image = image
         if image is not None:
-            image.events.scale.connect(self._read_pixel_size)
-            image.events.units.connect(self._read_pixel_size)
+            for event in _telling(image):
+                event.connect(self._read_pixel_size)
         self._read_pixel_size()
 
     def set_diameter_px(self, diameter_px: float) -> None:
@@ -90,3 +90,8 @@ class DiameterChoice(QWidget):
     def _show_unit(self, unit: str) -> None:
         self.number.setVisible(unit != AUTO)
         self.number.setSuffix(" µm" if unit == MICROMETRES else " px")
+
+
+def _telling(image: Image) -> tuple[EventEmitter, ...]:
+    """Emitters that tell when an image's pixel size may be another one: a file states that of its own pixels alone."""
+    return image.events.scale, image.events.units, image.events.data

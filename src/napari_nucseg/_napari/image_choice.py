@@ -13,6 +13,7 @@ from napari_nucseg._napari.image_layout import (
     CHANNEL_NAMES,
     MOST_CHANNELS,
     axes_in_file,
+    axis_names,
     channels_last,
     image_data,
 )
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     _Axes = tuple[tuple[int, ...], tuple[str, ...]]
 
 WHERE = {"Whole image": "image", "Current view": "view", "Drawn region": "drawn"}
-STACK_OR_CHANNELS = "TZC"
-"""Letters in files that tell what an axis is; all others stand for pages of which nothing is known."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,6 @@ class AxesChoice(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._chosen: dict[tuple[UUID, _Axes], _Chosen] = {}
-        self._in_files: dict[tuple[UUID, _Axes], StatedAxes] = {}
         self._image: Image | None = None
         self._axes: _Axes = ((), ())
         self._stated = StatedAxes()
@@ -95,7 +93,7 @@ class AxesChoice(QWidget):
         self._rgb = image is not None and image.rgb
         self._shape, _ = self._axes
         may_have_channels = bool(self._shape) and not self._rgb
-        self._stated = self._in_file(image) if self._shape else StatedAxes()
+        self._stated = axes_in_file(image) if self._shape else StatedAxes()
         self.channel_axis.blockSignals(True)
         self.channel_axis.clear()
         self.channel_axis.addItem("none", None)
@@ -152,24 +150,11 @@ class AxesChoice(QWidget):
 
     @property
     def names(self) -> list[str]:
-        """Names of the axes before Y and X: as somebody labelled them, else as the file says; empty where unknown."""
-        _, labels = self._axes
-        stated = self._stated.letters[: len(labels)].ljust(len(labels))
-        # napari's own labels are "-3", "-2" …
-        return [
-            (letter.lower() if letter in STACK_OR_CHANNELS else "") if label.lstrip("-").isdigit() else label
-            for label, letter in zip(labels, stated, strict=True)
-        ]
+        """Names of the axes before Y and X, as in :func:`axis_names`."""
+        return [] if self._image is None else axis_names(self._image)
 
     def _axis_words(self, axis: int, name: str) -> str:
         return f"{name or f'axis {axis}'} ({self._shape[axis]})"
-
-    def _in_file(self, image: Image) -> StatedAxes:
-        """Look into the file of an image, once, since it may be far away."""
-        key = image.unique_id, self._axes
-        if key not in self._in_files:
-            self._in_files[key] = axes_in_file(image)
-        return self._in_files[key]
 
     def _remember(self) -> None:
         if self._image is not None:

@@ -7,6 +7,7 @@ on show: it is what a person looked at.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +18,13 @@ from napari_nucseg.data.stated_axes import StatedAxes, stated_axes
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from napari.components import ViewerModel
     from napari.layers import Image, Labels
 
+STACK_OR_CHANNELS = "TZC"
+"""Letters in files that tell what an axis is; all others stand for pages of which nothing is known."""
 CHANNEL_NAMES = ("c", "ch", "channel", "channels")
 MOST_CHANNELS = 5
 """Length up to which an axis of which nothing is known may well hold channels."""
@@ -37,7 +42,18 @@ def image_data(image: Image) -> Any:
 def axes_in_file(image: Image) -> StatedAxes:
     """Axes of an image as the file says that napari opened it from."""
     path = image.source.path
-    return StatedAxes() if path is None else stated_axes(path, tuple(image_data(image).shape))
+    return StatedAxes() if path is None else _in_file(image.unique_id, path, tuple(image_data(image).shape))
+
+
+def axis_names(image: Image) -> list[str]:
+    """Names of the axes before Y and X: as somebody labelled them, else as the file says; empty where unknown."""
+    labels = image.axis_labels[: image.ndim - 2]
+    stated = axes_in_file(image).letters[: len(labels)].ljust(len(labels))
+    # napari's own labels are "-3", "-2" …
+    return [
+        (letter.lower() if letter in STACK_OR_CHANNELS else "") if label.lstrip("-").isdigit() else label
+        for label, letter in zip(labels, stated, strict=True)
+    ]
 
 
 def channels_last(image: Image) -> str:
@@ -125,6 +141,12 @@ def show_channel(viewer: ViewerModel, layer: Labels, image: Image) -> None:
     if axis is not None and channel is not None:
         place = [channel if each == axis else 0 for each in range(image.ndim)]
         viewer.dims.set_point(axis - image.ndim + viewer.dims.ndim, image.data_to_world(place)[axis])
+
+
+@lru_cache(maxsize=256)
+def _in_file(layer_id: UUID, path: str, shape: tuple[int, ...]) -> StatedAxes:
+    """Look into the file of a layer, once, since it may be far away; opened again, it is another layer's."""
+    return stated_axes(path, shape)
 
 
 def _is_channels(image: Image, axis: int) -> bool:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg._napari.image_layout import axes_in_file
 from napari_nucseg.data.pixel_size import ANISOTROPY_ALLOWED
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
+    from napari.layers import Image, Layer
     from napari.utils.events import EventEmitter
 
     from napari_nucseg._napari.planes import PlaneLayout
@@ -47,13 +48,16 @@ def labels_placement(layer: Layer, layout: PlaneLayout) -> dict[str, Any]:
     return placed
 
 
-def pixel_size_um(layer: Layer) -> float | None:
-    """Side of a pixel in micrometres; None where there is no length unit or pixels are not square."""
-    if not all(unit.is_compatible_with("micrometer") for unit in layer.units[-2:]):
-        return None
+def pixel_size_um(image: Image) -> float | None:
+    """Side of a pixel in micrometres, as the layer says or, where nobody scaled it, its file.
+
+    None where there is no length unit or pixels are not square.
+    """
+    if not all(unit.is_compatible_with("micrometer") for unit in image.units[-2:]):
+        return axes_in_file(image).pixel_size_um if (image.scale[-2:] == 1).all() else None
     sides = [
         float((scale * unit).to("micrometer").magnitude)
-        for scale, unit in zip(layer.scale[-2:], layer.units[-2:], strict=True)
+        for scale, unit in zip(image.scale[-2:], image.units[-2:], strict=True)
     ]
     smaller, larger = sorted(sides)
     if smaller <= 0 or larger / smaller > 1 + ANISOTROPY_ALLOWED:

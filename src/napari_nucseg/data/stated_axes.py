@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_nucseg.data.ome import channel_names, ome_pixels
+from napari_nucseg.data.pixel_size import tiff_pixel_size
 from napari_nucseg.data.tiff_images import is_tiff
 
 if TYPE_CHECKING:
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StatedAxes:
-    """One letter an axis, empty where nothing is said, and the names of the channels, empty where there are none."""
+    """One letter an axis, names of channels, and the side of a pixel in µm; empty, or None, where nothing is said."""
 
     letters: str = ""
     channels: tuple[str, ...] = ()
+    pixel_size_um: float | None = None
 
 
 def stated_axes(path: str | Path, shape: tuple[int, ...]) -> StatedAxes:
@@ -34,7 +36,7 @@ def stated_axes(path: str | Path, shape: tuple[int, ...]) -> StatedAxes:
 
             with tifffile.TiffFile(file) as tiff:
                 series = next(series for series in tiff.series if series.shape == shape)
-                return StatedAxes(series.axes.upper(), _channels(tiff, series))
+                return StatedAxes(series.axes.upper(), _channels(tiff, series), _pixel_size_um(tiff, series))
     return StatedAxes()
 
 
@@ -44,3 +46,9 @@ def _channels(tiff: TiffFile, series: TiffPageSeries) -> tuple[str, ...]:
     with suppress(Exception):  # axes may be right where names are damaged
         names = channel_names(ome_pixels(tiff, series) or {})
     return names if len(names) == sizes.get("C") else ()
+
+
+def _pixel_size_um(tiff: TiffFile, series: TiffPageSeries) -> float | None:
+    with suppress(Exception):
+        return tiff_pixel_size(tiff, series).um
+    return None
