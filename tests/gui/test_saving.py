@@ -1,10 +1,13 @@
-"""Labels of a layer in files for other programs: which axis of a stack is which, and that they may be read late."""
+"""Labels of a layer in files: which axis of a stack is which, and that they may be read late."""
 
 import json
 
 import numpy as np
 import pytest
+import tifffile
 
+from napari_nucseg._napari.correct_files import collect, new_labels, show_set
+from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.planes import PlaneLayout
 from napari_nucseg._napari.saving import layer_outline_steps, with_times_first
 from napari_nucseg._napari.table import table_steps
@@ -65,3 +68,28 @@ def test_the_table_of_a_stack_names_its_axes_as_the_command_line_does(tmp_path, 
 def test_more_axes_than_the_file_can_tell_are_refused():
     with pytest.raises(ImageError, match="this stack has 3 axes beside Y and X"):
         with_times_first(np.zeros((1, 1, 1, 5, 6), np.int32), ["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("stated", "labelled", "axes"),
+    [
+        pytest.param("TYX", (), "TYX", id="times"),
+        pytest.param("ZYX", ("time", "y", "x"), "TYX", id="labelled"),
+        pytest.param("QYX", (), "ZYX", id="untold"),
+        pytest.param("TZYX", ("z", "t", "y", "x"), "ZTYX", id="slices first"),
+    ],
+)
+def test_a_correction_set_names_its_axes_as_the_layer_or_its_file_does(
+    viewer, tmp_path, stated, labelled, axes
+):
+    pixels, path = np.zeros((2, 3, 5, 6)[4 - len(axes) :], np.uint8), tmp_path / "stack.tif"
+    tifffile.imwrite(path, pixels, metadata={"axes": stated}, photometric="minisblack")
+    (image,) = viewer.open(path)
+    image.axis_labels = labelled or image.axis_labels
+    layer = viewer.add_layer(new_labels(image, np.ones(pixels.shape, np.int32), "nuclei"))
+    corrections = collect(Subject(viewer, layer))
+    assert corrections.axes == axes
+    opened = show_set(viewer, corrections, tmp_path, None)
+    assert "".join(opened.axis_labels) == axes.lower()
+    path.unlink()
+    assert collect(Subject(viewer, layer)).axes == axes, "the file was looked into once"

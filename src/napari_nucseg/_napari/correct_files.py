@@ -9,6 +9,7 @@ from napari.layers import Image, Labels
 
 from napari_nucseg._napari.correct_subject import Subject, corrections_of, remember_image
 from napari_nucseg._napari.image_layout import (
+    axis_names,
     channel_for,
     fits,
     image_data,
@@ -24,6 +25,7 @@ from napari_nucseg._napari.layer_state import (
     write_corrections,
 )
 from napari_nucseg._napari.spatial import labels_placement, pixel_size_um, spatial_attributes
+from napari_nucseg._napari.table import stack_columns
 from napari_nucseg.data.correction_set import CorrectionSet
 from napari_nucseg.errors import CorrectionSetError
 from napari_nucseg.nuclei.corrections import count_kinds, diff
@@ -167,9 +169,10 @@ def _axes(image: Image, layout: PlaneLayout) -> str:
             f"the image “{image.name}” has {image.ndim} axes: planes, Z or T stacks, and one axis of channels "
             "can be saved."
         )
-    letters = dict(zip(stack, "TZ"[-len(stack) :], strict=True)) if stack else {}
+    columns = stack_columns([axis_names(image)[axis] for axis in stack])
+    letters = dict(zip(stack, columns, strict=True))
     return (
-        "".join(letters.get(axis, "C") for axis in range(layout.n_leading))
+        "".join(letters.get(axis, "C").upper() for axis in range(layout.n_leading))
         + "YX"
         + ("C" if layout.rgb else "")
     )
