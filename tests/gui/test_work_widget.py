@@ -195,6 +195,30 @@ def test_closing_keeps_what_was_done_and_tomorrow_goes_on(viewer, opened, folder
     again.shut()
 
 
+@pytest.mark.parametrize("is_chosen_again", [False, True])
+def test_a_dock_that_is_opened_again_goes_on_with_the_layers_of_the_one_before(
+    viewer, opened, folder, is_chosen_again, qtbot
+):
+    """What is painted between belongs to the list, too: the layers are on show all the time."""
+    layer, output = _labels(viewer), folder.with_name("slides corrections")
+    layer.data_setitem((np.array([5]), np.array([6])), 3)
+    viewer.window.dock_widgets["Work through a folder (napari-nucseg)"].parent().destroyOnClose()
+    layer.data_setitem((np.array([7]), np.array([8])), 4)
+    _, again = viewer.window.add_plugin_dock_widget("napari-nucseg", "Work through a folder")
+    assert again.form.items.currentItem().text() == "◑ a"
+    if is_chosen_again:
+        again.controller.open(folder, output)
+        qtbot.waitUntil(lambda: not again.controller.busy, timeout=TIMEOUT_MS)
+    assert [x.name for x in viewer.layers if x.visible] == ["a", LABELS_NAME]
+    layer.data_setitem((np.array([9]), np.array([10])), 5)
+    again.controller.go(1)
+    qtbot.waitUntil(lambda: again.controller.worklist.current == "b", timeout=TIMEOUT_MS)
+    kept = open_correction_set(output / "a").labels
+    assert (kept[5, 6], kept[7, 8], kept[9, 10]) == (3, 4, 5)
+    assert [x.name for x in viewer.layers if x.visible] == ["b", LABELS_NAME]
+    again.shut()
+
+
 def test_a_folder_renamed_together_with_its_corrections_goes_on(viewer, opened, folder, qtbot):
     _labels(viewer).data_setitem((np.array([5]), np.array([6])), 3)
     opened.controller.go(1)

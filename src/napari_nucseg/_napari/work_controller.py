@@ -34,7 +34,7 @@ AUTOSAVE_MS = 15_000
 
 
 class WorkController(QObject):
-    """Works through one list.
+    """Works through one list: that of a dock that was closed, until another is opened.
 
     Signals: ``changed()`` when the list is to be shown again; ``shown(str)`` with the name of the image on show;
     ``refused(Refused)`` where its corrections do not fit it; ``set_aside(str)`` with what became of another window's,
@@ -52,8 +52,8 @@ class WorkController(QObject):
 
     def __init__(self, viewer: ViewerModel, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self.worklist: WorkList | None = None
-        self._layers = WorkLayers(viewer)
+        self.worklist: WorkList | None
+        self._layers, self.worklist = WorkLayers.left_in(viewer) or (WorkLayers(viewer), None)
         self._saving = WorkSaving(self._layers, self)
         self._unsaved = False  # that something could not be saved is still to be read
         self._wanted = ""  # name of the image that is to be on show next
@@ -72,6 +72,7 @@ class WorkController(QObject):
         self._background.ended.connect(self._segmentation_ended)
         self._autosave = QTimer(self, interval=AUTOSAVE_MS)
         self._autosave.timeout.connect(self._save_soon)
+        self._autosave.start()
 
     @property
     def segmenting(self) -> bool:
@@ -110,7 +111,6 @@ class WorkController(QObject):
             self._layers.put_away()  # no stroke on the image of one list may be kept in another
         else:
             self._keep_list()
-        self._autosave.start()
         self.changed.emit()
         if (name := self._list.step(0) or self._list.step()) is not None:
             self.show(name)
@@ -180,9 +180,10 @@ class WorkController(QObject):
         self._background.cancel()
 
     def stop(self) -> None:
-        """Keep what was done and let go."""
+        """Keep what was done and let go; the next dock goes on with it."""
         self._autosave.stop()
         self.save()
+        self._layers.leave(self.worklist)
         for runs in (self._opening, self._saving, self._background):
             runs.forget()
 

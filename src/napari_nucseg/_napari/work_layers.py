@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 
     from napari_nucseg._napari.layer_state import LayerState
     from napari_nucseg.data.correction_set import CorrectionSet
+    from napari_nucseg.jobs.worklist import WorkList
 
 LABELS_NAME = "Nuclei in work"
+LEFT = "napari-nucseg-left"
+"""Metadata key of the Labels layer of a list whose dock was closed: the ``WorkLayers`` it is of, and the list."""
 
 
 class WorkLayers:
@@ -59,6 +62,21 @@ class WorkLayers:
         self._image: Image | None = None
         self._labels: Labels | None = None
         self.as_shown: CorrectionSet | None = None
+
+    @classmethod
+    def left_in(cls, viewer: ViewerModel) -> tuple[WorkLayers, WorkList] | None:
+        """Take up what a dock that was closed showed last, and its list; None where there is nothing to take up."""
+        for layer in reversed(viewer.layers):
+            layers, worklist = layer.metadata.get(LEFT, (None, None))
+            if layers is not None and layers._labels is layer:  # a copy of the layer is not the list's
+                del layer.metadata[LEFT]
+                return layers, worklist
+        return None
+
+    def leave(self, worklist: WorkList | None) -> None:
+        """Leave what is shown to the next dock: strokes on it go on belonging to the list."""
+        if self._labels is not None and self.can_be_kept:
+            self._labels.metadata[LEFT] = self, worklist
 
     @property
     def shown(self) -> bool:

@@ -41,6 +41,7 @@ class WorkWidget(Docked):
         self._set_aside = ""  # what is to be read still once the next image is there
         self._homeless: Path | None = None  # images that were chosen, with no place for their list
         self._connect()
+        self._show_list()
 
     def let_go(self) -> None:
         """Keep what was done and let go of the viewer."""
