@@ -56,7 +56,7 @@ def _both_planes(image: Image, first: dict[str, object], second: dict[str, objec
 
 def test_the_methods_text_holds_what_was_done_to_the_image_once_a_kind(nuclei):
     planes = np.stack([nuclei[:128, :128].astype(np.float32)] * 2)
-    planes[0, :1, 0] = planes[1, :2, 0] = np.nan
+    planes[0, :2, 0] = planes[1, :10] = np.nan
     layer = _both_planes(Image(planes), {"diameter_px": 24}, {"diameter_px": 24})
     methods = methods_text(read_state(layer), edited=False)
     assert methods.count("pixels that are NaN or infinite were taken for background") == 1

@@ -69,7 +69,7 @@ def test_of_colours_pixels_are_counted_that_are_not_finite(small_model):
     image = np.stack([GRAY] * 3, -1).astype(np.float32)
     image[3, 4] = np.nan
     result = run(image, small_model)
-    assert any(note.startswith("1 pixels that are NaN") for note in result.notes)
+    assert any(note.startswith("1 pixel that is NaN or infinite was taken") for note in result.notes)
 
 
 @pytest.mark.parametrize(

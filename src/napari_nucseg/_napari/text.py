@@ -179,7 +179,7 @@ def _listed(title: str, points: list[str]) -> list[str]:
 def _notes(state: LayerState) -> list[str]:
     """Return what runs of the model noted, one of a kind: numbers may differ in every plane of a stack."""
     notes = [note for run in state.runs_of_model for note in run.notes]
-    return list({re.sub(r"\d+", "", note): note for note in notes}.values())
+    return list({re.sub(r"\d[\d,]*", "", note): note for note in notes}.values())
 
 
 def _others_words(state: LayerState) -> str:

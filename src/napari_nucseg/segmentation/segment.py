@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
+from napari_nucseg.counted import count_words
 from napari_nucseg.data.dark_field import is_fluorescence
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.errors import ImageError, SettingsError
@@ -203,9 +204,9 @@ def model_for(images: Iterable[NDArray[Any]], settings: SegmentationSettings) ->
 def _whole(image: NDArray[Any], settings: SegmentationSettings) -> tuple[Whole, list[str]]:
     """Return the image without gaps, and remarks about its pixels."""
     planes = to_planes(image, settings.axes, settings.channel, keep_units=False)
-    bad = np.count_nonzero(~np.isfinite(planes).all(axis=0))
-    note = f"{bad} pixels that are NaN or infinite were taken for background or saturated."
-    return Whole.of(planes), [note] if bad else []
+    bad = int(np.count_nonzero(~np.isfinite(planes).all(axis=0)))
+    unknown = count_words(bad, "pixel that is NaN or infinite was", "pixels that are NaN or infinite were")
+    return Whole.of(planes), [f"{unknown} taken for background or saturated."] if bad else []
 
 
 def _about_choice(settings: SegmentationSettings) -> list[str]:
