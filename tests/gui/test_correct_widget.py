@@ -743,10 +743,17 @@ def _crash(corrector, layer):
     write_corrections(layer, read_corrections(layer).model_copy(update={"journal": None}))
 
 
-@pytest.mark.parametrize("turn", [_look_in_3d, _roll])
-def test_marks_are_made_and_taken_back_in_2d_alone(viewer, corrector, click, turn):
-    layer = viewer.add_labels(np.ones((4, 60, 60), np.int32))
-    read_corrections(layer).trust[:, :9] = Trust.IGNORE
+@pytest.mark.parametrize(
+    ("shape", "turn"),
+    [
+        pytest.param((60, 60), _look_in_3d, id="flat in 3D"),
+        pytest.param((4, 60, 60), _look_in_3d, id="stack in 3D"),
+        pytest.param((4, 60, 60), _roll, id="stack from the side"),
+    ],
+)
+def test_marks_are_made_and_taken_back_in_2d_alone(viewer, corrector, click, shape, turn):
+    layer = viewer.add_labels(np.ones(shape, np.int32))
+    read_corrections(layer).trust[..., :9, :] = Trust.IGNORE
     before = read_corrections(layer).trust.copy()
     turn(viewer, layer)
     for button in (corrector.form.view, corrector.form.whole, corrector.form.unmark, corrector.form.next):

@@ -505,8 +505,9 @@ def test_current_view_leaves_the_rest_alone(viewer, user, widget, nuclei):
     np.testing.assert_array_equal((layer.data > 0)[far], (whole > 0)[far])
 
 
-def test_what_is_in_view_is_not_known_in_3d(viewer, user, widget, nuclei):
-    viewer.add_image(np.stack([nuclei] * 6))
+@pytest.mark.parametrize("n_planes", [1, 6])
+def test_what_is_in_view_is_not_known_in_3d(viewer, user, widget, nuclei, n_planes):
+    viewer.add_image(np.stack([nuclei] * n_planes) if n_planes > 1 else nuclei)
     widget.form.where.where.setCurrentText("Current view")
     viewer.dims.ndisplay = 3
     user.click(widget.form.run)

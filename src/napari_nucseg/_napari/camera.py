@@ -30,7 +30,8 @@ def camera_of(viewer: Any) -> Any:
 def shows_y_and_x(viewer: Any) -> bool:
     """Whether planes of Y and X are in view, neither turned nor in 3D."""
     dims = viewer.dims
-    return tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1)
+    # where there are only these two, napari displays no other in 3D either
+    return bool(dims.ndisplay == 2 and tuple(dims.displayed) == (dims.ndim - 2, dims.ndim - 1))
 
 
 def fit(viewer: Any, layer: Any) -> None:
