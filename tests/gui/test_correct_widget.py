@@ -36,7 +36,9 @@ from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.layer_state import (
     TRUST_OF,
     CorrectionState,
+    MapsCache,
     read_corrections,
+    read_state,
     snapshot_of,
     write_corrections,
 )
@@ -661,6 +663,22 @@ class TestReview:
         click(corrector.form.next)
         _settle(qtbot, corrector)
         assert corrector.form.review.text().startswith("0 of ")
+
+    def test_a_ranking_stays_where_maps_had_to_leave(
+        self, qtbot, viewer, corrector, user, nuclei, click, monkeypatch
+    ):
+        monkeypatch.setattr(MapsCache.__init__, "__defaults__", (1,))  # bytes: there is room for one plane
+        viewer.add_image(np.stack([nuclei] * 2))
+        layer = viewer.layers.selection.active = user.segment()
+        click(corrector.form.next)
+        _settle(qtbot, corrector)
+        click(corrector.form.checked)
+        before = dict(read_corrections(layer).queues)
+        assert before[(0,)].done
+        viewer.dims.set_current_step(0, 1)
+        user.segment()
+        assert list(read_state(layer).maps) == [(1,)]
+        assert read_corrections(layer).queues == before
 
     def test_a_nucleus_is_checked_in_its_own_plane_alone(self, qtbot, viewer, corrector, drawn, click):
         layer = viewer.add_labels(np.stack([drawn] * 2), name="stack")

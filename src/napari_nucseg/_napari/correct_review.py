@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from napari_nucseg._napari.correct_watch import LayerWatch
     from napari_nucseg._napari.planes import PlaneIndex
     from napari_nucseg.nuclei.review import Doubt
-    from napari_nucseg.segmentation.segment import Segmentation
 
 
 class ReviewWalk(QObject):
@@ -38,7 +37,7 @@ class ReviewWalk(QObject):
         super().__init__(parent)
         self._in_hand: tuple[PlaneIndex, Doubt] | None = None
         self._subject, self._trust = subject, trust
-        self._ranked = {index: self._segmentation(index) for index in corrections_of(subject.layer).queues}
+        self._ranked = {index: self._n_found(index) for index in corrections_of(subject.layer).queues}
         self._ranked_plane: PlaneIndex = ()
         self._runs = Runs(self)
         self._runs.returned.connect(self._take)
@@ -111,7 +110,7 @@ class ReviewWalk(QObject):
             self._trust.mark(self._subject.index, box, Trust.REVIEWED, checked)
 
     def _take(self, queue: ReviewQueue) -> None:
-        self._ranked[self._ranked_plane] = self._segmentation(self._ranked_plane)
+        self._ranked[self._ranked_plane] = self._n_found(self._ranked_plane)
         self._keep(queue, self._ranked_plane)
         self._in_hand = None
         self.go()
@@ -128,11 +127,12 @@ class ReviewWalk(QObject):
         """Forget the ranking of planes that a model found other nuclei in."""
         self.forget()
         queues = corrections_of(self._subject.layer).queues
-        kept = {i: q for i, q in queues.items() if self._segmentation(i) is self._ranked.get(i)}
+        kept = {i: q for i, q in queues.items() if self._n_found(i) == self._ranked.get(i)}
         if len(kept) < len(queues):
             self._write(kept)
             self.updated.emit()
 
-    def _segmentation(self, index: PlaneIndex) -> Segmentation | None:
+    def _n_found(self, index: PlaneIndex) -> int:
+        """How often a model found nuclei in a plane."""
         origin = read_state(self._subject.layer)
-        return None if origin is None else origin.maps.get(index)
+        return 0 if origin is None else origin.maps.n_put(index)

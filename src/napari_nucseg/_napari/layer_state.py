@@ -7,7 +7,7 @@ name their layer, and whoever reads them of a copy finds one with arrays of its 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -57,9 +57,11 @@ class MapsCache:
         self._max_bytes = max_bytes
         self._planes: OrderedDict[PlaneIndex, Segmentation] = OrderedDict()
         self._left: dict[PlaneIndex, Segmentation] = {}
+        self._n_put: Counter[PlaneIndex] = Counter()
 
     def put(self, index: PlaneIndex, segmentation: Segmentation) -> None:
         """Remember a plane; at least the newest always stays."""
+        self._n_put[index] += 1
         self._left.pop(index, None)
         self._planes[index] = segmentation
         self._planes.move_to_end(index)
@@ -73,10 +75,15 @@ class MapsCache:
         """Segmentation of a plane, or None where it has left or never was."""
         return self._planes.get(index)
 
+    def n_put(self, index: PlaneIndex) -> int:
+        """How many segmentations of a plane there were, those included that have left."""
+        return self._n_put[index]
+
     def copy(self) -> MapsCache:
         """Copy of the list of planes; the segmentations, which nobody changes, are the same."""
         copied = MapsCache(self._max_bytes)
         copied._planes, copied._left = self._planes.copy(), self._left.copy()
+        copied._n_put = self._n_put.copy()
         return copied
 
     @property
