@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import io
 import os
@@ -37,6 +38,16 @@ def test_data() -> Path:
     if not (folder / "index.csv").is_file():
         pytest.skip(f"real test data is not at {folder}: set NUCSEG_TEST_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def known_images(test_data: Path) -> dict[tuple[str, str], dict[str, int]]:
+    """Height, width and number of nuclei of the real images, by dataset and name, as their index tells besides."""
+    with (test_data / "index.csv").open(encoding="utf8", newline="") as file:
+        return {
+            (line["dataset"], line["name"]): {k: int(line[k]) for k in ("height", "width", "n_nuclei")}
+            for line in csv.DictReader(file)
+        }
 
 
 @pytest.fixture(scope="session")
