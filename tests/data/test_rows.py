@@ -26,7 +26,9 @@ def test_rows_that_are_not_there_say_what_is(test_data):
     ("text", "says"),
     [
         pytest.param("name\nx\n", "no column 'dataset'", id="column"),
-        pytest.param(HEADER + "d,n,g,train,k\nd,m,g\n", "nothing in row 2", id="short row"),
+        pytest.param(HEADER, "no rows; an index has one for each image", id="no rows"),
+        pytest.param(HEADER + "d,n,g,train,k\nd,m,g\n", "no split in row 2", id="short row"),
+        pytest.param(HEADER + "d,n, ,train,k\n", "no group in row 1", id="blank cell"),
     ],
 )
 def test_damaged_indexes(text, says, tmp_path):

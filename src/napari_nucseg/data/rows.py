@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,8 +36,8 @@ def read_rows(
     Raises
     ------
     DatasetError
-        Where the file cannot be read, a column is missing or empty in a row, or no row is left (the message says
-        which values there are).
+        Where the file cannot be read or has no rows, a column is missing or empty in a row, or no row is left (the
+        message says which values there are).
     """
     wanted = {k: v for k, v in {"dataset": dataset, "split": split, "kind": kind}.items() if v is not None}
     rows = _parse(Path(index_csv))
@@ -101,9 +101,10 @@ def _parse(path: Path) -> tuple[Row, ...]:
         raise DatasetError(f"{path} cannot be opened: {error.strerror or error}") from error
     except KeyError as error:
         raise DatasetError(f"{path} has no column {error}; an index has {', '.join(columns)}") from error
+    if not rows:
+        raise DatasetError(f"{path} has no rows; an index has one for each image, with {', '.join(columns)}")
     for number, row in enumerate(rows, start=1):
-        if not all(astuple(row)):
-            raise DatasetError(
-                f"{path} has nothing in row {number} for one of {', '.join(columns)}: fill it in"
-            )
+        for column, value in asdict(row).items():
+            if not value.strip():
+                raise DatasetError(f"{path} has no {column} in row {number}: fill it in")
     return rows
