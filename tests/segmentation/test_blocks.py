@@ -2,9 +2,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import SettingsError
+from napari_nucseg.network import predict
 from napari_nucseg.segmentation import blocks
 from napari_nucseg.segmentation.blocks import Mosaic, in_blocks
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
@@ -109,6 +111,25 @@ def test_progress_of_blocks_goes_on(small_model, monkeypatch):
     assert shares[-1] == 1
     assert len(shares) > 12
     assert end.value.value.timings["decode"] > 0
+
+
+def test_what_went_with_less_memory_goes_on_in_the_next_block(small_model, monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK_PX", 400)
+    expected = run(small_model, keep_maps=False, tile_px=256).labels
+    real_run, tried = predict._run, []
+
+    def run_one_at_once(network, tiles, device):
+        tried.append(len(tiles))
+        if len(tiles) > 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return real_run(network, tiles, device)
+
+    monkeypatch.setattr(predict, "_run", run_one_at_once)
+    result = run(small_model, keep_maps=False, tile_px=256, batch_size=4)
+    assert tried[:2] == [4, 2]
+    assert set(tried[2:]) == {1}
+    assert len(result.notes) == 2
+    np.testing.assert_array_equal(result.labels, expected)
 
 
 def test_without_maps_nothing_is_decoded_again(small_model):
