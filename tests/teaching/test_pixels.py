@@ -17,6 +17,7 @@ from napari_nucseg.data.sample import Sample
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
+from napari_nucseg.segmentation import blocks
 from napari_nucseg.segmentation.segment import segment
 from napari_nucseg.segmentation.showing import Whole, show
 from napari_nucseg.teaching.examples import read_examples
@@ -74,6 +75,18 @@ def test_a_model_is_judged_on_the_maps_that_users_get(word, sample):
     )
     assert word in " ".join(used.notes)
     assert np.abs(seen.maps - used.maps).mean() < 0.002  # bytes are not quite float32
+
+
+def test_a_large_image_is_judged_in_blocks(monkeypatch):
+    base, device = load_model("nuclei-unet"), choose_device("cpu", "float32")
+    scene = scene_of_page(annotated_page(SAMPLES[""]), base, device)
+    whole = look_at(base, scene, device)
+    for name, value in (("LARGEST_WHOLE_PX", 0), ("BLOCK_PX", 130), ("FEWEST_DIAMETERS", 4)):
+        monkeypatch.setattr(blocks, name, value)
+    parts = look_at(base, scene, device)
+    np.testing.assert_allclose(parts.maps, whole.maps, atol=1e-3)
+    assert parts.labels.max() == whole.labels.max() > 20
+    assert np.mean(parts.labels != whole.labels) < 1e-3
 
 
 def test_what_is_filled_teaches_nothing(tmp_path):

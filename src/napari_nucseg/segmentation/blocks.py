@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST_WHOLE_PX = 1 << 26
-"""Pixels, of the image or of the network, whichever are more, up to which it may stay whole."""
+"""Pixels, of the image or of the network, whichever are more, up to which it stays whole where its maps are kept."""
 BLOCK_PX = 4096
-"""Side of a block at most, in pixels of the image or of the network, whichever are more."""
+"""Side of a block at most, in pixels of the image or of the network, whichever are more. What would be two stays whole
+where maps are not kept."""
 FEWEST_DIAMETERS = 16
 """Side of a block at least: much smaller, and most of what is looked at is surroundings."""
 
@@ -41,7 +42,7 @@ def in_blocks(
     keep_maps : whether maps of all of it are wanted: then only a very large one is divided.
     """
     finer = max(1.0, scale)
-    if keep_maps and math.prod(whole.shape) * finer**2 <= LARGEST_WHOLE_PX:
+    if math.prod(whole.shape) * finer**2 <= (LARGEST_WHOLE_PX if keep_maps else 2 * BLOCK_PX**2):
         return [whole]
     side_px = max(BLOCK_PX / finer, FEWEST_DIAMETERS * diameter_px)
     sides = [

@@ -11,8 +11,12 @@ from scipy import ndimage
 from napari_nucseg.network.predict import TilePlan, default_batch
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
 from napari_nucseg.nuclei.targets import make_targets, median_diameter
+from napari_nucseg.segmentation.blocks import in_blocks
+from napari_nucseg.segmentation.clock import Clock
+from napari_nucseg.segmentation.finding import Finder
 from napari_nucseg.segmentation.looking import look_steps
 from napari_nucseg.segmentation.rescale import network_scale
+from napari_nucseg.segmentation.showing import Shown
 from napari_nucseg.segmentation.views import VIEWS
 from napari_nucseg.segmentation.window import Window
 from napari_nucseg.steps import drain
@@ -113,10 +117,18 @@ def look(
     window: Window | None = None,
 ) -> Seen:
     """Segment an image as it is shown, (3, Y, X), or a window of it; where ``filled`` (Y, X), nothing is found."""
-    window = window or Window.around(None, (image.shape[1], image.shape[2]), 0)
+    shape = (image.shape[1], image.shape[2])
+    window = window or Window.around(None, shape, 0)
     scale, _ = network_scale(diameter_px, model.card.canonical_diameter_px)
     plan = TilePlan(device, TILE_PX, default_batch(device))
-    maps = drain(look_steps(model, image, window, scale, VIEWS["plain"], plan, filled)).maps
     decoding = DecodingSettings(**model.card.thresholds.model_dump())
+    with_halo = Window.for_nuclei(window.read, shape, diameter_px)
+    blocks = in_blocks(with_halo, shape, diameter_px, scale, keep_maps=True)
+    if len(blocks) > 1:
+        shown = Shown(image, None, diameter_px, filled=filled)
+        finder = Finder(model, shown, scale, VIEWS["plain"], decoding, keep_maps=True)
+        found = drain(finder.steps(with_halo, blocks, plan, Clock()))
+        return Seen(with_halo.crop(found.wide_maps), found.labels)
+    maps = drain(look_steps(model, image, window, scale, VIEWS["plain"], plan, filled)).maps
     labels = decode(maps, decoding, diameter_px=diameter_px, origin=window.origin, judge=model.judge)
     return Seen(maps, labels)
