@@ -36,12 +36,12 @@ from napari_nucseg._napari.correct_widget import CorrectWidget
 from napari_nucseg._napari.layer_state import (
     TRUST_OF,
     CorrectionState,
-    MapsCache,
     read_corrections,
     read_state,
     snapshot_of,
     write_corrections,
 )
+from napari_nucseg._napari.maps_cache import MapsCache
 from napari_nucseg.data.correction_set import CorrectionSet, open_correction_set, save_correction_set
 from napari_nucseg.data.journal import (
     Journal,

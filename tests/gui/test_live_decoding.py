@@ -9,8 +9,9 @@ import pytest
 import tifffile
 from qtpy.QtWidgets import QApplication
 
-from napari_nucseg._napari.layer_state import MapsCache, read_state
+from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.live_decoding import decode_again
+from napari_nucseg._napari.maps_cache import MapsCache
 from napari_nucseg._napari.parameter_form import SettingsForm
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.network.model_file import load_model, save_model

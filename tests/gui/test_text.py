@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels
 
-from napari_nucseg._napari.layer_state import MapsCache, read_state
+from napari_nucseg._napari.layer_state import read_state
+from napari_nucseg._napari.maps_cache import MapsCache
 from napari_nucseg._napari.planes import PlaneIndex, layout_of
 from napari_nucseg._napari.regions import Region
 from napari_nucseg._napari.result_box import ResultBox

@@ -10,13 +10,13 @@ from napari.layers import Labels
 from napari_nucseg._napari.layer_state import (
     TRUST_OF,
     LayerState,
-    MapsCache,
     has_edits,
     is_work_on,
     read_corrections,
     read_state,
     write_state,
 )
+from napari_nucseg._napari.maps_cache import MapsCache
 from napari_nucseg._napari.merging import merge_plane
 from napari_nucseg._napari.segment_job import prediction_on_plane
 from napari_nucseg._napari.spatial import labels_placement
