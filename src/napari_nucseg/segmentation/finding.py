@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg.nuclei.decoding import decode
-from napari_nucseg.segmentation.blocks import Mosaic
+from napari_nucseg.segmentation.blocks import Mosaic, in_blocks
 from napari_nucseg.segmentation.looking import look_steps
 from napari_nucseg.segmentation.result import Progress, decode_kept
 from napari_nucseg.steps import told_as
@@ -65,9 +65,7 @@ class Finder:
     decoding: DecodingSettings
     keep_maps: bool
 
-    def steps(
-        self, window: Window, blocks: Sequence[Window], plan: TilePlan, clock: Clock
-    ) -> Generator[Progress, None, Found]:
+    def steps(self, window: Window, plan: TilePlan, clock: Clock) -> Generator[Progress, None, Found]:
         """Find the nuclei of a window, whole or in blocks; yields progress.
 
         Raises
@@ -75,6 +73,9 @@ class Finder:
         InferenceError
             As ``look_steps``.
         """
+        blocks = in_blocks(
+            window, self.shown.shape, self.shown.diameter_px, self.scale, keep_maps=self.keep_maps
+        )
         if len(blocks) > 1:
             return (yield from self._in_blocks(window, blocks, plan, clock))
         with clock("network"):

@@ -21,7 +21,6 @@ from napari_nucseg.network.predict import TilePlan, default_batch
 from napari_nucseg.network.preferred import preference_problem
 from napari_nucseg.nuclei.decoding import DecodingSettings
 from napari_nucseg.refusals import problems_in
-from napari_nucseg.segmentation.blocks import in_blocks
 from napari_nucseg.segmentation.clock import Clock
 from napari_nucseg.segmentation.finding import Finder
 from napari_nucseg.segmentation.rescale import network_scale
@@ -166,10 +165,9 @@ def segment_steps(
     scale, limited = network_scale(diameter_px, model.card.canonical_diameter_px)
     notes += [*shown.notes, *_about_choice(settings), *([limited] if limited else [])]
     window = Window.for_nuclei(region, shape, diameter_px)
-    blocks = in_blocks(window, shape, diameter_px, scale, keep_maps=keep_maps)
     plan = TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
     finder = Finder(runs, shown, scale, views, settings.decoding, keep_maps=keep_maps)
-    found = yield from told_as(finder.steps(window, blocks, plan, clock), lambda step: _noted(step, notes))
+    found = yield from told_as(finder.steps(window, plan, clock), lambda step: _noted(step, notes))
     return Segmentation(
         labels=found.labels,
         wide_maps=found.wide_maps,

@@ -123,11 +123,10 @@ def look(
     plan = TilePlan(device, TILE_PX, default_batch(device))
     decoding = DecodingSettings(**model.card.thresholds.model_dump())
     with_halo = Window.for_nuclei(window.read, shape, diameter_px)
-    blocks = in_blocks(with_halo, shape, diameter_px, scale, keep_maps=True)
-    if len(blocks) > 1:
+    if len(in_blocks(with_halo, shape, diameter_px, scale, keep_maps=True)) > 1:
         shown = Shown(image, None, diameter_px, filled=filled)
         finder = Finder(model, shown, scale, VIEWS["plain"], decoding, keep_maps=True)
-        found = drain(finder.steps(with_halo, blocks, plan, Clock()))
+        found = drain(finder.steps(with_halo, plan, Clock()))
         return Seen(with_halo.crop(found.wide_maps), found.labels)
     maps = drain(look_steps(model, image, window, scale, VIEWS["plain"], plan, filled)).maps
     labels = decode(maps, decoding, diameter_px=diameter_px, origin=window.origin, judge=model.judge)
