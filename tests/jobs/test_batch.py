@@ -161,6 +161,22 @@ def test_run_lengths_replace_a_file_only_if_asked(tmp_path: Path, tiny_model: st
     assert "precious" not in table.read_text()
 
 
+def test_run_lengths_of_a_run_that_ended_first_are_kept(tmp_path: Path, tiny_model: str) -> None:
+    table = tmp_path / "lengths.csv"
+    first, second = (
+        segment_files([write_image(tmp_path / f"{name}.png")], Outputs(tmp_path, run_lengths=table), CHOICES)
+        for name in "ab"
+    )
+    next(second)
+    drain(first)
+    with pytest.raises(OutputError, match=r"lengths.csv: it is there already"):
+        drain(second)
+    ids = {line.split(",")[0] for line in table.read_text().splitlines()[1:]}
+    assert ids == {"a"}, "they were replaced in silence"
+    assert (tmp_path / "b_labels.tif").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
 @pytest.mark.parametrize("name", ["a_labels.tif", "A_table.csv", "../out/a_overlay.png", "a_overlay.tif"])
 def test_run_lengths_have_a_place_of_their_own(tmp_path: Path, tiny_model: str, name: str) -> None:
     folder = tmp_path / "out"

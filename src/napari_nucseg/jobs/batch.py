@@ -139,6 +139,9 @@ def segment_files(
         for index, path in enumerate(images):
             steps = _segment_file(path, ids, outputs, names[path], choices, add_run_lengths)
             results.append((yield from _guarded(path, index, len(images), steps, outputs.folder)))
+        check_run_lengths(
+            outputs, ids, names.values()
+        )  # again: meanwhile another run may have written its own
     return tuple(results)
 
 
