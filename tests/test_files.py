@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from napari_nucseg.errors import OutputError
 from napari_nucseg.files import check_writable, natural_key, written_whole
+from napari_nucseg.network.places import models_dir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +84,39 @@ for attempt, place in ((write, file), (write, deep), (check_writable, [deep]), (
         for place, there in places.items()
     }
     assert said == [expected[place] for place in ("a.txt", *["new/folder/a.txt"] * 3, "run")]
+
+
+def test_a_home_that_nobody_knows_is_said(monkeypatch) -> None:
+    monkeypatch.setenv("NUCSEG_MODELS", "~nobody-of-this-name/models")
+    with pytest.raises(
+        OutputError, match=r"no home folder for ~nobody-of-this-name/models: set .* NUCSEG_MODELS"
+    ):
+        models_dir()
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() != 0, reason="only root becomes a user without a name"
+)
+def test_a_user_without_a_home_is_told(tmp_path: Path) -> None:
+    code = """
+import os
+from napari_nucseg.errors import OutputError
+from napari_nucseg.network.places import models_dir
+del os.environ["HOME"]
+os.setuid(54321)
+try:
+    models_dir()
+except OutputError as error:
+    print(error)
+os.environ["NUCSEG_MODELS"] = "/models"
+print(models_dir())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "there is no home folder for this user: set the environment variable HOME, or NUCSEG_MODELS to the whole path "
+        "of a folder.",
+        "/models",
+    ]
 
 
 def test_a_file_that_another_program_holds_is_said(tmp_path: Path) -> None:

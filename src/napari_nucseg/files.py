@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from napari_nucseg.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
 _STALE_SECONDS = 24 * 3600
@@ -117,10 +117,22 @@ def file_sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def named_folder(variable: str, otherwise: Path) -> Path:
-    """Folder that an environment variable names, else another one."""
+def named_folder(variable: str, otherwise: Callable[[], Path]) -> Path:
+    """Folder that an environment variable names, else another one.
+
+    Raises
+    ------
+    OutputError
+        If it is in a home that nobody knows, as that of a container's user who has only a number.
+    """
     named = os.environ.get(variable)
-    return Path(named).expanduser() if named else otherwise
+    try:
+        return Path(named).expanduser() if named else otherwise()
+    except RuntimeError as error:
+        raise OutputError(
+            f"there is no home folder for {named or 'this user'}: set the environment variable HOME, or {variable} to "
+            "the whole path of a folder."
+        ) from error
 
 
 def unused_name(plain: str, taken: set[str]) -> str:

@@ -14,7 +14,7 @@ _FOLDERS = "folders.json"
 
 def cache_dir() -> Path:
     """Folder for everything fetched; the environment variable NUCSEG_CACHE overrides the system's place."""
-    return named_folder("NUCSEG_CACHE", user_cache_path("napari-nucseg", appauthor=False))
+    return named_folder("NUCSEG_CACHE", lambda: user_cache_path("napari-nucseg", appauthor=False))
 
 
 def remembered_folder(name: str, cache: Path) -> Path | None:

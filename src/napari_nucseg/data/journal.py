@@ -86,7 +86,9 @@ class Replayed:
 
 def journal_dir() -> Path:
     """Folder of all journals; the environment variable overrides the system's place."""
-    return named_folder(JOURNAL_VARIABLE, user_data_path("napari-nucseg", appauthor=False) / "journals")
+    return named_folder(
+        JOURNAL_VARIABLE, lambda: user_data_path("napari-nucseg", appauthor=False) / "journals"
+    )
 
 
 def fingerprint(array: NDArray[Any]) -> str:

@@ -44,7 +44,7 @@ class _Memory(BaseModel):
 
 def work_dir() -> Path:
     """Folder of the memory; the environment variable NUCSEG_WORK names another than the system's."""
-    return named_folder("NUCSEG_WORK", user_data_path("napari-nucseg", appauthor=False) / "work")
+    return named_folder("NUCSEG_WORK", lambda: user_data_path("napari-nucseg", appauthor=False) / "work")
 
 
 def place_of(chosen: Path) -> Place:

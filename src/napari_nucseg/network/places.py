@@ -15,4 +15,4 @@ MODELS_VARIABLE = "NUCSEG_MODELS"
 
 def models_dir() -> Path:
     """Folder of the user's own models; the environment variable overrides the system's place."""
-    return named_folder(MODELS_VARIABLE, user_data_path("napari-nucseg", appauthor=False) / "models")
+    return named_folder(MODELS_VARIABLE, lambda: user_data_path("napari-nucseg", appauthor=False) / "models")

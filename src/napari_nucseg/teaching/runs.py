@@ -24,7 +24,7 @@ RUNS_VARIABLE = "NUCSEG_RUNS"
 
 def runs_dir() -> Path:
     """Folder of all runs; the environment variable overrides the system's place."""
-    return named_folder(RUNS_VARIABLE, user_data_path("napari-nucseg", appauthor=False) / "runs")
+    return named_folder(RUNS_VARIABLE, lambda: user_data_path("napari-nucseg", appauthor=False) / "runs")
 
 
 def delete_run(folder: Path) -> None:
