@@ -19,6 +19,7 @@ pytest.importorskip("napari", reason="the window's tests need napari and Qt: pip
 import numpy as np
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QOpenGLContext
 from qtpy.QtWidgets import QAbstractButton, QApplication, QDialogButtonBox, QLineEdit
 
 from napari_nucseg.data.synthetic import synthetic_fluorescence
@@ -171,8 +172,17 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUCSEG_WORK", str(tmp_path / "work"))
 
 
+@pytest.fixture(scope="session")
+def open_gl(qapp: QApplication) -> None:
+    """Skip where napari itself can show no layer, as off screen on Linux."""
+    if not QOpenGLContext().create():
+        pytest.skip(
+            "napari draws by OpenGL, which Qt has not here: run the tests on a screen, or a virtual one (Xvfb)"
+        )
+
+
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
+def viewer(open_gl: None, make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
     """Shown viewer that knows installed plugins."""
     return make_napari_viewer(show=True)
 

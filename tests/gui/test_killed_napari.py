@@ -12,6 +12,7 @@ import pytest
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no kill -9")
+@pytest.mark.usefixtures("open_gl")
 def test_killed_in_a_stroke(benchmark_script, tmp_path):
     kills = benchmark_script("kills")
     outcome = kills.kill_napari(tmp_path, kills.WITHIN, random.Random(0))
