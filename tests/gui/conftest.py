@@ -22,6 +22,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QOpenGLContext
 from qtpy.QtWidgets import QAbstractButton, QApplication, QDialogButtonBox, QLineEdit
 
+from napari_nucseg._napari.torch_import import make_torch_safe
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.jobs.finetune_child import child_steps
 
@@ -175,6 +176,7 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def open_gl(qapp: QApplication) -> None:
     """Skip where napari itself can show no layer, as off screen on Linux."""
+    make_torch_safe()  # tests may import torch after this
     if not QOpenGLContext().create():
         pytest.skip(
             "napari draws by OpenGL, which Qt has not here: run the tests on a screen, or a virtual one (Xvfb)"
