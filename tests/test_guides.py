@@ -13,6 +13,7 @@ from tifffile import imwrite
 from napari_nucseg import finetune, load_model, segment
 from napari_nucseg.data.correction_set import CorrectionSet, save_correction_set
 from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.nuclei.measuring import areas_in
 from napari_nucseg.nuclei.trust import Trust
 
 if TYPE_CHECKING:
@@ -52,12 +53,31 @@ def test_the_model_that_was_trained_segments():
     assert left["result"].model.name == "mine"
 
 
-def test_the_model_that_was_taught_is_used_and_teaches_again():
+@pytest.fixture
+def corrections(own_places):
     sample = synthetic_fluorescence((128, 128))
     trust = np.full(sample.labels.shape, Trust.REVIEWED, np.uint8)
-    corrections = {"image": sample.image, "axes": "YX", "labels": sample.labels, "trust": trust}
-    save_correction_set(Path("cells corrections"), CorrectionSet(name="cells", **corrections))
+    saved = CorrectionSet(
+        name="cells",
+        image=sample.image,
+        axes="YX",
+        labels=sample.labels,
+        trust=trust,
+        prediction=np.zeros_like(sample.labels),
+    )
+    save_correction_set(Path("cells corrections"), saved)
+    return saved
+
+
+def test_corrections_are_measured(corrections):
+    left = run_example("correct.md", {})
+    assert left["taught"].all()
+    assert len(left["changes"]) == corrections.labels.max()
+    assert areas_in(Path("cells.csv")) == np.bincount(corrections.labels.ravel())[1:].tolist()
+
+
+def test_the_model_that_was_taught_is_used_and_teaches_again(corrections):
     taught = run_example("teach.md", {'output="runs"': 'output="runs", steps=1'})["result"].model
-    assert segment(sample.image, model=taught).model.name == "my-nuclei"
+    assert segment(corrections.image, model=taught).model.name == "my-nuclei"
     again = finetune(model=taught, examples="cells corrections", name="again", output="runs", steps=1)
     assert load_model(again.model).card.parent_name == "my-nuclei"

@@ -47,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="Images with labels on which nothing may get worse.",
     )
-    parser.add_argument("--preset", choices=("quick", "standard", "thorough"), help="How long to learn.")
+    parser.add_argument(
+        "--preset", choices=("quick", "standard", "thorough"), help="How long to learn. Default: standard."
+    )
     parser.add_argument(
         "--keep-old-skills",
         type=float,
@@ -55,17 +57,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="0: only the corrections count. 1: change as little as possible. Default: 0.5.",
     )
     parser.add_argument("--steps", type=int, metavar="N", help="Learning steps, in place of the preset's.")
-    parser.add_argument("--device", help="auto, cuda, mps or cpu.")
+    parser.add_argument("--device", help="auto, cuda, mps or cpu. Default: auto.")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads. Default: all.")
-    parser.add_argument("--seed", type=int, metavar="N", help="Of all that is drawn at random.")
+    parser.add_argument(
+        "--seed", type=int, metavar="N", help="The same seed gives the same model. Default: 0."
+    )
     parser.add_argument(
         "-o",
         "--output",
         type=as_place,
         metavar="NEW",
-        help=f"File of the new model, NAME{SUFFIX}, or its name.",
+        help=f"File of the new model, NAME{SUFFIX}, or its name. Default: my-nuclei.",
     )
-    parser.add_argument("--force", action="store_true", help="Replace another model that NEW names.")
+    parser.add_argument("--force", action="store_true", help="Replace another model or file that NEW names.")
     parser.add_argument("--resume", action="store_true", help="Go on from the run's last checkpoint.")
     parser.add_argument("--estimate", action="store_true", help="Only say how many seconds it would take.")
     parser.add_argument("--json", action="store_true", help="Print one JSON line a report.")

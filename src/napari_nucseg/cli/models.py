@@ -34,9 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="Print the card of a model.")
     show.add_argument("name", metavar="NAME", help="Name of an installed model, or path of a model file.")
     show.set_defaults(action=_show)
-    default = actions.add_parser("default", help="Make a model the default, or go back to the one before.")
+    default = actions.add_parser(
+        "default", help="Name the default, choose another, or go back to the one before."
+    )
     default.add_argument(
-        "name", metavar="NAME", nargs="?", help="Name of a model; 'back'; or 'auto': the program chooses."
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="Name of a model; 'back'; or 'auto': the program chooses. Without one, the default is named.",
     )
     default.set_defaults(action=_default)
     install = actions.add_parser("install", help="Copy a model file into the folder of your own models.")
