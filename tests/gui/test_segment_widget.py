@@ -514,6 +514,15 @@ def test_what_is_in_view_is_not_known_in_3d(viewer, user, widget, nuclei, n_plan
     assert "must show Y and X in 2D" in user.said()
 
 
+def test_a_region_is_asked_for_only_as_long_as_one_is_to_be_drawn(viewer, user, widget, nuclei):
+    viewer.add_image(nuclei)
+    widget.form.where.where.setCurrentText("Drawn region")
+    user.click(widget.form.where.draw)
+    assert user.said().startswith("Drag a rectangle")
+    widget.form.where.where.setCurrentText("Whole image")
+    assert not user.said()
+
+
 def test_drawn_rectangle(viewer, user, widget, nuclei):
     image = viewer.add_image(nuclei, scale=(0.5, 0.5))
     widget.form.where.where.setCurrentText("Drawn region")

@@ -72,9 +72,11 @@ class CorrectForm(QWidget):
         self.changes.setFixedHeight(LIST_HEIGHT_PX)
         self.changes.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.changes.setToolTip("Click to look at a change.")
-        self.previous = tipped_button("◀", f"Previous doubtful nucleus ({PREVIOUS_KEY.replace('-', '+')}).")
+        self.previous = tipped_button(
+            "◀", f"Previous nucleus that is not checked ({PREVIOUS_KEY.replace('-', '+')})."
+        )
         self.next = tipped_button(
-            "Next ▶", f"Next doubtful nucleus ({NEXT_KEY}). The first time, nuclei are ranked."
+            "Next ▶", f"Next nucleus that is not checked, the most doubtful first ({NEXT_KEY})."
         )
         self.checked = tipped_button(
             "✓ Checked", f"This nucleus is right, as it is now; on to the next ({CHECKED_KEY})."

@@ -22,6 +22,7 @@ class DeviceChoice(QComboBox):
     def __init__(self) -> None:
         super().__init__()
         let_grow(self)
+        self.setToolTip("Processor or graphics card that does the work.")
         self.addItem("Automatic", AUTO)
 
     def show_devices(self, devices: Sequence[Device]) -> None:

@@ -29,7 +29,7 @@ class ResultBox(QWidget):
         self.form = SettingsForm(DecodingSettings, SLIDERS)
         self.defaults = tipped_button("Defaults", "Back to the settings that serve the model best.")
         self.table = tipped_button(
-            "Table (CSV)…", "Label, area, centroid and mean intensity of every nucleus."
+            "Table (CSV)…", "Area, position, shape and mean intensity of every nucleus."
         )
         self.outlines = tipped_button(
             "Outlines (GeoJSON)…", "Every nucleus as a polygon, which QuPath opens as a detection."

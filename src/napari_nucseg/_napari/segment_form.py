@@ -21,7 +21,7 @@ from napari_nucseg._napari.layer_choice import ImageLayerChoice
 from napari_nucseg._napari.model_choice import ModelChoice
 from napari_nucseg._napari.parameter_form import SettingsForm
 from napari_nucseg._napari.result_box import ResultBox
-from napari_nucseg._napari.rows import add_row, folded, form_rows, running_row
+from napari_nucseg._napari.rows import add_row, folded, form_rows, running_row, tipped_button
 from napari_nucseg._napari.shortcuts import SEGMENT_KEY_TEXT
 from napari_nucseg._napari.words import Words
 from napari_nucseg.segmentation.settings import SegmentationSettings
@@ -43,6 +43,7 @@ class SegmentForm(QWidget):
         self.image = ImageLayerChoice(viewer)
         self.axes = AxesChoice()
         self.model = ModelChoice(by_image=True)
+        self.model.setToolTip("Automatic: your default model, else the one that suits the image.")
         self.quality_form = SettingsForm(SegmentationSettings, ("quality",))
         self.diameter = DiameterChoice()
         self.where = WhereChoice()
@@ -57,7 +58,7 @@ class SegmentForm(QWidget):
         )
         self.progress = QProgressBar()
         self.progress.setRange(0, 100)
-        self.cancel = QPushButton("Cancel")
+        self.cancel = tipped_button("Cancel", "Stops; nuclei stay as they were.")
         self.running = running_row(self.progress, self.cancel)
         self.status = Words()
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

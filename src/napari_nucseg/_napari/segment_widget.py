@@ -97,6 +97,7 @@ class SegmentWidget(Docked):
         form.cancel.clicked.connect(controller.cancel)
         form.diameter.measure_requested.connect(self._measure_line)
         form.where.draw_requested.connect(self._draw_region)
+        form.where.where.currentTextChanged.connect(self._say_known)
         form.result.decoding_changed.connect(self._decode)
         form.result.table.clicked.connect(lambda: self._save(self._saving.save_table))
         form.result.outlines.clicked.connect(lambda: self._save(self._saving.save_outlines))

@@ -47,7 +47,9 @@ class WorkForm(QWidget):
         self.summary.setStyleSheet("font-weight: bold;")
         self.items = ItemList()
         self.items.setMinimumHeight(LIST_HEIGHT_PX)
-        self.items.setToolTip("○ untouched   ◔ segmented   ◑ in work   ● done. Click to open.")
+        self.items.setToolTip(
+            "○ untouched   ◔ segmented   ◑ in work   ● done   ⚠ cannot be opened. Click to open."
+        )
         self.previous = tipped_button("◀ Previous", "Save, and open the image before.")
         self.next = tipped_button("Next ▶", "Save, and open the image after.")
         self.done = tipped_button(
