@@ -6,7 +6,7 @@ import gc
 import json
 import os
 import sys
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ pytest.importorskip("napari", reason="the window's tests need napari and Qt: pip
 
 import numpy as np
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
+from npe2 import PluginManifest
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QOpenGLContext
 from qtpy.QtWidgets import QAbstractButton, QApplication, QDialogButtonBox, QLineEdit
@@ -163,6 +164,14 @@ def _what_stays_is_no_garbage() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _manifests_are_read_once() -> Iterator[None]:
+    """No plugin comes or goes while the tests run, though every viewer looks for them anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PluginManifest, "from_file", lru_cache(PluginManifest.from_file))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No model, run, sample or journal of the person who runs the tests gets in the way."""
@@ -186,6 +195,7 @@ def open_gl(qapp: QApplication) -> None:
 @pytest.fixture
 def viewer(open_gl: None, make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
     """Shown viewer that knows installed plugins."""
+    gc.freeze()  # napari leaves menus of each viewer behind, which the collector would look through at every end
     return make_napari_viewer(show=True)
 
 

@@ -47,7 +47,7 @@ def assert_same_weights(one, other):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_of_images_becomes_a_model_that_segments(write_job, train, tmp_path, kind):
-    path, seen = train(write_job(kind, steps=40, validate_every=20, learning_rate=0.01))
+    path, seen = train(write_job(kind, steps=40, validate_every=20, learning_rate=0.01, judge={}))
     steps = [p for p in seen if p.losses]
     first, last = (np.mean([p.loss for p in part]) for part in (steps[:10], steps[-10:]))
     assert last < 0.8 * first
