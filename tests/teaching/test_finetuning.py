@@ -86,7 +86,7 @@ def make_job(base, tmp_path):
     def make(**changes):
         if "examples" not in changes and not (tmp_path / "mine").exists():
             corrected(tmp_path / "mine")
-        small = {"model": str(base), "examples": [tmp_path / "mine"], "output": tmp_path / "runs", "steps": 6}
+        small = {"model": str(base), "examples": [tmp_path / "mine"], "output": tmp_path / "runs", "steps": 2}
         return make_finetune_job(
             {**small, "device": "cpu", "precision": "float32", "preset": "quick", **changes}
         )
@@ -121,7 +121,7 @@ def test_a_corrected_image_becomes_a_model_with_a_judgement_and_the_old_one_stay
     before = base.read_bytes()
     view = tmp_path / "view.npy"
     np.save(view, synthetic_fluorescence((SIZE, SIZE), seed=3).image)
-    job = make_job(preview=Preview(image=view, axes="YX", diameter_px=24))
+    job = make_job(preview=Preview(image=view, axes="YX", diameter_px=24), steps=6)
     result, seen = run(job)
     assert base.read_bytes() == before
     stages = list(dict.fromkeys(p.stage for p in seen))
@@ -198,9 +198,9 @@ def test_the_same_job_gives_the_same_weights(make_job):
 
 
 def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(make_job):
-    whole = run(make_job(name="whole"))[0]
-    run(make_job(name="parts"), steps=5)
-    parts, later = run(make_job(name="parts"), resume=True)
+    whole = run(make_job(name="whole", steps=6))[0]
+    run(make_job(name="parts", steps=6), steps=5)
+    parts, later = run(make_job(name="parts", steps=6), resume=True)
     assert next(p.step for p in later if p.losses) == 5  # the checkpoint was written with the look at 4
     assert_same_weights(parts.model, whole.model)
     assert load_model(parts.model).card.teaching.curve == load_model(whole.model).card.teaching.curve
@@ -213,9 +213,9 @@ def test_a_run_cut_short_goes_on_as_if_nothing_had_happened(make_job):
 @pytest.mark.parametrize("n", [1, 3])
 def test_from_the_first_step_on_there_is_something_to_go_on_with(make_job, monkeypatch, n):
     monkeypatch.setattr("napari_nucseg.teaching.course.SAVE_SECONDS", 0.0 if n > 1 else 1e6)
-    whole = run(make_job(name="whole"))[0]
-    run(make_job(name="parts"), steps=n)  # the first look comes at 2
-    parts, later = run(make_job(name="parts"), resume=True)
+    whole = run(make_job(name="whole", steps=6))[0]
+    run(make_job(name="parts", steps=6), steps=n)  # the first look comes at 2
+    parts, later = run(make_job(name="parts", steps=6), resume=True)
     assert next(p.step for p in later if p.losses) == n + 1
     assert_same_weights(parts.model, whole.model)
     assert load_model(parts.model).card.teaching.curve == load_model(whole.model).card.teaching.curve
@@ -227,7 +227,7 @@ def test_what_never_began_is_not_resumed(make_job):
 
 
 def test_other_examples_are_not_resumed(make_job, tmp_path):
-    run(make_job(), steps=3)
+    run(make_job(), steps=1)
     corrected(tmp_path / "other", seed=1)
     with pytest.raises(TrainingError, match="examples"):
         run(make_job(examples=[tmp_path / "other"]), resume=True)
@@ -242,7 +242,7 @@ class TestResumedElsewhere:
     def test_a_base_model_that_was_renamed_is_found(self, make_job, own_base):
         whole = run(make_job(name="whole", model="mine"))[0]
         job = make_job(model="mine")
-        run(job, steps=5)
+        run(job, steps=1)
         rename_model("mine", "renamed")
         parts, _ = run(job, resume=True)
         assert_same_weights(parts.model, whole.model)
@@ -254,20 +254,20 @@ class TestResumedElsewhere:
     def test_a_base_model_that_was_deleted_is_missed(self, make_job, own_base, named):
         prefer_model("mine")
         job = make_job(model=named)
-        run(job, steps=3)
+        run(job, steps=1)
         remove_model("mine")
         with pytest.raises(TrainingError, match=r"is made from is gone\. Import it again"):
             run(job, resume=True)
 
     def test_another_model_that_the_job_names_now_is_refused(self, make_job, own_base):
-        run(make_job(model="mine"), steps=3)
+        run(make_job(model="mine"), steps=1)
         for _ in range(2):  # the refusal leaves nothing that makes it right
             with pytest.raises(TrainingError, match=r"other settings \(model\)"):
                 run(make_job(model="nuclei-unet"), resume=True)
 
     def test_examples_that_were_moved_are_named(self, make_job, tmp_path):
         job = make_job()
-        run(job, steps=3)
+        run(job, steps=1)
         (tmp_path / "mine").rename(tmp_path / "moved")
         with pytest.raises(TrainingError, match=r"is gone: .*mine\. Move it back"):
             run(job, resume=True)
@@ -315,7 +315,7 @@ def test_labels_that_nobody_vouches_for_change_nothing(make_job, tmp_path):
 def test_keeping_old_skills_changes_less(make_job, base):
     moved = []
     for keep in (0.0, 1.0):
-        path = run(make_job(name=f"keep{keep:.0f}", keep_old_skills=keep, learning_rate=0.01))[0].model
+        path = run(make_job(name=f"keep{keep:.0f}", keep_old_skills=keep, learning_rate=0.01, steps=6))[0].model
         old = weights(base)
         moved.append(sum(float((v - old[k]).square().sum()) for k, v in weights(path).items()))
     assert moved[1] < 0.7 * moved[0]
@@ -325,7 +325,7 @@ def test_a_base_that_is_right_already_goes_a_part_of_the_way(make_job, base, mon
     moved = {}
     for reliance in (0.0, 1.0):
         monkeypatch.setattr(Material, "reliance", reliance)  # the tiny network's own means nothing
-        result, _ = run(make_job(name=f"r{reliance:.0f}"))
+        result, _ = run(make_job(name=f"r{reliance:.0f}", steps=6))
         new, old = weights(result.model), weights(base)
         moved[result.blend] = sum(float((new[name] - old[name]).abs().sum()) for name in old)
     (whole, part) = sorted(moved, reverse=True)
@@ -335,9 +335,9 @@ def test_a_base_that_is_right_already_goes_a_part_of_the_way(make_job, base, mon
 
 
 def test_learning_makes_the_loss_fall(make_job):
-    _, seen = run(make_job(steps=40, learning_rate=0.01, keep_old_skills=0))
+    _, seen = run(make_job(steps=30, learning_rate=0.01, keep_old_skills=0))
     losses = [sum(p.losses.values()) for p in seen if p.losses]
-    assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
+    assert np.mean(losses[-6:]) < 0.8 * np.mean(losses[:6])
 
 
 def test_pinned_images_are_compared_by_name(make_job, tmp_path):
@@ -436,7 +436,7 @@ def test_the_command_line_replaces_neither_the_old_model_nor_another_unasked(
 def test_a_file_that_came_to_the_name_meanwhile_stays(make_job, base, tmp_path, capsys):
     make_job()
     place, begun = tmp_path / "new.safetensors", tmp_path / "runs" / "new" / "job.json"
-    said = [sys.executable, "-m", "napari_nucseg", "finetune", "--model", str(base), "--steps", "10"]
+    said = [sys.executable, "-m", "napari_nucseg", "finetune", "--model", str(base), "--steps", "2"]
     said += ["--preset", "quick", "--device", "cpu", "--examples", str(tmp_path / "mine"), "-o", str(place)]
     with subprocess.Popen(said, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         while not begun.exists() and child.poll() is None:

@@ -6,6 +6,7 @@ The base model looks at everything here, and only here.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -142,9 +143,10 @@ def _tried(
     return Tried(name, kind, scenes, tuple(old))
 
 
-def _made() -> list[Page]:
-    return [
+@lru_cache(maxsize=1)
+def _made() -> tuple[Page, ...]:
+    return tuple(
         annotated_page(make(REPLAYED_PX, seed))
         for seed in REPLAYED_SEEDS
         for make in (synthetic_fluorescence, synthetic_histology)
-    ]
+    )
