@@ -496,6 +496,14 @@ def test_a_link_to_nothing_is_an_image_that_failed(tmp_path: Path, tiny_model: s
     assert f"{link} cannot be opened" in results[1].error
 
 
+def test_a_folder_of_folders_names_the_first_of_them(tmp_path: Path) -> None:
+    for plate in ("plate 2", "plate 1"):
+        write_image(tmp_path / plate / "a.tif")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ImageError, match=r"found 1 x \.txt: .* such as .*plate 1$"):
+        find_images([tmp_path])
+
+
 def test_results_and_hidden_files_in_a_folder_are_no_images(tmp_path: Path, tiny_model: str) -> None:
     image = write_image(tmp_path / "a.png")
     alone = write_image(tmp_path / "b_labels.png")

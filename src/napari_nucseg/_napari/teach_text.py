@@ -28,8 +28,8 @@ HEADLINES = {
 ADVICE = {
     Verdict.WORSE: "Look through your corrections for mistakes, add examples, or move “Keep old skills” to the right. "
     "The model you use now stays as it is.",
-    Verdict.UNSURE: "Correct and review more nuclei, best in another image, and fine-tune again. "
-    "The model you use now stays as it is.",
+    # what would help is said before it
+    Verdict.UNSURE: "Nuclei of another image help most. The model you use now stays as it is.",
 }
 PRESET_SECONDS: dict[Preset, float] = {"quick": 30.0, "standard": 90.0, "thorough": 300.0}
 """How long presets take on two processor cores, until that is known of this machine."""

@@ -269,8 +269,10 @@ def _images_in(folder: Path) -> list[Path]:
     stems = _stems(folder)
     images = [file for file in sorted(seen) if _may_be_file(file) and not _is_result(file, stems)]
     if not images:
-        there = suffixes_of(path.name for path in folder.iterdir())
-        todo = NOT_READ if zarr_in(folder) else "name the folder of the images"
+        folders = sorted(path for path in folder.iterdir() if path.is_dir() and not path.suffix)
+        there = suffixes_of(path.name for path in folder.iterdir() if path not in folders)
+        such_as = f", such as {folders[0]}" if folders else ""
+        todo = NOT_READ if zarr_in(folder) else f"name the folder of the images{such_as}"
         raise ImageError(f"{folder} holds no image directly in it, found {there}: {todo}")
     return images
 
