@@ -588,7 +588,7 @@ def small_job(data: Path, steps: int) -> Path:
     job = data.parent / "job.yaml"
     job.write_text(
         f"name: mine\noutput: runs\nsteps: {steps}\nbatch_size: 2\npatch_px: 64\ndevice: cpu\n"
-        f"validation_share: 0\naugment: {{crop_px: 64}}\ndata: [{{path: {data}}}]\n"
+        f"validation_share: 0\naugment: {{crop_px: 64}}\ndata: [{{path: {data}}}]\nsize: null\njudge: null\n"
         "architecture: {encoder: tu-regnetx_002, encoder_depth: 3, decoder_channels: [16, 8, 8]}\n"
     )
     return job

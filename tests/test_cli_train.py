@@ -56,6 +56,7 @@ def test_train_on_rows_of_an_index_and_score_on_others(tmp_path: Path, capsys) -
     job = tmp_path / "job.yaml"
     job.write_text(
         "name: mine\nbatch_size: 2\npatch_px: 64\ndevice: cpu\naugment: {crop_px: 64}\nvalidation: {every: 1}\n"
+        "size: null\njudge: null\n"
         "architecture: {encoder: tu-regnetx_002, encoder_depth: 3, decoder_channels: [16, 8, 8]}\n"
     )
     data = [str(tmp_path / name) for name in names.values()]
