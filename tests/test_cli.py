@@ -86,9 +86,18 @@ def test_every_setting_is_an_option(capsys) -> None:
         assert field.description in shown
 
 
-def test_help_loads_no_torch() -> None:
-    code = "import sys; from napari_nucseg.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    code += "print([m for m in ('torch', 'napari', 'scipy', 'numpy') if m in sys.modules])"
+@pytest.mark.parametrize(
+    ("command", "spared"),
+    [
+        pytest.param("--help", ("torch", "napari", "scipy", "numpy"), id="help"),
+        pytest.param("models", ("napari", "timm", "torchvision"), id="models"),  # takes as long as torch
+    ],
+)
+def test_no_command_loads_what_it_does_not_need(command: str, spared: tuple[str, ...]) -> None:
+    code = (
+        f"import sys; from napari_nucseg.cli import main\ntry: main(['{command}'])\nexcept SystemExit: pass\n"
+    )
+    code += f"print([m for m in {spared} if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
 

@@ -24,12 +24,11 @@ from napari_nucseg.learning.settings import (
     Validation,
 )
 from napari_nucseg.learning.sizing import SizeSettings
-from napari_nucseg.network.architectures import Architecture
+from napari_nucseg.network.architectures import PLAIN, Architecture
 from napari_nucseg.network.installed import find_model
 from napari_nucseg.network.model_card import read_card
 from napari_nucseg.network.names import ModelName, ModelNameOrPath
 from napari_nucseg.network.places import SUFFIX
-from napari_nucseg.network.plain import PLAIN
 from napari_nucseg.refusals import Settings, problems_in
 
 if TYPE_CHECKING:

@@ -1,24 +1,26 @@
 """The networks: U-Net and U-Net++ built with segmentation-models-pytorch, always from random weights.
 
-Weights come from model files; nothing here reaches out to a network.
+Weights come from model files; nothing here reaches out to a network. What networks are built of is imported where one
+is: it takes as long as torch, and models are listed and chosen without.
 """
 
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import timm
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from segmentation_models_pytorch.encoders import get_encoder, get_encoder_names
 
 from napari_nucseg.errors import SettingsError
-from napari_nucseg.network.decoders import NestedDecoder, SegmentationNetwork, UnetDecoder
 from napari_nucseg.network.forking import work_on_after_a_fork
-from napari_nucseg.network.plain import PLAIN, PlainEncoder
 from napari_nucseg.nuclei.targets import MAP_NAMES
 
+if TYPE_CHECKING:
+    from napari_nucseg.network.decoders import SegmentationNetwork
+
+PLAIN = "plain"
+"""Name of our own encoder beside those of segmentation-models-pytorch."""
 _DISTANCE = MAP_NAMES.index("distance")
 
 
@@ -135,6 +137,8 @@ def build_network(architecture: Architecture) -> SegmentationNetwork:
 
 
 def _network(architecture: Architecture) -> SegmentationNetwork:
+    from napari_nucseg.network.decoders import NestedDecoder, SegmentationNetwork, UnetDecoder
+
     try:
         encoder = build_encoder(architecture)
     except (KeyError, ValueError, RuntimeError) as error:
@@ -175,6 +179,10 @@ def check_network(architecture: Architecture) -> None:
 
 def build_encoder(architecture: Architecture) -> Any:  # smp is not typed
     """Build the encoder of a network alone, with random weights: (B, 3, Y, X) float to features, the image first."""
+    from segmentation_models_pytorch.encoders import get_encoder
+
+    from napari_nucseg.network.plain import PlainEncoder
+
     depth = architecture.encoder_depth
     if architecture.encoder == PLAIN:
         return PlainEncoder(architecture.encoder_widths, architecture.encoder_convolutions, depth)
@@ -183,6 +191,9 @@ def build_encoder(architecture: Architecture) -> Any:  # smp is not typed
 
 def _why_unknown(encoder: str) -> str:
     """Name encoders close to one that does not exist; empty for one that does."""
+    import timm
+    from segmentation_models_pytorch.encoders import get_encoder_names
+
     known = [PLAIN, *get_encoder_names(), *(f"tu-{name}" for name in timm.list_models())]
     if encoder.split(".")[0] in known:  # timm's may have their pretraining's name after a dot
         return ""

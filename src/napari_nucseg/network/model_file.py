@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+import napari_nucseg.network.decoders  # noqa: F401  # takes long, and how long a model takes to load is told
 from napari_nucseg.errors import ModelFileError, SettingsError
 from napari_nucseg.files import file_sha256, written_whole
 from napari_nucseg.network.architectures import build_encoder, build_network

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     import torch
 
-PLAIN = "plain"
-"""Name of this encoder beside those of segmentation-models-pytorch."""
-
 
 class PlainEncoder(nn.Module, EncoderMixin):  # type: ignore[misc]  # untyped base
     """Levels of convolutions, halved in size from one to the next.
