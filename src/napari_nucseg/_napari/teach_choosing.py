@@ -55,7 +55,6 @@ class Choosing(QObject):
         sources = examples.sources
         form.examples.show_sources([(source, examples.use_of(source)) for source in sources])
         form.pinned.show_sources([(source, None) for source in examples.pinned])
-        form.nothing.setVisible(not sources)
 
     def _show_uses(self, described: Described) -> None:
         self._described, self._problem = described, ""

@@ -29,7 +29,7 @@ from napari_nucseg._napari.rows import add_row, folded, form_rows, running_row, 
 from napari_nucseg._napari.teach_outcome import Outcome
 from napari_nucseg._napari.teach_plot import TeachPlot
 from napari_nucseg._napari.teach_rows import SourceList
-from napari_nucseg._napari.teach_text import NOTHING_CORRECTED, seconds_with
+from napari_nucseg._napari.teach_text import seconds_with
 from napari_nucseg._napari.words import Words
 from napari_nucseg.counted import duration_words
 from napari_nucseg.teaching.job import Preset
@@ -56,7 +56,6 @@ class TeachForm(QWidget):
         self.title = Words()
         self.title.setStyleSheet("font-weight: bold;")
         self.examples = SourceList()
-        self.nothing = Words(NOTHING_CORRECTED)
         self.add_folder = tipped_button(
             "Add folder…", "Corrections that were saved, a folder that was worked through, or a dataset."
         )
@@ -182,7 +181,6 @@ class TeachForm(QWidget):
         )
         column = QVBoxLayout(box)
         column.setSpacing(6)
-        column.addWidget(self.nothing)
         column.addWidget(self.examples)
         column.addWidget(self.add_folder, alignment=Qt.AlignmentFlag.AlignLeft)
         return box
