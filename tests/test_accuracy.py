@@ -16,6 +16,7 @@ from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.nuclei.scoring import evaluate
 from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.segmentation.picture import Picture
 from napari_nucseg.segmentation.segment import segment
 from napari_nucseg.segmentation.size import estimate_diameter
 from napari_nucseg.steps import drain
@@ -79,7 +80,7 @@ def test_sizes_are_read_in_ten_photons(test_data):
         counted = np.random.default_rng(0).poisson(light / light.max() * 10) * 25
         noisy = replace(sample, image=counted.clip(0, 255).astype(np.uint8))
         image = normalised(noisy, model.card.normalisation, clahe=model.card.clahe)
-        estimate = estimate_diameter(model, image, device)
+        estimate = estimate_diameter(model, Picture.of(image), device)
         errors.append(math.log(estimate.diameter_px / median_diameter(sample.labels)))
     assert np.median(np.abs(errors)) < 0.2
 

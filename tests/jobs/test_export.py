@@ -12,6 +12,7 @@ from PIL import Image
 from skimage.segmentation import find_boundaries
 
 from napari_nucseg.data.images import read_image
+from napari_nucseg.data.intensity import IntensityRange
 from napari_nucseg.errors import ImageError, OutputError
 from napari_nucseg.jobs.export import (
     OUTLINE_COLOURS,
@@ -86,6 +87,14 @@ def test_overlay_of_rgb_keeps_colours(labels: np.ndarray) -> None:
     planes = np.stack([np.tile(np.linspace(lo, 255, 50), (40, 1)) for lo in (0, 60, 120)]).astype(np.float32)
     picture = draw_outlines(planes, np.zeros_like(labels)).astype(float)
     assert np.abs(picture - np.moveaxis(planes, 0, -1)).max() < 8
+
+
+@pytest.mark.parametrize("n_channels", [1, 3])
+def test_overlay_of_a_tall_image_is_drawn_to_its_end(n_channels: int) -> None:
+    planes = np.random.default_rng(0).integers(0, 256, (n_channels, 1100, 4), np.uint8)
+    whole = np.moveaxis(IntensityRange.of(planes).apply(planes) * 255, 0, -1).astype(np.uint8)
+    picture = draw_outlines(planes, np.zeros((1100, 4), np.int32))
+    np.testing.assert_array_equal(picture, np.broadcast_to(whole, (1100, 4, 3)))
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,13 @@ def test_mean_intensities(labels: np.ndarray, n_channels: int | None, names: lis
         assert table[name] == pytest.approx([channel[labels == v].mean() for v in (2, 7)])
 
 
+def test_mean_intensities_of_nuclei_all_over_a_tall_image() -> None:
+    labels = np.repeat(np.arange(7), 200)[:, np.newaxis] * np.ones(3, np.int32)
+    image = np.random.default_rng(0).integers(0, 2**16, labels.shape, np.uint16)
+    means = [image[labels == v].mean() for v in range(1, 7)]
+    assert measure(labels, image)["mean_intensity"] == pytest.approx(means)
+
+
 def test_numbers_may_be_as_high_as_they_like(labels: np.ndarray) -> None:
     high, low = (
         measure(np.where(labels == 7, 2**40, labels.astype(np.int64)), labels),

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from skimage import data
 
 from napari_nucseg.data.familiar import Appearance, appearances
-from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.images import narrow_planes, to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
-from napari_nucseg.data.synthetic import synthetic_fluorescence
+from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.nuclei.scoring import evaluate
@@ -48,7 +49,7 @@ def test_colours_and_blank_images_are_shown_as_they_are():
     for planes in (colours, np.full((1, 40, 40), 7, np.float32)):
         shown = show(Whole((Appearance(planes),)), 24.0, model, device)
         assert not any("background" in note for note in shown.notes)
-        assert shown.planes.shape == (3, *planes.shape[1:])
+        assert shown.picture.read().shape == (3, *planes.shape[1:])
 
 
 BROWN = ("815524d8", "af6b6173", "e414b54f")
@@ -77,9 +78,39 @@ def test_real_tissue_without_brown_is_not_even_looked_at_otherwise(tissue):
         assert look.planes is planes
 
 
+GREY = SCENE.image
+STAINED = synthetic_histology((192, 256), seed=6).image
+LINED = np.pad(GREY, 9, constant_values=255)
+LINED[-24:-18, 20:90] = 255
+
+
+@pytest.mark.parametrize(
+    ("image", "stays"),
+    [
+        pytest.param(GREY, True, id="grey"),
+        pytest.param(STAINED, True, id="stained"),
+        pytest.param(np.pad(GREY[..., None], ((0, 0), (0, 0), (2, 0))), True, id="blue alone"),
+        pytest.param(GREY.astype(np.uint16) * 200, True, id="16 bit"),
+        pytest.param(np.pad(STAINED, ((30, 40), (50, 0), (0, 0))), True, id="black frame"),
+        pytest.param(LINED, True, id="white border and bar"),
+        pytest.param(np.pad(GREY.astype(np.int16), 9, constant_values=-9999), True, id="no data"),
+        pytest.param((GREY // 2 + RAMP * 127).astype(np.uint8), False, id="stray light"),
+        pytest.param(data.immunohistochemistry()[:256, :256], False, id="brown"),
+    ],
+)
+def test_bytes_are_shown_as_floats_are_and_stay_bytes_in_memory(image, stays):
+    model, device = load_model("nuclei-unetpp"), choose_device("cpu")
+    narrow, wide = (
+        show(Whole.of(planes), 20.0, model, device) for planes in (narrow_planes(image), to_planes(image))
+    )
+    assert narrow.notes == wide.notes
+    np.testing.assert_array_equal(narrow.picture.read(), wide.picture.read())
+    assert (narrow.picture.planes.dtype == image.dtype) == stays
+
+
 def test_a_grey_image_is_one_plane_in_memory_and_resized_as_three_are():
     model, device = load_model("nuclei-unetpp"), choose_device("cpu")
-    planes = show(Whole.of(DARK), 20.0, model, device).planes
+    planes = show(Whole.of(DARK), 20.0, model, device).picture.read()
     assert planes.shape == (3, 256, 320)
     assert planes.strides[0] == 0
     resized = resample(planes, 0.7, (179, 224))

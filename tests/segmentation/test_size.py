@@ -14,22 +14,23 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histo
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
 from napari_nucseg.nuclei.targets import median_diameter
+from napari_nucseg.segmentation.picture import Picture
 from napari_nucseg.segmentation.segment import segment
 from napari_nucseg.segmentation.size import REACH, SETTLING, _Readings, _settled, estimate_diameter
 from napari_nucseg.segmentation.size_views import VIEW_PX, at_scale, square, structured_windows
 
 
 def shown(image):
-    """(3, Y, X), 0…1, as the network sees an image."""
+    """An image as the network sees it."""
     planes = to_planes(image)
-    return np.broadcast_to(IntensityRange.of(planes).apply(planes), (3, *planes.shape[1:])).copy()
+    return Picture(planes, IntensityRange.of(planes))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (19, 37), (300, 200), (1000, 1300)])
 @pytest.mark.parametrize("scale", [0.25, 1.0, 3.0])
 def test_windows_lie_in_the_image_and_show_no_more_than_a_view(shape, scale):
     image = np.random.default_rng(0).random((3, *shape)).astype(np.float32)
-    windows = structured_windows(image, scale, 2)
+    windows = structured_windows(Picture.of(image), scale, 2)
     assert 1 <= len(windows) <= 2
     for window in windows:
         assert all(
@@ -41,14 +42,14 @@ def test_windows_lie_in_the_image_and_show_no_more_than_a_view(shape, scale):
 @pytest.mark.parametrize("scale", [0.3, 0.77, 1.0, 1.3, 2.9])
 def test_a_view_fits_into_one_tile(scale):
     image = np.zeros((3, 900, 900), np.float32)
-    view = at_scale(structured_windows(image, scale, 1)[0], scale)
+    view = at_scale(structured_windows(Picture.of(image), scale, 1)[0], scale)
     assert view.shape[1:] == (VIEW_PX, VIEW_PX)
 
 
 def test_windows_with_structure_come_first():
     image = np.zeros((3, 600, 600), np.float32)
     image[:, 400:500, 400:500] = np.random.default_rng(0).random((3, 100, 100))
-    assert structured_windows(image, 1.0, 1)[0].std() > 0
+    assert structured_windows(Picture.of(image), 1.0, 1)[0].std() > 0
 
 
 def test_a_small_view_is_mirrored_to_full_size():
@@ -65,8 +66,8 @@ def test_a_small_view_is_mirrored_to_full_size():
 )
 def test_the_bundled_model_reads_the_size_of_nuclei_it_was_never_shown(sample, diameter_px):
     made = sample(shape=(512, 512), seed=5, diameter_px=diameter_px)
-    planes = shown(made.image)
-    estimate = estimate_diameter(load_model(), planes, choose_device("cpu"))
+    picture = shown(made.image)
+    estimate = estimate_diameter(load_model(), picture, choose_device("cpu"))
     assert abs(math.log(estimate.diameter_px / median_diameter(made.labels))) < 0.35
     assert 0 <= estimate.confidence <= 1
 
@@ -77,10 +78,10 @@ def test_the_bundled_model_reads_the_size_of_nuclei_it_was_never_shown(sample, d
 )
 def test_nuclei_that_can_be_trusted_settle_a_size_read_wrongly(sample, error):
     made = sample(shape=(512, 512), seed=6, diameter_px=32)
-    planes = shown(made.image)
+    picture = shown(made.image)
     true = math.log(median_diameter(made.labels))
     sizes = [true + error + shift for shift in SETTLING]
-    settled = _settled(load_model(), planes, sizes, choose_device("cpu"))
+    settled = _settled(load_model(), picture, sizes, choose_device("cpu"))
     assert abs(settled - true) < 0.12
 
 
@@ -95,18 +96,19 @@ def test_sizes_are_tried_as_far_as_readings_reach():
 
 def test_what_is_measured_takes_back_half_of_what_the_head_reads_wrongly():
     made = synthetic_fluorescence(shape=(512, 512), seed=5, diameter_px=24)
-    planes = shown(made.image)
+    picture = shown(made.image)
     model, device = load_model(), choose_device("cpu")
     biased = copy.deepcopy(model.size_head)
     with torch.no_grad():
         biased.layers[-1].bias[0] += 0.2
     models = (model, replace(model, size_head=biased))
-    plain, wrong = (estimate_diameter(m, planes, device).diameter_px for m in models)
+    plain, wrong = (estimate_diameter(m, picture, device).diameter_px for m in models)
     assert 0.05 < math.log(wrong / plain) < 0.15
 
 
 def test_without_a_head_the_canonical_diameter_is_used_without_confidence(small_model):
-    estimate = estimate_diameter(small_model, np.zeros((3, 64, 64), np.float32), choose_device("cpu"))
+    blank = Picture.of(np.zeros((3, 64, 64), np.float32))
+    estimate = estimate_diameter(small_model, blank, choose_device("cpu"))
     assert (estimate.diameter_px, estimate.confidence) == (small_model.card.canonical_diameter_px, 0.0)
 
 

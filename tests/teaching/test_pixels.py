@@ -154,7 +154,7 @@ def test_no_size_is_estimated_where_there_is_one_way_to_show_an_image(sample):
     base, device = replace(load_model("nuclei-unet"), size_head=_NeverAsked()), choose_device("cpu")
     planes = to_planes(sample.image)
     pixels, expected = shown_pixels(planes, 24, base, device), show(Whole.of(planes), 24, base, device)
-    np.testing.assert_array_equal(pixels.values, np.round(expected.image * 255))
+    np.testing.assert_array_equal(pixels.values, np.round(expected.picture.scaled() * 255))
     assert pixels.diameter_px == 24
     with pytest.raises(AssertionError, match="estimate"):
         shown_pixels(planes, None, base, device)

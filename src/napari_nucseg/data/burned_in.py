@@ -7,7 +7,7 @@ intensities it leaves little of the range to the nuclei.
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -40,7 +40,7 @@ BRIGHTER = 0.25
 AROUND = np.ones((3, 3), bool)
 
 
-def burned_in(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+def burned_in(planes: NDArray[Any]) -> NDArray[np.bool_] | None:
     """Which pixels (Y, X) of an image were drawn, not taken; None where there are none.
 
     They are strips along the image's edges and rectangles: on a dark ground white or of a pure colour, on a bright one
@@ -57,7 +57,7 @@ def burned_in(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
         flat = (planes == colour).all(axis=0)
         if np.count_nonzero(flat) < SMALLEST_BAR_PX or not _may_hold_marks(flat):
             continue
-        apart = np.abs(planes - colour).max(axis=0)
+        apart = _apart(planes, colour)
         gap = _gap(apart, finite & ~flat) if is_smallest else None
         step = gap or _step(apart, finite & ~flat)
         if step is None:
@@ -67,21 +67,34 @@ def burned_in(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
         if gap is None and marks.any():
             has_bright, has_black = has_bright or not is_smallest, has_black or is_smallest
     if has_bright:
-        drawn |= _letters(planes.max(axis=0), drawn, finite)
+        drawn |= _letters(_brightest(planes), drawn, finite)
     if has_black:
-        drawn |= _black_letters(planes.max(axis=0), drawn, finite)
+        drawn |= _black_letters(_brightest(planes), drawn, finite)
     return drawn if drawn.any() else None
 
 
-def _extremes(
-    planes: NDArray[np.float32], finite: NDArray[np.bool_]
-) -> Iterator[tuple[NDArray[np.float32], bool]]:
+def _extremes(planes: NDArray[Any], finite: NDArray[np.bool_]) -> Iterator[tuple[NDArray[Any], bool]]:
     """Colours (C, 1, 1) whose channels are all as large or small as any, and whether it is the smallest of them."""
     known = planes if finite.all() else planes[:, finite]
     if known.size == 0 or not (low := known.min()) < (high := known.max()):
         return
     for channels in product((low, high), repeat=len(planes)):
-        yield np.array(channels, np.float32)[:, None, None], all(channel == low for channel in channels)
+        yield np.array(channels, planes.dtype)[:, None, None], all(channel == low for channel in channels)
+
+
+def _apart(planes: NDArray[Any], colour: NDArray[Any]) -> NDArray[Any]:
+    """How far each pixel (Y, X) is from a colour, in the channel where it is farthest; bytes stay bytes."""
+    if planes.dtype.kind != "u":
+        planes, colour = planes.astype(np.float32, copy=False), colour.astype(np.float32)
+    apart = np.zeros(planes.shape[1:], planes.dtype)
+    for plane, value in zip(planes, colour.ravel(), strict=True):
+        np.maximum(apart, np.maximum(plane, value) - np.minimum(plane, value), out=apart)
+    return apart
+
+
+def _brightest(planes: NDArray[Any]) -> NDArray[np.float32]:
+    brightest: NDArray[np.float32] = planes.max(axis=0).astype(np.float32)
+    return brightest
 
 
 def _may_hold_marks(flat: NDArray[np.bool_]) -> bool:
@@ -104,18 +117,18 @@ def _has_run(lines: NDArray[np.bool_]) -> bool:
     return bool(lines.any())
 
 
-def _gap(apart: NDArray[np.float32], others: NDArray[np.bool_]) -> float | None:
+def _gap(apart: NDArray[Any], others: NDArray[np.bool_]) -> float | None:
     """Half of how far all others are from a smallest colour that stands for no data; None where it does not."""
     seen = _some(apart, others)
     if seen is None:
         return None
     farthest, gap = float(seen.max()), float(seen.min())
     if gap > EMPTY * (farthest - gap):  # of all pixels it is no larger
-        gap = float(np.min(apart, where=others, initial=np.inf))
+        gap = float(np.min(apart, where=others, initial=apart.max()))
     return gap / 2 if gap > EMPTY * (farthest - gap) else None
 
 
-def _step(apart: NDArray[np.float32], others: NDArray[np.bool_]) -> float | None:
+def _step(apart: NDArray[Any], others: NDArray[np.bool_]) -> float | None:
     """How far pixels around a mark are from its colour at least; None where others are too near, or are fewer."""
     seen = _some(apart, others)
     if seen is None or np.count_nonzero(others) <= others.size // 2:
@@ -124,9 +137,9 @@ def _step(apart: NDArray[np.float32], others: NDArray[np.bool_]) -> float | None
     return STEP * float(farthest) if median > 0.5 * farthest else None
 
 
-def _some(apart: NDArray[np.float32], others: NDArray[np.bool_]) -> NDArray[np.float32] | None:
+def _some(apart: NDArray[Any], others: NDArray[np.bool_]) -> NDArray[np.float32] | None:
     """Distances of enough of the other pixels; None where they have a few values, as masks do."""
-    seen = thinned(apart)[thinned(others)]
+    seen = thinned(apart)[thinned(others)].astype(np.float32)
     return seen if len(np.unique(seen)) >= LEVELS else None
 
 

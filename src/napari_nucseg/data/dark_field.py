@@ -6,7 +6,7 @@ dyes (DAPI, Hoechst) are drawn in blue by custom; where there is no blue, one dy
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,7 +38,7 @@ least, that of 16 of bright field at .82.
 """
 
 
-def nuclear_channel(planes: NDArray[np.float32]) -> int | None:
+def nuclear_channel(planes: NDArray[Any]) -> int | None:
     """Which channel of a dark field in colours shows the nuclei; None for all other images.
 
     Blue where it has contrast, else the channel with most. Nothing is chosen where all channels are alike, or where
@@ -58,7 +58,7 @@ def nuclear_channel(planes: NDArray[np.float32]) -> int | None:
     return blue if contrast[blue] > FAINT * contrast.max() else int(contrast.argmax())
 
 
-def is_dark(planes: NDArray[np.float32]) -> bool:
+def is_dark(planes: NDArray[Any]) -> bool:
     """Whether most of an image in colours is dark, which stained tissue is not; greys are neither.
 
     Parameters
@@ -69,7 +69,7 @@ def is_dark(planes: NDArray[np.float32]) -> bool:
     return len(planes) == len(COLOURS) and not _is_grey(seen) and _is_dark(seen.max(axis=0))
 
 
-def is_fluorescence(planes: NDArray[np.float32]) -> bool:
+def is_fluorescence(planes: NDArray[Any]) -> bool:
     """Whether a grey image shows light on a dark ground, not shade on a bright one; neither colours nor a blank do.
 
     Parameters
@@ -83,7 +83,7 @@ def is_fluorescence(planes: NDArray[np.float32]) -> bool:
     return bool(darkest < brightest and median <= darkest + DARKER_PART * (brightest - darkest))
 
 
-def is_stained(planes: NDArray[np.float32]) -> bool:
+def is_stained(planes: NDArray[Any]) -> bool:
     """Whether an image in colours is one of stained tissue, with or without a black frame; greys are not.
 
     Parameters
@@ -94,7 +94,7 @@ def is_stained(planes: NDArray[np.float32]) -> bool:
     return len(planes) == len(COLOURS) and not _is_grey(seen) and not _is_dark_field(seen)
 
 
-def is_lit(planes: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
+def is_lit(planes: NDArray[Any], share: float) -> NDArray[np.bool_]:
     """Which pixels (Y, X) of (C, Y, X) are brighter in some channel than a share of white; NaN is dark.
 
     Parameters
@@ -106,9 +106,9 @@ def is_lit(planes: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
     return lit
 
 
-def _seen(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+def _seen(planes: NDArray[Any]) -> NDArray[np.float32]:
     """Enough of the pixels to judge by, finite ones."""
-    return np.nan_to_num(thinned(planes), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.nan_to_num(thinned(planes).astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _is_grey(seen: NDArray[np.float32]) -> bool:

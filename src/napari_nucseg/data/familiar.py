@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.data.dark_field import COLOURS, nuclear_channel
 from napari_nucseg.data.stains import brown_as_haematoxylin, may_have_brown_nuclei, without_brown
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 HELPS = 0.03
@@ -33,12 +32,12 @@ class Appearance:
         How much more a network must trust what it finds so (``trust_in``) than in the likeliest appearance.
     """
 
-    planes: NDArray[np.float32]
+    planes: NDArray[Any]
     note: str = ""
     helps: float = 0.0
 
 
-def appearances(planes: NDArray[np.float32]) -> tuple[Appearance, ...]:
+def appearances(planes: NDArray[Any]) -> tuple[Appearance, ...]:
     """Show an image as one of the kinds networks learn from: the likeliest way, and others worth a look.
 
     Nearly all images have one. With dense brown spots there are two: nothing but what a network finds tells whether
@@ -55,7 +54,7 @@ def appearances(planes: NDArray[np.float32]) -> tuple[Appearance, ...]:
     return (likeliest, Appearance(brown_as_haematoxylin(planes), note, HELPS))
 
 
-def familiar(planes: NDArray[np.float32]) -> Appearance:
+def familiar(planes: NDArray[Any]) -> Appearance:
     """Show an image in the likeliest way, without asking a network.
 
     Parameters

@@ -6,7 +6,7 @@ in white: beside a hard black edge they miss nuclei.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -29,8 +29,8 @@ BRIGHT = 0.5
 
 
 def without_frame(
-    planes: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None, str]:
+    planes: NDArray[Any],
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None, str]:
     """Fill what was not taken with what lies around it, mirrored.
 
     Parameters
@@ -55,7 +55,7 @@ def without_frame(
     return (planes, None, "") if frame is None else (continued(planes, frame), frame, note)
 
 
-def black_frame(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+def black_frame(planes: NDArray[Any]) -> NDArray[np.bool_] | None:
     """Which pixels (Y, X) of stained tissue are a black frame; None where there is none, and for all other images.
 
     Parameters
@@ -64,9 +64,12 @@ def black_frame(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     """
     if not is_stained(planes):
         return None
-    regions, n = ndimage.label(~is_lit(planes, LIT))
+    black = ~is_lit(planes, LIT)
+    if not any(edge.any() for edge in _edges(black)):
+        return None
+    regions, n = ndimage.label(black)
     at_edge = np.zeros(n + 1, bool)
-    at_edge[np.concatenate([regions[0], regions[-1], regions[:, 0], regions[:, -1]])] = True
+    at_edge[np.concatenate(_edges(regions))] = True
     at_edge[0] = False
     frame: NDArray[np.bool_] = at_edge[regions]
     if frame.mean() < SMALLEST_SHARE or frame.all():
@@ -74,7 +77,11 @@ def black_frame(planes: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     return frame if _surrounds_tissue(frame, planes) else None
 
 
-def _surrounds_tissue(frame: NDArray[np.bool_], planes: NDArray[np.float32]) -> bool:
+def _edges(plane: NDArray[Scalar]) -> list[NDArray[Scalar]]:
+    return [plane[0], plane[-1], plane[:, 0], plane[:, -1]]
+
+
+def _surrounds_tissue(frame: NDArray[np.bool_], planes: NDArray[Any]) -> bool:
     pieces, _ = ndimage.label(~frame)
     areas = np.bincount(pieces.ravel())[1:]
     if areas.max() < IN_ONE_PIECE * areas.sum():

@@ -100,7 +100,14 @@ def image_size(source: str | Path | IO[bytes]) -> tuple[int, int]:
 def to_planes(
     image: ArrayLike, axes: str | None = None, channel: int | None = None, *, keep_units: bool = True
 ) -> NDArray[np.float32]:
-    """Bring an image into the one form the network code takes.
+    """Bring an image into the one form the network code takes, ``narrow_planes`` in float32."""
+    return narrow_planes(image, axes, channel, keep_units=keep_units).astype(np.float32, copy=False)
+
+
+def narrow_planes(
+    image: ArrayLike, axes: str | None = None, channel: int | None = None, *, keep_units: bool = True
+) -> NDArray[Any]:
+    """Bring an image into the one form, whole numbers as they are stored: a large image takes a fourth of the memory.
 
     Parameters
     ----------
@@ -117,9 +124,9 @@ def to_planes(
     Returns
     -------
     planes
-        float32 (C, Y, X), C 1 (grey, or the channel) or 3 (RGB), contiguous, in the image's own
-        units: False and True become 0 and 1, alpha is dropped, NaN and infinities stay, what a masked array masks
-        becomes NaN. May share memory with ``image``.
+        (C, Y, X), C 1 (grey, or the channel) or 3 (RGB), contiguous, in the image's own units; integers of 8 and 16
+        bit as they are, all else float32. False and True become 0 and 1, alpha is dropped, NaN and infinities stay,
+        what a masked array masks becomes NaN. May share memory with ``image``.
 
     Raises
     ------
@@ -139,8 +146,10 @@ def to_planes(
             f"nuclei, channel=0 to {len(planes) - 1}, or say that they are red, green and blue: axes='SYX'",
             len(planes),
         )
+    is_narrow = planes.dtype.kind in "iu" and planes.dtype.itemsize <= 2
+    dtype = planes.dtype.newbyteorder("=") if is_narrow else np.float32
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which is handled like any inf
-        return np.ascontiguousarray(planes, dtype=np.float32)
+        return np.ascontiguousarray(planes, dtype=dtype)
 
 
 def are_channels(axes: str | None) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -31,9 +31,9 @@ class IntensityRange:
 
     @classmethod
     def of(
-        cls, image: NDArray[np.float32], low_percentile: float = 0.5, high_percentile: float = 99.95
+        cls, image: NDArray[Any], low_percentile: float = 0.5, high_percentile: float = 99.95
     ) -> IntensityRange:
-        """Take the range of a (C, Y, X) image; hot and dead pixels and non-finite values do not count.
+        """Take the range of a (C, Y, X) image in any units; hot and dead pixels and non-finite values do not count.
 
         A 3x3 median filter removes single hot pixels before the percentiles are taken; all channels share one
         range, which keeps the hue of stained tissue. Large images are sampled all over.
@@ -47,9 +47,14 @@ class IntensityRange:
             low, high = float(finite.min()), float(finite.max())
         return cls(float(low), float(high))
 
-    def apply(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing lies between both: the image is constant."""
+        return not self.high > self.low
+
+    def apply(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """Map the range to 0…1 and clip to it; non-finite pixels become 0, a constant image becomes 0."""
-        if not self.high > self.low:
+        if self.is_empty:
             return np.zeros(image.shape, np.float32)
         scaled = image - np.float32(self.low)
         scaled /= np.float32(self.high - self.low)  # from here on in place: images are large
@@ -73,15 +78,16 @@ def equalise(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(planes, dtype=np.float32)
 
 
-def _without_hot_pixels(image: NDArray[np.float32]) -> NDArray[np.float32]:
+def _without_hot_pixels(image: NDArray[Any]) -> NDArray[np.float32]:
     """Finite pixels (N,) of (C, Y, X), median-filtered; others would be in no order with them."""
+    image = image.astype(np.float32, copy=False)
     known = np.isfinite(image)
     if not known.all():
         image = np.where(known, image, np.median(image[known]) if known.any() else 0)
     return ndimage.median_filter(image, size=(1, 3, 3))[known]
 
 
-def _samples(image: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def _samples(image: NDArray[Any]) -> list[NDArray[Any]]:
     """Whole image where it is small, else squares at even distances down and across it."""
     height, width = image.shape[1:]
     if height * width <= MAX_SAMPLED_PIXELS:

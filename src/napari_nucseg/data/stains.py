@@ -7,7 +7,7 @@ p53) it is brown nuclei that they do not find, and the brown is shown as haemato
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -50,7 +50,7 @@ BLURRED_ROWS = 3
 """Rows beyond a strip that its blur looks at: four times ``GRAIN_PX``, rounded."""
 
 
-def without_brown(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+def without_brown(planes: NDArray[Any]) -> NDArray[Any]:
     """Show an image with brown stain as one of haematoxylin and eosin: (3, Y, X), 0…1; return others as they are.
 
     The haematoxylin is strengthened, and a trace of eosin put where the brown was.
@@ -66,7 +66,7 @@ def without_brown(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     )
 
 
-def brown_as_haematoxylin(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+def brown_as_haematoxylin(planes: NDArray[Any]) -> NDArray[np.float32]:
     """Show what is brown as haematoxylin, so that brown nuclei look like the others: (3, Y, X), 0…1.
 
     Parameters
@@ -76,17 +76,17 @@ def brown_as_haematoxylin(planes: NDArray[np.float32]) -> NDArray[np.float32]:
     return _restained(planes, lambda blue, pink, brown: (blue + brown, pink))
 
 
-def has_brown_stain(planes: NDArray[np.float32]) -> bool:
+def has_brown_stain(planes: NDArray[Any]) -> bool:
     """Whether (C, Y, X) is a colour image of a bright field in which much of the stain is brown."""
     return _brown_share(planes) > BROWN_SHARE
 
 
-def may_have_brown_nuclei(planes: NDArray[np.float32]) -> bool:
+def may_have_brown_nuclei(planes: NDArray[Any]) -> bool:
     """Whether (C, Y, X) is a colour image of a bright field with spots as densely brown as no H&E is."""
     return _brown_share(planes, DENSE) > DENSE_SHARE
 
 
-def _restained(planes: NDArray[np.float32], restain: _Restaining) -> NDArray[np.float32]:
+def _restained(planes: NDArray[Any], restain: _Restaining) -> NDArray[np.float32]:
     """Show a picture with other amounts of haematoxylin and eosin and no brown: (3, Y, X), 0…1.
 
     Colour deconvolution by the stain vectors of Ruifrok & Johnston 2001 (Anal. Quant. Cytol. Histol. 23, 291).
@@ -94,7 +94,7 @@ def _restained(planes: NDArray[np.float32], restain: _Restaining) -> NDArray[np.
     white, shown = _white(planes), np.empty(planes.shape, np.float32)
     for first in range(0, planes.shape[1], STRIP_ROWS):  # the deconvolution's float64 copies stay small
         last, before = first + STRIP_ROWS, min(first, BLURRED_ROWS)
-        strip = np.moveaxis(planes[:, first - before : last + BLURRED_ROWS], 0, -1)
+        strip = np.moveaxis(planes[:, first - before : last + BLURRED_ROWS], 0, -1).astype(np.float32)
         unknown = np.isnan(strip)
         colours = np.clip(np.where(unknown, white, strip) / white, 0, 1)  # blurred, NaN would spread
         blue, pink = restain(*np.moveaxis(separate_stains(colours, hed_from_rgb, channel_axis=-1), -1, 0))
@@ -104,7 +104,7 @@ def _restained(planes: NDArray[np.float32], restain: _Restaining) -> NDArray[np.
     return shown
 
 
-def _brown_share(planes: NDArray[np.float32], density: float = STAINED_DENSITY) -> float:
+def _brown_share(planes: NDArray[Any], density: float = STAINED_DENSITY) -> float:
     """Share of the stained pixels of a colour image that are brown and of a density at least; 0 for other images."""
     if len(planes) != 3:
         return 0.0
@@ -121,13 +121,13 @@ def _brown_share(planes: NDArray[np.float32], density: float = STAINED_DENSITY) 
     return float(np.count_nonzero(brown) / n_stained)
 
 
-def _white(planes: NDArray[np.float32]) -> float:
+def _white(planes: NDArray[Any]) -> float:
     """Brightness of an unstained place; 0 where no pixel is known."""
     known = _known(planes)
     return float(np.percentile(known, 99.5)) if known.size else 0.0
 
 
-def _known(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+def _known(planes: NDArray[Any]) -> NDArray[np.float32]:
     """Enough of the pixels that are finite in all channels: (C, N)."""
-    seen = thinned(planes)
+    seen = thinned(planes).astype(np.float32)
     return seen[:, np.isfinite(seen).all(axis=0)]

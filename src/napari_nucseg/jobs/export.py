@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 OUTLINE_COLOURS = np.array(
     [[255, 225, 25], [0, 255, 255], [60, 255, 60], [255, 140, 0], [60, 130, 255]], np.uint8
 )
+STRIP_ROWS = 512
 
 
 def write_labels(
@@ -191,7 +192,7 @@ def run_length_table(path: str | Path) -> Iterator[Callable[[str, NDArray[np.int
                 raise
 
 
-def draw_outlines(planes: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+def draw_outlines(planes: NDArray[Any], labels: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
     """Draw a thin coloured line just inside each nucleus; neighbours mostly differ in colour.
 
     Parameters
@@ -211,9 +212,12 @@ def draw_outlines(planes: NDArray[np.float32], labels: NDArray[np.integer[Any]])
             f"got an image of shape {planes.shape} for labels of shape {labels.shape}: "
             "(1, Y, X) or (3, Y, X) with the same Y and X is allowed"
         )
-    shown = IntensityRange.of(planes).apply(planes) * 255
-    shape = (*labels.shape, 3)
-    picture = np.broadcast_to(np.moveaxis(shown, 0, -1), shape).astype(np.uint8, order="C")
+    intensity, picture = IntensityRange.of(planes), np.empty((*labels.shape, 3), np.uint8)
+    for first in range(
+        0, len(labels), STRIP_ROWS
+    ):  # of a large image float32 takes far more than the picture
+        rows = slice(first, first + STRIP_ROWS)
+        picture[rows] = np.moveaxis(intensity.apply(planes[:, rows]) * 255, 0, -1)
     line = _rims(labels)
     picture[line] = OUTLINE_COLOURS[labels[line] % len(OUTLINE_COLOURS)]
     return picture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.images import narrow_planes
 from napari_nucseg.nuclei.measuring import measure
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def put_together(
     slices: Sequence[Slice], labels: Sequence[NDArray[np.int32]]
 ) -> tuple[NDArray[np.int32], str]:
     """Stack the labels of all slices: int32 (…, Y, X) and their axes; numbers go on from slice to slice."""
+    if len(labels) == 1:
+        return labels[0], axes_of(slices)
     numbered, so_far = np.zeros((len(labels), *labels[0].shape), np.int32), 0
     for plane, found in zip(numbered, labels, strict=True):
         np.add(found, so_far, out=plane, where=found > 0)
@@ -109,7 +111,7 @@ def measure_slices(
     """Measure the nuclei of all slices, labels as ``put_together`` gives them; a column says where on each axis."""
     tables = []
     for part, found in zip(slices, labels.reshape(-1, *labels.shape[-2:]), strict=True):
-        table = measure(found, to_planes(part.pixels, part.axes, channel), pixel_size_um)
+        table = measure(found, narrow_planes(part.pixels, part.axes, channel), pixel_size_um)
         n = len(table["label"])
         tables.append({letter: np.full(n, index) for letter, index in part.place.items()} | table)
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}

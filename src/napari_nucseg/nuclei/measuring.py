@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Table = dict[str, "NDArray[Any]"]
+STRIP_ROWS = 512
 
 _COLUMNS = re.compile(
     "(t,)?(z,)?label,area_px,centroid_y_px,centroid_x_px,equivalent_diameter_px,eccentricity"
@@ -132,15 +133,17 @@ def _mean_intensities(labels: NDArray[np.integer[Any]], table: Table, image: NDA
             f"got an image of shape {image.shape} for labels of shape {labels.shape}: (Y, X) or (C, Y, X) "
             "on the same grid is allowed; bring channels to the front, e.g. numpy.moveaxis(image, -1, 0)"
         )
-    inside = labels > 0
-    row = np.searchsorted(table["label"], labels[inside])
     channels = image[np.newaxis] if image.ndim == 2 else image
-    n = len(channels)
+    n, n_nuclei = len(channels), len(table["label"])
+    sums = np.zeros((n, n_nuclei))
+    for first in range(0, len(labels), STRIP_ROWS):  # numbers and weights take ten times what labels do
+        strip = slice(first, first + STRIP_ROWS)
+        inside = labels[strip] > 0
+        row = np.searchsorted(table["label"], labels[strip][inside])
+        for total, channel in zip(sums, channels, strict=True):
+            total += np.bincount(row, weights=channel[strip][inside], minlength=n_nuclei)
     names = ["mean_intensity"] if n == 1 else [f"mean_intensity_{c}" for c in range(n)]
-    return {
-        name: np.bincount(row, weights=channel[inside], minlength=len(table["label"])) / table["area_px"]
-        for name, channel in zip(names, channels, strict=True)
-    }
+    return dict(zip(names, sums / table["area_px"], strict=True))
 
 
 def _cell(value: Any) -> Any:

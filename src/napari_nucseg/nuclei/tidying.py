@@ -40,7 +40,9 @@ def close_numbers(labels: NDArray[np.integer]) -> tuple[NDArray[np.integer], NDA
     numbers
         The old number of each new one, ``numbers[new]``.
     """
-    labels, highest = labels.astype(np.int64, copy=False), int(labels.max(initial=0))
+    if labels.dtype != np.int32:
+        labels = labels.astype(np.int64, copy=False)
+    highest = int(labels.max(initial=0))
     if highest <= labels.size:
         return labels, np.arange(highest + 1)
     numbers, close = np.unique(np.append(labels.clip(0), 0), return_inverse=True)

@@ -74,7 +74,7 @@ class Finder:
             As ``look_steps``.
         """
         blocks = in_blocks(
-            window, self.shown.shape, self.shown.diameter_px, self.scale, keep_maps=self.keep_maps
+            window, self.shown.picture.shape, self.shown.diameter_px, self.scale, keep_maps=self.keep_maps
         )
         if len(blocks) > 1:
             return (yield from self._in_blocks(window, blocks, plan, clock))
@@ -117,6 +117,6 @@ class Finder:
             return Progress("network", number * tile.total + tile.done, n_blocks * tile.total, tile.message)
 
         looking = look_steps(
-            self.model, self.shown.planes, block, self.scale, self.views, plan, self.shown.filled
+            self.model, self.shown.picture, block, self.scale, self.views, plan, self.shown.filled
         )
         return (yield from told_as(looking, told))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg.network.model_file import Model
     from napari_nucseg.network.predict import TilePlan, TileProgress
+    from napari_nucseg.segmentation.picture import Picture
     from napari_nucseg.segmentation.views import Symmetry, Views
 
 
@@ -47,13 +48,13 @@ class _Look:
         """Rows and columns in network pixels, before turning."""
         return self.window.scaled_shape(self.scale)
 
-    def show(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cut out of (3, Y, X) what the network is shown.
+    def show(self, picture: Picture) -> NDArray[np.float32]:
+        """Cut out of a picture what the network is shown, (3, Y, X).
 
         It is padded before it is turned: so the stride's grid lies on the same pixels however it is held, and a
         region is seen as it is within the whole.
         """
-        scaled = resample(image[:, *self.window.read], self.scale, self.shape)
+        scaled = resample(picture.read(*self.window.read), self.scale, self.shape)
         return self.symmetry.apply(pad_to_stride(scaled, self.stride_px))
 
     def take_back(self, maps: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -64,7 +65,7 @@ class _Look:
 
 def look_steps(
     model: Model,
-    image: NDArray[np.float32],
+    picture: Picture,
     wanted: Window,
     scale: float,
     views: Views,
@@ -78,7 +79,7 @@ def look_steps(
     Parameters
     ----------
     model : loaded model.
-    image : (3, Y, X) float32, 0…1, whole.
+    picture : the whole image.
     wanted : the part to predict, ``wanted.read``; around it as much is looked at as the network's halo needs.
     scale : from image to network pixels.
     views : how to look at it.
@@ -90,13 +91,13 @@ def look_steps(
     InferenceError
         As ``predict_steps``.
     """
-    looks = _plan_looks(model, (image.shape[1], image.shape[2]), wanted, scale, views)
+    looks = _plan_looks(model, picture.shape, wanted, scale, views)
     mean: NDArray[np.float32] | None = None
     done = 0
     for number, look in enumerate(looks, start=1):
         ahead = sum(count_tiles(model, later.shape, plan) for later in looks[number:])
         passed = partial(_counted, done=done, ahead=ahead)
-        prediction = yield from told_as(predict_steps(model, look.show(image), plan), passed)
+        prediction = yield from told_as(predict_steps(model, look.show(picture), plan), passed)
         plan = prediction.plan
         done += count_tiles(model, look.shape, plan)
         mean = _sum(mean, look.take_back(prediction.maps))

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.dark_field import is_fluorescence
-from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.images import narrow_planes
 from napari_nucseg.errors import ImageError, SettingsError
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
@@ -160,11 +160,11 @@ def segment_steps(
     yield Progress("size", 0, 1)
     with clock("size"):
         shown = show(whole, settings.given_diameter_px, model, device)
-    del whole  # what is shown is a copy: the image need not be in memory twice
-    shape, diameter_px = shown.shape, shown.diameter_px
+    del whole  # of several looks one is shown: the others need not be in memory
+    diameter_px = shown.diameter_px
     scale, limited = network_scale(diameter_px, model.card.canonical_diameter_px)
     notes += [*shown.notes, *_about_choice(settings), *([limited] if limited else [])]
-    window = Window.for_nuclei(region, shape, diameter_px)
+    window = Window.for_nuclei(region, shown.picture.shape, diameter_px)
     plan = TilePlan(device, settings.tile_px, settings.batch_size or default_batch(device))
     finder = Finder(runs, shown, scale, views, settings.decoding, keep_maps=keep_maps)
     found = yield from told_as(finder.steps(window, plan, clock), lambda step: _noted(step, notes))
@@ -201,8 +201,8 @@ def model_for(images: Iterable[NDArray[Any]], settings: SegmentationSettings) ->
 
 def _whole(image: NDArray[Any], settings: SegmentationSettings) -> tuple[Whole, list[str]]:
     """Return the image without gaps, and remarks about its pixels."""
-    planes = to_planes(image, settings.axes, settings.channel, keep_units=False)
-    bad = int(np.count_nonzero(~np.isfinite(planes).all(axis=0)))
+    planes = narrow_planes(image, settings.axes, settings.channel, keep_units=False)
+    bad = 0 if planes.dtype.kind in "iu" else int(np.count_nonzero(~np.isfinite(planes).all(axis=0)))
     unknown = count_words(bad, "pixel that is NaN or infinite was", "pixels that are NaN or infinite were")
     return Whole.of(planes), [f"{unknown} taken for background or saturated."] if bad else []
 

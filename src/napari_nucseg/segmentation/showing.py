@@ -9,7 +9,7 @@ likeliest stays unless what is found in another can be trusted clearly more.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from napari_nucseg.data.familiar import appearances
 from napari_nucseg.data.frame import without_frame
 from napari_nucseg.data.intensity import IntensityRange, equalise
 from napari_nucseg.segmentation.background import without_background
+from napari_nucseg.segmentation.picture import Picture
 from napari_nucseg.segmentation.size import estimate_diameter, trust_in
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ class Whole:
     note: str = ""
 
     @classmethod
-    def of(cls, planes: NDArray[np.float32]) -> Whole:
+    def of(cls, planes: NDArray[Any]) -> Whole:
         """Fill what was not taken of planes (C, Y, X) in any units that are 0 in the dark."""
         planes, filled, note = without_frame(planes)
         return cls(appearances(planes), filled, note)
 
     @property
-    def likeliest(self) -> NDArray[np.float32]:
+    def likeliest(self) -> NDArray[Any]:
         """(C, Y, X) in the likeliest way, C 1 or 3."""
         return self.looks[0].planes
 
@@ -71,28 +72,18 @@ class Shown:
 
     Attributes
     ----------
-    image : (C, Y, X) float32, 0…1, C 1 or 3, not to be written to
+    picture : the image, 0…1
     estimate : of the median nucleus diameter; None where it was given, or there is nothing to measure
     diameter_px : to work with
     notes : what a user should know, in sentences
     filled : (Y, X), where nothing was taken, and nothing is to be found; None where all was
     """
 
-    image: NDArray[np.float32]
+    picture: Picture
     estimate: DiameterEstimate | None
     diameter_px: float
     notes: tuple[str, ...] = ()
     filled: NDArray[np.bool_] | None = None
-
-    @property
-    def planes(self) -> NDArray[np.float32]:
-        """(3, Y, X), as networks want it; a grey image is one plane in memory, seen three times."""
-        return self.image if len(self.image) == 3 else np.broadcast_to(self.image, (3, *self.shape))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.image.shape[1], self.image.shape[2]
 
     def outdoes(self, other: Shown) -> bool:
         """Whether clearly more of the evidence agrees on a clearly smaller nucleus size."""
@@ -118,7 +109,7 @@ def show(whole: Whole, given_px: float | None, model: Model, device: Device) -> 
     """
     look, shown = _most_trusted(whole.looks, given_px, model, device)
     if len(look.planes) == 1:
-        shown = _without_haze(_scaled(look, model), shown, given_px, model, device)
+        shown = _without_haze(_scaled(look, model).scaled(), shown, given_px, model, device)
     return _without_gaps(shown, whole)
 
 
@@ -135,7 +126,7 @@ def show_the_only_way(whole: Whole, given_px: float, model: Model, device: Devic
     if len(whole.looks) > 1:
         return None
     (look,) = whole.looks
-    if len(look.planes) == 1 and without_background(_scaled(look, model), given_px) is not None:
+    if len(look.planes) == 1 and without_background(_scaled(look, model).scaled(), given_px) is not None:
         return None
     return _without_gaps(_plain(look, given_px, model, device), whole)
 
@@ -167,14 +158,14 @@ def _plain(look: Appearance, given_px: float | None, model: Model, device: Devic
     """Show an appearance as it is, and say what was done."""
     scaled = _scaled(look, model)
     notes = [look.note] if look.note else []
-    if not scaled.any():
+    if scaled.intensity.is_empty:
         notes.append("All pixels have the same value: there is nothing to segment.")
         given_px = given_px or model.card.canonical_diameter_px
     return _sized(scaled, given_px, model, device, *notes)
 
 
-def _scaled(look: Appearance, model: Model) -> NDArray[np.float32]:
-    return IntensityRange.of(look.planes, *model.card.normalisation).apply(look.planes)
+def _scaled(look: Appearance, model: Model) -> Picture:
+    return Picture(look.planes, IntensityRange.of(look.planes, *model.card.normalisation))
 
 
 def _without_haze(
@@ -198,21 +189,20 @@ def _evened(
     flat = without_background(scaled, size_px)
     if flat is None:
         return None
-    flat = IntensityRange.of(flat, *model.card.normalisation).apply(flat)
-    return _sized(flat, given_px, model, device, NOTE)
+    picture = Picture(flat, IntensityRange.of(flat, *model.card.normalisation))
+    return _sized(picture, given_px, model, device, NOTE)
 
 
-def _sized(
-    scaled: NDArray[np.float32], given_px: float | None, model: Model, device: Device, *notes: str
-) -> Shown:
-    """Show (C, Y, X), 0…1, at a size that is given or estimated."""
-    image = equalise(scaled) if model.card.clahe else scaled
-    shown = Shown(image, None, given_px or model.card.canonical_diameter_px, notes)
+def _sized(picture: Picture, given_px: float | None, model: Model, device: Device, *notes: str) -> Shown:
+    """Show a picture at a size that is given or estimated."""
+    if model.card.clahe:
+        picture = Picture.of(equalise(picture.scaled()))
+    shown = Shown(picture, None, given_px or model.card.canonical_diameter_px, notes)
     if given_px is not None:
         return shown
-    estimate = estimate_diameter(model, shown.planes, device)
+    estimate = estimate_diameter(model, picture, device)
     return replace(shown, estimate=estimate, diameter_px=estimate.diameter_px)
 
 
 def _trust(shown: Shown, model: Model, device: Device) -> float:
-    return trust_in(model, shown.planes, shown.diameter_px, device)
+    return trust_in(model, shown.picture, shown.diameter_px, device)

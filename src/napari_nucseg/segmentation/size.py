@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from napari_nucseg.network.device import Device
     from napari_nucseg.network.model_file import Model
+    from napari_nucseg.segmentation.picture import Picture
 
     # Maps (3, Y, X) and the labels (Y, X) decoded from them.
     _View = tuple[NDArray[np.float32], NDArray[np.int32]]
@@ -121,7 +122,7 @@ class _Nuclei:
         return float(self.certainty.mean()) if self.certainty.size else 0.0
 
 
-def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) -> DiameterEstimate:
+def estimate_diameter(model: Model, picture: Picture, device: Device) -> DiameterEstimate:
     """Estimate the median nucleus diameter of a whole image.
 
     The size head reads two views at each of four scales, at a fifth where nuclei may be small, then again
@@ -132,38 +133,38 @@ def estimate_diameter(model: Model, image: NDArray[np.float32], device: Device) 
     Parameters
     ----------
     model : loaded model.
-    image : (3, Y, X) float32, 0…1.
+    picture : the image.
     device : where to run.
     """
     if model.size_head is None:
         known_px = model.card.canonical_diameter_px
         return DiameterEstimate(known_px, 0.0, known_px)
     canonical = model.card.canonical_diameter_px
-    readings = _read(model, image, FIRST_SCALES, device)
+    readings = _read(model, picture, FIRST_SCALES, device)
     if readings.median() < math.log(canonical) or readings.agreeing_with(readings.median()) < UNSURE:
-        readings = readings.plus(_read(model, image, [CLOSEST_SCALE], device))
+        readings = readings.plus(_read(model, picture, [CLOSEST_SCALE], device))
     first = canonical / math.exp(readings.median())
-    readings = readings.plus(_read(model, image, [first * scale for scale in SECOND_SCALES], device))
+    readings = readings.plus(_read(model, picture, [first * scale for scale in SECOND_SCALES], device))
     read = readings.median()
     if readings.agreeing_with(read) < UNSURE:
-        read = _settled(model, image, readings.sizes_to_try(), device)
-    measured = _whole_nuclei(*_seen_at(model, image, read, device)).median()
+        read = _settled(model, picture, readings.sizes_to_try(), device)
+    measured = _whole_nuclei(*_seen_at(model, picture, read, device)).median()
     best = read if measured is None or abs(measured - read) >= AGREES_WITHIN else (read + measured) / 2
     return DiameterEstimate(math.exp(best), readings.agreeing_with(best), math.exp(readings.quantile(LOW)))
 
 
-def trust_in(model: Model, image: NDArray[np.float32], diameter_px: float, device: Device) -> float:
+def trust_in(model: Model, picture: Picture, diameter_px: float, device: Device) -> float:
     """How far what a model finds in an image at a size can be trusted, 0…2.
 
     The sum of how well maps and nuclei fit each other and of the mean certainty of the nuclei; 0 where there are none.
     """
-    return _measured(model, image, math.log(diameter_px), device)[1]
+    return _measured(model, picture, math.log(diameter_px), device)[1]
 
 
-def _read(model: Model, image: NDArray[np.float32], scales: Iterable[float], device: Device) -> _Readings:
+def _read(model: Model, picture: Picture, scales: Iterable[float], device: Device) -> _Readings:
     """Let the size head look at the most structured windows at several scales."""
     assert model.size_head is not None
-    views = [(s, w) for s in scales for w in structured_windows(image, s, VIEWS_A_SCALE)]
+    views = [(s, w) for s in scales for w in structured_windows(picture, s, VIEWS_A_SCALE)]
     squares = [square(at_scale(window, scale)) for scale, window in views]
     with torch.inference_mode():
         size, uncertainty = model.size_head(summaries(model.on(device).size_encoder, squares, device))
@@ -172,7 +173,7 @@ def _read(model: Model, image: NDArray[np.float32], scales: Iterable[float], dev
     return _Readings(apparent - offsets, np.exp(-2 * uncertainty.double().numpy()))
 
 
-def _settled(model: Model, image: NDArray[np.float32], sizes: Iterable[float], device: Device) -> float:
+def _settled(model: Model, picture: Picture, sizes: Iterable[float], device: Device) -> float:
     """Natural log of the diameter: mean of what is measured at several sizes, natural logs as well.
 
     Weights are exponentials of how far what is found can be trusted, as in a Boltzmann distribution: of the fit of maps
@@ -180,17 +181,17 @@ def _settled(model: Model, image: NDArray[np.float32], sizes: Iterable[float], d
     """
     answers, trust = [], []
     for tried in sizes:
-        measured, trusted = _measured(model, image, tried, device)
+        measured, trusted = _measured(model, picture, tried, device)
         answers.append(tried if measured is None else measured)
         trust.append(trusted)
     return float(np.average(answers, weights=np.exp(np.array(trust) / TRUST_SPREAD)))
 
 
 def _measured(
-    model: Model, image: NDArray[np.float32], log_diameter: float, device: Device
+    model: Model, picture: Picture, log_diameter: float, device: Device
 ) -> tuple[float | None, float]:
     """Natural log of the diameter measured at a size, None where nothing is found, and how far it can be trusted."""
-    views, scale = _seen_at(model, image, log_diameter, device)
+    views, scale = _seen_at(model, picture, log_diameter, device)
     nuclei = _whole_nuclei(views, scale)
     return nuclei.median(), _consistency(views) + nuclei.mean_certainty()
 
@@ -217,12 +218,12 @@ def _whole_nuclei(views: Iterable[_View], scale: float) -> _Nuclei:
 
 
 def _seen_at(
-    model: Model, image: NDArray[np.float32], log_diameter: float, device: Device
+    model: Model, picture: Picture, log_diameter: float, device: Device
 ) -> tuple[list[_View], float]:
     """Segment the most structured windows at the scale for a diameter; return them and the scale."""
     scale = model.card.canonical_diameter_px / math.exp(log_diameter)
     views = []
-    for window in structured_windows(image, scale, VIEWS_MEASURED):
+    for window in structured_windows(picture, scale, VIEWS_MEASURED):
         maps = drain(predict_steps(model, at_scale(window, scale), TilePlan(device, VIEW_PX, 1))).maps
         views.append((maps, decode(maps, diameter_px=model.card.canonical_diameter_px, judge=model.judge)))
     return views, scale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,24 +19,29 @@ if TYPE_CHECKING:
     from torch import nn
 
     from napari_nucseg.network.device import Device
+    from napari_nucseg.segmentation.picture import Picture
 
 VIEW_PX = 256
 BATCH = 8
 
 
-def structured_windows(image: NDArray[np.float32], scale: float, n: int) -> list[NDArray[np.float32]]:
-    """Choose the ``n`` windows with most structure among those that tile a (C, Y, X) image at a scale.
+def structured_windows(picture: Picture, scale: float, n: int) -> list[NDArray[np.float32]]:
+    """Choose the ``n`` windows, (3, Y, X), with most structure among those that tile a picture at a scale.
 
     A window shows ``VIEW_PX`` network pixels, or the whole image where that is less.
     """
     side = math.ceil(VIEW_PX / scale)
     starts = [
         np.unique(np.linspace(0, max(0, length - side), -(-length // side)).astype(int))
-        for length in image.shape[1:]
+        for length in picture.shape
     ]
-    windows = [image[:, y : y + side, x : x + side] for y in starts[0] for x in starts[1]]
-    windows.sort(key=lambda window: -float(window[:, ::4, ::4].std()))
-    return windows[:n]
+    corners = sorted(product(*starts), key=lambda corner: -_structure(picture, corner, side))
+    return [picture.read(*(slice(start, start + side) for start in corner)) for corner in corners[:n]]
+
+
+def _structure(picture: Picture, corner: tuple[int, ...], side: int) -> float:
+    """Contrast in a window, seen in every fourth row and column."""
+    return float(picture.scaled(*(slice(start, start + side, 4) for start in corner)).std())
 
 
 def at_scale(window: NDArray[np.float32], scale: float) -> NDArray[np.float32]:

@@ -56,7 +56,7 @@ def shown_pixels(
     if diameter_px is not None and given_px is None:  # an estimate takes long: none where it decides nothing
         shown = show_the_only_way(whole, diameter_px, base, device)
     shown = shown or show(whole, given_px, base, device)
-    pixels = np.round(shown.image * 255).astype(np.uint8)
+    pixels = np.round(shown.picture.scaled() * 255).astype(np.uint8)
     return Pixels(pixels, shown.filled, diameter_px or shown.diameter_px)
 
 

@@ -15,6 +15,7 @@ from napari_nucseg.segmentation.blocks import in_blocks
 from napari_nucseg.segmentation.clock import Clock
 from napari_nucseg.segmentation.finding import Finder
 from napari_nucseg.segmentation.looking import look_steps
+from napari_nucseg.segmentation.picture import Picture
 from napari_nucseg.segmentation.rescale import network_scale
 from napari_nucseg.segmentation.showing import Shown
 from napari_nucseg.segmentation.views import VIEWS
@@ -117,17 +118,17 @@ def look(
     window: Window | None = None,
 ) -> Seen:
     """Segment an image as it is shown, (3, Y, X), or a window of it; where ``filled`` (Y, X), nothing is found."""
-    shape = (image.shape[1], image.shape[2])
-    window = window or Window.around(None, shape, 0)
+    picture = Picture.of(image)
+    window = window or Window.around(None, picture.shape, 0)
     scale, _ = network_scale(diameter_px, model.card.canonical_diameter_px)
     plan = TilePlan(device, TILE_PX, default_batch(device))
     decoding = DecodingSettings(**model.card.thresholds.model_dump())
-    with_halo = Window.for_nuclei(window.read, shape, diameter_px)
-    if len(in_blocks(with_halo, shape, diameter_px, scale, keep_maps=True)) > 1:
-        shown = Shown(image, None, diameter_px, filled=filled)
+    with_halo = Window.for_nuclei(window.read, picture.shape, diameter_px)
+    if len(in_blocks(with_halo, picture.shape, diameter_px, scale, keep_maps=True)) > 1:
+        shown = Shown(picture, None, diameter_px, filled=filled)
         finder = Finder(model, shown, scale, VIEWS["plain"], decoding, keep_maps=True)
         found = drain(finder.steps(with_halo, plan, Clock()))
         return Seen(with_halo.crop(found.wide_maps), found.labels)
-    maps = drain(look_steps(model, image, window, scale, VIEWS["plain"], plan, filled)).maps
+    maps = drain(look_steps(model, picture, window, scale, VIEWS["plain"], plan, filled)).maps
     labels = decode(maps, decoding, diameter_px=diameter_px, origin=window.origin, judge=model.judge)
     return Seen(maps, labels)
