@@ -1,7 +1,12 @@
 """What a model's card lists of the images it learned from, and who hears of it later."""
 
+import hashlib
+
+import numpy as np
+
 from napari_nucseg.cli import main
 from napari_nucseg.data.opening import open_dataset
+from napari_nucseg.data.same_pixels import sha256_of_pixels
 from napari_nucseg.learning import learned_images
 from napari_nucseg.learning.learned_images import list_learned
 from napari_nucseg.network.model_file import load_model
@@ -36,3 +41,10 @@ def test_of_very_many_images_the_same_ones_are_listed_every_time(folder, monkeyp
     monkeypatch.setattr(learned_images, "MOST_LISTED", 2)
     assert list_learned(samples[::-1]) == every[:2]
     assert list_learned(samples, ("before", every[1])) == ("before", every[1], every[0])
+
+
+def test_an_image_is_known_by_its_pixels_in_whatever_type_it_is_stored():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 7), np.uint8)
+    listed = hashlib.sha256(b"(3, 5, 7)" + pixels.astype(np.float32).tobytes()).hexdigest()
+    for stored in (pixels, pixels.astype(np.int16), pixels.astype(np.float32)):
+        assert sha256_of_pixels(stored) == listed

@@ -5,7 +5,7 @@ import pytest
 from skimage import data
 
 from napari_nucseg.data.familiar import Appearance, appearances
-from napari_nucseg.data.images import narrow_planes, to_planes
+from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
@@ -101,7 +101,7 @@ LINED[-24:-18, 20:90] = 255
 def test_bytes_are_shown_as_floats_are_and_stay_bytes_in_memory(image, stays):
     model, device = load_model("nuclei-unetpp"), choose_device("cpu")
     narrow, wide = (
-        show(Whole.of(planes), 20.0, model, device) for planes in (narrow_planes(image), to_planes(image))
+        show(Whole.of(to_planes(pixels)), 20.0, model, device) for pixels in (image, image.astype(np.float32))
     )
     assert narrow.notes == wide.notes
     np.testing.assert_array_equal(narrow.picture.read(), wide.picture.read())

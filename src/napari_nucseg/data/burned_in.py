@@ -124,7 +124,7 @@ def _gap(apart: NDArray[Any], others: NDArray[np.bool_]) -> float | None:
         return None
     farthest, gap = float(seen.max()), float(seen.min())
     if gap > EMPTY * (farthest - gap):  # of all pixels it is no larger
-        gap = float(np.min(apart, where=others, initial=apart.max()))
+        gap = float(np.min(apart, where=others, initial=apart.dtype.type(farthest)))
     return gap / 2 if gap > EMPTY * (farthest - gap) else None
 
 

@@ -99,15 +99,8 @@ def image_size(source: str | Path | IO[bytes]) -> tuple[int, int]:
 
 def to_planes(
     image: ArrayLike, axes: str | None = None, channel: int | None = None, *, keep_units: bool = True
-) -> NDArray[np.float32]:
-    """Bring an image into the one form the network code takes, ``narrow_planes`` in float32."""
-    return narrow_planes(image, axes, channel, keep_units=keep_units).astype(np.float32, copy=False)
-
-
-def narrow_planes(
-    image: ArrayLike, axes: str | None = None, channel: int | None = None, *, keep_units: bool = True
 ) -> NDArray[Any]:
-    """Bring an image into the one form, whole numbers as they are stored: a large image takes a fourth of the memory.
+    """Bring an image into the one form the network code takes.
 
     Parameters
     ----------
@@ -124,9 +117,10 @@ def narrow_planes(
     Returns
     -------
     planes
-        (C, Y, X), C 1 (grey, or the channel) or 3 (RGB), contiguous, in the image's own units; integers of 8 and 16
-        bit as they are, all else float32. False and True become 0 and 1, alpha is dropped, NaN and infinities stay,
-        what a masked array masks becomes NaN. May share memory with ``image``.
+        (C, Y, X), C 1 (grey, or the channel) or 3 (RGB), contiguous, in the image's own units: integers of 8 and 16
+        bit as they are, since a large image in float32 takes four times the memory, all else float32. False and True
+        become 0 and 1, alpha is dropped, NaN and infinities stay, what a masked array masks becomes NaN. May share
+        memory with ``image``.
 
     Raises
     ------

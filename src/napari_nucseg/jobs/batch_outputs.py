@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucseg.counted import count_words
-from napari_nucseg.data.images import narrow_planes
+from napari_nucseg.data.images import to_planes
 from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay
 from napari_nucseg.jobs.outline_file import outline_steps
 from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of
@@ -174,7 +174,7 @@ def _areas(labels: NDArray[np.int32]) -> NDArray[np.intp]:
 
 
 def _overlay(part: Slice, labels: NDArray[np.int32], channel: int | None) -> NDArray[np.uint8]:
-    return draw_outlines(narrow_planes(part.pixels, part.axes, channel, keep_units=False), labels)
+    return draw_outlines(to_planes(part.pixels, part.axes, channel, keep_units=False), labels)
 
 
 def _summary(found: Sequence[Segmentation], areas: NDArray[np.intp]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_nucseg.segmentation.segment import make_settings, segment_steps
 from napari_nucseg.steps import told_as
@@ -54,7 +54,7 @@ def compare_models(
 
 
 def _labels(
-    planes: NDArray[np.float32], settings: SegmentationSettings, model: Model, progress: ComparingProgress
+    planes: NDArray[Any], settings: SegmentationSettings, model: Model, progress: ComparingProgress
 ) -> Generator[ComparingProgress, None, NDArray[np.int32]]:
     """Segment with one model; yields often, so that it can be stopped."""
     segmentation = yield from told_as(

@@ -213,9 +213,7 @@ def draw_outlines(planes: NDArray[Any], labels: NDArray[np.integer[Any]]) -> NDA
             "(1, Y, X) or (3, Y, X) with the same Y and X is allowed"
         )
     intensity, picture = IntensityRange.of(planes), np.empty((*labels.shape, 3), np.uint8)
-    for first in range(
-        0, len(labels), STRIP_ROWS
-    ):  # of a large image float32 takes far more than the picture
+    for first in range(0, len(labels), STRIP_ROWS):  # float32 takes four times what is drawn
         rows = slice(first, first + STRIP_ROWS)
         picture[rows] = np.moveaxis(intensity.apply(planes[:, rows]) * 255, 0, -1)
     line = _rims(labels)

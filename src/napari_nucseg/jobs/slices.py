@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucseg.data.images import narrow_planes
+from napari_nucseg.data.images import to_planes
 from napari_nucseg.nuclei.measuring import measure
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def measure_slices(
     """Measure the nuclei of all slices, labels as ``put_together`` gives them; a column says where on each axis."""
     tables = []
     for part, found in zip(slices, labels.reshape(-1, *labels.shape[-2:]), strict=True):
-        table = measure(found, narrow_planes(part.pixels, part.axes, channel), pixel_size_um)
+        table = measure(found, to_planes(part.pixels, part.axes, channel), pixel_size_um)
         n = len(table["label"])
         tables.append({letter: np.full(n, index) for letter, index in part.place.items()} | table)
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -142,15 +142,13 @@ def normalised(sample: Sample, percentiles: tuple[float, float], *, clahe: bool)
     return _scaled(_whole(sample)[0], percentiles, clahe=clahe)
 
 
-def _whole(sample: Sample) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+def _whole(sample: Sample) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     """Planes (C, Y, X) of a sample in which what was not taken is filled, and where (Y, X) that is, if anywhere."""
     planes, filled, _ = without_frame(to_planes(sample.image, keep_units=False))
     return familiar(planes).planes, filled
 
 
-def _scaled(
-    planes: NDArray[np.float32], percentiles: tuple[float, float], *, clahe: bool
-) -> NDArray[np.float32]:
+def _scaled(planes: NDArray[Any], percentiles: tuple[float, float], *, clahe: bool) -> NDArray[np.float32]:
     image = IntensityRange.of(planes, *percentiles).apply(planes)
     image = equalise(image) if clahe else image
     return np.broadcast_to(image, (3, *image.shape[1:]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -94,7 +94,7 @@ class Problems:
         return _plain(sample, planes, channel)
 
 
-def _planes(sample: Sample, channel: int | None) -> NDArray[np.float32]:
+def _planes(sample: Sample, channel: int | None) -> NDArray[Any]:
     """Bring a sample to planes (1 or 3, Y, X): those of a channel, where there are several to choose from."""
     axes: str | None = sample.metadata.get("axes")
     if axes and (pages := next((letter for letter in axes if letter in UNTOLD_PAGES), "")):
@@ -126,7 +126,7 @@ def _options(n_channels: int) -> str:
     return f"--channel 0 to {n_channels - 1}, in a job file with channel beside path"
 
 
-def _plain(sample: Sample, planes: NDArray[np.float32], channel: int | None) -> Sample:
+def _plain(sample: Sample, planes: NDArray[Any], channel: int | None) -> Sample:
     """Give a sample an image whose axes need not be told: (Y, X), or colours (Y, X, 3)."""
     if channel is None and sample.metadata.get("axes") in (None, "YX", "YXC"):
         return sample

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.dark_field import is_fluorescence
-from napari_nucseg.data.images import narrow_planes
+from napari_nucseg.data.images import to_planes
 from napari_nucseg.errors import ImageError, SettingsError
 from napari_nucseg.network.allocator import reuse_freed_memory
 from napari_nucseg.network.device import choose_device
@@ -201,7 +201,7 @@ def model_for(images: Iterable[NDArray[Any]], settings: SegmentationSettings) ->
 
 def _whole(image: NDArray[Any], settings: SegmentationSettings) -> tuple[Whole, list[str]]:
     """Return the image without gaps, and remarks about its pixels."""
-    planes = narrow_planes(image, settings.axes, settings.channel, keep_units=False)
+    planes = to_planes(image, settings.axes, settings.channel, keep_units=False)
     bad = 0 if planes.dtype.kind in "iu" else int(np.count_nonzero(~np.isfinite(planes).all(axis=0)))
     unknown = count_words(bad, "pixel that is NaN or infinite was", "pixels that are NaN or infinite were")
     return Whole.of(planes), [f"{unknown} taken for background or saturated."] if bad else []

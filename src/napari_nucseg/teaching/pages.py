@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -67,7 +67,7 @@ class Page:
     name: str
     example: int
     use: Use
-    planes: NDArray[np.float32] | None
+    planes: NDArray[Any] | None
     labels: NDArray[np.int32]
     taught: NDArray[np.bool_]
     prediction: NDArray[np.int32] | None
@@ -163,7 +163,7 @@ def _of_set(
         problems.append(f"Left out {unfit[0]}.{more}")
 
 
-def _planes(corrections: CorrectionSet, index: tuple[int, ...]) -> NDArray[np.float32]:
+def _planes(corrections: CorrectionSet, index: tuple[int, ...]) -> NDArray[Any]:
     """Channels of one plane of a stack, (C, Y, X)."""
     axes = corrections.axes.upper()
     leading = [axes.index(a) for a in axes if a not in "SCYX"]
@@ -173,7 +173,7 @@ def _planes(corrections: CorrectionSet, index: tuple[int, ...]) -> NDArray[np.fl
     return to_planes(stack[index], plane_axes, channel, keep_units=False)
 
 
-def _is_blank(planes: NDArray[np.float32]) -> bool:
+def _is_blank(planes: NDArray[Any]) -> bool:
     """Whether there is nothing to segment: then there is nothing to learn either."""
     known = planes[np.isfinite(planes)]
     return not known.size or bool(known.min() == known.max())
@@ -227,7 +227,7 @@ def annotated_page(sample: Sample, example: int = 0, use: Use = "check", *, pixe
     )
 
 
-def _whole(sample: Sample, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+def _whole(sample: Sample, labels: NDArray[np.int32]) -> NDArray[Any]:
     planes = to_planes(sample.image, *axes_and_channel(sample.metadata, sample.image.shape), keep_units=False)
     if planes.shape[1:] != labels.shape:
         raise TrainingError(f"the image has {planes.shape[1:]} px, its labels {labels.shape}.")

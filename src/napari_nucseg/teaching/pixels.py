@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Pixels:
 
 
 def shown_pixels(
-    planes: NDArray[np.float32],
+    planes: NDArray[Any],
     diameter_px: float | None,
     base: Model,
     device: Device,
