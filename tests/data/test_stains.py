@@ -18,7 +18,7 @@ from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histo
 
 @pytest.fixture(scope="module")
 def brown():
-    return to_planes(data.immunohistochemistry(), "YXC")
+    return to_planes(data.immunohistochemistry(), "YXC").astype(np.float32)
 
 
 def composite():

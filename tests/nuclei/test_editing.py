@@ -1,6 +1,6 @@
 """The tools of correction, on drawn nuclei and on messy ones."""
 
-from time import perf_counter
+from time import thread_time
 
 import numpy as np
 import pytest
@@ -187,11 +187,11 @@ class TestAddOutline:
 
     def test_an_outline_round_a_large_image_is_filled_at_once(self):
         angle = np.linspace(0, 2 * np.pi, 300)
-        begun = perf_counter()
+        begun = thread_time()  # of the processor: other work beside does not count
         edit = add_outline(
             np.zeros((5000, 5000), np.uint8), 2500 + 2400 * np.stack([np.sin(angle), np.cos(angle)], 1)
         )
-        assert perf_counter() - begun < 5
+        assert thread_time() - begun < 5, "it took 30 s and more"
         assert np.count_nonzero(edit.values) == pytest.approx(np.pi * 2400**2, rel=0.001)
 
     @pytest.mark.parametrize(
