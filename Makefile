@@ -32,9 +32,10 @@ demo: $(VENV)/installed-core
 	@echo "  $(BIN)/napari $(DEMO)/samples/synthetic-fluorescence/images/synthetic-fluorescence.tif"
 	@echo "  then Plugins > NucSeg > Segment nuclei, or File > Open Sample > NucSeg for more images"
 
-# Side by side, each on a thread of its own: most tests keep one core busy.
+# Side by side, each on a thread of its own: most tests keep one core busy. Told of OpenMP's alone, numba, with which
+# napari colours labels, gives torch all cores again, and what follows in that process takes six times as long.
 test: $(VENV)/installed-test
-	OMP_NUM_THREADS=1 .ci/on-a-screen $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 .ci/on-a-screen $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
