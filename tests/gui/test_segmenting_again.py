@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -69,6 +70,29 @@ def test_who_hears_that_a_layer_was_segmented_again_finds_its_nuclei_there(viewe
     layer.events.metadata.connect(lambda: shown.append(layer.data.copy()))
     again(layer)
     assert shown and not any(np.array_equal(data, before) for data in shown)
+
+
+@pytest.mark.parametrize(
+    ("array", "meanwhile"),
+    [
+        pytest.param(lambda labels: labels[:50, :60].copy(), True, id="cropped while they were segmented"),
+        pytest.param(lambda labels: np.broadcast_to(labels, labels.shape), False, id="read-only"),
+        pytest.param(da.from_array, False, id="not in memory"),
+    ],
+)
+def test_labels_that_take_no_nuclei_stay_and_a_new_layer_has_them(viewer, user, nuclei, array, meanwhile):
+    viewer.add_image(nuclei, name="cells")
+    layer = user.segment()
+    labels, controller = layer.data.copy(), user.widget.controller
+
+    def put():
+        layer.data = array(labels)
+
+    controller.started.connect(put) if meanwhile else put()
+    found = user.segment()
+    assert found is not layer
+    np.testing.assert_array_equal(found.data, labels)
+    np.testing.assert_array_equal(layer.data, array(labels))
 
 
 @pytest.fixture

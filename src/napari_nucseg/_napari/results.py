@@ -48,11 +48,20 @@ def result_layer(viewer: ViewerModel, image: Image | None) -> Labels | None:
 def layer_for(viewer: ViewerModel, image: Image, layout: PlaneLayout) -> Labels | None:
     """Layer that nuclei of an image go into: a work list's, else an older result's; None where it takes a new one."""
     for layer in viewer.layers:
-        if is_work_on(layer, image) and layer.data.shape == layout.labels_shape:
+        if is_work_on(layer, image) and takes_nuclei(layer, layout):
             return layer
     made = result_layer(viewer, image)
-    state = None if made is None else read_state(made)
+    if made is None or not takes_nuclei(made, layout):
+        return None
+    state = read_state(made)
     return made if state is not None and state.layout == layout else None
+
+
+def takes_nuclei(layer: Labels, layout: PlaneLayout) -> bool:
+    """Whether nuclei can be painted into a layer's array: a script may have put another one in its place."""
+    data = layer.data
+    is_paintable = isinstance(data, np.ndarray) and data.flags.writeable
+    return is_paintable and data.shape == layout.labels_shape
 
 
 def segmented_words(viewer: ViewerModel, layer: Labels) -> str:

@@ -25,6 +25,7 @@ from napari_nucseg._napari.results import (
     has_work,
     layer_for,
     new_result_layer,
+    takes_nuclei,
 )
 from napari_nucseg._napari.segment_job import JobProgress, JobResult, SegmentJob, run_job
 from napari_nucseg._napari.workers import Runs
@@ -172,7 +173,8 @@ class SegmentController(QObject):
 
     def _put(self, place: _Place, result: JobResult) -> Labels:
         image, target = place.image, place.target
-        if target is None or target not in self._viewer.layers:
+        still_there = target in self._viewer.layers
+        if target is None or not still_there or not takes_nuclei(target, result.job.layout):
             target = new_result_layer(image, result)
             self.adding.emit(True)
             self._viewer.add_layer(target)
