@@ -219,6 +219,13 @@ def test_what_a_tool_cannot_do_is_said_whole_and_changes_nothing(corrector, laye
     assert not layer._undo_history
 
 
+def test_a_click_is_no_outline_and_says_what_is(corrector, layer, hand, drawn):
+    _take(corrector, "outline")
+    hand.draw((70, 100))
+    assert "That encloses nothing. Draw around a nucleus that was missed." in corrector.form.status.text()
+    np.testing.assert_array_equal(layer.data, drawn)
+
+
 def test_new_outlines_leave_neighbours_alone_unless_asked(corrector, layer, hand, drawn):
     outline = [(15, 45), (15, 70), (45, 70), (45, 45)]
     _take(corrector, "outline")

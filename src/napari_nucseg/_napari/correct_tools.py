@@ -100,6 +100,8 @@ def make_edit(tool: Tool, subject: Subject, points: np.ndarray, *, overwrite: bo
         case "delete":
             return delete_at(labels, point) if is_click else delete_in_box(labels, corners)
         case "outline":
+            if len(points) < 3:
+                raise EditError(f"that encloses nothing. {tool.hint}")
             return add_outline(labels, points, overwrite=overwrite, first_free=_free(subject))
         case "grow":
             return _grow(subject, point)
