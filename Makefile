@@ -33,7 +33,7 @@ demo: $(VENV)/installed-core
 	@echo "  then Plugins > NucSeg > Segment nuclei, or File > Open Sample > NucSeg for more images"
 
 # Side by side, each on a thread of its own: most tests keep one core busy. Told of OpenMP's alone, numba, with which
-# napari colours labels, gives torch all cores again, and what follows in that process takes six times as long.
+# napari colours labels, gives torch all cores again, and workers fight for them.
 test: $(VENV)/installed-test
 	OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 .ci/on-a-screen $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
