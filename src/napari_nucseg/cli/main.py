@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "segment": "Segment the nuclei of image files.",
+    "export": "Write corrections that were saved as labels, tables and outlines.",
     "evaluate": "Score label files, or a model on a dataset, against true labels.",
     "train": "Train a model from a job file or a recipe.",
     "finetune": "Teach a model on your corrections, and judge the outcome.",

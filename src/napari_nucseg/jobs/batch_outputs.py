@@ -64,13 +64,13 @@ def write_outputs(
     """Write what is asked for, marked with its origin; return the record and the labels of all slices together."""
     settings = found[0].settings
     numbered, axes = put_together(slices, [result.labels for result in found])
-    yield from _write_beside(targets, origin, slices, numbered, settings)
+    yield from write_beside(targets, origin, slices, numbered, settings)
     yield Progress("write", 0, 1)
-    areas = _areas(numbered)
+    areas = areas_of(numbered)
     told = [result for result in found if result.labels.any()] or found  # an empty slice has no diameter
     estimates = [result.diameter.confidence for result in told if result.diameter]
     record = replace(
-        _counted(path, targets, areas, settings),
+        counted(path, targets, areas, settings),
         diameter_px=float(np.median([result.diameter_px for result in told])),
         diameter_confidence=float(np.median(estimates)) if estimates else None,
         model=found[0].model.name,
@@ -94,8 +94,8 @@ def take_done(
     settings: SegmentationSettings,
 ) -> Generator[Progress, None, FileResult]:
     """Leave labels that are there, write what else is asked for from them, and record it."""
-    yield from _write_beside(targets, origin, slices, labels, settings)
-    record = _counted(path, targets, _areas(labels), settings)
+    yield from write_beside(targets, origin, slices, labels, settings)
+    record = counted(path, targets, areas_of(labels), settings)
     nuclei = count_words(record.n_nuclei or 0, "nucleus", "nuclei")
     notes = _outdated(targets, origin, labels)
     made = origin_of(targets.labels) or origin
@@ -103,14 +103,14 @@ def take_done(
     return replace(record, **kept, skipped=True, summary=f"{nuclei} · done before", notes=notes)
 
 
-def _write_beside(
+def write_beside(
     targets: Targets,
-    origin: Origin,
+    origin: Origin | None,
     slices: Sequence[Slice],
     labels: NDArray[np.int32],
     settings: SegmentationSettings,
 ) -> Generator[Progress, None, None]:
-    """Write the overlay, the table and the outlines of labels (…, Y, X), where they are asked for."""
+    """Write the overlay, the table and the outlines of labels (…, Y, X), where asked for; without origin unmarked."""
     if targets.overlay:
         yield Progress("draw", 0, 1)
         each = labels.reshape(-1, *labels.shape[-2:])
@@ -124,7 +124,7 @@ def _write_beside(
         write_table(targets.table, measure_slices(slices, labels, settings.channel, settings.pixel_size_um))
     if targets.outlines:
         n_nuclei = int(labels.max(initial=0))
-        marks = {"software": SOFTWARE, "history": origin.text()}
+        marks = {"software": SOFTWARE, "history": origin.text()} if origin else {}
         for done in outline_steps(targets.outlines, labels, axes_of(slices), **marks):
             yield Progress("outline", done, n_nuclei)
 
@@ -146,13 +146,13 @@ def _outdated(targets: Targets, origin: Origin, labels: NDArray[np.int32]) -> tu
 def _belongs_to(path: Path, origin: Origin, labels: NDArray[np.int32]) -> bool:
     """Whether an overlay was drawn, or a table measured, of these labels."""
     if path.suffix == ".csv":
-        areas = _areas(labels)
+        areas = areas_of(labels)
         return areas_in(path) == areas[areas > 0].tolist()
     there = origin_of(path)
     return there is not None and there.gives_same_labels(origin)
 
 
-def _counted(
+def counted(
     path: Path, targets: Targets, areas: NDArray[np.intp], settings: SegmentationSettings
 ) -> FileResult:
     """Record the files, and what labels tell alone."""
@@ -168,7 +168,7 @@ def _counted(
     )
 
 
-def _areas(labels: NDArray[np.int32]) -> NDArray[np.intp]:
+def areas_of(labels: NDArray[np.int32]) -> NDArray[np.intp]:
     """Area in pixels of each number from 1, 0 where it is missing."""
     return np.bincount(labels.ravel())[1:]
 
