@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from threading import Event
 
@@ -400,3 +401,25 @@ def test_a_set_that_is_opened_shows_the_channel_its_nuclei_were_found_in(viewer,
     corrector.controller.open(save_correction_set(tmp_path / "set", corrections))
     assert viewer.dims.point[-3] == 1
     assert segmenter.form.axes.chosen_channel() == 1, "the one to segment again"
+
+
+def test_nuclei_of_any_labels_become_a_table_and_outlines(
+    qtbot, viewer, corrector, add, click, answer, choose, tmp_path
+):
+    form, layer = corrector.form, add(1)
+    _paint(layer, 7)
+    table, outlines = tmp_path / "w1.csv", tmp_path / "w1.geojson"
+    for button, target in ((form.table, table), (form.outlines, outlines)):
+        answer(choose(target))
+        click(button)
+        qtbot.waitUntil(target.exists, timeout=TIMEOUT_MS)
+    rows = [row.split(",") for row in table.read_text().splitlines()]
+    assert rows[0][:2] == ["label", "area_px"]
+    assert "mean_intensity" in rows[0]
+    assert [row[:2] for row in rows[1:]] == [["1", "64"], ["7", "1"]]
+    assert [each["properties"]["name"] for each in json.loads(outlines.read_text())["features"]] == ["1", "7"]
+    viewer.layers.remove("w1")
+    click(form.table)
+    qtbot.waitUntil(lambda: "w1" in form.status.text(), timeout=TIMEOUT_MS)
+    viewer.layers.clear()
+    assert not form.exports.isEnabled()

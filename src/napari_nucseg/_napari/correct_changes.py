@@ -111,3 +111,11 @@ def _compare(
         comparison.update(box)
     yield
     return comparison, comparison.changes()
+
+
+def in_words(change: Change) -> str:
+    """Say one change: "split 12 → 12, 143"."""
+    before, after = (", ".join(map(str, numbers)) for numbers in (change.before, change.after))
+    if not before or not after or before == after:
+        return f"{change.kind} {after or before}"
+    return f"{change.kind} {before} → {after}"

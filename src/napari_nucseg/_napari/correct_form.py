@@ -33,6 +33,7 @@ from napari_nucseg._napari.item_list import ItemList
 from napari_nucseg._napari.layer_choice import LabelsLayerChoice
 from napari_nucseg._napari.question_strip import QuestionStrip
 from napari_nucseg._napari.rows import add_row, form_rows, tipped_button
+from napari_nucseg._napari.saving import OUTLINES, OUTLINES_TIP, TABLE, TABLE_TIP
 from napari_nucseg._napari.words import Words
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class CorrectForm(QWidget):
         self.save_as = tipped_button("Save as…", "Save in another folder; the one before stays as it is.")
         self.question = QuestionStrip()
         self.open = tipped_button("Open…", "Open corrections that were saved.")
+        self.table = tipped_button(TABLE, TABLE_TIP)
+        self.outlines = tipped_button(OUTLINES, OUTLINES_TIP)
         self.banner, self.banner_text, self.restore, self.discard = _make_banner()
         self.body = self._make_body()
         column = DockColumn([self.banner, self.empty, self.body, self._make_files()])
@@ -124,7 +127,7 @@ class CorrectForm(QWidget):
 
     def show_editable(self, editable: bool) -> None:
         """Show whether there is anything to do with the layer; where not, nothing of another one stays on show."""
-        for part in (*self.boxes, self.save):
+        for part in (*self.boxes, self.save, self.exports):
             part.setEnabled(editable)
         if not editable:
             for text in (self.changes_title, self.reviewed, self.review):
@@ -198,6 +201,12 @@ class CorrectForm(QWidget):
         row.addWidget(self.open)
         column.addWidget(self.question)
         column.addLayout(row)
+        self.exports = QWidget()
+        row = QHBoxLayout(self.exports)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.table)
+        row.addWidget(self.outlines)
+        column.addWidget(self.exports)
         return files
 
 

@@ -11,7 +11,9 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QFileDialog, QMessageBox
 
 from napari_nucseg._napari.camera import look_at
+from napari_nucseg._napari.correct_changes import in_words
 from napari_nucseg._napari.correct_controller import CorrectController
+from napari_nucseg._napari.correct_export import CorrectedExport
 from napari_nucseg._napari.correct_form import CorrectForm
 from napari_nucseg._napari.correct_subject import HIDDEN, SWITCH_VIEW
 from napari_nucseg._napari.correct_tools import CHECKED_KEY, NEXT_KEY, PREVIOUS_KEY, VIEW_KEY
@@ -52,6 +54,7 @@ class CorrectWidget(Docked):
         super().__init__(CorrectForm(napari_viewer))
         self._viewer = napari_viewer
         self.controller = CorrectController(napari_viewer, self)
+        self._exports = CorrectedExport(self.form, self.controller)
         self._noted = ""  # why the chosen layer cannot be edited, or as nuclei one by one
         self._shortcuts = [self._bind(key, act) for key, act in self._keys().items()]
         self._connect()
@@ -66,6 +69,7 @@ class CorrectWidget(Docked):
         for emitter in self._turns:
             emitter.disconnect(self._forget_view)
         self.controller.stop()
+        self._exports.forget()
         self.form.layer.disconnect_viewer()
         self.form.image.disconnect_viewer()
 
@@ -126,6 +130,7 @@ class CorrectWidget(Docked):
         controller.failed.connect(self._show_failure)
         controller.restorable.connect(self._show_restorable)
         controller.occupied.connect(self._ask_whether_to_replace)
+        self._exports.failed.connect(self._show_failure)
 
     def _layer_changed(self) -> None:
         self.form.question.drop()
@@ -240,7 +245,7 @@ class CorrectWidget(Docked):
     def _show_changes(self, changes: tuple[Change, ...]) -> None:
         counts = [f"{number} {kind}" for kind, number in count_kinds(changes).items() if number]
         self.form.changes_title.setText(" · ".join(counts) or "Nothing was changed.")
-        words = [_in_words(change) for change in changes[:MOST_LISTED]]
+        words = [in_words(change) for change in changes[:MOST_LISTED]]
         if len(changes) > MOST_LISTED:
             words.append(f"… and {len(changes) - MOST_LISTED:,} more")
         self.form.show_changes(words)
@@ -284,11 +289,3 @@ def _unused(folder: Path) -> Path:
         number += 1
         unused = folder.with_name(f"{folder.name} {number}")
     return unused
-
-
-def _in_words(change: Change) -> str:
-    """Say one change: "split 12 → 12, 143"."""
-    before, after = (", ".join(map(str, numbers)) for numbers in (change.before, change.after))
-    if not before or not after or before == after:
-        return f"{change.kind} {after or before}"
-    return f"{change.kind} {before} → {after}"

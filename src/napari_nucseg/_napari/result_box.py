@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QGridLayout, QGroupBox, QVBoxLayout, QWidget
 
 from napari_nucseg._napari.parameter_form import OptionalIntSlider, SettingsForm
 from napari_nucseg._napari.rows import tipped_button
+from napari_nucseg._napari.saving import OUTLINES, OUTLINES_TIP, TABLE, TABLE_TIP
 from napari_nucseg.nuclei.decoding import DecodingSettings
 
 if TYPE_CHECKING:
@@ -28,12 +29,8 @@ class ResultBox(QWidget):
         self._standard = DecodingSettings()
         self.form = SettingsForm(DecodingSettings, SLIDERS)
         self.defaults = tipped_button("Defaults", "Back to the settings that serve the model best.")
-        self.table = tipped_button(
-            "Table (CSV)…", "Area, position, shape and mean intensity of every nucleus."
-        )
-        self.outlines = tipped_button(
-            "Outlines (GeoJSON)…", "Every nucleus as a polygon, which QuPath opens as a detection."
-        )
+        self.table = tipped_button(TABLE, TABLE_TIP)
+        self.outlines = tipped_button(OUTLINES, OUTLINES_TIP)
         self.python = tipped_button("Copy as Python", "Python that repeats this segmentation.")
         self.methods = tipped_button(
             "Copy methods text", "Sentences for a methods section: model, settings, citations."

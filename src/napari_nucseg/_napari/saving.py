@@ -1,4 +1,4 @@
-"""Saving a result layer for other programs, off the GUI thread: the table and the outlines of its nuclei."""
+"""Saving the labels of a layer for other programs, off the GUI thread: the table and the outlines of its nuclei."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QFileDialog, QPushButton, QWidget
 
-from napari_nucseg._napari.image_layout import image_data
+from napari_nucseg._napari.image_layout import axis_names, image_data
 from napari_nucseg._napari.table import stack_columns, table_steps
 from napari_nucseg._napari.workers import Runs
 from napari_nucseg.counted import count_words
@@ -24,11 +24,17 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from numpy.typing import NDArray
 
-    from napari_nucseg._napari.layer_state import LayerState
     from napari_nucseg._napari.planes import PlaneLayout
 
 
-class ResultSaving(QObject):
+TABLE, TABLE_TIP = "Table (CSV)…", "Area, position, shape and mean intensity of every nucleus."
+OUTLINES, OUTLINES_TIP = (
+    "Outlines (GeoJSON)…",
+    "Every nucleus as a polygon, which QuPath opens as a detection.",
+)
+
+
+class LabelsSaving(QObject):
     """Ask for a file and write it; meanwhile the button that asked for it gives it up.
 
     What was saved is said at once, what failed by ``failed(str)``.
@@ -46,22 +52,23 @@ class ResultSaving(QObject):
             runs.failed.connect(self.failed)
             runs.ended.connect(partial(self._buttons[runs].setText, self._buttons[runs].text()))
 
-    def save_table(self, layer: Labels, image: Image, state: LayerState, names: Sequence[str]) -> None:
-        """Save area, place and intensity of every nucleus as CSV; names are those of the axes of a stack."""
+    def save_table(self, layer: Labels, image: Image, layout: PlaneLayout, size_um: float | None) -> None:
+        """Save area, place and intensity of every nucleus as CSV, with the side of a pixel in µm too."""
         if self._give_up(self._tables):
             return
         path = self._ask("Save table", f"{layer.name}.csv", "CSV (*.csv)")
         if path:
-            data, size = image_data(image), state.settings.pixel_size_um
-            self._start(self._tables, lambda: table_steps(path, layer.data, data, state.layout, names, size))
+            data, names = image_data(image), stack_names(image, layout)
+            self._start(self._tables, lambda: table_steps(path, layer.data, data, layout, names, size_um))
 
-    def save_outlines(self, layer: Labels, image: Image, state: LayerState, names: Sequence[str]) -> None:
-        """Save every nucleus as a polygon in GeoJSON; names are those of the axes of a stack."""
+    def save_outlines(self, layer: Labels, image: Image, layout: PlaneLayout) -> None:
+        """Save every nucleus as a polygon in GeoJSON."""
         if self._give_up(self._outlines):
             return
         path = self._ask("Save outlines", f"{layer.name}.geojson", "GeoJSON (*.geojson)")
         if path:
-            self._start(self._outlines, lambda: layer_outline_steps(path, layer.data, state.layout, names))
+            names = stack_names(image, layout)
+            self._start(self._outlines, lambda: layer_outline_steps(path, layer.data, layout, names))
 
     def forget(self) -> None:
         """Give up what is being written; nothing half-written stays."""
@@ -90,6 +97,12 @@ class ResultSaving(QObject):
         chosen = Path(dialog.selectedFiles()[0]) if dialog.exec() else None
         dialog.deleteLater()
         return chosen
+
+
+def stack_names(image: Image, layout: PlaneLayout) -> list[str]:
+    """Names of the axes of an image that its slices lie along."""
+    names = axis_names(image)
+    return [names[axis] for axis in layout.stack_axes]
 
 
 def with_times_first(labels: NDArray[Any], names: Sequence[str]) -> tuple[NDArray[Any], str]:

@@ -16,7 +16,7 @@ from napari_nucseg._napari.layer_state import has_edits, read_state
 from napari_nucseg._napari.live_decoding import LiveDecoding
 from napari_nucseg._napari.models_watch import ModelsWatch
 from napari_nucseg._napari.results import result_layer, segmented_words
-from napari_nucseg._napari.saving import ResultSaving
+from napari_nucseg._napari.saving import LabelsSaving
 from napari_nucseg._napari.segment_controller import Request, SegmentController, visible_plane
 from napari_nucseg._napari.segment_form import EMPTY_STATE, SegmentForm
 from napari_nucseg._napari.segment_summary import Summaries, adjusted_lines
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels
+    from napari.layers import Labels
 
     from napari_nucseg._napari.layer_state import LayerState
     from napari_nucseg._napari.segment_job import JobProgress, JobResult
@@ -54,7 +54,7 @@ class SegmentWidget(Docked):
         self.summaries = Summaries(self)
         self._shown: Labels | None = None
         self._measure = LineMeasure(napari_viewer, self)
-        self._saving = ResultSaving(self, self.form.result.table, self.form.result.outlines)
+        self._saving = LabelsSaving(self, self.form.result.table, self.form.result.outlines)
         self._catalogue = Runs(self)
         self._models = ModelsWatch(models_dir(), self)
         self._shortcut = ViewerShortcut(napari_viewer, SEGMENT_KEY, self.segment)
@@ -99,8 +99,8 @@ class SegmentWidget(Docked):
         form.where.draw_requested.connect(self._draw_region)
         form.where.where.currentTextChanged.connect(self._say_known)
         form.result.decoding_changed.connect(self._decode)
-        form.result.table.clicked.connect(lambda: self._save(self._saving.save_table))
-        form.result.outlines.clicked.connect(lambda: self._save(self._saving.save_outlines))
+        form.result.table.clicked.connect(self._save_table)
+        form.result.outlines.clicked.connect(self._save_outlines)
         form.result.python.clicked.connect(lambda: self._copy(python_text, "Python"))
         form.result.methods.clicked.connect(lambda: self._copy(methods_text, "The methods text"))
         controller.started.connect(self._show_running)
@@ -251,10 +251,14 @@ class SegmentWidget(Docked):
             plane = visible_plane(self._viewer, self.form.image.layer, state.layout)
             self.live.request(self._result(), decoding, plane)
 
-    def _save(self, save: Callable[[Labels, Image, LayerState, list[str]], None]) -> None:
+    def _save_table(self) -> None:
         if (state := self._state()) is not None:
-            names = [self.form.axes.names[axis] for axis in state.layout.stack_axes]
-            save(self._result(), self.form.image.layer, state, names)
+            size_um = state.settings.pixel_size_um
+            self._saving.save_table(self._result(), self.form.image.layer, state.layout, size_um)
+
+    def _save_outlines(self) -> None:
+        if (state := self._state()) is not None:
+            self._saving.save_outlines(self._result(), self.form.image.layer, state.layout)
 
     def _copy(self, text_of: Callable[..., str], what: str) -> None:
         if (state := self._state()) is not None:
