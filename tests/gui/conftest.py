@@ -20,12 +20,14 @@ import numpy as np
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from npe2 import PluginManifest
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QOpenGLContext
+from qtpy.QtGui import QClipboard, QOpenGLContext
 from qtpy.QtWidgets import QAbstractButton, QApplication, QDialogButtonBox, QLineEdit
 
 from napari_nucseg._napari.torch_import import make_torch_safe
+from napari_nucseg.data.file_lock import one_at_a_time
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.jobs.finetune_child import child_steps
+from napari_nucseg.steps import drain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -265,6 +267,14 @@ def click(qtbot: QtBot) -> Callable[[QAbstractButton], None]:
 def answer() -> Callable[..., None]:
     """Answer the next modal dialog."""
     return answer_next_dialog
+
+
+@pytest.fixture
+def clipboard(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iterator[QClipboard]:
+    """The screen's clipboard, which tests beside this one would write to."""
+    shared = tmp_path_factory.getbasetemp().parent
+    with drain(one_at_a_time(shared / "clipboard.lock")):
+        yield qapp.clipboard()
 
 
 @pytest.fixture

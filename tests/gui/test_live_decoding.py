@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import tifffile
-from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.layer_state import read_state
 from napari_nucseg._napari.live_decoding import decode_again
@@ -169,7 +168,7 @@ def test_saving_many_outlines_is_shown_and_can_be_cancelled(
     assert len(json.loads((tmp_path / "nuclei.geojson").read_text())["features"]) >= dots.size - 1
 
 
-def test_table_outlines_python_and_methods(user, widget, segmented, tmp_path, answer, choose):
+def test_table_outlines_python_and_methods(user, widget, segmented, tmp_path, answer, choose, clipboard):
     target = tmp_path / "nuclei.csv"
     answer(choose(target))
     user.click(widget.form.result.table)
@@ -186,13 +185,13 @@ def test_table_outlines_python_and_methods(user, widget, segmented, tmp_path, an
     assert len(json.loads(target.read_text())["features"]) == len(rows)
 
     user.click(widget.form.result.python)
-    code = QApplication.clipboard().text()
+    code = clipboard.text()
     scope = {"image": widget.form.image.layer.data}
     exec(code, scope)
     np.testing.assert_array_equal(scope["labels"], segmented.data)
 
     user.click(widget.form.result.methods)
-    methods = QApplication.clipboard().text()
+    methods = clipboard.text()
     state = read_state(segmented)
     for word in (state.model_name, state.model_sha256[:12], "napari", "PyTorch", "0.50", "cite"):
         assert word in methods
@@ -200,9 +199,9 @@ def test_table_outlines_python_and_methods(user, widget, segmented, tmp_path, an
 
     segmented.data_setitem(np.nonzero(segmented.data == segmented.data.max()), 0)
     user.click(widget.form.result.python)
-    assert "# Corrections made by hand are not repeated.\n" in QApplication.clipboard().text()
+    assert "# Corrections made by hand are not repeated.\n" in clipboard.text()
     user.click(widget.form.result.methods)
-    assert "Nuclei were then corrected by hand." in QApplication.clipboard().text()
+    assert "Nuclei were then corrected by hand." in clipboard.text()
 
 
 @pytest.mark.parametrize("colours", [(), (3,)], ids=["grey", "colour"])
@@ -226,7 +225,7 @@ def test_times_of_a_file_are_times_in_the_table_and_the_outlines(
     assert {(plane["t"], plane["z"]) for plane in planes} == {(1, 0)}
 
 
-def test_asking_for_more_certainty_leaves_fewer_nuclei(viewer, user, widget, nuclei):
+def test_asking_for_more_certainty_leaves_fewer_nuclei(viewer, user, widget, nuclei, clipboard):
     # Clean nuclei are all certain.
     noise = np.random.default_rng(0).normal(0, 0.15 * nuclei.max(), nuclei.shape)
     viewer.add_image(np.clip(nuclei + noise, 0, nuclei.max()))
@@ -240,7 +239,7 @@ def test_asking_for_more_certainty_leaves_fewer_nuclei(viewer, user, widget, nuc
         counts.append(len(np.unique(segmented.data)) - 1)
     assert counts[0] > counts[1]
     user.click(widget.form.result.methods)
-    assert "0.95 as judged by the model" in QApplication.clipboard().text()
+    assert "0.95 as judged by the model" in clipboard.text()
 
 
 def test_certainty_is_greyed_out_for_a_model_without_a_judge(viewer, user, widget, nuclei, tmp_path):

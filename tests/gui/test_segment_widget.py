@@ -10,7 +10,6 @@ import tifffile
 from napari.layers import Labels
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QApplication
 
 from napari_nucseg._napari.camera import camera_of
 from napari_nucseg._napari.correct_files import collect
@@ -216,7 +215,7 @@ def test_a_slice_that_cannot_be_read_is_named_and_those_before_are_kept(
     assert ("2 of 3 slices are done and kept." in user.said()) == bool(lost)
 
 
-def test_quality_is_chosen_and_the_automatic_model_says_what_it_is(viewer, user, widget, nuclei):
+def test_quality_is_chosen_and_the_automatic_model_says_what_it_is(viewer, user, widget, nuclei, clipboard):
     viewer.add_image(nuclei)
     quality = widget.form.quality_form.editors["quality"].widget
     assert quality.isVisible()
@@ -232,15 +231,15 @@ def test_quality_is_chosen_and_the_automatic_model_says_what_it_is(viewer, user,
     assert state.settings.quality == "accurate"
     assert state.model_name == special.name
     user.click(widget.form.result.python)
-    assert "quality='accurate'" in QApplication.clipboard().text()
+    assert "quality='accurate'" in clipboard.text()
     user.click(widget.form.result.methods)
     n_views = len(state.settings.views_for(3))
     assert f"The quality setting was accurate. The network's maps were averaged over {n_views} views" in (
-        QApplication.clipboard().text()
+        clipboard.text()
     )
 
 
-def test_a_models_thresholds_are_the_sliders_defaults(viewer, user, widget, nuclei, tmp_path):
+def test_a_models_thresholds_are_the_sliders_defaults(viewer, user, widget, nuclei, tmp_path, clipboard):
     bundled = load_model()
     card = bundled.card.model_copy(update={"thresholds": Thresholds(foreground_threshold=0.62)})
     save_model(tmp_path / "own.safetensors", card, bundled.network)
@@ -254,7 +253,7 @@ def test_a_models_thresholds_are_the_sliders_defaults(viewer, user, widget, nucl
     slider.setValue(0.5)
     user.wait_until_idle()
     user.click(widget.form.result.python)
-    assert "foreground_threshold=0.5" in QApplication.clipboard().text()
+    assert "foreground_threshold=0.5" in clipboard.text()
     user.click(widget.form.result.defaults)
     user.wait_until_idle()
     assert read_state(layer).settings.decoding.foreground_threshold == pytest.approx(0.62)
@@ -640,7 +639,7 @@ def opened_half_um(viewer, nuclei, tmp_path):
 
 
 def test_a_pixel_size_that_the_file_states_counts_where_nobody_scaled_the_layer(
-    viewer, user, widget, opened_half_um, tmp_path, answer, choose
+    viewer, user, widget, opened_half_um, tmp_path, answer, choose, clipboard
 ):
     result = widget.form.result
     assert widget.form.diameter.choices()["pixel_size_um"] == 0.5
@@ -650,9 +649,9 @@ def test_a_pixel_size_that_the_file_states_counts_where_nobody_scaled_the_layer(
     assert read_state(layer).settings.given_diameter_px == 24
     assert "µm²" in user.said()
     user.click(result.python)
-    assert "pixel_size_um=0.5" in QApplication.clipboard().text()
+    assert "pixel_size_um=0.5" in clipboard.text()
     user.click(result.methods)
-    assert "0.5 µm per pixel" in QApplication.clipboard().text()
+    assert "0.5 µm per pixel" in clipboard.text()
     assert (opened_half_um.scale == layer.scale).all() and (layer.scale == 1).all(), (
         "the layers stay as they are"
     )

@@ -10,7 +10,7 @@ from napari.utils.notifications import notification_manager
 from PIL import Image
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QTextDocument
-from qtpy.QtWidgets import QApplication, QLabel
+from qtpy.QtWidgets import QLabel
 
 from napari_nucseg._napari.dock_column import DOCK_WIDTH_PX
 from napari_nucseg._napari.failure import sentence
@@ -23,7 +23,7 @@ TITLES = ("Segment nuclei", "Correct nuclei", "Fine-tune", "My models", "Work th
 PATH = "/home/" + "x" * 64 + "/of two parts/" + "y" * 200 + ".tif"
 
 
-def test_a_long_path_is_no_wider_than_a_dock_and_copied_whole(qtbot):
+def test_a_long_path_is_no_wider_than_a_dock_and_copied_whole(qtbot, clipboard):
     words = Words(f"cannot write {PATH}: the disk is full.")
     words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     qtbot.addWidget(words)
@@ -32,7 +32,7 @@ def test_a_long_path_is_no_wider_than_a_dock_and_copied_whole(qtbot):
     assert words.text() == f"cannot write {PATH}: the disk is full."
     words.setSelection(0, len(QLabel.text(words)))
     qtbot.keyClick(words, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
-    assert QApplication.clipboard().text() == f"cannot write {PATH}: the disk is full."
+    assert clipboard.text() == f"cannot write {PATH}: the disk is full."
 
 
 @pytest.mark.parametrize("title", TITLES)
