@@ -255,10 +255,10 @@ def _pick_channels(array: NDArray[Any], letters: str, channel: int | None, *, rg
     n_channels = array.shape[0]
     if channel is not None:
         if not 0 <= channel < n_channels:
-            raise ChannelError(
-                f"got channel {channel}, but the image has {n_channels}: choose 0 to {n_channels - 1}",
-                n_channels,
+            allowed = (
+                f"{n_channels}: choose 0 to {n_channels - 1}" if n_channels > 1 else "one alone, channel 0"
             )
+            raise ChannelError(f"got channel {channel}, but the image has {allowed}", n_channels)
         return array[channel : channel + 1]
     if n_channels in (1, 3):
         return array

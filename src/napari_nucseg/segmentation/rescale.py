@@ -71,8 +71,8 @@ def network_scale(diameter_px: float, canonical_px: float) -> tuple[float, str]:
     if scale != wanted:
         sizes = " to ".join(f"{canonical_px / s:.0f}" for s in reversed(SCALE_LIMITS))
         note = (
-            f"Nuclei of {diameter_px:.0f} px are outside {sizes} px: "
-            f"the image was scaled by {scale:g} instead of {wanted:.2g}."
+            f"The model takes nuclei of {sizes} px, not of {diameter_px:.0f} px: "
+            "it looked as near to that size as it can. Check the diameter, or choose another model."
         )
     return (1.0 if abs(np.log(scale)) < CLOSE_ENOUGH else on_grid(scale)), note
 
