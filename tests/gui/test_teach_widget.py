@@ -587,7 +587,7 @@ class TestLearning:
     @pytest.mark.parametrize(
         ("result", "headline", "advice"),
         [
-            pytest.param(UNSURE, "Not enough evidence", "more nuclei", id="unsure"),
+            pytest.param(UNSURE, "Not enough evidence", "of another image", id="unsure"),
             pytest.param(WORSE, "Worse", "“Keep old skills” to the right", id="worse"),
             pytest.param(NONSENSE, "something is odd", "6 px beside", id="nonsense"),
         ],

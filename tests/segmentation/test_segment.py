@@ -166,8 +166,9 @@ def test_other_decoding_of_the_same_maps_equals_a_new_run(small_model):
         loose.redecode({"foreground_threshold": 0.7})
 
 
-def test_the_scale_is_clamped_and_said(small_model):
-    assert any("scaled by 4" in note for note in run(GRAY, small_model, diameter_px=2).notes)
+def test_a_size_that_the_model_does_not_take_is_said(small_model):
+    notes = run(GRAY, small_model, diameter_px=2).notes
+    assert any("takes nuclei of 6 to 800 px, not of 2 px" in note for note in notes)
 
 
 def test_cancelling_is_to_stop_asking(small_model):
