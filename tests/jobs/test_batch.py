@@ -161,6 +161,26 @@ def test_run_lengths_replace_a_file_only_if_asked(tmp_path: Path, tiny_model: st
     assert "precious" not in table.read_text()
 
 
+def test_one_table_holds_the_nuclei_of_all_images_also_of_those_done_before(
+    tmp_path: Path, tiny_model: str
+) -> None:
+    images = [write_image(tmp_path / folder / "cells.png") for folder in "ab"]
+    table, written = tmp_path / "all.csv", {"table": True, "one_table": tmp_path / "all.csv"}
+    few = {**CHOICES, "min_area_px": 3}
+    with_one_gone = [images[0], tmp_path / "gone.png", images[1]]
+    _, results = drain(segment_files(with_one_gone, Outputs(tmp_path, **written), few))
+    before = table.read_text()
+    named = [line.split(",")[0] for line in before.splitlines()]
+    counts = [result.n_nuclei or 0 for result in results]
+    assert min(counts[0], counts[2]) > 0
+    assert named == ["image"] + ["a_cells"] * counts[0] + ["b_cells"] * counts[2]
+    with pytest.raises(OutputError, match=r"all.csv: it is there already"):
+        drain(segment_files(images, Outputs(tmp_path, **written, skip_done=True), few))
+    table.unlink()
+    drain(segment_files(images, Outputs(tmp_path, **written, skip_done=True), few))
+    assert table.read_text() == before
+
+
 def test_run_lengths_of_a_run_that_ended_first_are_kept(tmp_path: Path, tiny_model: str) -> None:
     table = tmp_path / "lengths.csv"
     first, second = (

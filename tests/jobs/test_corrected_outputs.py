@@ -1,5 +1,6 @@
 """Corrections that were saved become labels, tables, outlines and overlays for other programs."""
 
+import csv
 import json
 import shutil
 
@@ -134,3 +135,25 @@ def test_what_was_exported_is_not_replaced_by_what_a_model_finds(save, tmp_path,
 def test_a_folder_without_corrections_is_named(tmp_path, capsys):
     assert export(tmp_path, tmp_path) == 2
     assert "holds no corrections" in capsys.readouterr().err
+
+
+def test_one_table_holds_the_nuclei_of_all_images_by_name(save, tmp_path, capsys):
+    save("grey", CELLS.image, "YX", CELLS.labels)
+    save("stack", np.stack([CELLS.image] * 2), "ZYX", np.stack([CELLS.labels, 0 * CELLS.labels]))
+    save("tissue", TISSUE.image, "YXC", TISSUE.labels, pixel_size_um=0.5)
+    (tmp_path / "all.csv").write_text("mine")
+    said = (tmp_path / "work", "--one-table", tmp_path / "all.csv")
+    assert export(tmp_path, *said) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert export(tmp_path, *said, "--overwrite") == 0
+    with (tmp_path / "all.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    n_cells, n_tissue = int(CELLS.labels.max()), int(TISSUE.labels.max())
+    assert [row["image"] for row in rows] == ["grey"] * n_cells + ["stack"] * n_cells + ["tissue"] * n_tissue
+    assert list(rows[0])[:3] == ["image", "z", "label"]
+    assert [rows[0]["z"], rows[n_cells]["z"], rows[-1]["z"]] == ["", "0", ""]
+    assert [rows[0]["area_um2"], float(rows[-1]["area_um2"])] == ["", int(rows[-1]["area_px"]) / 4]
+    with (tmp_path / "out" / "grey_table.csv").open(newline="") as file:
+        alone = list(csv.DictReader(file))
+    assert [{name: row[name] for name in alone[0]} for row in rows[:n_cells]] == alone

@@ -34,6 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--table", action="store_true", help="Also write area, centroid, intensity … (CSV).")
     parser.add_argument(
+        "--one-table",
+        type=as_place,
+        metavar="FILE",
+        help="Also write the tables of all images as one, with a column that names the image (CSV), when all are done; "
+        "a file that is there is replaced only with --overwrite.",
+    )
+    parser.add_argument(
         "--outlines",
         action="store_true",
         help="Also write the outlines as polygons that QuPath opens (GeoJSON).",
@@ -55,8 +62,9 @@ def run(args: argparse.Namespace) -> int:
     from napari_nucseg.jobs.batch_files import Outputs
     from napari_nucseg.jobs.corrected_outputs import correction_sets, export_corrections  # late: loads torch
 
-    written = {"overlay": args.overlay, "table": args.table, "outlines": args.outlines}
-    outputs = Outputs(args.output, **written, overwrite=args.overwrite)
+    written = {"overlay": args.overlay, "outlines": args.outlines, "one_table": args.one_table}
+    table = args.table or args.one_table is not None
+    outputs = Outputs(args.output, **written, table=table, overwrite=args.overwrite)
     results = []
     for progress in export_corrections(correction_sets(args.corrections), outputs, args.channel):
         if progress.result is None:

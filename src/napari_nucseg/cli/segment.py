@@ -43,6 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--table", action="store_true", help="Also write area, centroid, intensity … (CSV).")
     parser.add_argument(
+        "--one-table",
+        type=as_place,
+        metavar="FILE",
+        help="Also write the tables of all images as one, with a column that names the image (CSV), when all are done; "
+        "a file that is there is replaced only with --overwrite.",
+    )
+    parser.add_argument(
         "--outlines",
         action="store_true",
         help="Also write the outlines as polygons that QuPath opens (GeoJSON).",
@@ -78,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
 
     written = {
         "overlay": args.overlay,
-        "table": args.table,
+        "table": args.table or args.one_table is not None,
+        "one_table": args.one_table,
         "outlines": args.outlines,
         "run_lengths": args.rle,
     }
@@ -124,6 +132,8 @@ def _sum_up(results: Sequence[FileResult], n_failed: int, args: argparse.Namespa
         note(f"{sum(result.skipped for result in results):,} of {done} done before")
     if args.rle is not None:
         note(f"run lengths of {done}: {args.rle}")
+    if args.one_table is not None:
+        note(f"nuclei of {done}: {args.one_table}")
     if n_failed and len(results) > 1:
         note(f"{done} segmented, {n_failed:,} failed")
 

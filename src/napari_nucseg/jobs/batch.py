@@ -15,20 +15,21 @@ from napari_nucseg.errors import ChannelError, ImageError, NucSegError, OutputEr
 from napari_nucseg.files import check_writable, nothing_fits
 from napari_nucseg.jobs.batch_files import (
     Targets,
-    check_run_lengths,
+    check_files_of_all,
     file_ids,
     names_of_before,
     output_names,
     state_of,
     sweep_results,
 )
-from napari_nucseg.jobs.batch_outputs import FileResult, take_done, write_outputs
+from napari_nucseg.jobs.batch_outputs import FileResult, tables_of, take_done, write_outputs
 from napari_nucseg.jobs.done import fingerprint, labels_done
 from napari_nucseg.jobs.export import run_length_table
 from napari_nucseg.jobs.result_mark import Origin
 from napari_nucseg.jobs.slices import slices_of
 from napari_nucseg.network.device import choose_device
 from napari_nucseg.network.model_file import load_model
+from napari_nucseg.nuclei.measuring import join_tables
 from napari_nucseg.segmentation.result import Progress
 from napari_nucseg.segmentation.segment import make_settings, model_for, segment_steps
 from napari_nucseg.steps import told_as
@@ -96,7 +97,8 @@ def segment_files(
     """Segment image files and write their labels, on request with an overlay, a table and run lengths.
 
     The files are named after the image: ``<name>_labels.tif``, ``<name>_overlay.png``, ``<name>_table.csv``, and
-    ``<name>`` is its id among the run lengths, which appear when all images are done; failed ones have none. Stacks
+    ``<name>`` is its id among the run lengths and in the table of all, which appear when all images are done; failed
+    ones have none. Stacks
     and series are segmented slice by slice: their labels have the axes T, Z, Y, X that are there, with numbers that go
     on from slice to slice; the overlay is a TIFF, the table has a column an axis, and each slice its run lengths.
     Axes, pixel size and the channel that is named for nuclei come from each image file unless they are chosen. No image
@@ -126,22 +128,23 @@ def segment_files(
     SettingsError, ModelFileError
         Before the first file, if the choices could not work for any.
     OutputError
-        If a result cannot be written and the next could not either, for the disk is full or the folder closed, or the
-        run lengths would replace an image, another result or, unless asked, any file.
+        If a result cannot be written and the next could not either, for the disk is full or the folder closed, or run
+        lengths or the table of all would replace an image, another result or, unless asked, any file.
     """
     choices = check_choices(choices)
     kept = names_of_before(images, outputs.folder) if outputs.skip_done else {}
     names, ids = output_names(images, kept), file_ids(images)
-    check_run_lengths(outputs, ids, names.values())
+    check_files_of_all(outputs, ids, names.values())
     sweep_results(outputs.folder)
     results = []
     with run_length_table(outputs.run_lengths) if outputs.run_lengths else nullcontext() as add_run_lengths:
         for index, path in enumerate(images):
             steps = _segment_file(path, ids, outputs, names[path], choices, add_run_lengths)
             results.append((yield from _guarded(path, index, len(images), steps, outputs.folder)))
-        check_run_lengths(
-            outputs, ids, names.values()
-        )  # again: meanwhile another run may have written its own
+        # again: meanwhile another run may have written its own
+        check_files_of_all(outputs, ids, names.values())
+    if outputs.one_table:
+        join_tables(outputs.one_table, tables_of(results))
     return tuple(results)
 
 

@@ -29,9 +29,9 @@ FileIds = set[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Outputs:
-    """Which files are written, and where: for each image in a folder, and the run lengths of all in one CSV.
+    """Which files are written, and where: for each image in a folder; of all, run lengths and a table in one CSV each.
 
-    Files of the same names are replaced where a batch made them of the same image, others, and run lengths, only with
+    Files of the same names are replaced where a batch made them of the same image, others, and those of all, only with
     ``overwrite``. With ``skip_done`` labels that were made of the same image with the same settings are taken as they
     are; what else is asked for is made from them.
     """
@@ -41,6 +41,7 @@ class Outputs:
     table: bool = False
     outlines: bool = False
     run_lengths: Path | None = None
+    one_table: Path | None = None
     overwrite: bool = False
     skip_done: bool = False
 
@@ -147,30 +148,30 @@ def check_no_image(path: Path, images: FileIds) -> None:
         )
 
 
-def check_run_lengths(outputs: Outputs, images: FileIds, names: Iterable[str]) -> None:
-    """Refuse to write run lengths over an image or a result of the batch, and without ``overwrite`` over any file.
+def check_files_of_all(outputs: Outputs, images: FileIds, names: Iterable[str]) -> None:
+    """Refuse to write a file of all over an image or a result of the batch, and without ``overwrite`` over any file.
 
-    A table in the form of the 2018 Data Science Bowl has no place for a mark that would tell ours from others.
+    They have no place for a mark that would tell ours from others.
 
     Raises
     ------
     OutputError
         Naming the file.
     """
-    path = outputs.run_lengths
-    if path is None:
-        return
-    check_no_image(path, images)
     planned = (Targets.of(outputs, name, n_slices) for name in names for n_slices in (1, 2))
-    if _place(path) in {_place(target) for targets in planned for target in targets.files}:
-        raise OutputError(
-            f"cannot write run lengths to {path}: another result of this run has that name. Choose another one."
-        )
-    if os.path.lexists(path) and not path.is_dir() and not outputs.overwrite:
-        raise OutputError(
-            f"cannot write {path}: it is there already, and run lengths do not say who wrote them. Choose another "
-            "name for them, delete it, or replace it with --overwrite."
-        )
+    taken = {_place(target) for targets in planned for target in targets.files}
+    for path in filter(None, (outputs.run_lengths, outputs.one_table)):
+        check_no_image(path, images)
+        if _place(path) in taken:
+            raise OutputError(
+                f"cannot write {path}: another result of this run has that name. Choose another one."
+            )
+        taken.add(_place(path))
+        if os.path.lexists(path) and not path.is_dir() and not outputs.overwrite:
+            raise OutputError(
+                f"cannot write {path}: it is there already, and does not say who wrote it. Choose another name, delete "
+                "it, or replace it with --overwrite."
+            )
 
 
 def _place(path: Path) -> str:

@@ -17,7 +17,7 @@ from napari_nucseg.nuclei.measuring import areas_in, write_table
 from napari_nucseg.segmentation.result import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -56,6 +56,15 @@ class FileResult:
     """Whether an earlier run had made the labels; how long that took is not known."""
     summary: str = ""
     notes: tuple[str, ...] = ()
+
+
+def tables_of(results: Iterable[FileResult]) -> dict[str, Path]:
+    """Tables that were written, by the names that the files of an image begin with."""
+    return {
+        result.labels.name.removesuffix("_labels.tif"): result.table
+        for result in results
+        if result.labels and result.table
+    }
 
 
 def write_outputs(

@@ -15,10 +15,11 @@ from napari_nucseg.data.correction_set import is_correction_set, open_correction
 from napari_nucseg.data.layout import flat_name
 from napari_nucseg.errors import ChannelError, CorrectionSetError, NucSegError, OutputError
 from napari_nucseg.files import check_writable, nothing_fits, unused_name
-from napari_nucseg.jobs.batch_files import Targets, check_no_image, file_ids
-from napari_nucseg.jobs.batch_outputs import FileResult, areas_of, counted, write_beside
+from napari_nucseg.jobs.batch_files import Targets, check_files_of_all, check_no_image, file_ids
+from napari_nucseg.jobs.batch_outputs import FileResult, areas_of, counted, tables_of, write_beside
 from napari_nucseg.jobs.export import write_labels
 from napari_nucseg.jobs.slices import STACKED, axes_of, slices_of
+from napari_nucseg.nuclei.measuring import join_tables
 from napari_nucseg.segmentation.segment import make_settings
 
 if TYPE_CHECKING:
@@ -79,8 +80,9 @@ def export_corrections(
     Raises
     ------
     OutputError
-        If a result cannot be written and the next could not either.
+        If a result cannot be written and the next could not either, or the table of all would replace a file unasked.
     """
+    check_files_of_all(outputs, set(), ())
     taken: set[str] = set()
     results = []
     for index, folder in enumerate(folders):
@@ -93,6 +95,8 @@ def export_corrections(
             result = FileResult(folder, error=str(error))
         results.append(result)
         yield ExportProgress(index, len(folders), folder, result)
+    if outputs.one_table:
+        join_tables(outputs.one_table, tables_of(results))
     return tuple(results)
 
 

@@ -101,6 +101,40 @@ def write_table(path: str | Path, table: Mapping[str, NDArray[Any]]) -> None:
         writer.writerows([_cell(value) for value in row] for row in zip(*table.values(), strict=True))
 
 
+def join_tables(path: str | Path, tables: Mapping[str, Path]) -> None:
+    """Write tables that ``write_table`` wrote as one, whole or not at all; ``image`` is the first column.
+
+    Of several kinds of images the columns of all are there; cells are empty where an image has no such column.
+
+    Parameters
+    ----------
+    path : CSV to write.
+    tables : those of images, by their names.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    columns = dict.fromkeys(["image", "t", "z"])
+    seen = {"image"}
+    for table in tables.values():
+        with table.open(newline="", encoding="utf-8") as rows:
+            header = next(csv.reader(rows))
+            columns |= dict.fromkeys(header)
+            seen |= set(header)
+    # names of files are bytes that need be no UTF-8: they come back as they were
+    with (
+        written_whole(path) as part,
+        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        writer = csv.DictWriter(file, [column for column in columns if column in seen])
+        writer.writeheader()
+        for image, table in tables.items():
+            with table.open(newline="", encoding="utf-8") as rows:
+                writer.writerows({"image": image} | row for row in csv.DictReader(rows))
+
+
 def _shapes(labels: NDArray[np.integer[Any]]) -> Table:
     """Label, area, place and form of every nucleus."""
     close, numbers = close_numbers(labels)
