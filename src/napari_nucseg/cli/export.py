@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--one-table",
         type=as_place,
         metavar="FILE",
-        help="Also write the tables of all images as one, with a column that names the image (CSV), when all are done; "
-        "a file that is there is replaced only with --overwrite.",
+        help="Also write the tables of all images, and all as one, with a column that names the image (CSV), when these "
+        "are done; a file that is there is replaced only with --overwrite.",
     )
     parser.add_argument(
         "--outlines",
