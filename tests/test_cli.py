@@ -115,6 +115,16 @@ def test_segment_writes_and_says_one_line(tmp_path: Path, picture: Path, tiny: l
     assert sorted(os.listdir(tmp_path / "out")) == names
 
 
+def test_segment_writes_one_table_beside_that_of_each_image(
+    tmp_path: Path, picture: Path, tiny: list[str], capsys
+) -> None:
+    out, table = tmp_path / "out", tmp_path / "all.csv"
+    assert main(["segment", str(picture), "-o", str(out), "--one-table", str(table), *tiny]) == 0
+    assert f"nuclei of 1 image: {table}" in capsys.readouterr().err
+    alone = (out / "cells_table.csv").read_text().splitlines()
+    assert table.read_text().splitlines() == [f"image,{alone[0]}", *(f"cells,{row}" for row in alone[1:])]
+
+
 def test_segment_json_is_one_line_an_image(tmp_path: Path, picture: Path, tiny: list[str], capsys) -> None:
     missing = tmp_path / "missing.png"
     arguments = ["segment", str(picture), str(missing), "-o", str(tmp_path / "out"), "--json"]

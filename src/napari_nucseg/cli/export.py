@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
 from napari_nucseg.cli.naming import as_place
+from napari_nucseg.cli.outputs import add_outputs, chosen_outputs
 from napari_nucseg.counted import count_words
 
 if TYPE_CHECKING:
@@ -24,27 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CORRECTIONS",
         help="Folders that Save corrections wrote, or folders of them, as Work through a folder keeps them.",
     )
-    parser.add_argument(
-        "-o", "--output", type=as_place, required=True, metavar="DIR", help="Folder for the results."
-    )
-    parser.add_argument(
-        "--overlay",
-        action="store_true",
-        help="Also write the outlines over the image (PNG; of a stack, TIFF).",
-    )
-    parser.add_argument("--table", action="store_true", help="Also write area, centroid, intensity … (CSV).")
-    parser.add_argument(
-        "--one-table",
-        type=as_place,
-        metavar="FILE",
-        help="Also write the tables of all images, and all as one, with a column that names the image (CSV), when these "
-        "are done; a file that is there is replaced only with --overwrite.",
-    )
-    parser.add_argument(
-        "--outlines",
-        action="store_true",
-        help="Also write the outlines as polygons that QuPath opens (GeoJSON).",
-    )
+    add_outputs(parser)
     parser.add_argument(
         "--channel",
         type=int,
@@ -59,14 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the files; 1 where some failed."""
-    from napari_nucseg.jobs.batch_files import Outputs
     from napari_nucseg.jobs.corrected_outputs import correction_sets, export_corrections  # late: loads torch
 
-    written = {"overlay": args.overlay, "outlines": args.outlines, "one_table": args.one_table}
-    table = args.table or args.one_table is not None
-    outputs = Outputs(args.output, **written, table=table, overwrite=args.overwrite)
     results = []
-    for progress in export_corrections(correction_sets(args.corrections), outputs, args.channel):
+    for progress in export_corrections(correction_sets(args.corrections), chosen_outputs(args), args.channel):
         if progress.result is None:
             show_progress(f"[{progress.index + 1:,}/{progress.total:,}] {progress.folder.name}")
             continue

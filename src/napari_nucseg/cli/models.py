@@ -37,12 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     default = actions.add_parser(
         "default", help="Name the default, choose another, or go back to the one before."
     )
-    default.add_argument(
-        "name",
-        metavar="NAME",
-        nargs="?",
-        help="Name of a model; 'back'; or 'auto': the program chooses. Without one, the default is named.",
-    )
+    what = "Name of a model; 'back'; or 'auto': the program chooses. Without one, the default is named."
+    default.add_argument("name", metavar="NAME", nargs="?", help=what)
     default.set_defaults(action=_default)
     install = actions.add_parser("install", help="Copy a model file into the folder of your own models.")
     install.add_argument("file", type=as_place, metavar="FILE", help="Model file (.safetensors).")

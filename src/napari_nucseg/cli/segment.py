@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from napari_nucseg.cli.console import complain, note, say, say_json, show_progress
 from napari_nucseg.cli.naming import as_place, in_options
 from napari_nucseg.cli.options import add_settings, chosen_settings
+from napari_nucseg.cli.outputs import add_outputs, chosen_outputs
 from napari_nucseg.cli.time_left import TimeLeft
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.zarr_folder import NOT_READ, zarr_in
@@ -33,27 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         help="Image files, or folders of them; stacks and series are segmented slice by slice.",
     )
-    parser.add_argument(
-        "-o", "--output", type=as_place, required=True, metavar="DIR", help="Folder for the results."
-    )
-    parser.add_argument(
-        "--overlay",
-        action="store_true",
-        help="Also write the outlines over the image (PNG; of a stack, TIFF).",
-    )
-    parser.add_argument("--table", action="store_true", help="Also write area, centroid, intensity … (CSV).")
-    parser.add_argument(
-        "--one-table",
-        type=as_place,
-        metavar="FILE",
-        help="Also write the tables of all images, and all as one, with a column that names the image (CSV), when these "
-        "are done; a file that is there is replaced only with --overwrite.",
-    )
-    parser.add_argument(
-        "--outlines",
-        action="store_true",
-        help="Also write the outlines as polygons that QuPath opens (GeoJSON).",
-    )
+    add_outputs(parser)
     parser.add_argument(
         "--rle",
         type=as_place,
@@ -81,16 +62,9 @@ def run(args: argparse.Namespace) -> int:
     """Segment the files; 1 where some failed."""
     choices = chosen_settings(args)
     from napari_nucseg.jobs.batch import WAITING, segment_files  # late: loads torch
-    from napari_nucseg.jobs.batch_files import Outputs, find_images
+    from napari_nucseg.jobs.batch_files import find_images
 
-    written = {
-        "overlay": args.overlay,
-        "table": args.table or args.one_table is not None,
-        "one_table": args.one_table,
-        "outlines": args.outlines,
-        "run_lengths": args.rle,
-    }
-    outputs = Outputs(args.output, **written, overwrite=args.overwrite, skip_done=args.skip_done)
+    outputs = replace(chosen_outputs(args), run_lengths=args.rle, skip_done=args.skip_done)
     images, results = _each_once(find_images(args.images)), []
     for path in (zarr for named in args.images if named.is_dir() for zarr in zarr_in(named)):
         note(f"{path} is passed over: {NOT_READ}")
@@ -150,7 +124,7 @@ def _where(progress: BatchProgress, left: TimeLeft) -> str:
 def _report(result: FileResult, args: argparse.Namespace, *, alone: bool) -> None:
     """Say what became of an image; its notes begin with its name, unless it is the only one."""
     if args.json:
-        say_json(dataclasses.asdict(result))
+        say_json(asdict(result))
     elif result.error is not None:
         named = result.error.startswith(f"{result.image} ")
         complain(result.error if named else f"{result.image}: {in_options(result.error, args)}")

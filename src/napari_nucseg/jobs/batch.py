@@ -97,13 +97,12 @@ def segment_files(
     """Segment image files and write their labels, on request with an overlay, a table and run lengths.
 
     The files are named after the image: ``<name>_labels.tif``, ``<name>_overlay.png``, ``<name>_table.csv``, and
-    ``<name>`` is its id among the run lengths and in the table of all, which appear when all images are done; failed
-    ones have none. Stacks
-    and series are segmented slice by slice: their labels have the axes T, Z, Y, X that are there, with numbers that go
-    on from slice to slice; the overlay is a TIFF, the table has a column an axis, and each slice its run lengths.
-    Axes, pixel size and the channel that is named for nuclei come from each image file unless they are chosen. No image
-    is ever replaced, and a file that no batch made of the same image only where ``outputs`` says so; without that, the
-    image fails.
+    ``<name>`` is its id among the run lengths and in the table of all, which appear when all images are done, without
+    failed ones. Stacks and series are segmented slice by slice: their labels have the axes T, Z, Y, X that are there,
+    with numbers that go on from slice to slice; the overlay is a TIFF, the table has a column an axis, and each slice
+    its run lengths. Axes, pixel size and the channel that is named for nuclei come from each image file unless they are
+    chosen. No image is ever replaced, and a file that no batch made of the same image only where ``outputs`` says so;
+    without that, the image fails.
 
     Parameters
     ----------
@@ -115,13 +114,11 @@ def segment_files(
 
     Yields
     ------
-    BatchProgress
-        At least one for each file, the last of a file with its result.
+    At least once for each file, the last of a file with its result.
 
     Returns
     -------
-    results
-        One record a file, in order.
+    One record a file, in order.
 
     Raises
     ------
