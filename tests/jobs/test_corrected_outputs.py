@@ -157,3 +157,10 @@ def test_one_table_holds_the_nuclei_of_all_images_by_name(save, tmp_path, capsys
     with (tmp_path / "out" / "grey_table.csv").open(newline="") as file:
         alone = list(csv.DictReader(file))
     assert [{name: row[name] for name in alone[0]} for row in rows[:n_cells]] == alone
+
+
+def test_a_set_whose_saving_was_killed_half_way_is_found_by_its_name(save, tmp_path):
+    folder = save("cells", CELLS.image, "YX", CELLS.labels)
+    folder.rename(folder.with_name(".cells.before"))
+    assert export(tmp_path, folder) == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "out" / "cells_labels.tif").pixels, CELLS.labels)

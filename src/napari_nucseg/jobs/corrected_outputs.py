@@ -9,8 +9,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_nucseg.data.correction_image import find_image
-from napari_nucseg.data.correction_record import read_record
 from napari_nucseg.data.correction_set import is_correction_set, open_correction_set
 from napari_nucseg.data.layout import flat_name
 from napari_nucseg.errors import ChannelError, CorrectionSetError, NucSegError, OutputError
@@ -101,12 +99,11 @@ def export_corrections(
 
 
 def _exported(folder: Path, outputs: Outputs, channel: int | None, taken: set[str]) -> FileResult:
-    record = read_record(folder).image
     corrections = open_correction_set(folder)
     slices, labels = slices_of(corrections.image, corrections.axes), _as_slices_follow(corrections)
-    name = unused_name(flat_name(record.name or folder.name), taken)
+    name = unused_name(flat_name(corrections.name or folder.name), taken)
     targets = Targets.of(outputs, name, len(slices))
-    _check(targets, find_image(folder, record, None), overwrite=outputs.overwrite)
+    _check(targets, corrections.image_path, overwrite=outputs.overwrite)
     if channel is None and set("CS") & set(corrections.axes.upper()):
         channel = corrections.settings.get("channel")
     settings = make_settings(channel=channel, pixel_size_um=corrections.pixel_size_um)
@@ -128,7 +125,7 @@ def _as_slices_follow(corrections: CorrectionSet) -> NDArray[np.int32]:
     return ordered.reshape(*(n for n in stacked if n > 1), height, width)
 
 
-def _check(targets: Targets, image: Path, *, overwrite: bool) -> None:
+def _check(targets: Targets, image: Path | None, *, overwrite: bool) -> None:
     """Refuse to replace the image that was corrected, and unasked any file.
 
     Raises
@@ -137,7 +134,7 @@ def _check(targets: Targets, image: Path, *, overwrite: bool) -> None:
         Naming the file.
     """
     for path in targets.files:
-        check_no_image(path, file_ids([image]))
+        check_no_image(path, file_ids([image] if image else []))
         if os.path.lexists(path) and not overwrite:
             raise OutputError(
                 f"{path} is there already. Choose another folder, or replace it with --overwrite."
