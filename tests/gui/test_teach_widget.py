@@ -27,7 +27,7 @@ from napari_nucseg._napari.dock_column import DockColumn
 from napari_nucseg._napari.layer_state import PREVIEW_OF, read_state
 from napari_nucseg._napari.teach_estimate import estimate_presets
 from napari_nucseg._napari.teach_examples import Source
-from napari_nucseg._napari.teach_folder import held, refuse_name, unfinished_run
+from napari_nucseg._napari.teach_folder import discard_run, held, refuse_name, unfinished_run
 from napari_nucseg._napari.teach_text import (
     NO_NUCLEUS,
     NOTHING_CORRECTED,
@@ -789,6 +789,19 @@ class TestStopping:
                 pass
         assert not refuse_name("mine", ())
 
+    def test_what_another_window_works_on_is_not_thrown_away(self, qtbot, teacher, scripted, layer, click):
+        scripted(seconds=0.1, steps=300)
+        _learning(qtbot, teacher)
+        click(teacher.form.cancel)
+        qtbot.waitUntil(lambda: "Throw away" in teacher.form.question.buttons, timeout=TIMEOUT_MS)
+        folder = runs_dir() / "my-nuclei"
+        with held(folder):  # another window finishes it
+            click(teacher.form.question.buttons["Throw away"])
+            qtbot.waitUntil(lambda: "going on" in teacher.form.status.text(), timeout=TIMEOUT_MS)
+            assert (folder / "checkpoint.safetensors").exists()
+        discard_run(folder)
+        assert not folder.exists()
+
     def test_cancel_before_there_is_anything(self, qtbot, teacher, scripted, layer, click):
         scripted(seconds=60, steps=300)
         _ready(qtbot, teacher)
@@ -804,7 +817,10 @@ class TestStopping:
     ):
         scripted(seconds=0.1, steps=300)
         _learning(qtbot, teacher)
+        previews = [each for each in viewer.layers if PREVIEW_OF in each.metadata]
+        assert [each.visible for each in previews] == [True]
         viewer.window.remove_dock_widget(teacher)  # what its × does
+        assert [each.visible for each in previews] == [False], "as after a cancel"
         qtbot.waitUntil(lambda: unfinished_run() is not None, timeout=TIMEOUT_MS)
         scripted()
         again = open_teacher()

@@ -11,11 +11,10 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.teach_drafts import Drafts, describe_steps
 from napari_nucseg._napari.teach_examples import Examples, layer_of
-from napari_nucseg._napari.teach_folder import has_learned, unfinished_run
+from napari_nucseg._napari.teach_folder import discard_run, has_learned, unfinished_run
 from napari_nucseg._napari.teach_preview import hide_preview, remove_preview, show_preview, view_of
 from napari_nucseg._napari.teach_run import Done, Told, finish_steps, start_steps
 from napari_nucseg._napari.workers import Runs
-from napari_nucseg.teaching.runs import delete_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -146,6 +145,7 @@ class TeachController(QObject):
         self._soon.stop()
         for runs in (self._describing, self._running, self._deleting):
             runs.forget()
+        hide_preview(self._viewer, self.model_name)
         self._viewer.layers.events.inserted.disconnect(self._layers_changed)
         self._viewer.layers.events.removed.disconnect(self._layers_changed)
         self._viewer.layers.events.reordered.disconnect(self._later)
@@ -227,7 +227,7 @@ class TeachController(QObject):
 
 def _delete(folder: Path) -> Generator[None, None, None]:
     yield
-    delete_run(folder)
+    discard_run(folder)
 
 
 def _emitters(layer: Layer) -> list[EventEmitter]:

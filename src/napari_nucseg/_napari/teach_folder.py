@@ -8,6 +8,7 @@ unfinished. What came to its end, or ended before it learned anything, gives way
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -87,8 +88,35 @@ def make_way(folder: Path) -> None:
     OutputError
         If something cannot be deleted.
     """
-    if not _gives_way(folder):
+    if _gives_way(folder):
+        _empty(folder)
+
+
+def discard_run(folder: Path) -> None:
+    """Delete what a run left, unless another window works on it.
+
+    Raises
+    ------
+    TrainingError
+        If one does.
+    OutputError
+        If something cannot be deleted.
+    """
+    if not folder.is_dir():  # it was never made, or another window has thrown it away
         return
+    with held(folder, "throw it away there"):
+        _empty(folder)
+    with suppress(OSError):  # another window begins in it just now
+        folder.rmdir()
+
+
+def held(folder: Path, otherwise: str = "choose another name") -> AbstractContextManager[None]:
+    """Keep other windows out of a run's folder as long as this one works on it; its child has a lock of its own."""
+    return place.held(folder, otherwise, lock=_LOCK, named_by=RUNS_VARIABLE)
+
+
+def _empty(folder: Path) -> None:
+    """Delete all in a folder but the lock: Windows deletes no open file."""
     try:
         for path in folder.iterdir():
             if path.is_dir():
@@ -97,11 +125,6 @@ def make_way(folder: Path) -> None:
                 path.unlink()
     except OSError as error:
         raise not_deleted(error, folder) from error
-
-
-def held(folder: Path) -> AbstractContextManager[None]:
-    """Keep other windows out of a run's folder as long as this one works on it; its child has a lock of its own."""
-    return place.held(folder, "choose another name", lock=_LOCK, named_by=RUNS_VARIABLE)
 
 
 def _run_names() -> set[str]:
