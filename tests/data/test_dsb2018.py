@@ -174,8 +174,8 @@ def test_one_image_has_the_truth_of_the_table(place, tmp_path):
     assert np.flatnonzero(sample.labels).tolist() == [0, 8]
 
 
-def test_real_masks_as_run_lengths_give_the_same_labels(test_data, tmp_path):
-    expected = open_dataset(test_data / "dsb2018")[0]
+def test_real_masks_as_run_lengths_give_the_same_labels(dsb2018, tmp_path):
+    expected = dsb2018[0]
     save(tmp_path / "stage1_train" / expected.name / "images" / f"{expected.name}.png", expected.image)
     numbers = np.unique(expected.labels)[1:]
     rows = [(expected.name, encode_rle(expected.labels == number)) for number in numbers]

@@ -112,11 +112,11 @@ def test_linked_folders_are_read_and_circles_left(tmp_path):
     assert Path(dataset[0].metadata["image_path"]) == tmp_path / "set" / "images" / "a.png"
 
 
-def test_the_official_dsb_zip(dsb2018_archive, test_data, tmp_path):
+def test_the_official_dsb_zip(dsb2018_archive, dsb2018, tmp_path):
     (tmp_path / "stage1_train.zip").write_bytes(dsb2018_archive)
     dataset = open_dataset(tmp_path)  # a folder that holds the zip
     assert (dataset.layout, len(dataset)) == ("dsb2018", 30)
-    assert_same(dataset[3], open_dataset(test_data / "dsb2018").read(dataset.names[3]))
+    assert_same(dataset[3], dsb2018.read(dataset.names[3]))
     assert dataset[3].metadata["subset"] == "stage1_train"
 
 

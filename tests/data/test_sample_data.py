@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from napari_nucseg.data.download import DownloadProgress, fetch_file
-from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.sample_data import (
     SAMPLES,
     FolderNeeded,
@@ -48,17 +47,24 @@ def source(server):
     return SOURCES["dsb2018"].at(server.url)
 
 
-def assert_whole(dataset, test_data):
-    truth = open_dataset(test_data / "dsb2018").select(find_sample(FETCHED).image_ids)
-    assert dataset.names == truth.names
-    for got, expected in zip(dataset, truth, strict=True):
-        np.testing.assert_array_equal(got.image, expected.image)
-        np.testing.assert_array_equal(got.labels, expected.labels)
+@pytest.fixture(scope="module")
+def assert_whole(dsb2018):
+    """Compare what was fetched with the real images, which are read once."""
+    names = find_sample(FETCHED).image_ids
+    truth = list(dsb2018.select(names))
+
+    def compare(dataset):
+        assert dataset.names == names
+        for got, expected in zip(dataset, truth, strict=True):
+            np.testing.assert_array_equal(got.image, expected.image)
+            np.testing.assert_array_equal(got.labels, expected.labels)
+
+    return compare
 
 
-def test_by_ranges_only_what_is_needed_comes(server, source, test_data, tmp_path):
+def test_by_ranges_only_what_is_needed_comes(server, source, assert_whole, tmp_path):
     progress, dataset = drain(sample_steps(FETCHED, tmp_path, source))
-    assert_whole(dataset, test_data)
+    assert_whole(dataset)
     assert server.bytes_sent < 0.75 * len(server.files["stage1_train.zip"])
     assert len(server.requests) < 40
     assert all(isinstance(step, DownloadProgress) for step in progress)
@@ -75,29 +81,29 @@ def test_the_second_time_nothing_is_asked(server, source, tmp_path):
     assert find_cached(FETCHED, tmp_path).names == dataset.names
 
 
-def test_without_ranges_the_whole_archive_comes(server, source, test_data, tmp_path):
+def test_without_ranges_the_whole_archive_comes(server, source, assert_whole, tmp_path):
     server.ranges = False
     progress, dataset = drain(sample_steps(FETCHED, tmp_path, source))
-    assert_whole(dataset, test_data)
+    assert_whole(dataset)
     assert progress[-1].bytes_done == progress[-1].bytes_total == len(server.files["stage1_train.zip"])
     server.files.clear()  # the other sample comes out of the archive that lies here now
     assert len(drain(sample_steps("dsb2018-fluorescence", tmp_path, source))[1]) == 5
 
 
 @pytest.mark.parametrize("ranges", [pytest.param(True, id="ranges"), pytest.param(False, id="whole")])
-def test_a_cut_connection_is_told_and_gone_on_with(ranges, server, source, test_data, tmp_path):
+def test_a_cut_connection_is_told_and_gone_on_with(ranges, server, source, assert_whole, tmp_path):
     server.ranges = ranges
     server.cut_after_bytes = int(0.4 * len(server.files["stage1_train.zip"]))
     with pytest.raises(DownloadError, match="cut"):
         drain(sample_steps(FETCHED, tmp_path, source))
     assert find_cached(FETCHED, tmp_path) is None
     server.cut_after_bytes = None
-    assert_whole(drain(sample_steps(FETCHED, tmp_path, source))[1], test_data)
+    assert_whole(drain(sample_steps(FETCHED, tmp_path, source))[1])
 
 
 @pytest.mark.parametrize("ranges", [pytest.param(True, id="ranges"), pytest.param(False, id="whole")])
 @pytest.mark.parametrize("n_steps", [1, 2, 3])
-def test_cancelling_leaves_nothing_damaged(ranges, n_steps, server, source, test_data, tmp_path):
+def test_cancelling_leaves_nothing_damaged(ranges, n_steps, server, source, assert_whole, tmp_path):
     server.ranges = ranges
     steps = sample_steps(FETCHED, tmp_path, source)
     for _ in range(n_steps):
@@ -106,19 +112,19 @@ def test_cancelling_leaves_nothing_damaged(ranges, n_steps, server, source, test
     assert find_cached(FETCHED, tmp_path) is None
     assert not (tmp_path / FETCHED).exists()
     assert not (tmp_path / "stage1_train.zip").exists() or zipfile.is_zipfile(tmp_path / "stage1_train.zip")
-    assert_whole(drain(sample_steps(FETCHED, tmp_path, source))[1], test_data)
+    assert_whole(drain(sample_steps(FETCHED, tmp_path, source))[1])
 
 
 @pytest.mark.parametrize("ranges", [pytest.param(True, id="ranges"), pytest.param(False, id="whole")])
 @pytest.mark.parametrize("n_steps", [(1, 1), (3, 1), (1, 3)])
-def test_two_programs_fetch_the_same(ranges, n_steps, server, source, test_data, tmp_path):
+def test_two_programs_fetch_the_same(ranges, n_steps, server, source, assert_whole, tmp_path):
     server.ranges = ranges
     first, second = (sample_steps(FETCHED, tmp_path, source) for _ in range(2))
     for steps, n in zip((first, second), n_steps, strict=True):
         for _ in range(n):
             next(steps)
     for steps in (first, second):
-        assert_whole(drain(steps)[1], test_data)
+        assert_whole(drain(steps)[1])
     archive = [] if ranges else ["stage1_train.zip"]
     assert sorted(file.name for file in tmp_path.iterdir()) == [FETCHED, *archive]
 
@@ -140,14 +146,14 @@ def damaged(archive: bytes, image_id: str) -> bytes:
 
 
 @pytest.mark.parametrize("ranges", [pytest.param(True, id="ranges"), pytest.param(False, id="whole")])
-def test_a_wrong_crc_is_noticed(ranges, server, source, dsb2018_archive, test_data, tmp_path):
+def test_a_wrong_crc_is_noticed(ranges, server, source, dsb2018_archive, assert_whole, tmp_path):
     server.ranges = ranges
     server.files["stage1_train.zip"] = damaged(dsb2018_archive, find_sample(FETCHED).image_ids[2])
     with pytest.raises(DownloadError, match="damaged"):
         drain(sample_steps(FETCHED, tmp_path, source))
     assert find_cached(FETCHED, tmp_path) is None
     server.files["stage1_train.zip"] = dsb2018_archive
-    assert_whole(drain(sample_steps(FETCHED, tmp_path, source))[1], test_data)
+    assert_whole(drain(sample_steps(FETCHED, tmp_path, source))[1])
 
 
 def test_a_page_instead_of_a_zip_is_noticed(server, source, tmp_path):

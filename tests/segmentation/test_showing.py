@@ -6,7 +6,6 @@ from skimage import data
 
 from napari_nucseg.data.familiar import Appearance, appearances
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.network.device import choose_device
@@ -57,10 +56,10 @@ BROWN = ("815524d8", "af6b6173", "e414b54f")
 
 
 @pytest.fixture(scope="module")
-def tissue(test_data):
+def tissue(test_data, dsb2018):
     """Middles of real images of stained tissue."""
     rows = [r for r in read_rows(test_data / "index.csv", dataset="dsb2018") if r.name.startswith(BROWN)]
-    found = list(select_rows(open_dataset(test_data / "dsb2018"), rows))
+    found = list(select_rows(dsb2018, rows))
     assert len(found) == len(BROWN)
     return [(s.image[20:220, 20:220, :3], s.labels[20:220, 20:220]) for s in found]
 

@@ -9,7 +9,6 @@ from scipy import ndimage
 from skimage.segmentation import expand_labels
 
 from napari_nucseg.data.images import to_planes
-from napari_nucseg.data.opening import open_dataset
 from napari_nucseg.data.rows import read_rows, select_rows
 from napari_nucseg.data.synthetic import synthetic_fluorescence, synthetic_histology
 from napari_nucseg.teaching.sanity import warnings_of
@@ -160,10 +159,10 @@ def test_an_image_that_shows_nothing_is_said():
 
 
 @pytest.mark.parametrize("kind", ["fluorescence", "histology", "brightfield"])
-def test_peoples_own_labels_pass_and_those_of_another_image_do_not(test_data, known_images, kind):
+def test_peoples_own_labels_pass_and_those_of_another_image_do_not(test_data, dsb2018, known_images, kind):
     rows = read_rows(test_data / "index.csv", dataset="dsb2018", split="train", kind=kind)
     rows = [row for row in rows if known_images["dsb2018", row.name]["n_nuclei"] > 12][:2]
-    samples = list(select_rows(open_dataset(test_data / "dsb2018"), rows))
+    samples = list(select_rows(dsb2018, rows))
     planes = [to_planes(s.image, s.metadata["axes"])[:, :256, :256] for s in samples]
     labels = [s.labels[:256, :256] for s in samples]
     taught = np.ones((256, 256), bool)
