@@ -11,7 +11,7 @@ from napari_nucseg.network.model_file import load_model
 def test_weights_that_are_not_the_last_are_named_where_the_run_ends_by_itself(write_job, train):
     frozen = {"optimizer": {"learning_rate": 1e-12}, "validation": {"images": 1, "every": 2}}
     stop = {"score": "pixel_accuracy", "patience": 9}
-    path, seen = train(write_job(steps=6, **frozen, early_stop=stop, size=None, judge=None))
+    path, seen = train(write_job(steps=6, **frozen, early_stop=stop))
     best = int(np.argmax([p.scores["pixel_accuracy"] for p in seen if p.scores]))
     said = f"The weights of step {2 * (best + 1)} are kept: no later pixel_accuracy was better."
     assert (seen[-1].message == said) == (best < 2)

@@ -7,7 +7,7 @@ from tifffile import imread, imwrite
 
 from napari_nucseg.errors import TrainingError
 
-LOOKING = {"steps": 4, "size": None, "judge": None}
+LOOKING = {"steps": 4}
 STOPPING = {"early_stop": {"score": "auc", "patience": 9}, **LOOKING}
 
 

@@ -16,7 +16,7 @@ from napari_nucseg.teaching.pages import annotated_page
 
 
 def test_images_learned_from_are_known_when_they_are_compared_or_taught(write_job, train, folder, capsys):
-    changes = {"steps": 1, "validation": {"images": 1}, "size": None, "judge": None}
+    changes = {"steps": 1, "validation": {"images": 1}}
     new, _ = train(write_job(**changes, name="new"))
     other, _ = train(write_job(**changes, name="other"))
     listed = load_model(new).card.learned_images

@@ -79,7 +79,7 @@ def test_what_a_job_does_not_name_of_its_network_is_as_in_the_model(write_job, t
     path = tmp_path / "unet.safetensors"
     card = ModelCard(name="unet", title="U-Net", architecture=Architecture(**shape), canonical_diameter_px=24)
     save_model(path, card, build_network(card.architecture))
-    job = write_job(start=str(path), architecture={"kind": "unetplusplus"}, steps=1, size=None, judge=None)
+    job = write_job(start=str(path), architecture={"kind": "unetplusplus"}, steps=1)
     assert load_job(job).architecture == Architecture(kind="unetplusplus", **shape)
     _, seen = train(job)
     [told] = [progress.message for progress in seen if "taken from" in progress.message]

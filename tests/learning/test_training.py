@@ -19,6 +19,7 @@ import napari_nucseg
 from napari_nucseg.cli import main
 from napari_nucseg.data.synthetic import synthetic_fluorescence
 from napari_nucseg.errors import OutputError, SettingsError, TrainingError
+from napari_nucseg.learning import training
 from napari_nucseg.learning.average import RunningAverage
 from napari_nucseg.learning.job import load_job
 from napari_nucseg.learning.place import LOCK
@@ -31,6 +32,7 @@ from napari_nucseg.steps import drain
 
 RUN = "import sys; from napari_nucseg.cli import main; sys.exit(main())"
 KINDS = ["unet", "unetplusplus"]
+SIZE = {"views_an_image": 2, "steps": 5}
 STOPPING = {
     "validation": {"images": 1, "every": 2},
     "early_stop": {"score": "auc", "patience": 2},
@@ -47,7 +49,7 @@ def assert_same_weights(one, other):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_of_images_becomes_a_model_that_segments(write_job, train, tmp_path, kind):
-    path, seen = train(write_job(kind, steps=40, validate_every=20, learning_rate=0.01, judge={}))
+    path, seen = train(write_job(kind, steps=40, validate_every=20, learning_rate=0.01, size=SIZE, judge={}))
     steps = [p for p in seen if p.losses]
     first, last = (np.mean([p.loss for p in part]) for part in (steps[:10], steps[-10:]))
     assert last < 0.8 * first
@@ -87,9 +89,9 @@ def test_training_from_python_is_that_of_the_command(folder, tiny_models, tmp_pa
 
 
 def test_a_decoder_learns_on_an_encoder_that_stays(write_job, train, tmp_path):
-    unet, _ = train(write_job(steps=3, name="unet"))
+    unet, _ = train(write_job(steps=3, name="unet", size=SIZE))
     shape = {**load_model(unet).card.architecture.model_dump(mode="json"), "kind": "unetplusplus"}
-    changes = {"architecture": shape, "start": str(unet), "learn": "decoder", "steps": 3}
+    changes = {"architecture": shape, "start": str(unet), "learn": "decoder", "steps": 3, "size": SIZE}
     whole, _ = train(write_job(name="whole", **changes))
     before, after = load_model(unet), load_model(whole)
     for name, value in before.network.encoder.state_dict().items():
@@ -112,7 +114,7 @@ def test_a_decoder_learns_on_an_encoder_that_stays(write_job, train, tmp_path):
 
 
 def test_a_size_head_is_kept_with_the_encoder_it_reads(write_job, train):
-    path, _ = train(write_job(steps=3, name="first"))
+    path, _ = train(write_job(steps=3, name="first", size=SIZE))
     changes = {"start": str(path), "size": "keep", "steps": 3}
     again, _ = train(write_job(name="second", **changes))
     first, second = load_model(path), load_model(again)
@@ -132,7 +134,7 @@ def test_a_size_head_is_kept_with_the_encoder_it_reads(write_job, train):
 
 
 def test_a_size_head_that_would_read_something_else_is_not_kept(write_job, train):
-    path, _ = train(write_job(steps=2, name="first"))
+    path, _ = train(write_job(steps=2, name="first", size=SIZE))
     with pytest.raises(TrainingError, match="cannot keep the size head"):
         train(write_job(name="second", start=str(path), size="keep", canonical_diameter_px=30))
     with pytest.raises(SettingsError, match="size: keep needs a model"):
@@ -240,7 +242,7 @@ def test_two_runs_of_one_name_do_not_go_on_at_once(write_job, train, tmp_path):
     for resume in (False, True):
         with pytest.raises(TrainingError, match=r"is going on in .*tiny: wait for it, or .* --name"):
             train(write_job(steps=2), resume=resume)
-    train(write_job(name="other", steps=1, size=None, judge=None))
+    train(write_job(name="other", steps=1))
     path = drain(first)
     assert not (path.parent / LOCK).exists()
     train(write_job(steps=2), resume=True)
@@ -285,9 +287,7 @@ def test_a_run_that_is_closed_leaves_a_checkpoint_of_its_last_step(write_job, tr
     ("changes", "until"),
     [
         pytest.param({"steps": 20000, "checkpoint_seconds": 1000}, '"losses": {"', id="between steps"),
-        pytest.param(
-            {"steps": 20, "size": {"views_an_image": 2, "steps": 10**6}}, "Learning the size", id="size head"
-        ),
+        pytest.param({"steps": 20, "size": {**SIZE, "steps": 10**6}}, "Learning the size", id="size head"),
     ],
 )
 def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(write_job, tmp_path, changes, until):
@@ -418,9 +418,10 @@ def test_the_running_average_of_a_long_run_has_its_decay():
     assert average.module.weight.item() == pytest.approx(0.1)
 
 
-def test_the_halo_does_not_shrink_with_the_patches(write_job, train):
+def test_the_halo_does_not_shrink_with_the_patches(write_job, train, monkeypatch):
     bundled = load_model("nuclei-unet").card
-    small = {"patch_px": 64, "augment": {"crop_px": 64}, "batch_size": 2, "size": None, "judge": None}
+    monkeypatch.setattr(training, "HALO_VIEWS", 16)
+    small = {"patch_px": 64, "augment": {"crop_px": 64}, "batch_size": 2}
     as_it_was = {"architecture": bundled.architecture.model_dump(mode="json"), "start": bundled.name}
     path, _ = train(write_job(**small, **as_it_was, learning_rate=1e-7, steps=1))
     assert abs(load_model(path).card.halo_px - bundled.halo_px) <= bundled.architecture.stride_px
