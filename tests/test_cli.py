@@ -19,6 +19,7 @@ from PIL import Image
 
 import napari_nucseg
 from napari_nucseg.cli import main
+from napari_nucseg.cli.doctor import examine
 from napari_nucseg.cli.main import COMMANDS
 from napari_nucseg.cli.time_left import TimeLeft
 from napari_nucseg.data.file_lock import one_at_a_time
@@ -724,6 +725,14 @@ def test_doctor_says_which_place_cannot_be_entered(tmp_path: Path, as_anybody) -
     (report,) = json_lines(line)
     for name in ("runs of Fine-tune", "cache"):
         assert any(f"{locked} cannot be written: {name} " in problem for problem in report["problems"])
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="has no folder that permissions say can be written, and cannot"
+)
+def test_doctor_says_which_place_cannot_be_made(monkeypatch) -> None:
+    monkeypatch.setenv("NUCSEG_RUNS", "/proc/runs")
+    assert any("/proc cannot be written: runs of Fine-tune" in problem for problem in examine()["problems"])
 
 
 def test_doctor_names_the_default_and_says_where_it_is_gone(

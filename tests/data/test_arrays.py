@@ -60,6 +60,14 @@ def test_what_cannot_be_used_is_told(got, says):
         to_planes(got)
 
 
+def test_of_a_tensor_that_numpy_cannot_read_torch_says_what_to_do():
+    import torch  # only here: all other tests of data do without
+
+    with pytest.raises(ImageError, match=r"got a tensor that NumPy.*tensor\.detach\(\)\.numpy\(\)"):
+        to_planes(torch.zeros(5, 7, requires_grad=True))
+    np.testing.assert_array_equal(in_memory(torch.arange(35)), np.arange(35))
+
+
 def test_too_little_memory_is_no_broken_image():
     with pytest.raises(MemoryError):
         in_memory(Lazy(MemoryError()))

@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,13 +145,22 @@ def _places() -> tuple[dict[str, str], list[str]]:
         places[name] = f"{folder} ({shutil.disk_usage(there).free / 1e9:.1f} GB free)"
         if not there.is_dir():
             problems.append(f"{there} is a file, not a folder: {name} cannot be kept in {folder}")
-        elif not os.access(there, os.W_OK | os.X_OK):
+        elif not _can_be_written(there):
             problems.append(f"{there} cannot be written: {name} cannot be kept in {folder}")
     automatic = [model.name for model in automatic_models(models)]
     by = "your choice" if automatic == [preferred_model()] else "the program chooses"
     places["models"] = ", ".join(model.name for model in models) or "none"
     places["default model"] = f"{', for fluorescence '.join(automatic) or 'none'} ({by})"
     return places, [*problems, *model_problems()]
+
+
+def _can_be_written(folder: Path) -> bool:
+    """Whether a folder can be made in it, which its permissions do not tell: of /proc, or a drive mounted read-only."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="nucseg-", dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _as_lines(content: dict[str, str] | list[str]) -> list[str]:

@@ -41,6 +41,12 @@ def in_memory(image: Any) -> NDArray[Any]:
             raise ImageError(
                 f"got what is no image ({error}): rows, columns and channels of equal length are allowed"
             ) from error
+        except (RuntimeError, TypeError) as error:
+            if not hasattr(
+                image, "detach"
+            ):  # of torch's tensors nothing is broken: they say themselves what to do
+                raise
+            raise ImageError(f"got a tensor that NumPy cannot read: {error}") from error
 
 
 @contextmanager
