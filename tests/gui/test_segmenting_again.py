@@ -95,6 +95,31 @@ def test_labels_that_take_no_nuclei_stay_and_a_new_layer_has_them(viewer, user, 
     np.testing.assert_array_equal(layer.data, array(labels))
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        pytest.param(lambda labels: np.broadcast_to(labels, labels.shape), id="read-only"),
+        pytest.param(da.from_array, id="not in memory"),
+    ],
+)
+def test_sliders_and_segmenting_again_leave_labels_that_take_no_nuclei_alone(
+    qtbot, viewer, user, widget, nuclei, array
+):
+    viewer.add_image(nuclei, name="cells")
+    layer = user.segment()
+    labels, decoding = layer.data.copy(), read_state(layer).settings.decoding
+    layer.data = array(labels)
+    widget.form.result.form.editors["foreground_threshold"].widget.setValue(0.9)
+    user.wait_until_idle()
+    assert "“cells nuclei” is read-only, not in memory" in user.said()
+    assert read_state(layer).settings.decoding == decoding
+    uptake = Uptake(viewer)
+    with qtbot.waitSignal(uptake.failed, timeout=TIMEOUT_MS) as failed:
+        uptake.resegment([layer], "nuclei-unet")
+    assert "Segment nuclei puts new ones into a new layer" in failed.args[0]
+    np.testing.assert_array_equal(np.asarray(layer.data), labels)
+
+
 @pytest.fixture
 def reopened(viewer, user, nuclei):
     """Return a segmented layer with an edit, whose image was closed and opened again beside another."""

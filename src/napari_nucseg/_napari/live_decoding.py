@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.layer_state import read_state, write_state
-from napari_nucseg._napari.results import update_layer
+from napari_nucseg._napari.results import check_takes_nuclei, takes_nuclei, update_layer
 from napari_nucseg._napari.workers import Runs
+from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -82,6 +83,11 @@ class LiveDecoding(QObject):
         state = read_state(layer)
         if state is None:  # its labels were replaced meanwhile
             return
+        try:
+            check_takes_nuclei(layer, state.layout)
+        except ImageError as error:
+            self.failed.emit(str(error))
+            return
         self._layer, self._applied = layer, set()
         settings = state.settings.model_copy(update={"decoding": decoding})
         write_state(layer, state.model_copy(update={"settings": settings}))
@@ -103,7 +109,7 @@ class LiveDecoding(QObject):
         layer = self._layer
         for index, segmentation in decoded.items():
             state = read_state(layer)
-            if index in self._applied or state is None:
+            if index in self._applied or state is None or not takes_nuclei(layer, state.layout):
                 continue
             self._applied.add(index)
             state.maps.put(index, segmentation)

@@ -64,6 +64,21 @@ def takes_nuclei(layer: Labels, layout: PlaneLayout) -> bool:
     return is_paintable and data.shape == layout.labels_shape
 
 
+def check_takes_nuclei(layer: Labels, layout: PlaneLayout) -> None:
+    """Refuse to put nuclei where none can be painted.
+
+    Raises
+    ------
+    ImageError
+        If they cannot.
+    """
+    if not takes_nuclei(layer, layout):
+        raise ImageError(
+            f"“{layer.name}” is read-only, not in memory or of another size than its image: its nuclei stay as they "
+            "are. Segment nuclei puts new ones into a new layer."
+        )
+
+
 def segmented_words(viewer: ViewerModel, layer: Labels) -> str:
     """Say that nuclei were found in an image that is not chosen any more, and what to do where it is gone."""
     state = read_state(layer)
@@ -104,8 +119,9 @@ def adopt_result(layer: Labels, image: Image, result: JobResult, *, keep: bool) 
     Raises
     ------
     ImageError
-        If the layer has numbers below 0 or beyond int32.
+        If the layer cannot be painted in, or has numbers below 0 or beyond int32.
     """
+    check_takes_nuclei(layer, result.job.layout)
     if words := number_refusal(layer.data, f"“{layer.name}”"):
         raise ImageError(words)
     old = read_state(layer) or state_of(result, image, _predicted_in(layer))

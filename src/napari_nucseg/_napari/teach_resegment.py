@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from napari_nucseg._napari.correct_subject import Subject
 from napari_nucseg._napari.image_layout import channel_for, image_data, layout_for
 from napari_nucseg._napari.layer_state import read_corrections, read_state, write_state
-from napari_nucseg._napari.results import adopt_result, state_of
+from napari_nucseg._napari.results import adopt_result, check_takes_nuclei, state_of
 from napari_nucseg._napari.segment_job import SegmentJob
 from napari_nucseg._napari.spatial import pixel_size_um
 from napari_nucseg.errors import ImageError
@@ -30,10 +30,11 @@ def job_for(viewer: ViewerModel, layer: Labels, model: str) -> SegmentJob:
     Raises
     ------
     ImageError
-        If there is no image on the labels' pixels.
+        If there is no image on the labels' pixels, or they cannot be painted in.
     """
     image = image_of(viewer, layer)
     layout = layout_for(layer, image)
+    check_takes_nuclei(layer, layout)
     settings = _settings_of(layer, image, layout)
     settings = settings.model_copy(
         update={"model": model, "channel": channel_for(viewer, layer, image, layout)}
