@@ -17,7 +17,8 @@ from napari_nucseg.errors import OutputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-_FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+FULL = {errno.ENOSPC, errno.EDQUOT} if hasattr(errno, "EDQUOT") else {errno.ENOSPC}
+"""Numbers of errors where a disk is full."""
 _STALE_SECONDS = 24 * 3600
 """Nothing is written for so long: whoever began it was killed."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -106,7 +107,7 @@ def sweep(folder: Path, suffix: str) -> None:
 
 def nothing_fits(error: OutputError, folder: Path) -> bool:
     """Whether no other file could be written there either: the disk is full, or it is no folder we may write to."""
-    full = isinstance(error.__cause__, OSError) and error.__cause__.errno in {*_FULL, errno.EROFS}
+    full = isinstance(error.__cause__, OSError) and error.__cause__.errno in {*FULL, errno.EROFS}
     there = _there(folder)
     return full or not there.is_dir() or not os.access(there, os.W_OK)
 
@@ -166,9 +167,9 @@ def in_words(error: OSError, path: Path, named_by: str = "") -> str:
     another = (
         f"The environment variable {named_by} names another folder" if named_by else "Choose another folder"
     )
-    if error.errno in _FULL and named_by:
+    if error.errno in FULL and named_by:
         return f"cannot write {path}: the disk is full. Free some space. {another}."
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return f"cannot write {path}: the disk is full. Free some space, or choose a folder on another disk."
     if error.errno in _FORBIDDEN:
         there = _there((path if os.path.isdir(path) else path.parent).absolute())

@@ -215,6 +215,16 @@ def write_ome(path):
     tifffile.imwrite(path, image(2, 9, 11), ome=True, metadata=metadata, photometric="minisblack")
 
 
+def write_aperio(path):
+    write_with(
+        path, "Aperio Image Library v11.2.1\r\n9x11 [0,0 9x11] (16x16)|AppMag = 40|MPP = 0.2500|Left = 25.6"
+    )
+
+
+def write_aperio_without_size(path):
+    write_with(path, "Aperio Image Library v11.2.1\r\n9x11 [0,0 9x11] (16x16)|AppMag = 40|MPP = ")
+
+
 def write_centimetres(path):
     tifffile.imwrite(path, image(9, 11), resolution=(40000, 40000), resolutionunit="CENTIMETER")
 
@@ -231,6 +241,8 @@ def write_72_dpi(path):
         pytest.param(write_fiji, "YX", 0.25, id="Fiji's µ"),
         pytest.param(write_part_of_ome, "YX", None, id="OME-XML in another file"),
         pytest.param(write_damaged_ome, "YX", None, id="damaged OME-XML"),
+        pytest.param(write_aperio, "YX", 0.25, id="Aperio"),
+        pytest.param(write_aperio_without_size, "YX", None, id="Aperio without a size"),
         pytest.param(write_centimetres, "YX", 0.25, id="resolution in cm"),
         pytest.param(write_72_dpi, "YX", None, id="a printer's resolution"),
     ],

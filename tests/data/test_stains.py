@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from napari_nucseg import segment
-from napari_nucseg.data import stains
+from napari_nucseg import segment, strips
 from napari_nucseg.data.images import to_planes
 from napari_nucseg.data.stains import (
     brown_as_haematoxylin,
@@ -58,7 +57,7 @@ def test_strips_make_no_seam(brown, monkeypatch):
     damaged = brown.copy()
     damaged[:, 199:201, 40] = np.nan
     whole = without_brown(damaged)
-    monkeypatch.setattr(stains, "STRIP_ROWS", 200)
+    monkeypatch.setattr(strips, "STRIP_PX", 200 * brown.shape[2])
     np.testing.assert_allclose(without_brown(damaged), whole, atol=1e-5)
 
 

@@ -296,7 +296,7 @@ def test_what_was_not_read_of_a_file_is_noted(tmp_path: Path, tiny_model: str) -
     assert tifffile.imread(result.labels).shape == (40, 40)
 
 
-def test_too_little_memory_is_said_in_words(tmp_path: Path, tiny_model: str) -> None:
+def test_too_little_space_and_memory_are_said_in_words(tmp_path: Path, tiny_model: str) -> None:
     image = write_image(tmp_path / "a.tif")
     content = bytearray(image.read_bytes())
     with tifffile.TiffFile(image) as tiff:
@@ -306,7 +306,9 @@ def test_too_little_memory_is_said_in_words(tmp_path: Path, tiny_model: str) -> 
             content[tag.valueoffset : tag.valueoffset + size] = (1 << (8 * size - 2)).to_bytes(size, "little")
     image.write_bytes(content)
     _, (result,) = drain(segment_files([image], Outputs(tmp_path / "out"), CHOICES))
-    assert "too large for this computer's memory: crop it" in result.error
+    assert "does not fit on the disk" in result.error
+    with pytest.raises(ImageError, match="too large for this computer's memory: crop it"):
+        read_image(image)
 
 
 def test_empty_slices_choose_no_model_and_tell_no_diameter(tmp_path: Path) -> None:
@@ -707,8 +709,8 @@ def test_an_image_that_changes_while_it_is_read_has_no_result(
 ) -> None:
     image = write_image(tmp_path / "a.tif")
 
-    def read_and_replaced(path: Path) -> ImageFile:
-        content = read_image(path)
+    def read_and_replaced(path: Path, **options: Any) -> ImageFile:
+        content = read_image(path, **options)
         write_image(path, (40, 50))
         return content
 

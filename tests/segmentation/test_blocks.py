@@ -67,7 +67,7 @@ def test_a_nucleus_across_blocks_is_brought_whole_and_once():
     seen_left = np.where(image == 2, 1, 0)[left.read].astype(np.int32)
     seen_right = image[right.read].copy()
     seen_right[3, 5] = 2  # one pixel more than from the left
-    mosaic = Mosaic(whole, keep_maps=False)
+    mosaic = Mosaic(whole, np.zeros((1, *whole.shape)), keep_maps=False)
     for labels, block in ((seen_left, left), (seen_right, right)):
         mosaic.add(labels, np.zeros((3, *labels.shape), np.float32), block)
     np.testing.assert_array_equal(mosaic.labels(), image)
@@ -75,7 +75,7 @@ def test_a_nucleus_across_blocks_is_brought_whole_and_once():
 
 def test_what_is_left_of_a_nucleus_beside_another_is_one_piece():
     whole = Window(read=(slice(0, 3), slice(0, 9)), kept=(slice(0, 3), slice(0, 9)))
-    mosaic = Mosaic(whole, keep_maps=False)
+    mosaic = Mosaic(whole, np.zeros((1, *whole.shape)), keep_maps=False)
     first, second = np.zeros((3, 9), np.int32), np.zeros((3, 9), np.int32)
     first[:, 4] = 1
     second[1, 2:9] = 1  # the first cuts it in two

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucseg.counted import listed
+from napari_nucseg.data.on_disk import lies_on_disk
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ _MOST_NAMED = 5
 
 
 def in_memory(image: Any) -> NDArray[Any]:
-    """Take an array, a masked one as it is, or read what can become one.
+    """Take an array, a masked one and what we put on disk as it is, or read what can become one.
 
     Raises
     ------
     ImageError
         If it is none, saying what to pass instead, or its pixels cannot be read.
     """
-    if isinstance(image, np.ma.MaskedArray):
+    if isinstance(image, np.ma.MaskedArray) or lies_on_disk(image):
         return image
     if words := _what_instead(image):
         raise ImageError(words)

@@ -15,10 +15,11 @@ import numpy as np
 
 from napari_nucseg.data.arrays import in_memory
 from napari_nucseg.data.dark_field import is_dark
+from napari_nucseg.data.on_disk import lies_on_disk
 from napari_nucseg.data.pillow_images import open_with_pillow, read_with_pillow
 from napari_nucseg.data.precision import within_float32
 from napari_nucseg.data.tiff_images import is_tiff, read_tiff, tiff_size
-from napari_nucseg.errors import ChannelError, ImageError
+from napari_nucseg.errors import ChannelError, ImageError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,7 +39,11 @@ TOO_LARGE = "is too large for this computer's memory: crop it, or close other pr
 
 
 def read_image(
-    source: str | Path | IO[bytes], place: str | None = None, *, as_stored: bool = False
+    source: str | Path | IO[bytes],
+    place: str | None = None,
+    *,
+    as_stored: bool = False,
+    scratch: Path | None = None,
 ) -> ImageFile:
     """Read an image by its content, whatever its name says.
 
@@ -55,6 +60,8 @@ def read_image(
     as_stored
         Keep the numbers as they are, indices of a palette and alpha too, for labels and what we wrote ourselves; of
         several images the first is read.
+    scratch
+        Folder on whose disk the pixels of a large TIFF lie while they are used, instead of in memory.
 
     Raises
     ------
@@ -64,8 +71,11 @@ def read_image(
     name = place or str(source)
     with _opened(source) as file:
         try:
-            read = read_tiff if is_tiff(file) else read_with_pillow
-            return read(file, as_stored=as_stored)
+            if is_tiff(file):
+                return read_tiff(file, as_stored=as_stored, scratch=scratch)
+            return read_with_pillow(file, as_stored=as_stored)
+        except OutputError:  # the folder for what is read
+            raise
         except ImageError as error:
             raise ImageError(f"{name} cannot be read: {error}") from error
         except MemoryError as error:
@@ -120,7 +130,7 @@ def to_planes(
         (C, Y, X), C 1 (grey, or the channel) or 3 (RGB), contiguous, in the image's own units: integers of 8 and 16
         bit as they are, since a large image in float32 takes four times the memory, all else float32. False and True
         become 0 and 1, alpha is dropped, NaN and infinities stay, what a masked array masks becomes NaN. May share
-        memory with ``image``.
+        memory with ``image``; what lies on disk stays there, contiguous or not.
 
     Raises
     ------
@@ -141,7 +151,9 @@ def to_planes(
             len(planes),
         )
     is_narrow = planes.dtype.kind in "iu" and planes.dtype.itemsize <= 2
-    dtype = planes.dtype.newbyteorder("=") if is_narrow else np.float32
+    dtype = planes.dtype.newbyteorder("=") if is_narrow else np.dtype(np.float32)
+    if lies_on_disk(planes) and planes.dtype == dtype:
+        return planes
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which is handled like any inf
         return np.ascontiguousarray(planes, dtype=dtype)
 

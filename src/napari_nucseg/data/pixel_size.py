@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -58,11 +59,13 @@ class PixelSize:
 
 
 def tiff_pixel_size(tiff: TiffFile, series: TiffPageSeries) -> PixelSize:
-    """Pixel size from OME metadata, ImageJ's unit, or the resolution tags where those are a microscope's."""
+    """Pixel size from OME's, Aperio's or ImageJ's words, or the resolution tags where those are a microscope's."""
     if (stated := ome_pixels(tiff, series)) is not None:
         return _stated(
             [(stated.get(f"PhysicalSize{a}"), stated.get(f"PhysicalSize{a}Unit", "µm")) for a in "XY"]
         )
+    if tiff.is_svs and (side := _microns_a_pixel(series.keyframe.description)):
+        return PixelSize.of_sides(side, side)
     tags = series.keyframe.tags
     resolutions = [tags[name].value if name in tags else (0, 1) for name in ("XResolution", "YResolution")]
     sides = [pixels and length / pixels for pixels, length in resolutions]
@@ -76,6 +79,12 @@ def tiff_pixel_size(tiff: TiffFile, series: TiffPageSeries) -> PixelSize:
 def pillow_pixel_size(image: Image.Image) -> PixelSize:
     """Pixel size from the resolution, where that is a microscope's."""
     return PixelSize.of_sides(*(dpi and 25400.0 / float(dpi) for dpi in image.info.get("dpi") or (0, 0)))
+
+
+def _microns_a_pixel(description: str) -> float | None:
+    """Side of a pixel in µm as Aperio's slide scanners state it, ``… | MPP = 0.2526 | …``."""
+    found = re.search(r"\|\s*MPP\s*=\s*([\d.]+)", description)
+    return float(found[1]) if found else None
 
 
 def _stated(sides: list[tuple[Any, Any]]) -> PixelSize:

@@ -13,7 +13,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from skimage.color import combine_stains, hed_from_rgb, rgb_from_hed, separate_stains
 
+from napari_nucseg.data.on_disk import lies_on_disk, zeros_beside
 from napari_nucseg.data.thinned import thinned
+from napari_nucseg.strips import strips
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,13 +47,14 @@ TRACE = 0.2
 """What is left of the brown, as eosin: cells keep their bodies."""
 GRAIN_PX = 0.7
 """Blur of the haematoxylin: deconvolution brings out the grain."""
-STRIP_ROWS = 512
 BLURRED_ROWS = 3
 """Rows beyond a strip that its blur looks at: four times ``GRAIN_PX``, rounded."""
 
 
 def without_brown(planes: NDArray[Any]) -> NDArray[Any]:
     """Show an image with brown stain as one of haematoxylin and eosin: (3, Y, X), 0…1; return others as they are.
+
+    What lies on disk is shown in bytes, 0…255.
 
     The haematoxylin is strengthened, and a trace of eosin put where the brown was.
 
@@ -66,8 +69,8 @@ def without_brown(planes: NDArray[Any]) -> NDArray[Any]:
     )
 
 
-def brown_as_haematoxylin(planes: NDArray[Any]) -> NDArray[np.float32]:
-    """Show what is brown as haematoxylin, so that brown nuclei look like the others: (3, Y, X), 0…1.
+def brown_as_haematoxylin(planes: NDArray[Any]) -> NDArray[Any]:
+    """Show what is brown as haematoxylin, so that brown nuclei look like the others: (3, Y, X), 0…1, on disk 0…255.
 
     Parameters
     ----------
@@ -86,21 +89,24 @@ def may_have_brown_nuclei(planes: NDArray[Any]) -> bool:
     return _brown_share(planes, DENSE) > DENSE_SHARE
 
 
-def _restained(planes: NDArray[Any], restain: _Restaining) -> NDArray[np.float32]:
-    """Show a picture with other amounts of haematoxylin and eosin and no brown: (3, Y, X), 0…1.
+def _restained(planes: NDArray[Any], restain: _Restaining) -> NDArray[Any]:
+    """Show a picture with other amounts of haematoxylin and eosin and no brown: (3, Y, X), 0…1, on disk 0…255.
 
     Colour deconvolution by the stain vectors of Ruifrok & Johnston 2001 (Anal. Quant. Cytol. Histol. 23, 291).
     """
-    white, shown = _white(planes), np.empty(planes.shape, np.float32)
-    for first in range(0, planes.shape[1], STRIP_ROWS):  # the deconvolution's float64 copies stay small
-        last, before = first + STRIP_ROWS, min(first, BLURRED_ROWS)
-        strip = np.moveaxis(planes[:, first - before : last + BLURRED_ROWS], 0, -1).astype(np.float32)
+    white, in_bytes = _white(planes), lies_on_disk(planes)
+    shown = zeros_beside(planes, planes.shape, np.uint8 if in_bytes else np.float32)
+    for rows in strips(planes.shape):  # the deconvolution's float64 copies stay small
+        before = min(rows.start, BLURRED_ROWS)
+        strip = np.moveaxis(planes[:, rows.start - before : rows.stop + BLURRED_ROWS], 0, -1)
+        strip = strip.astype(np.float32)
         unknown = np.isnan(strip)
         colours = np.clip(np.where(unknown, white, strip) / white, 0, 1)  # blurred, NaN would spread
         blue, pink = restain(*np.moveaxis(separate_stains(colours, hed_from_rgb, channel_axis=-1), -1, 0))
         stains = np.stack([blue, pink, np.zeros_like(blue)], axis=-1).clip(0)
-        strip = np.where(unknown, np.nan, combine_stains(stains, rgb_from_hed))
-        shown[:, first:last] = np.moveaxis(strip[before : before + STRIP_ROWS], -1, 0)
+        strip = combine_stains(stains, rgb_from_hed)
+        strip = np.rint(255 * strip) if in_bytes else np.where(unknown, np.nan, strip)
+        shown[:, rows] = np.moveaxis(strip[before : before + shown[:, rows].shape[1]], -1, 0)
     return shown
 
 

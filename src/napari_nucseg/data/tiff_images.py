@@ -10,12 +10,15 @@ import numpy as np
 
 from napari_nucseg.data.image_file import ImageFile, orientation_note
 from napari_nucseg.data.ome import channel_names, ome_pixels
+from napari_nucseg.data.on_disk import is_large, zeros_on_disk
 from napari_nucseg.data.pillow_images import any_size, as_grey_or_rgb, open_with_pillow
 from napari_nucseg.data.pixel_size import PixelSize, tiff_pixel_size
 from napari_nucseg.data.tiff_set import images_in, open_tiff, planes_in
 from napari_nucseg.errors import ImageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
     from PIL import Image
     from tifffile import TiffFile, TiffPageSeries
@@ -44,11 +47,11 @@ def tiff_size(file: IO[bytes]) -> tuple[int, int]:
         return int(sizes["Y"]), int(sizes["X"])
 
 
-def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
+def read_tiff(file: IO[bytes], *, as_stored: bool = False, scratch: Path | None = None) -> ImageFile:
     """Read the largest image of a file as grey values, channels or RGB.
 
     ``as_stored`` keeps the numbers that are stored, of the first image: indices of a palette, CMYK, alpha, and 0 where
-    that is white.
+    that is white. A large image is read into a file in the folder ``scratch``, where that is given.
     """
     with open_tiff(file) as tiff:
         if not tiff.series:
@@ -64,7 +67,7 @@ def read_tiff(file: IO[bytes], *, as_stored: bool = False) -> ImageFile:
         with suppress(Exception):
             turned = orientation_note(series.keyframe.tags.valueof("Orientation"))
         held, missing = planes_in(tiff, series)
-        pixels, axes = _read_series(file, held, as_stored=as_stored)
+        pixels, axes = _read_series(file, held, as_stored=as_stored, scratch=scratch)
         if not as_stored:
             pixels, axes = _without_alpha(pixels, axes, held)
         if not as_stored and not tiff.is_imagej:  # ImageJ's colours and inversion are how values are shown
@@ -93,17 +96,25 @@ def _largest(tiff: TiffFile) -> tuple[TiffPageSeries, str]:
     )
 
 
-def _read_series(file: IO[bytes], series: TiffPageSeries, *, as_stored: bool) -> tuple[NDArray[Any], str]:
+def _read_series(
+    file: IO[bytes], series: TiffPageSeries, *, as_stored: bool, scratch: Path | None
+) -> tuple[NDArray[Any], str]:
     """Pixels and axes, as stored or one number a pixel or RGB, by tifffile or, where that cannot, by Pillow."""
     page = series.keyframe
     stored_ycbcr = page.photometric == _YCBCR and page.compression in _LOSSLESS
     if not as_stored and (page.photometric in _OTHER_COLOURS or stored_ycbcr):
         return _through_pillow(file, series)
+    sizes = dict(zip(series.axes.upper(), series.shape, strict=True))
+    large = is_large((sizes.get("Y", 1), sizes.get("X", 1)))
+    out = zeros_on_disk(series.shape, series.dtype, scratch) if large and scratch is not None else None
     try:
-        return series.asarray(), series.axes.upper()
+        pixels = series.asarray(out=out)
+        return (pixels if out is None else out), series.axes.upper()
     except (ValueError, ImportError) as error:
         if isinstance(error, ValueError) and "imagecodecs" not in str(error):
             raise
+        if out is not None:  # Pillow would need memory for all of it, twice
+            raise ImageError(_not_readable(series)) from error
         return _through_pillow(file, series)
 
 
@@ -193,5 +204,8 @@ def _not_readable(series: TiffPageSeries) -> str:
     got = f"its pixels are stored as {series.dtype}, compression {compression}, colours {colours}"
     if page.photometric in _OTHER_COLOURS:
         return f"{got}, which cannot be turned into RGB here: save it as RGB"
-    todo = "check that the file is whole, install imagecodecs, or save it without compression"
+    todo = (
+        "check that the file is whole, install what decompresses it, pip install imagecodecs, or save it without "
+        "compression"
+    )
     return f"{got}, which cannot be read here: {todo}"

@@ -22,7 +22,7 @@ from napari_nucseg.jobs.batch_files import (
     state_of,
     sweep_results,
 )
-from napari_nucseg.jobs.batch_outputs import FileResult, tables_of, take_done, write_outputs
+from napari_nucseg.jobs.batch_outputs import FileResult, check_size, tables_of, take_done, write_outputs
 from napari_nucseg.jobs.done import fingerprint, labels_done
 from napari_nucseg.jobs.export import run_length_table
 from napari_nucseg.jobs.result_mark import Origin
@@ -198,7 +198,8 @@ def _segment_file(
     add_run_lengths: Callable[[str, NDArray[np.int32]], None] | None,
 ) -> Generator[Progress, None, FileResult]:
     before = state_of(path)
-    image = read_image(path)
+    image = read_image(path, scratch=outputs.folder)
+    check_size(image, outputs)
     settings = settings_for(image, choices)
     slices = slices_of(image.pixels, settings.axes)
     targets = Targets.of(outputs, name, len(slices))

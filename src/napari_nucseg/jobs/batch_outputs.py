@@ -9,11 +9,14 @@ import numpy as np
 
 from napari_nucseg.counted import count_words
 from napari_nucseg.data.images import to_planes
+from napari_nucseg.data.on_disk import lies_on_disk
+from napari_nucseg.errors import ImageError
 from napari_nucseg.jobs.export import draw_outlines, write_labels, write_overlay
 from napari_nucseg.jobs.outline_file import outline_steps
 from napari_nucseg.jobs.result_mark import SOFTWARE, is_marked, origin_of
 from napari_nucseg.jobs.slices import axes_of, measure_slices, notes_of, put_together
 from napari_nucseg.nuclei.measuring import areas_in, write_table
+from napari_nucseg.nuclei.tidying import areas_of
 from napari_nucseg.segmentation.result import Progress
 
 if TYPE_CHECKING:
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_nucseg.jobs.batch_files import Targets
+    from napari_nucseg.data.image_file import ImageFile
+    from napari_nucseg.jobs.batch_files import Outputs, Targets
     from napari_nucseg.jobs.result_mark import Origin
     from napari_nucseg.jobs.slices import Slice
     from napari_nucseg.segmentation.result import Segmentation
@@ -56,6 +60,24 @@ class FileResult:
     """Whether an earlier run had made the labels; how long that took is not known."""
     summary: str = ""
     notes: tuple[str, ...] = ()
+
+
+def check_size(image: ImageFile, outputs: Outputs) -> None:
+    """Refuse, before the work, what cannot be made of a large image.
+
+    Raises
+    ------
+    ImageError
+        Saying what to ask for instead.
+    """
+    asked = {"an overlay": outputs.overlay, "run lengths": outputs.run_lengths}
+    if lies_on_disk(image.pixels) and (
+        named := " and ".join(name for name, wanted in asked.items() if wanted)
+    ):
+        raise ImageError(
+            f"got an image of shape {image.pixels.shape}, of which {named} cannot be made in memory: outlines "
+            "(--outlines) show in QuPath what was found, a table (--table) has the numbers"
+        )
 
 
 def tables_of(results: Iterable[FileResult]) -> dict[str, Path]:
@@ -175,11 +197,6 @@ def counted(
         median_area_px=float(np.median(areas)) if areas.size else None,
         pixel_size_um=settings.pixel_size_um,
     )
-
-
-def areas_of(labels: NDArray[np.int32]) -> NDArray[np.intp]:
-    """Area in pixels of each number from 1, 0 where it is missing."""
-    return np.bincount(labels.ravel())[1:]
 
 
 def _overlay(part: Slice, labels: NDArray[np.int32], channel: int | None) -> NDArray[np.uint8]:

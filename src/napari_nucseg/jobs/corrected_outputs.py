@@ -14,10 +14,11 @@ from napari_nucseg.data.layout import flat_name
 from napari_nucseg.errors import ChannelError, CorrectionSetError, NucSegError, OutputError
 from napari_nucseg.files import check_writable, nothing_fits, unused_name
 from napari_nucseg.jobs.batch_files import Targets, check_files_of_all, check_no_image, file_ids
-from napari_nucseg.jobs.batch_outputs import FileResult, areas_of, counted, tables_of, write_beside
+from napari_nucseg.jobs.batch_outputs import FileResult, counted, tables_of, write_beside
 from napari_nucseg.jobs.export import write_labels
 from napari_nucseg.jobs.slices import STACKED, axes_of, slices_of
 from napari_nucseg.nuclei.measuring import join_tables
+from napari_nucseg.nuclei.tidying import areas_of
 from napari_nucseg.segmentation.segment import make_settings
 
 if TYPE_CHECKING:

@@ -47,4 +47,4 @@ def labels_done(path: Path, origin: Origin) -> NDArray[np.int32] | None:
     there = origin_of(path)
     if there is None or not there.gives_same_labels(origin):
         return None
-    return read_image(path, as_stored=True).pixels.astype(np.int32)
+    return read_image(path, as_stored=True, scratch=path.parent).pixels.astype(np.int32, copy=False)

@@ -11,9 +11,11 @@ import numpy as np
 
 from napari_nucseg.data.dsb2018 import CSV_COLUMNS, encode_labels
 from napari_nucseg.data.intensity import IntensityRange
+from napari_nucseg.data.on_disk import is_large
 from napari_nucseg.errors import ImageError, OutputError
 from napari_nucseg.files import in_words, written_whole
 from napari_nucseg.jobs.result_mark import HISTORY_TAG, HISTORY_TEXT, SOFTWARE
+from napari_nucseg.strips import strips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 OUTLINE_COLOURS = np.array(
     [[255, 225, 25], [0, 255, 255], [60, 255, 60], [255, 140, 0], [60, 130, 255]], np.uint8
 )
-STRIP_ROWS = 512
+TILE_PX = 1024
 
 
 def write_labels(
@@ -39,7 +41,8 @@ def write_labels(
     """Write labels as a compressed TIFF that napari, Fiji and QuPath open, whole or not at all.
 
     uint16 in ImageJ's form where the numbers fit, else int32, which ImageJ's form does not have. The pixel
-    size is kept in the resolution tags of both.
+    size is kept in the resolution tags of both. Large labels, ``on_disk.is_large``, are int32 in tiles, which programs
+    open a part at a time.
 
     Parameters
     ----------
@@ -68,6 +71,12 @@ def write_labels(
             f"got labels of shape {labels.shape}, type {labels.dtype} and axes {axes}: integers from 0, (Y, X) or "
             "with T and Z before, are allowed"
         )
+    if axes == "YX" and is_large(labels.shape):
+        in_tiles = {"tile": (TILE_PX, TILE_PX), "bigtiff": True}
+        _write_tiff(
+            path, labels.astype(np.int32, copy=False), axes, pixel_size_um, origin, imagej=False, **in_tiles
+        )
+        return
     fits = labels.size == 0 or labels.max() <= np.iinfo(np.uint16).max
     pixels = labels.astype(np.uint16 if fits else np.int32)
     _write_tiff(path, pixels, axes, pixel_size_um, origin, imagej=fits)
@@ -94,11 +103,12 @@ def _write_tiff(
     origin: Origin | None,
     *,
     imagej: bool,
+    **layout: Any,
 ) -> None:
     """Write pixels with the pixel size as pixels per micron (ImageJ's form) or per centimetre."""
     import tifffile  # late: importing jobs stays fast
 
-    tags: dict[str, Any] = {"metadata": {"axes": axes}}
+    tags: dict[str, Any] = {"metadata": {"axes": axes}, **layout}
     if origin is not None:
         tags |= {"software": SOFTWARE, "extratags": [(HISTORY_TAG, "s", 0, origin.text(), True)]}
     if pixel_size_um is not None and imagej:
@@ -213,8 +223,7 @@ def draw_outlines(planes: NDArray[Any], labels: NDArray[np.integer[Any]]) -> NDA
             "(1, Y, X) or (3, Y, X) with the same Y and X is allowed"
         )
     intensity, picture = IntensityRange.of(planes), np.empty((*labels.shape, 3), np.uint8)
-    for first in range(0, len(labels), STRIP_ROWS):  # float32 takes four times what is drawn
-        rows = slice(first, first + STRIP_ROWS)
+    for rows in strips(labels.shape):  # float32 takes four times what is drawn
         picture[rows] = np.moveaxis(intensity.apply(planes[:, rows]) * 255, 0, -1)
     line = _rims(labels)
     picture[line] = OUTLINE_COLOURS[labels[line] % len(OUTLINE_COLOURS)]

@@ -12,6 +12,7 @@ from skimage.measure import regionprops_table
 from napari_nucseg.errors import ImageError
 from napari_nucseg.files import written_whole
 from napari_nucseg.nuclei.tidying import close_numbers
+from napari_nucseg.strips import strips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Table = dict[str, "NDArray[Any]"]
-STRIP_ROWS = 512
 
 _COLUMNS = re.compile(
     "(t,)?(z,)?label,area_px,centroid_y_px,centroid_x_px,equivalent_diameter_px,eccentricity"
@@ -170,8 +170,7 @@ def _mean_intensities(labels: NDArray[np.integer[Any]], table: Table, image: NDA
     channels = image[np.newaxis] if image.ndim == 2 else image
     n, n_nuclei = len(channels), len(table["label"])
     sums = np.zeros((n, n_nuclei))
-    for first in range(0, len(labels), STRIP_ROWS):  # numbers and weights take ten times what labels do
-        strip = slice(first, first + STRIP_ROWS)
+    for strip in strips(labels.shape):  # numbers and weights take ten times what labels do
         inside = labels[strip] > 0
         row = np.searchsorted(table["label"], labels[strip][inside])
         for total, channel in zip(sums, channels, strict=True):

@@ -8,6 +8,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.measure import label as label_regions
 
+from napari_nucseg.strips import strips
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -18,9 +20,11 @@ CHUNK_PX = 1 << 16
 """Pixels looked up at once: NumPy copies the labels it looks up by to int64, and these copies stay in the cache."""
 
 
-def renamed(labels: NDArray[np.integer], names: NDArray[np.integer]) -> NDArray[np.int32]:
-    """Give every pixel of label n the name ``names[n]``."""
-    names, result = names.astype(np.int32), np.empty(labels.shape, np.int32)
+def renamed(
+    labels: NDArray[np.integer], names: NDArray[np.integer], out: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
+    """Give every pixel of label n the name ``names[n]``; in ``out``, which may be the labels."""
+    names, result = names.astype(np.int32), np.empty(labels.shape, np.int32) if out is None else out
     n_rows = max(1, CHUNK_PX // max(1, labels.shape[1]))
     for start in range(0, labels.shape[0], n_rows):
         rows = slice(start, start + n_rows)
@@ -121,12 +125,25 @@ def _only(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> NDArray[np.int3
     return renamed(labels, np.where(keep, np.arange(keep.size), 0))
 
 
-def in_reading_order(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Renumber to 1…n by first pixel."""
-    starts = labels > 0  # only where a row enters a nucleus can its first pixel be
-    starts[:, 1:] &= labels[:, 1:] != labels[:, :-1]
-    places = np.flatnonzero(starts)
-    values, first = np.unique(labels.ravel()[places], return_index=True)
-    table = np.zeros(int(labels.max(initial=0)) + 1, np.int32)
-    table[values[np.argsort(first)]] = np.arange(1, values.size + 1)
-    return renamed(labels, table)
+def in_reading_order(labels: NDArray[np.int32], out: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+    """Renumber to 1…n by first pixel; in ``out``, which may be the labels."""
+    names, n = np.zeros(int(labels.max(initial=0)) + 1, np.int32), 0
+    for rows in strips(labels.shape):
+        strip = labels[rows]
+        starts = strip > 0  # only where a row enters a nucleus can its first pixel be
+        starts[:, 1:] &= strip[:, 1:] != strip[:, :-1]
+        values, first = np.unique(strip[starts], return_index=True)
+        new = values[np.argsort(first)]
+        new = new[names[new] == 0]
+        names[new] = np.arange(n + 1, n + 1 + new.size)
+        n += new.size
+    return renamed(labels, names, out)
+
+
+def areas_of(labels: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Area in pixels of each number from 1, 0 where it is missing; of labels (…, Y, X)."""
+    areas = np.zeros(int(labels.max(initial=0)) + 1, np.int64)
+    for plane in labels.reshape(-1, *labels.shape[-2:]):
+        for rows in strips(labels.shape):  # NumPy copies what it counts to int64
+            areas += np.bincount(plane[rows].ravel(), minlength=areas.size)
+    return areas[1:]

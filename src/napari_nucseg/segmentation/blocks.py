@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_nucseg.data.on_disk import zeros_beside
 from napari_nucseg.nuclei.targets import MAP_NAMES
 from napari_nucseg.nuclei.tidying import in_reading_order, renamed, trimmed
 from napari_nucseg.segmentation.window import Window
@@ -61,15 +62,17 @@ def _parts(start: int, stop: int, side_px: float) -> list[slice]:
 class Mosaic:
     """Labels of all that a window reads of an image, on request maps too, put together from blocks.
 
+    Labels lie where the image's planes do, on disk or in memory.
+
     Attributes
     ----------
     maps : (3, Y, X) float32, of no pixel where they are not kept
     """
 
-    def __init__(self, whole: Window, *, keep_maps: bool) -> None:
+    def __init__(self, whole: Window, planes: NDArray[Any], *, keep_maps: bool) -> None:
         self.maps = np.zeros((len(MAP_NAMES), *(whole.shape if keep_maps else (0, 0))), np.float32)
         self._whole = whole
-        self._labels = np.zeros(whole.shape, np.int32)
+        self._labels = zeros_beside(planes, whole.shape, np.int32)
         self._n = 0
 
     def add(self, labels: NDArray[np.int32], maps: NDArray[np.float32], block: Window) -> None:
@@ -105,5 +108,6 @@ class Mosaic:
         self._n += int(np.count_nonzero(is_new))
 
     def labels(self) -> NDArray[np.int32]:
-        """(Y, X) int32, numbered in reading order, of what the window keeps."""
-        return in_reading_order(self._whole.crop(self._labels))
+        """(Y, X) int32, numbered in reading order, of what the window keeps; no block can be added any more."""
+        kept = np.ascontiguousarray(self._whole.crop(self._labels))
+        return in_reading_order(kept, out=kept)

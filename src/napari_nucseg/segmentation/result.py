@@ -11,6 +11,7 @@ import numpy as np
 from napari_nucseg.counted import count_words
 from napari_nucseg.errors import SettingsError
 from napari_nucseg.nuclei.decoding import DecodingSettings, decode
+from napari_nucseg.nuclei.tidying import areas_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,9 +94,9 @@ class Segmentation:
         return self.areas_px.size
 
     @property
-    def areas_px(self) -> NDArray[np.intp]:
+    def areas_px(self) -> NDArray[np.int64]:
         """Area of each nucleus found, in the order of their numbers."""
-        areas = np.bincount(self.labels.ravel())[1:]
+        areas = areas_of(self.labels)
         return areas[areas > 0]
 
     def redecode(self, decoding: DecodingSettings) -> Segmentation:

@@ -29,6 +29,7 @@ from napari_nucseg.segmentation.settings import SegmentationSettings
 from napari_nucseg.segmentation.showing import Whole, show
 from napari_nucseg.segmentation.window import Window
 from napari_nucseg.steps import drain, told_as
+from napari_nucseg.strips import strips
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -202,9 +203,16 @@ def model_for(images: Iterable[NDArray[Any]], settings: SegmentationSettings) ->
 def _whole(image: NDArray[Any], settings: SegmentationSettings) -> tuple[Whole, list[str]]:
     """Return the image without gaps, and remarks about its pixels."""
     planes = to_planes(image, settings.axes, settings.channel, keep_units=False)
-    bad = 0 if planes.dtype.kind in "iu" else int(np.count_nonzero(~np.isfinite(planes).all(axis=0)))
+    bad = 0 if planes.dtype.kind in "iu" else _count_unknown(planes)
     unknown = count_words(bad, "pixel that is NaN or infinite was", "pixels that are NaN or infinite were")
     return Whole.of(planes), [f"{unknown} taken for background or saturated."] if bad else []
+
+
+def _count_unknown(planes: NDArray[Any]) -> int:
+    """Count pixels of (C, Y, X) that are NaN or infinite in a channel."""
+    return sum(
+        int(np.count_nonzero(~np.isfinite(planes[:, rows]).all(axis=0))) for rows in strips(planes.shape)
+    )
 
 
 def _about_choice(settings: SegmentationSettings) -> list[str]:

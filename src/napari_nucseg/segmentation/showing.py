@@ -16,6 +16,7 @@ import numpy as np
 from napari_nucseg.data.familiar import appearances
 from napari_nucseg.data.frame import without_frame
 from napari_nucseg.data.intensity import IntensityRange, equalise
+from napari_nucseg.data.on_disk import lies_on_disk
 from napari_nucseg.segmentation.background import without_background
 from napari_nucseg.segmentation.picture import Picture
 from napari_nucseg.segmentation.size import estimate_diameter, trust_in
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from napari_nucseg.segmentation.size import DiameterEstimate
 
 NOTE = "The background is uneven: light behind the nuclei was taken out before the network looked."
+LARGE = "So large an image is taken as it is: frames, marks and haze are not looked for."
 LOST = 0.5
 """Share of the evidence that agrees on the size below which a haze may have been taken for one large nucleus."""
 SURER = 0.3
@@ -56,7 +58,9 @@ class Whole:
 
     @classmethod
     def of(cls, planes: NDArray[Any]) -> Whole:
-        """Fill what was not taken of planes (C, Y, X) in any units that are 0 in the dark."""
+        """Fill what was not taken of planes (C, Y, X) in any units that are 0 in the dark; on disk they stay as are."""
+        if lies_on_disk(planes):
+            return cls(appearances(planes), note=LARGE)
         planes, filled, note = without_frame(planes)
         return cls(appearances(planes), filled, note)
 
@@ -108,7 +112,7 @@ def show(whole: Whole, given_px: float | None, model: Model, device: Device) -> 
     device : where to run.
     """
     look, shown = _most_trusted(whole.looks, given_px, model, device)
-    if len(look.planes) == 1:
+    if _may_have_haze(look):
         shown = _without_haze(_scaled(look, model).scaled(), shown, given_px, model, device)
     return _without_gaps(shown, whole)
 
@@ -126,9 +130,14 @@ def show_the_only_way(whole: Whole, given_px: float, model: Model, device: Devic
     if len(whole.looks) > 1:
         return None
     (look,) = whole.looks
-    if len(look.planes) == 1 and without_background(_scaled(look, model).scaled(), given_px) is not None:
+    if _may_have_haze(look) and without_background(_scaled(look, model).scaled(), given_px) is not None:
         return None
     return _without_gaps(_plain(look, given_px, model, device), whole)
+
+
+def _may_have_haze(look: Appearance) -> bool:
+    """Whether it is looked for: in grey images that are in memory."""
+    return len(look.planes) == 1 and not lies_on_disk(look.planes)
 
 
 def _without_gaps(shown: Shown, whole: Whole) -> Shown:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 VIEW_PX = 256
 BATCH = 8
+MOST_A_SIDE = 128
+"""Windows looked at down and across: of a large image they leave gaps."""
 
 
 def structured_windows(picture: Picture, scale: float, n: int) -> list[NDArray[np.float32]]:
@@ -32,7 +34,7 @@ def structured_windows(picture: Picture, scale: float, n: int) -> list[NDArray[n
     """
     side = math.ceil(VIEW_PX / scale)
     starts = [
-        np.unique(np.linspace(0, max(0, length - side), -(-length // side)).astype(int))
+        np.unique(np.linspace(0, max(0, length - side), min(-(-length // side), MOST_A_SIDE)).astype(int))
         for length in picture.shape
     ]
     corners = sorted(product(*starts), key=lambda corner: -_structure(picture, corner, side))
