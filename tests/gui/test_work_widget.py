@@ -628,14 +628,25 @@ def test_done_leaves_out_what_cannot_be_opened_and_says_so_at_the_end(opened, fo
     assert opened.form.summary.text() == "2 of 3 done"
 
 
-def test_a_list_whose_first_image_is_broken_can_be_worked_through(
-    viewer, worker, folder, click, answer, choose
+def test_a_list_whose_first_images_are_broken_opens_with_the_first_that_is_whole(
+    worker, folder, click, answer, choose
 ):
-    (folder / "a.png").write_bytes(b"no image")
+    for name in ("a.png", "b.png"):
+        (folder / name).write_bytes(b"no image")
     answer(choose(folder))
     click(worker.form.choose)
-    click(worker.form.next)
-    assert worker.controller.worklist.current == "b"
+    assert worker.controller.worklist.current == "c"
+    assert "b.png" in worker.form.status.text(), "what was left out is said"
+    assert [worker.form.items.item(i).text()[0] for i in range(3)] == ["⚠", "⚠", "○"]
+
+
+def test_a_list_of_broken_images_alone_says_so(worker, folder, click, answer, choose):
+    for path in folder.iterdir():
+        path.write_bytes(b"no image")
+    answer(choose(folder))
+    click(worker.form.choose)
+    assert worker.form.status.text().startswith("⚠")
+    assert not worker.controller.worklist.current
 
 
 def test_segment_all_remaining_in_the_background(viewer, opened, folder, click, qtbot):

@@ -244,6 +244,9 @@ class WorkController(QObject):
     def _enter_unreadable(self, message: str) -> None:
         self._mark_unreadable(self._wanted, message)
         self.failed.emit(message)
+        if not self._layers.can_be_kept and (name := self._list.step(1, self._place)) is not None:
+            self.set_aside.emit(message)  # the viewer is empty, as when a list was opened: it is read beside the next
+            self.show(name)
 
     def _mark_unreadable(self, name: str, message: str) -> None:
         """Mark the image that was to be shown; the one on show stays, and *Next* goes on from the one that failed."""
