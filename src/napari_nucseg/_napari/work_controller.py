@@ -245,7 +245,7 @@ class WorkController(QObject):
         self._mark_unreadable(self._wanted, message)
         self.failed.emit(message)
         if not self._layers.can_be_kept and (name := self._list.step(1, self._place)) is not None:
-            self.set_aside.emit(message)  # the viewer is empty, as when a list was opened: it is read beside the next
+            self.set_aside.emit(message)  # the viewer is empty: it is to be read beside the next one
             self.show(name)
 
     def _mark_unreadable(self, name: str, message: str) -> None:
