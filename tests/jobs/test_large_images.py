@@ -96,7 +96,7 @@ def test_glass_is_not_shown_to_the_network(image: Path, small_is_large, monkeypa
 
     monkeypatch.setattr(predict, "_run", seen)
     drain(segment_files([image], Outputs(image.parent / "out"), CHOICES))
-    assert len(columns) == 6  # of ten blocks: with surroundings these reach into the tissue
+    assert len(columns) == 6  # of ten, a block each: with surroundings these reach into the tissue
     assert max(columns) < 0.5
 
 

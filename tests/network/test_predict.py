@@ -62,6 +62,25 @@ def test_little_memory_means_smaller_batches_then_smaller_tiles_and_the_user_is_
     assert all("Out of memory" in m for m in messages)
 
 
+@pytest.mark.parametrize(
+    ("ground", "faintest", "is_glass"),
+    [
+        pytest.param(0.95, 0.0, True, id="glass"),
+        pytest.param(0.95, -0.1, False, id="glass with a pale nucleus"),
+        pytest.param(0.05, 0.02, False, id="faint light on a dark ground"),
+        pytest.param(0.0, 0.0, False, id="nothing but black"),
+    ],
+)
+def test_glass_alone_is_not_shown_to_the_network(tmp_path, ground, faintest, is_glass):
+    model, shown = make_model(tmp_path), []
+    model.network.register_forward_pre_hook(lambda _, tiles: shown.append(tiles[0].shape))
+    image = np.random.default_rng(2).normal(ground, 0.005 * ground, (3, 128, 128)).astype(np.float32)
+    image[:, 50:74, 60:84] += faintest
+    maps = drain(predict_steps(model, image.clip(0, 1), TilePlan(CPU, 160, 1)))[0].maps
+    assert len(shown) == (0 if is_glass else 1)
+    assert (maps.max() == 0) == is_glass
+
+
 def test_no_memory_at_all_is_an_error_in_words(tmp_path):
     with pytest.raises(InferenceError, match="Close other programs"):
         drain(predict_steps(make_model(tmp_path, max_pixels=10), IMAGE, TilePlan(CPU, 256, 2)))

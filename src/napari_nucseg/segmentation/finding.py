@@ -93,8 +93,6 @@ class Finder:
     ) -> Generator[Progress, None, Found]:
         mosaic = Mosaic(window, self.shown.picture.planes, keep_maps=self.keep_maps)
         for number, block in enumerate(blocks):
-            if self.shown.picture.is_flat(*block.read, self.shown.diameter_px):
-                continue  # glass beside tissue
             with clock("network"):
                 prediction = yield from self._look(block, plan, number, len(blocks))
             plan = prediction.plan

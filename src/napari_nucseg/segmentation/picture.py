@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from napari_nucseg.data.intensity import IntensityRange
 
@@ -14,10 +13,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ALL = slice(None)
-FLAT = 0.03
-"""Of the range of intensities: where smoothed ones differ by less there is nothing to see. On glass beside tissue those
-of a camera or of JPEG differ by .02."""
-SAMPLES_A_DIAMETER = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +41,6 @@ class Picture:
     def scaled(self, rows: slice = ALL, columns: slice = ALL) -> NDArray[np.float32]:
         """Read a part, (C, Y, X)."""
         return self.intensity.apply(np.asarray(self.planes[:, rows, columns]))
-
-    def is_flat(self, rows: slice, columns: slice, diameter_px: float) -> bool:
-        """Whether a part shows nothing of the size of nuclei."""
-        step = max(1, round(diameter_px / SAMPLES_A_DIAMETER))
-        samples = self.scaled(slice(rows.start, rows.stop, step), slice(columns.start, columns.stop, step))
-        return all(float(np.ptp(uniform_filter(plane, 3))) < FLAT for plane in samples)
 
     def read(self, rows: slice = ALL, columns: slice = ALL) -> NDArray[np.float32]:
         """Read a part, (3, Y, X)."""
