@@ -61,6 +61,7 @@ def write_slide(path: Path, side_px: int) -> None:
         tile=(TILE_PX, TILE_PX),
         photometric="rgb",
         compression="zlib",
+        compressionargs={"level": 1},
         bigtiff=True,
     )
 
@@ -69,13 +70,12 @@ def tiles(side_px: int) -> Iterator[NDArray[np.uint8]]:
     """Tiles in reading order: those whose middle is in the circle show tissue, turned at random."""
     random = np.random.default_rng(0)
     tissue = synthetic_histology((TILE_PX, TILE_PX), seed=0).image
+    glass = random.normal(*GLASS, tissue.shape).clip(0, 255).astype(np.uint8)
     middles = (np.arange(0, side_px, TILE_PX) + TILE_PX / 2) / side_px - 0.5
     for y in middles:
         for x in middles:
-            if np.pi * (y**2 + x**2) < TISSUE:
-                yield np.ascontiguousarray(np.rot90(tissue, random.integers(4)))
-            else:
-                yield random.normal(*GLASS, tissue.shape).clip(0, 255).astype(np.uint8)
+            shown = tissue if np.pi * (y**2 + x**2) < TISSUE else glass
+            yield np.ascontiguousarray(np.rot90(shown, random.integers(4)))
 
 
 def measure(slide: Path) -> tuple[int, float, float, float, float]:
