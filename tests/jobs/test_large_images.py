@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from skimage.data import immunohistochemistry
 
 from napari_nucseg.data import on_disk
 from napari_nucseg.data.images import read_image
@@ -75,6 +76,19 @@ def test_results_are_those_of_memory_and_nothing_else_stays(image: Path, small_i
     assert sorted(disk) == ["slide_labels.tif", "slide_outlines.geojson", "slide_table.csv"]
     for name in ("slide_outlines.geojson", "slide_table.csv"):
         assert disk[name].splitlines()[1:] == memory[name].splitlines()[1:]
+
+
+def test_brown_stain_is_taken_out_on_disk(tmp_path: Path, small_is_large, monkeypatch):
+    tifffile.imwrite(tmp_path / "brown.tif", immunohistochemistry()[:400, :400], photometric="rgb")
+    found = []
+    for limit in (100_000, 1 << 28):
+        monkeypatch.setattr(on_disk, "LARGEST_IN_MEMORY_PX", limit)
+        (result,) = drain(segment_files([tmp_path / "brown.tif"], Outputs(tmp_path / str(limit)), CHOICES))
+        assert any("Brown stain" in note for note in result.notes)
+        found.append(read_image(result.labels).pixels)
+    assert found[0].max() > 20
+    assert np.mean((found[0] > 0) != (found[1] > 0)) < 0.005  # bytes are rounded
+    assert os.listdir(tmp_path / "100000") == ["brown_labels.tif"]
 
 
 def test_labels_that_are_there_are_taken(image: Path, small_is_large):
