@@ -608,6 +608,24 @@ class TestTrust:
         assert overlay.data is read_corrections(layer).trust
         assert not overlay.data.any()
 
+    def test_a_stroke_on_the_overlay_that_marks_nothing_is_taken_back(
+        self, qtbot, viewer, corrector, layer, click
+    ):
+        """It would not be seen, and nothing could be saved any more."""
+        click(corrector.form.view)
+        before = read_corrections(layer).trust.copy()
+        overlay = viewer.layers["masks reviewed"]
+        overlay.paint((30, 30), 2)
+        with qtbot.waitSignal(corrector.controller.failed, timeout=TIMEOUT_MS):
+            for place in (50, 52):
+                overlay.paint((place, place), 9)
+        trust = read_corrections(layer).trust
+        assert corrector.form.status.text().startswith("⚠ This layer shows what is reviewed")
+        assert (trust[30, 30], trust[50, 50]) == (Trust.IGNORE, before[50, 50])
+        np.testing.assert_array_equal(replay(corrector.controller.session.keeper.path).trust, trust)
+        overlay.undo()
+        assert trust[30, 30] == Trust.IGNORE, "nothing but that stroke"
+
     def test_the_overlay_goes_with_its_layer(self, qtbot, viewer, corrector, layer, click):
         click(corrector.form.whole)
         viewer.layers.remove(layer)
@@ -1340,6 +1358,17 @@ def test_of_labels_that_are_not_in_memory_nothing_is_offered(qtbot, viewer, corr
     assert "not in memory" not in form.status.text()
     assert form.save.isEnabled()
     assert form.changes.count() == 1
+
+
+def test_labels_that_are_put_out_of_memory_while_they_are_corrected_are_compared_and_kept(
+    qtbot, corrector, layer, drawn
+):
+    layer.paint((5, 5), 7)
+    layer.data = da.from_array(np.where(drawn == 3, 0, drawn))
+    corrector.controller.session.look()
+    _settle(qtbot, corrector)
+    assert [c.kind for c in corrector.controller.session.changes.changes] == [Kind.DELETED]
+    np.testing.assert_array_equal(replay(corrector.controller.session.keeper.path).labels, layer.data)
 
 
 def test_closing_the_widget_leaves_napari_as_it_was(viewer, corrector, layer, drawn):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucseg._napari.workers import Runs
@@ -12,7 +13,6 @@ from napari_nucseg.nuclei.corrections import Comparison
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from napari_nucseg._napari.correct_subject import Subject
@@ -106,7 +106,7 @@ def _compare(
     """Bring a comparison up to date where labels changed, or begin it."""
     yield
     if comparison is None:
-        comparison = Comparison(snapshot, labels)
+        comparison = Comparison(snapshot, np.asarray(labels))
     for box in dirty:
         comparison.update(box)
     yield

@@ -215,7 +215,7 @@ class JournalKeeper(QObject):
             journal.close()
             return
         try:
-            self._journal = self._begin(self._watch.layer.data)
+            self._journal = self._begin(self._watch.known)
         except NucSegError as error:
             journal.close()
             self._tell(error)

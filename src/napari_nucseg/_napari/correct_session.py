@@ -43,7 +43,7 @@ class Session(QObject):
             edited.connect(self._count)
         for told in (self.changes.updated, self.review.updated, self.trust.changed):
             told.connect(self.updated)
-        for failed in (self.keeper.failed, self.changes.failed, self.review.failed):
+        for failed in (self.keeper.failed, self.changes.failed, self.review.failed, self.trust.failed):
             failed.connect(self.failed)
         self.watch.replaced.connect(self._begin_anew)
         layer.events.visible.connect(self._shown)

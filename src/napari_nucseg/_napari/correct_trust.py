@@ -21,20 +21,27 @@ if TYPE_CHECKING:
     from napari.utils.events import Event
     from numpy.typing import NDArray
 
+    from napari_nucseg._napari.correct_watch import NdBox
     from napari_nucseg._napari.planes import PlaneIndex
     from napari_nucseg.nuclei.strokes import Box
 
 COLOURS = {Trust.REVIEWED: "#3ddc84", Trust.IGNORE: "#8d6e63"}
 OPACITY = 0.22
+STRAY_MS = 200
+STRAY = (
+    "this layer shows what is reviewed: the stroke was taken back. Choose the nuclei's own layer to paint nuclei, or "
+    "the label 1 (reviewed), 2 (ignore) or 0 (neither) to mark."
+)
 
 
 class TrustMap(QObject):
     """What is vouched for in one layer. Its overlay is an ordinary Labels layer: it may also be painted on.
 
-    Signal: ``changed(box)``.
+    Signals: ``changed(box)``; ``failed(str)`` when a stroke on it was taken back.
     """
 
     changed = Signal(object)
+    failed = Signal(str)
 
     def __init__(self, viewer: ViewerModel, layer: Labels, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -42,6 +49,9 @@ class TrustMap(QObject):
         self._layer = layer
         self._watch: LayerWatch | None = None
         self._shares: dict[PlaneIndex, dict[Trust, float]] = {}
+        # once a stroke, which is painted in many moves of the mouse
+        self._stray = QTimer(self, singleShot=True, interval=STRAY_MS)
+        self._stray.timeout.connect(lambda: self.failed.emit(STRAY))
         self.changed.connect(lambda box: self._shares.clear())
         layer.events.visible.connect(self._follow_visible)
         for emitter in placement_events(layer):
@@ -125,6 +135,7 @@ class TrustMap(QObject):
 
     def stop(self) -> None:
         """Let go of the layers."""
+        self._stray.stop()
         self._layer.events.visible.disconnect(self._follow_visible)
         for emitter in placement_events(self._layer):
             emitter.disconnect(self._follow_place)
@@ -138,8 +149,19 @@ class TrustMap(QObject):
         if self._watch is not None:
             self._watch.stop()
         self._watch = LayerWatch(self._viewer, overlay, self)
-        self._watch.changed.connect(self.changed)
+        self._watch.changed.connect(self._painted)
         return self._watch
+
+    def _painted(self, box: NdBox) -> None:
+        """Tell of a change; what was painted with a number that marks nothing is not seen, and could not be saved."""
+        if self._watch is None:
+            return
+        part, before = self._watch.layer.data[box], self._watch.known[box]
+        if (unknown := part > max(Trust)).any():
+            part[unknown] = before[unknown]
+            self._watch.layer.refresh()
+            self._stray.start()
+        self.changed.emit(box)
 
     def _make_overlay(self) -> Labels:
         layer = self._layer
