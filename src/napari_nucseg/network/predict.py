@@ -28,7 +28,7 @@ GLASS = 0.03
 """Contrast, as a share of the mean, below which a tile shows nothing: glass beside tissue. In synthetic tissue and
 cells on a bright ground both models find nothing at .03, and at most a ninth of the nuclei at .05."""
 GLASS_STEP_PX = 4
-"""Pixels from one to the next that is looked at for that; nuclei have 22 or more."""
+"""Network pixels from one to the next that is looked at for that; nuclei have 22 or more."""
 SMALLEST_TILE_PX = 128
 GPU_BATCH = 16
 CPU_BATCH = 1
@@ -71,6 +71,17 @@ class Prediction:
 
     maps: NDArray[np.float32]
     plan: TilePlan
+
+
+def is_glass(seen: NDArray[np.float32]) -> bool:
+    """Whether an image is a bright ground and nothing else but grain; on a dark one networks see fainter things.
+
+    Parameters
+    ----------
+    seen : (C, Y, X), 0…1, of which a pixel is seen every ``GLASS_STEP_PX`` network pixels.
+    """
+    smooth = [uniform_filter(plane, 3) for plane in seen]
+    return all(float(np.ptp(plane)) < GLASS * float(plane.mean()) for plane in smooth)
 
 
 def default_batch(device: Device) -> int:
@@ -128,7 +139,9 @@ def _predict(
     tiles = plan_tiles((padded.shape[1], padded.shape[2]), plan.tile_px, model.card.halo_px, stride)
     maps = np.zeros((len(MAP_NAMES), *padded.shape[1:]), np.float32)
     network = model.on(plan.device).network
-    worth_a_look = [tile for tile in tiles if not _is_glass(padded[:, *tile.box])]
+    worth_a_look = [
+        tile for tile in tiles if not is_glass(padded[:, *tile.box][:, ::GLASS_STEP_PX, ::GLASS_STEP_PX])
+    ]
     done = len(tiles) - len(worth_a_look)
     for batch in batches(worth_a_look, plan.batch_size):
         answers = _run(network, np.stack([padded[:, *tile.box] for tile in batch]), plan.device)
@@ -137,12 +150,6 @@ def _predict(
         done += len(batch)
         yield TileProgress(done, len(tiles))
     return maps[:, :height, :width]
-
-
-def _is_glass(tile: NDArray[np.float32]) -> bool:
-    """Whether (C, Y, X) is a bright ground and nothing else but grain; on a dark one networks see fainter things."""
-    smooth = [uniform_filter(plane, 3) for plane in tile[:, ::GLASS_STEP_PX, ::GLASS_STEP_PX]]
-    return all(float(np.ptp(plane)) < GLASS * float(plane.mean()) for plane in smooth)
 
 
 def _run(network: nn.Module, tiles: NDArray[np.float32], device: Device) -> NDArray[np.float32]:

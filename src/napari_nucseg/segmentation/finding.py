@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucseg.network.predict import GLASS_STEP_PX, is_glass
 from napari_nucseg.nuclei.decoding import decode
 from napari_nucseg.segmentation.blocks import Mosaic, in_blocks
 from napari_nucseg.segmentation.looking import look_steps
@@ -93,6 +94,9 @@ class Finder:
     ) -> Generator[Progress, None, Found]:
         mosaic = Mosaic(window, self.shown.picture.planes, keep_maps=self.keep_maps)
         for number, block in enumerate(blocks):
+            if self._is_glass(block):
+                yield Progress("network", number + 1, len(blocks))
+                continue
             with clock("network"):
                 prediction = yield from self._look(block, plan, number, len(blocks))
             plan = prediction.plan
@@ -107,6 +111,11 @@ class Finder:
                 mosaic.add(labels, prediction.maps, block)
             del prediction  # its maps need not stay in memory while the next block is looked at
         return Found(mosaic.labels(), mosaic.maps, plan.device)
+
+    def _is_glass(self, block: Window) -> bool:
+        step = max(1, round(GLASS_STEP_PX / self.scale))
+        rows, columns = (slice(side.start, side.stop, step) for side in block.read)
+        return is_glass(self.shown.picture.scaled(rows, columns))
 
     def _look(
         self, block: Window, plan: TilePlan, number: int = 0, n_blocks: int = 1
