@@ -19,7 +19,7 @@ pytest.importorskip("napari", reason="the window's tests need napari and Qt: pip
 import numpy as np
 from napari.utils.interactions import mouse_move_callbacks, mouse_press_callbacks, mouse_release_callbacks
 from npe2 import PluginManifest
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtGui import QClipboard, QOpenGLContext
 from qtpy.QtWidgets import QAbstractButton, QApplication, QDialogButtonBox, QLineEdit
 
@@ -197,6 +197,8 @@ def open_gl(qapp: QApplication) -> None:
 @pytest.fixture
 def viewer(open_gl: None, make_napari_viewer: Callable[..., napari.Viewer]) -> napari.Viewer:
     """Shown viewer that knows installed plugins."""
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # what goes of the viewer before goes now
+    gc.collect()
     gc.freeze()  # napari leaves menus of each viewer behind, which the collector would look through at every end
     return make_napari_viewer(show=True)
 
