@@ -88,19 +88,25 @@ def test_every_setting_is_an_option(capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "spared"),
+    ("commands", "spared"),
     [
-        pytest.param("--help", ("torch", "napari", "scipy", "numpy"), id="help"),
-        pytest.param("models", ("napari", "timm", "torchvision"), id="models"),  # takes as long as torch
+        pytest.param("main(['--help'])", ("torch", "napari", "scipy", "numpy"), id="help"),
+        pytest.param(
+            "main(['models']), main(['segment', 'cells.png', '-o', 'out', '--model', 'tiny'])",
+            ("napari", "timm", "torchvision"),  # take as long as torch
+            id="models and a plain one of them",
+        ),
     ],
 )
-def test_no_command_loads_what_it_does_not_need(command: str, spared: tuple[str, ...]) -> None:
-    code = (
-        f"import sys; from napari_nucseg.cli import main\ntry: main(['{command}'])\nexcept SystemExit: pass\n"
-    )
+def test_no_command_loads_what_it_does_not_need(
+    picture: Path, tiny_model: str, commands: str, spared: tuple[str, ...]
+) -> None:
+    code = f"import sys; from napari_nucseg.cli import main\ntry: {commands}\nexcept SystemExit: pass\n"
     code += f"print([m for m in {spared} if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=picture.parent)
     assert result.stdout.splitlines()[-1] == "[]"
+    assert (picture.parent / "out").is_dir() == ("segment" in commands)
 
 
 # ---- segment
@@ -653,7 +659,7 @@ def test_models_are_shown_installed_and_removed(tmp_path: Path, tiny_model: str,
     file = find_model(tiny_model)
     assert main(["models", "show", "tiny"]) == 0
     shown = capsys.readouterr().out
-    assert all(word in shown for word in ("tu-regnetx_002", "none stated", "24 px", str(file)))
+    assert all(word in shown for word in ("plain", "none stated", "24 px", str(file)))
     monkeypatch.setenv("NUCSEG_MODELS", str(tmp_path / "own"))
     monkeypatch.setenv("NUCSEG_RUNS", str(tmp_path / "runs"))
     assert main(["models", "install", str(file), "--name", "mine"]) == 0

@@ -201,7 +201,7 @@ def test_the_hubs_many_tries_are_not_told(monkeypatch, caplog):
         logging.getLogger("huggingface_hub.utils").warning("Retrying.")
         raise OSError("no network.")
 
-    monkeypatch.setattr("napari_nucseg.learning.start.get_encoder", tried_in_vain)
+    monkeypatch.setattr("segmentation_models_pytorch.encoders.get_encoder", tried_in_vain)
     with pytest.raises(TrainingError, match=r"OSError: no network\. They are"):
         imagenet_weights(Architecture())
     assert not caplog.records

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segmentation_models_pytorch.encoders import get_encoder
-
 from napari_nucseg.errors import TrainingError
 from napari_nucseg.learning.job import IMAGENET, RANDOM
 from napari_nucseg.network.growing import grow_nested
@@ -152,6 +150,8 @@ def imagenet_weights(architecture: Architecture) -> Mapping[str, torch.Tensor]:
     TrainingError
         If they cannot be had.
     """
+    from segmentation_models_pytorch.encoders import get_encoder  # it brings timm: as long as torch
+
     # timm's encoders only want to be told whether, smp's own which.
     weights = True if architecture.encoder.startswith("tu-") else IMAGENET
     try:

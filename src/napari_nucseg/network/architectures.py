@@ -179,13 +179,13 @@ def check_network(architecture: Architecture) -> None:
 
 def build_encoder(architecture: Architecture) -> Any:  # smp is not typed
     """Build the encoder of a network alone, with random weights: (B, 3, Y, X) float to features, the image first."""
-    from segmentation_models_pytorch.encoders import get_encoder
-
-    from napari_nucseg.network.plain import PlainEncoder
-
     depth = architecture.encoder_depth
     if architecture.encoder == PLAIN:
+        from napari_nucseg.network.plain import PlainEncoder
+
         return PlainEncoder(architecture.encoder_widths, architecture.encoder_convolutions, depth)
+    from segmentation_models_pytorch.encoders import get_encoder  # it brings timm: as long as torch
+
     return get_encoder(architecture.encoder, depth=depth, weights=None)
 
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from segmentation_models_pytorch.base.modules import Conv2dReLU
 from torch import nn
 from torch.nn.functional import conv2d
 
 
-class Convolution(Conv2dReLU):  # type: ignore[misc]  # smp is not typed
+class Convolution(nn.Sequential):
     """A 3 x 3 convolution, batch normalisation and ReLU; in evaluation the first two are one.
 
     Parameters
@@ -25,18 +24,26 @@ class Convolution(Conv2dReLU):  # type: ignore[misc]  # smp is not typed
     """
 
     def __init__(self, entering: int, width: int) -> None:
-        super().__init__(entering, width, kernel_size=3, padding=1, use_norm="batchnorm")
+        super().__init__(*convolution(entering, width))
 
     def forward(self, x: torch.Tensor, coarse: torch.Tensor | None = None) -> torch.Tensor:
         """Convolve features (B, C, Y, X), with ``coarse`` ones (B, D, Y / 2, X / 2) enlarged before them."""
-        convolution, norm, activation = self
+        filters: Any  # what a sequence holds is but a module to mypy
+        norm: Any
+        filters, norm, activation = self
         frozen = not norm.training
-        weight, bias = _folded(convolution.weight, norm) if frozen else (convolution.weight, None)
+        weight, bias = _folded(filters.weight, norm) if frozen else (filters.weight, None)
         if coarse is None:
             found = conv2d(x, weight, bias, padding=1)
         else:
             found = convolve_enlarged(coarse, x, weight, bias)
         return activation(found if frozen else norm(found))
+
+
+def convolution(entering: int, width: int) -> nn.Sequential:
+    """Make a 3 x 3 convolution, batch normalisation and ReLU of these channels."""
+    filters = nn.Conv2d(entering, width, kernel_size=3, padding=1, bias=False)
+    return nn.Sequential(filters, nn.BatchNorm2d(width), nn.ReLU(inplace=True))
 
 
 class EnlargingBlock(nn.Module):

@@ -9,8 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from segmentation_models_pytorch.base import SegmentationHead
-from segmentation_models_pytorch.base.initialization import initialize_decoder
 from torch import nn
 
 from napari_nucseg.network.blocks import Convolution, EnlargingBlock
@@ -40,8 +38,8 @@ class UnetDecoder(nn.Module):
             EnlargingBlock(*sizes) for sizes in zip(entering, [*skips, view_channels], widths, strict=True)
         )
         self.view = _view(view_channels)
-        self.head = SegmentationHead(widths[-1], maps)
-        initialize_decoder(self)
+        self.head = _head(widths[-1], maps)
+        _initialise(self)
 
     def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """Turn the encoder's features, the image first, into (1, B, maps, Y, X) logits."""
@@ -87,8 +85,8 @@ class NestedDecoder(nn.Module):
         self.last = nn.ModuleDict(
             {str(j): EnlargingBlock(row_width[1], view_channels, row_width[0]) for j in self.heads_built}
         )
-        self.heads = nn.ModuleDict({str(j): SegmentationHead(row_width[0], maps) for j in self.heads_built})
-        initialize_decoder(self)
+        self.heads = nn.ModuleDict({str(j): _head(row_width[0], maps) for j in self.heads_built})
+        _initialise(self)
 
     def forward(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """Turn the encoder's features, the image first, into (heads, B, maps, Y, X) logits."""
@@ -127,6 +125,19 @@ class SegmentationNetwork(nn.Module):
 def _view(channels: int) -> nn.Module:
     """Look at the image itself; without channels, nothing is seen."""
     return Convolution(3, channels) if channels else _Nothing()
+
+
+def _head(width: int, maps: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(width, maps, kernel_size=3, padding=1))
+
+
+def _initialise(decoder: nn.Module) -> None:
+    """Draw weights that keep the variance behind a ReLU (He et al. 2015, 10.1109/ICCV.2015.123)."""
+    for layer in decoder.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 class _Nothing(nn.Module):

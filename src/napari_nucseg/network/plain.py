@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segmentation_models_pytorch.base.modules import Conv2dReLU
-from segmentation_models_pytorch.encoders._base import EncoderMixin
 from torch import nn
+
+from napari_nucseg.network.blocks import convolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 
-class PlainEncoder(nn.Module, EncoderMixin):  # type: ignore[misc]  # untyped base
+class PlainEncoder(nn.Module):
     """Levels of convolutions, halved in size from one to the next.
 
     Parameters
@@ -28,9 +28,9 @@ class PlainEncoder(nn.Module, EncoderMixin):  # type: ignore[misc]  # untyped ba
 
     def __init__(self, widths: Sequence[int], convolutions: Sequence[int], depth: int) -> None:
         super().__init__()
-        self._depth, self._in_channels = depth, 3
-        # smp's convention: features start with the image itself, and the first level has no output of its own.
-        self._out_channels = [3, *widths[1 : depth + 1]]
+        # As of encoders of segmentation-models-pytorch, which is not imported for this one, since that takes as long
+        # as torch: features start with the image itself, and the first level has no output of its own.
+        self.out_channels = [3, *widths[1 : depth + 1]]
         entering = [3, *widths]
         self.levels = nn.ModuleList(
             _level(*sizes)
@@ -52,8 +52,5 @@ class PlainEncoder(nn.Module, EncoderMixin):  # type: ignore[misc]  # untyped ba
 
 def _level(entering: int, width: int, convolutions: int) -> nn.Sequential:
     return nn.Sequential(
-        *(
-            Conv2dReLU(entering if first else width, width, 3, padding=1, use_norm="batchnorm")
-            for first in (True, *[False] * (convolutions - 1))
-        )
+        *(convolution(entering if first else width, width) for first in (True, *[False] * (convolutions - 1)))
     )
