@@ -503,6 +503,14 @@ def test_escape_is_given_back_to_whom_it_was_taken_from(viewer, corrector, layer
     assert pressed == [viewer]
 
 
+def test_a_layer_that_comes_while_a_tool_is_in_hand_keeps_no_key(viewer, corrector, layer, drawn):
+    """It is chosen, which puts the tool down, before all have heard of it."""
+    _take(corrector, "split")
+    added = viewer.add_labels(drawn.copy(), name="another")
+    assert corrector.controller.tool is None
+    assert coerce_keybinding("Escape") not in {**layer.keymap, **added.keymap}
+
+
 def test_a_layer_that_goes_while_a_tool_is_in_hand_takes_no_key_along(viewer, corrector, layer):
     _take(corrector, "split")
     viewer.layers.remove(layer)

@@ -27,6 +27,7 @@ class ViewerShortcut:
         self._viewer = viewer
         self._key = coerce_keybinding(key)
         self._action = action
+        self._is_released = False
         self._replaced: dict[int, Callable[..., object]] = {}  # what others had bound, by the id of its owner
         for owner in (viewer, *viewer.layers):
             self._bind(owner)
@@ -35,6 +36,7 @@ class ViewerShortcut:
 
     def release(self) -> None:
         """Unbind the key everywhere, and give it back to whom it was taken from."""
+        self._is_released = True
         self._viewer.layers.events.inserted.disconnect(self._bind_new)
         self._viewer.layers.events.removed.disconnect(self._unbind_old)
         for owner in (self._viewer, *self._viewer.layers):
@@ -53,7 +55,8 @@ class ViewerShortcut:
             owner.bind_key(self._key, before, overwrite=True)
 
     def _bind_new(self, event: Event) -> None:
-        self._bind(event.value)
+        if not self._is_released:  # as by who heard first of this layer: napari tells all that listened then
+            self._bind(event.value)
 
     def _unbind_old(self, event: Event) -> None:
         self._unbind(event.value)
