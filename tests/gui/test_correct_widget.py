@@ -202,21 +202,21 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_a_tool_cannot_do_is_said_whole_and_changes_nothing(corrector, layer, hand, drawn, name):
-    noted = []
-    notification_manager.notification_ready.connect(noted.append)
-    _take(corrector, name)
-    hand.draw(*REFUSED[name])
-    notification_manager.notification_ready.disconnect(noted.append)
-    (note,) = (note.message for note in noted)
-    first, rest = note.split("\n")
-    assert corrector.form.status.text() == f"⚠ {first} {rest}"
-    assert first[0].isupper()
-    assert rest[0].isupper()
-    assert len(first) <= 40, "napari cuts longer ones off"
-    np.testing.assert_array_equal(layer.data, drawn)
-    assert not layer._undo_history
+def test_what_a_tool_cannot_do_is_said_whole_and_changes_nothing(corrector, layer, hand, drawn):
+    for name, points in REFUSED.items():
+        noted = []
+        notification_manager.notification_ready.connect(noted.append)
+        _take(corrector, name)
+        hand.draw(*points)
+        notification_manager.notification_ready.disconnect(noted.append)
+        (note,) = (note.message for note in noted)
+        first, rest = note.split("\n")
+        assert corrector.form.status.text() == f"⚠ {first} {rest}", name
+        assert first[0].isupper()
+        assert rest[0].isupper()
+        assert len(first) <= 40, "napari cuts longer ones off"
+        np.testing.assert_array_equal(layer.data, drawn)
+        assert not layer._undo_history
 
 
 def test_a_click_is_no_outline_and_says_what_is(corrector, layer, hand, drawn):
