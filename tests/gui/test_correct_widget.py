@@ -135,25 +135,25 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("name", STROKES)
-def test_each_tool_is_one_step_of_undo_and_is_listed(viewer, qtbot, corrector, layer, hand, drawn, name):
-    _take(corrector, name)
-    assert corrector.form.tools[TOOLS[name]].isChecked()
-    hand.draw(*STROKES[name])
-    edited = layer.data.copy()
-    assert not np.array_equal(edited, drawn)
-    _settle(qtbot, corrector)
-    assert [change.kind for change in corrector.controller.session.changes.changes] == [KINDS[name]]
-    assert str(KINDS[name]) in corrector.form.changes.item(0).text()
-    layer.undo()
-    np.testing.assert_array_equal(layer.data, drawn)
-    _settle(qtbot, corrector)
-    assert corrector.form.changes_title.text() == "Nothing was changed."
-    layer.redo()
-    np.testing.assert_array_equal(layer.data, edited)
-    layer.undo()
-    layer.undo()
-    np.testing.assert_array_equal(layer.data, drawn)
+def test_each_tool_is_one_step_of_undo_and_is_listed(viewer, qtbot, corrector, layer, hand, drawn):
+    for name, stroke in STROKES.items():
+        _take(corrector, name)
+        assert corrector.form.tools[TOOLS[name]].isChecked()
+        hand.draw(*stroke)
+        edited = layer.data.copy()
+        assert not np.array_equal(edited, drawn)
+        _settle(qtbot, corrector)
+        assert [change.kind for change in corrector.controller.session.changes.changes] == [KINDS[name]]
+        assert str(KINDS[name]) in corrector.form.changes.item(0).text()
+        layer.undo()
+        np.testing.assert_array_equal(layer.data, drawn)
+        _settle(qtbot, corrector)
+        assert corrector.form.changes_title.text() == "Nothing was changed."
+        layer.redo()
+        np.testing.assert_array_equal(layer.data, edited)
+        layer.undo()
+        layer.undo()
+        np.testing.assert_array_equal(layer.data, drawn)
 
 
 def test_delete_and_restore_by_box_and_restore_by_click(corrector, layer, hand, drawn):
