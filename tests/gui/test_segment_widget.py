@@ -412,7 +412,7 @@ def test_axes_that_the_file_tells_are_those_of_a_hyperstack(viewer, user, widget
 
 def test_a_short_axis_of_which_nothing_is_known_is_said_to_be_slices(viewer, user, widget, nuclei):
     viewer.add_image(np.stack([nuclei] * 3))
-    words = "Taken for slices: axis 0 (3). If one holds channels, choose it under Channel axis."
+    words = "Taken for slices: axis 0 (3). If one holds channels, choose it under C axis."
     assert user.said() == words
     widget.form.axes.slices.setCurrentIndex(1)
     assert not user.said(), "they are, since all are wanted"

@@ -78,7 +78,7 @@ class AxesChoice(QWidget):
             "Each slice is segmented alone: a nucleus that goes through several has another number in each."
         )
         self._rows = form_rows(self)
-        add_row(self._rows, "Channel axis", self.channel_axis)
+        add_row(self._rows, "C axis", self.channel_axis)
         add_row(self._rows, "Channel", self.channel)
         add_row(self._rows, "Slices", self.slices)
         self.channel_axis.currentIndexChanged.connect(self._fill)
@@ -146,7 +146,7 @@ class AxesChoice(QWidget):
         # who wants all of them knows that they are slices
         if not unknown or self._rgb or self.all_slices():
             return ""
-        return f"Taken for slices: {', '.join(unknown)}. If one holds channels, choose it under Channel axis."
+        return f"Taken for slices: {', '.join(unknown)}. If one holds channels, choose it under C axis."
 
     @property
     def names(self) -> list[str]:
