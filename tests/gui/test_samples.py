@@ -95,7 +95,7 @@ def test_failed_download_says_why_and_offers_another_try(viewer, qtbot, server, 
 
     def try_then_cancel(dialog) -> None:
         press("Download")(dialog)
-        qtbot.waitUntil(lambda: dialog.problem.isVisible(), timeout=20_000)
+        qtbot.waitUntil(lambda: dialog.problem.isVisible() and dialog.download.isEnabled(), timeout=20_000)
         said.append(dialog.problem.text())
         assert dialog.download.text() == "Try again"
         press("Cancel")(dialog)
