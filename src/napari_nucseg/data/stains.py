@@ -54,9 +54,8 @@ BLURRED_ROWS = 3
 def without_brown(planes: NDArray[Any]) -> NDArray[Any]:
     """Show an image with brown stain as one of haematoxylin and eosin: (3, Y, X), 0…1; return others as they are.
 
-    What lies on disk is shown in bytes, 0…255.
-
-    The haematoxylin is strengthened, and a trace of eosin put where the brown was.
+    The haematoxylin is strengthened, and a trace of eosin put where the brown was. What lies on disk is shown in bytes,
+    0…255.
 
     Parameters
     ----------

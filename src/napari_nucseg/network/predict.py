@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 GLASS = 0.03
 """Contrast, as a share of the mean, below which a tile shows nothing: glass beside tissue. In synthetic tissue and
-cells on a bright ground both models find nothing at .03, and at most a ninth of the nuclei at .05."""
+cells on a bright ground both models find nothing at .03, and at most a third of the nuclei at .05."""
 GLASS_STEP_PX = 4
 """Network pixels from one to the next that is looked at for that; nuclei have 22 or more."""
 SMALLEST_TILE_PX = 128
